@@ -1,0 +1,189 @@
+//! The CloudEvents 1.0 envelope: required attributes are fields, so an event without them cannot
+//! be made.
+//!
+//! It refuses defaults for `id`, `source` and `type`: an invented id would defeat de-duplication.
+
+use jiff::Timestamp;
+
+use crate::{AttributeName, AttributeValue, Data};
+
+/// One event. `source` + `id` name it: two events that share both are the same event
+/// (CloudEvents 1.0 §3.1.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    id: String,
+    source: String,
+    event_type: String,
+    subject: Option<String>,
+    time: Option<Timestamp>,
+    datacontenttype: Option<String>,
+    dataschema: Option<String>,
+    extensions: Vec<(AttributeName, AttributeValue)>,
+    data: Option<Data>,
+}
+
+/// What keeps attributes from being an event.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidEvent {
+    /// A required attribute is missing or empty.
+    #[error("required attribute `{0}` is missing or empty")]
+    Missing(&'static str),
+    /// The same extension was given twice.
+    #[error("attribute `{0}` is given twice")]
+    Duplicate(AttributeName),
+}
+
+impl Event {
+    /// Starts an event from the three attributes that every event has.
+    pub fn builder(
+        id: impl Into<String>,
+        source: impl Into<String>,
+        event_type: impl Into<String>,
+    ) -> EventBuilder {
+        EventBuilder(Self {
+            id: id.into(),
+            source: source.into(),
+            event_type: event_type.into(),
+            subject: None,
+            time: None,
+            datacontenttype: None,
+            dataschema: None,
+            extensions: Vec::new(),
+            data: None,
+        })
+    }
+
+    /// Identifies the event within its source.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The context in which the event happened, a URI reference: for a cloud, its API's URL.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The kind of event, `type` on the wire.
+    pub fn event_type(&self) -> &str {
+        &self.event_type
+    }
+
+    /// What within the source the event is about, for example `VirtualMachine/vm-57`.
+    pub fn subject(&self) -> Option<&str> {
+        self.subject.as_deref()
+    }
+
+    /// When it happened, by the source's clock.
+    pub fn time(&self) -> Option<Timestamp> {
+        self.time
+    }
+
+    /// Media type of [`data`](Self::data); absent means `application/json` (JSON format §3.1).
+    pub fn datacontenttype(&self) -> Option<&str> {
+        self.datacontenttype.as_deref()
+    }
+
+    /// URI of the schema that the data follows.
+    pub fn dataschema(&self) -> Option<&str> {
+        self.dataschema.as_deref()
+    }
+
+    /// Extension attributes in the order they were set or came; names are unique.
+    pub fn extensions(&self) -> &[(AttributeName, AttributeValue)] {
+        &self.extensions
+    }
+
+    /// The extension called `name`.
+    pub fn extension(&self, name: &str) -> Option<&AttributeValue> {
+        self.extensions.iter().find(|(n, _)| n.as_str() == name).map(|(_, value)| value)
+    }
+
+    /// The payload.
+    pub fn data(&self) -> Option<&Data> {
+        self.data.as_ref()
+    }
+
+    /// The same event with `data` taken out and the extension `name` set to `value`: how a
+    /// too-large event is stored as a stub.
+    #[must_use]
+    pub fn without_data(mut self, name: AttributeName, value: AttributeValue) -> Self {
+        self.data = None;
+        self.extensions.retain(|(n, _)| *n != name);
+        self.extensions.push((name, value));
+        self
+    }
+}
+
+/// Collects an [`Event`]'s optional attributes.
+#[derive(Clone, Debug)]
+pub struct EventBuilder(Event);
+
+impl EventBuilder {
+    /// Replaces the identity, for decoders that meet it late.
+    #[must_use]
+    pub(crate) fn identity(mut self, id: String, source: String, event_type: String) -> Self {
+        (self.0.id, self.0.source, self.0.event_type) = (id, source, event_type);
+        self
+    }
+
+    /// Sets `subject`.
+    #[must_use]
+    pub fn subject(mut self, subject: impl Into<String>) -> Self {
+        self.0.subject = Some(subject.into());
+        self
+    }
+
+    /// Sets `time`.
+    #[must_use]
+    pub fn time(mut self, time: Timestamp) -> Self {
+        self.0.time = Some(time);
+        self
+    }
+
+    /// Sets `datacontenttype`.
+    #[must_use]
+    pub fn datacontenttype(mut self, media_type: impl Into<String>) -> Self {
+        self.0.datacontenttype = Some(media_type.into());
+        self
+    }
+
+    /// Sets `dataschema`.
+    #[must_use]
+    pub fn dataschema(mut self, uri: impl Into<String>) -> Self {
+        self.0.dataschema = Some(uri.into());
+        self
+    }
+
+    /// Adds an extension attribute.
+    #[must_use]
+    pub fn extension(mut self, name: AttributeName, value: impl Into<AttributeValue>) -> Self {
+        self.0.extensions.push((name, value.into()));
+        self
+    }
+
+    /// Sets the payload.
+    #[must_use]
+    pub fn data(mut self, data: Data) -> Self {
+        self.0.data = Some(data);
+        self
+    }
+
+    /// Checks what the specification requires and gives the event.
+    pub fn build(self) -> Result<Event, InvalidEvent> {
+        let event = self.0;
+        let required =
+            [("id", &event.id), ("source", &event.source), ("type", &event.event_type)];
+        if let Some((name, _)) = required.into_iter().find(|(_, value)| value.is_empty()) {
+            return Err(InvalidEvent::Missing(name));
+        }
+        if event.subject.as_deref() == Some("") {
+            return Err(InvalidEvent::Missing("subject"));
+        }
+        let mut names: Vec<_> = event.extensions.iter().map(|(name, _)| name).collect();
+        names.sort_unstable();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(InvalidEvent::Duplicate(pair[0].clone()));
+        }
+        Ok(event)
+    }
+}

@@ -1,0 +1,172 @@
+//! The log behind one concrete type, so that no reader or writer is generic over it.
+//!
+//! The one place where the log's futures are boxed: once a call, beside which a call's own work is
+//! large.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use crate::{
+    AppendError, Chunk, EventId, Extent, Found, Log, Offset, OpenError, Position, Positions,
+    ReadError, ReadLimit, Record, Seek, SourceName, Span, StreamName,
+};
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A shared handle on any [`Log`]; its methods are the trait's.
+#[derive(Clone)]
+pub struct LogHandle(Arc<dyn Erased>);
+
+impl std::fmt::Debug for LogHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LogHandle").field("streams", &self.0.streams()).finish()
+    }
+}
+
+impl LogHandle {
+    /// Puts `log` behind a handle.
+    pub fn new(log: impl Log) -> Self {
+        Self(Arc::new(log))
+    }
+}
+
+impl Log for LogHandle {
+    async fn open(&self, stream: &StreamName) -> Result<Extent, OpenError> {
+        self.0.open(stream).await
+    }
+
+    fn streams(&self) -> Vec<StreamName> {
+        self.0.streams()
+    }
+
+    async fn append(&self, s: &StreamName, records: Vec<Record>) -> Result<Span, AppendError> {
+        self.0.append(s, records).await
+    }
+
+    async fn checkpoint(
+        &self,
+        stream: &StreamName,
+        source: &SourceName,
+        position: Position,
+    ) -> Result<(), AppendError> {
+        self.0.checkpoint(stream, source, position).await
+    }
+
+    async fn read(&self, s: &StreamName, from: Offset, l: ReadLimit) -> Result<Chunk, ReadError> {
+        self.0.read(s, from, l).await
+    }
+
+    async fn seek(&self, stream: &StreamName, seek: Seek) -> Result<Offset, ReadError> {
+        self.0.seek(stream, seek).await
+    }
+
+    async fn find(
+        &self,
+        stream: &StreamName,
+        ids: &[EventId],
+    ) -> Result<Vec<Option<Found>>, ReadError> {
+        self.0.find(stream, ids).await
+    }
+
+    async fn trim(&self, stream: &StreamName, before: Offset) -> Result<(), ReadError> {
+        self.0.trim(stream, before).await
+    }
+
+    async fn positions(&self, stream: &StreamName) -> Result<Positions, ReadError> {
+        self.0.positions(stream).await
+    }
+
+    fn extent(&self, stream: &StreamName) -> Result<Extent, ReadError> {
+        self.0.extent(stream)
+    }
+
+    async fn maintain(&self) {
+        self.0.maintain().await;
+    }
+}
+
+/// [`Log`] with boxed futures.
+trait Erased: Send + Sync {
+    fn open<'a>(&'a self, s: &'a StreamName) -> Boxed<'a, Result<Extent, OpenError>>;
+    fn streams(&self) -> Vec<StreamName>;
+    fn append<'a>(
+        &'a self,
+        s: &'a StreamName,
+        r: Vec<Record>,
+    ) -> Boxed<'a, Result<Span, AppendError>>;
+    fn checkpoint<'a>(
+        &'a self,
+        s: &'a StreamName,
+        source: &'a SourceName,
+        p: Position,
+    ) -> Boxed<'a, Result<(), AppendError>>;
+    fn read<'a>(
+        &'a self,
+        s: &'a StreamName,
+        from: Offset,
+        l: ReadLimit,
+    ) -> Boxed<'a, Result<Chunk, ReadError>>;
+    fn seek<'a>(&'a self, s: &'a StreamName, at: Seek) -> Boxed<'a, Result<Offset, ReadError>>;
+    fn find<'a>(
+        &'a self,
+        s: &'a StreamName,
+        ids: &'a [EventId],
+    ) -> Boxed<'a, Result<Vec<Option<Found>>, ReadError>>;
+    fn trim<'a>(&'a self, s: &'a StreamName, b: Offset) -> Boxed<'a, Result<(), ReadError>>;
+    fn positions<'a>(&'a self, s: &'a StreamName) -> Boxed<'a, Result<Positions, ReadError>>;
+    fn extent(&self, s: &StreamName) -> Result<Extent, ReadError>;
+    fn maintain(&self) -> Boxed<'_, ()>;
+}
+
+impl<L: Log> Erased for L {
+    fn open<'a>(&'a self, s: &'a StreamName) -> Boxed<'a, Result<Extent, OpenError>> {
+        Box::pin(Log::open(self, s))
+    }
+    fn streams(&self) -> Vec<StreamName> {
+        Log::streams(self)
+    }
+    fn append<'a>(
+        &'a self,
+        s: &'a StreamName,
+        r: Vec<Record>,
+    ) -> Boxed<'a, Result<Span, AppendError>> {
+        Box::pin(Log::append(self, s, r))
+    }
+    fn checkpoint<'a>(
+        &'a self,
+        s: &'a StreamName,
+        source: &'a SourceName,
+        p: Position,
+    ) -> Boxed<'a, Result<(), AppendError>> {
+        Box::pin(Log::checkpoint(self, s, source, p))
+    }
+    fn read<'a>(
+        &'a self,
+        s: &'a StreamName,
+        from: Offset,
+        l: ReadLimit,
+    ) -> Boxed<'a, Result<Chunk, ReadError>> {
+        Box::pin(Log::read(self, s, from, l))
+    }
+    fn seek<'a>(&'a self, s: &'a StreamName, at: Seek) -> Boxed<'a, Result<Offset, ReadError>> {
+        Box::pin(Log::seek(self, s, at))
+    }
+    fn find<'a>(
+        &'a self,
+        s: &'a StreamName,
+        ids: &'a [EventId],
+    ) -> Boxed<'a, Result<Vec<Option<Found>>, ReadError>> {
+        Box::pin(Log::find(self, s, ids))
+    }
+    fn trim<'a>(&'a self, s: &'a StreamName, b: Offset) -> Boxed<'a, Result<(), ReadError>> {
+        Box::pin(Log::trim(self, s, b))
+    }
+    fn positions<'a>(&'a self, s: &'a StreamName) -> Boxed<'a, Result<Positions, ReadError>> {
+        Box::pin(Log::positions(self, s))
+    }
+    fn extent(&self, s: &StreamName) -> Result<Extent, ReadError> {
+        Log::extent(self, s)
+    }
+    fn maintain(&self) -> Boxed<'_, ()> {
+        Box::pin(Log::maintain(self))
+    }
+}

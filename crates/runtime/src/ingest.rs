@@ -1,0 +1,88 @@
+//! The way into the log: what is too large becomes a stub, what came is counted.
+
+use metrics::{counter, gauge};
+use pluvio_event::{AttributeName, json};
+use pluvio_log::{AppendError, Log, LogHandle, Position, Record, SourceName, Span, StreamName};
+use tracing::warn;
+
+/// Appends one source's records to its stream.
+#[derive(Clone, Debug)]
+pub struct Ingest {
+    log: LogHandle,
+    stream: StreamName,
+    source: SourceName,
+    record_bytes_max: usize,
+}
+
+/// Records did not get in.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to append {records} records of {ingest_source} to {stream}")]
+pub struct IngestError {
+    records: usize,
+    ingest_source: SourceName,
+    stream: StreamName,
+    source: AppendError,
+}
+
+impl Ingest {
+    /// `record_bytes_max`: an event that is larger when encoded is stored without its data.
+    pub fn new(
+        log: LogHandle,
+        stream: StreamName,
+        source: SourceName,
+        record_bytes_max: usize,
+    ) -> Self {
+        Self { log, stream, source, record_bytes_max }
+    }
+
+    /// The source that appends.
+    pub fn source(&self) -> &SourceName {
+        &self.source
+    }
+
+    /// Appends in order; durable on return.
+    pub async fn append(&self, records: Vec<Record>) -> Result<Span, IngestError> {
+        let count = records.len();
+        let records = records.into_iter().map(|record| self.fit(record)).collect();
+        let span = self.log.append(&self.stream, records).await;
+        let span = span.map_err(|source| self.error(count, source))?;
+        counter!("pluvio_events_total", "source" => self.source.to_string())
+            .increment(count as u64);
+        gauge!("pluvio_stream_next_offset", "stream" => self.stream.to_string())
+            .set(span.end.get() as f64);
+        Ok(span)
+    }
+
+    /// Notes a position that no record carries; see [`Log::checkpoint`].
+    pub async fn checkpoint(&self, position: Position) -> Result<(), IngestError> {
+        let done = self.log.checkpoint(&self.stream, &self.source, position).await;
+        done.map_err(|source| self.error(0, source))
+    }
+
+    fn error(&self, records: usize, source: AppendError) -> IngestError {
+        let (ingest_source, stream) = (self.source.clone(), self.stream.clone());
+        IngestError { records, ingest_source, stream, source }
+    }
+
+    /// An event above the limit keeps its identity and loses its data: it happened, and a reader
+    /// that counts must count it. `dataomitted` tells how many bytes are missing.
+    fn fit(&self, record: Record) -> Record {
+        let bytes = record.event.data().map_or(0, pluvio_event::Data::len);
+        // Attributes are small; only a large payload is worth encoding to measure.
+        if bytes + 4096 <= self.record_bytes_max {
+            return record;
+        }
+        if json::to_vec(&record.event).len() <= self.record_bytes_max {
+            return record;
+        }
+        let (id, bytes_max) = (record.event.id(), self.record_bytes_max);
+        warn!(source = %self.source, id, bytes, bytes_max, "event is too large: stored without its data");
+        counter!("pluvio_events_data_omitted_total", "source" => self.source.to_string())
+            .increment(1);
+        let event = match AttributeName::new("dataomitted") {
+            Ok(name) => record.event.without_data(name, bytes.to_string().into()),
+            Err(_) => record.event,
+        };
+        Record { event, ..record }
+    }
+}

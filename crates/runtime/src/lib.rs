@@ -1,0 +1,35 @@
+//! What runs components: connect, back off, append in order, keep positions, tell status, drain.
+//!
+//! ```text
+//!  Source ──Pull──▶ supervise::source ──records──▶ Ingest ──▶ Log
+//!     ▲                 │   ▲                                  │
+//!     └── connect ◀─────┘   └ Failure: retry, wait, denied     └──▶ Listener (reads, each at its pace)
+//! ```
+//!
+//! A component makes **one attempt** and says what happened, in a typed [`Failure`]. Whether, when
+//! and how often to try again is decided here and nowhere else: the only retry loops of the
+//! repository are in [`supervise`]. That is why components stay short, and why a new one gets
+//! back-off, metrics, status and a clean end for nothing.
+//!
+//! It refuses to know any cloud or protocol.
+
+mod failure;
+mod history;
+mod ingest;
+mod listener;
+mod principal;
+mod push;
+mod sink;
+mod source;
+pub mod status;
+pub mod supervise;
+pub mod unit;
+
+pub use failure::{Chain, Failure, Response};
+pub use history::{History, Resume};
+pub use ingest::{Ingest, IngestError};
+pub use listener::Listener;
+pub use principal::{AccessTable, Credential, Principal, Streams, Unauthenticated, Verb};
+pub use push::{Headers, Push, Refusal};
+pub use sink::{Delivered, Outcome, Sink};
+pub use source::{Pull, Source};

@@ -1,0 +1,201 @@
+//! Who is asking, and what they may see.
+//!
+//! Every listener turns a connection into a [`Principal`] before it does anything else. Credentials
+//! are kept as SHA-256 digests: the table can be printed, dumped and compared without a secret in
+//! it. Looking a digest up tells an attacker's stopwatch nothing about the token.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use pluvio_event::{Filter, Pattern};
+use pluvio_log::StreamName;
+use sha2::{Digest, Sha256};
+
+/// Someone who was let in, and how far.
+#[derive(Clone, Debug)]
+pub struct Principal {
+    /// The configured name; `anonymous` where nobody needs to say who they are.
+    pub name: String,
+    /// Which streams there are, as far as this principal is concerned.
+    pub streams: Streams,
+    /// What it may do with them.
+    pub verbs: BTreeSet<Verb>,
+    /// Laid over everything it reads: a tenant sees its own account and cannot ask for more.
+    pub filter: Filter,
+}
+
+/// Which streams a principal sees.
+#[derive(Clone, Debug)]
+pub enum Streams {
+    /// All that are not internal.
+    All,
+    /// Those that match one of these.
+    Matching(Vec<Pattern>),
+}
+
+/// What can be done to a stream.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Verb {
+    /// Read and watch events.
+    Read,
+    /// Append events.
+    Write,
+    /// See status and metrics.
+    Status,
+}
+
+impl Principal {
+    /// Who is let in where nothing is configured: may read everything and see status.
+    pub fn anonymous() -> Self {
+        Self {
+            name: "anonymous".to_owned(),
+            streams: Streams::All,
+            verbs: BTreeSet::from([Verb::Read, Verb::Status]),
+            filter: Filter::default(),
+        }
+    }
+
+    /// Whether `verb` on `stream` is allowed. A stream that is not readable does not exist for the
+    /// principal: say "no such stream", not "forbidden".
+    pub fn may(&self, verb: Verb, stream: &StreamName) -> bool {
+        let sees = match &self.streams {
+            Streams::All => true,
+            Streams::Matching(patterns) => patterns.iter().any(|p| p.matches(stream.as_str())),
+        };
+        self.verbs.contains(&verb) && sees && !stream.is_internal()
+    }
+
+    /// Whether status and metrics may be seen.
+    pub fn may_see_status(&self) -> bool {
+        self.verbs.contains(&Verb::Status)
+    }
+}
+
+/// What a client presents.
+#[derive(Clone, Copy)]
+pub enum Credential<'a> {
+    /// Nothing.
+    None,
+    /// A bearer token.
+    Bearer(&'a str),
+    /// A name and a password.
+    Basic {
+        /// The principal's name.
+        user: &'a str,
+        /// Its password.
+        password: &'a str,
+    },
+}
+
+/// Nobody is known by this credential. It does not say which part was wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("credentials are missing or wrong")]
+pub struct Unauthenticated;
+
+/// All principals by their credentials.
+#[derive(Clone, Debug, Default)]
+pub struct AccessTable {
+    by_digest: BTreeMap<[u8; 32], Arc<Principal>>,
+    anonymous: Option<Arc<Principal>>,
+}
+
+impl AccessTable {
+    /// Lets everybody in as [`Principal::anonymous`].
+    pub fn open() -> Self {
+        Self { anonymous: Some(Arc::new(Principal::anonymous())), ..Self::default() }
+    }
+
+    /// Lets nobody in until credentials are added.
+    pub fn closed() -> Self {
+        Self::default()
+    }
+
+    /// Adds a bearer token for `principal`.
+    pub fn add_bearer(&mut self, token: &str, principal: Arc<Principal>) {
+        self.by_digest.insert(digest(&["bearer", token]), principal);
+    }
+
+    /// Adds a password; the principal's name is the user name.
+    pub fn add_password(&mut self, password: &str, principal: Arc<Principal>) {
+        self.by_digest.insert(digest(&["basic", &principal.name, password]), principal);
+    }
+
+    /// Whether everybody must say who they are.
+    pub fn demands_authentication(&self) -> bool {
+        self.anonymous.is_none()
+    }
+
+    /// Who presents `credential`. A wrong credential is refused even where none is needed.
+    pub fn authenticate(
+        &self,
+        credential: Credential<'_>,
+    ) -> Result<Arc<Principal>, Unauthenticated> {
+        let known = match credential {
+            Credential::None => self.anonymous.as_ref(),
+            Credential::Bearer(token) => self.by_digest.get(&digest(&["bearer", token])),
+            Credential::Basic { user, password } => {
+                self.by_digest.get(&digest(&["basic", user, password]))
+            }
+        };
+        known.cloned().ok_or(Unauthenticated)
+    }
+}
+
+/// Lengths go in too, so that parts cannot be shifted into each other.
+fn digest(parts: &[&str]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tenant() -> Arc<Principal> {
+        let streams = Streams::Matching(vec![Pattern::new("tenant-*")]);
+        let verbs = BTreeSet::from([Verb::Read]);
+        Arc::new(Principal { name: "acme".into(), streams, verbs, filter: Filter::default() })
+    }
+
+    #[test]
+    fn a_closed_table_lets_in_who_has_the_right_credential_and_nobody_else() {
+        let mut table = AccessTable::closed();
+        table.add_bearer("s3cret", tenant());
+        table.add_password("pa55", tenant());
+        let name = |credential| table.authenticate(credential).map(|p| p.name.clone());
+        assert_eq!(name(Credential::Bearer("s3cret")), Ok("acme".into()));
+        assert_eq!(name(Credential::Basic { user: "acme", password: "pa55" }), Ok("acme".into()));
+        assert_eq!(name(Credential::None), Err(Unauthenticated));
+        assert_eq!(name(Credential::Bearer("pa55")), Err(Unauthenticated));
+        assert_eq!(
+            name(Credential::Basic { user: "acm", password: "epa55" }),
+            Err(Unauthenticated)
+        );
+        assert!(!format!("{table:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn an_open_table_still_refuses_a_wrong_credential() {
+        let table = AccessTable::open();
+        assert!(table.authenticate(Credential::None).is_ok());
+        assert!(table.authenticate(Credential::Bearer("x")).is_err());
+    }
+
+    #[test]
+    fn a_principal_may_do_its_verbs_on_its_streams() {
+        let stream = |name| StreamName::new(name).unwrap_or_else(|_| StreamName::events());
+        assert!(tenant().may(Verb::Read, &stream("tenant-acme")));
+        assert!(!tenant().may(Verb::Write, &stream("tenant-acme")));
+        assert!(!tenant().may(Verb::Read, &stream("events")));
+        assert!(!Principal::anonymous().may(Verb::Read, &stream("__positions")));
+    }
+}

@@ -1,0 +1,137 @@
+//! What every component is doing, for `/api/v1/status`, `/readyz` and `pluvio check`.
+//!
+//! One board, written by the supervisor, read by whoever asks. It holds no secret: errors are
+//! written so that they may be shown (`Failure`).
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// The state of all components, shared.
+#[derive(Clone, Debug, Default)]
+pub struct StatusBoard(Arc<Mutex<BTreeMap<String, ComponentStatus>>>);
+
+/// What a component is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Brings events in.
+    Source,
+    /// Serves readers.
+    Listener,
+    /// Hands events on.
+    Sink,
+}
+
+/// What a component is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Trying to connect, or waiting to try again; `error` says why.
+    Connecting,
+    /// Connected and working.
+    Running,
+    /// Connected, but it has not looked for new events for longer than it should take.
+    Stalled,
+    /// Ended on purpose.
+    Stopped,
+}
+
+/// One component's status.
+#[derive(Clone, Debug, Serialize)]
+pub struct ComponentStatus {
+    /// The configured name.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Its type, for example `vsphere`.
+    #[serde(rename = "type")]
+    pub component_type: &'static str,
+    /// What it is doing.
+    pub state: State,
+    /// Since when.
+    pub since: Timestamp,
+    /// The newest failure, kept after recovery: operators ask "what was that last night".
+    pub error: Option<ErrorReport>,
+    /// When the next attempt is made, while waiting for it.
+    pub retry_at: Option<Timestamp>,
+    /// How often it was connected again or restarted.
+    pub reconnects: u64,
+    /// Events appended or delivered since the start of the process.
+    pub events: u64,
+    /// Event time of the newest event.
+    pub latest_event: Option<Timestamp>,
+    /// Where it stands, in its own words.
+    pub position: Option<String>,
+}
+
+/// A failure as shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ErrorReport {
+    /// When it happened.
+    pub at: Timestamp,
+    /// What failed, with its causes.
+    pub message: String,
+    /// What the operator can do.
+    pub remedy: Option<String>,
+}
+
+impl StatusBoard {
+    /// Puts a component on the board as `connecting`.
+    pub fn add(&self, name: &str, kind: Kind, component_type: &'static str) -> Reporter {
+        let status = ComponentStatus {
+            name: name.to_owned(),
+            kind,
+            component_type,
+            state: State::Connecting,
+            since: Timestamp::now(),
+            error: None,
+            retry_at: None,
+            reconnects: 0,
+            events: 0,
+            latest_event: None,
+            position: None,
+        };
+        let key = format!("{kind:?}/{name}");
+        self.lock().insert(key.clone(), status);
+        Reporter { board: self.clone(), key }
+    }
+
+    /// All components: by kind, then by name.
+    pub fn components(&self) -> Vec<ComponentStatus> {
+        self.lock().values().cloned().collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, ComponentStatus>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes one component's line of the board.
+#[derive(Clone, Debug)]
+pub struct Reporter {
+    board: StatusBoard,
+    key: String,
+}
+
+impl Reporter {
+    /// Changes the status; `since` follows a change of state by itself.
+    pub fn update(&self, change: impl FnOnce(&mut ComponentStatus)) {
+        if let Some(status) = self.board.lock().get_mut(&self.key) {
+            let before = status.state;
+            change(status);
+            if status.state != before {
+                status.since = Timestamp::now();
+            }
+        }
+    }
+
+    /// Moves to `state`.
+    pub fn state(&self, state: State) {
+        self.update(|status| status.state = state);
+    }
+}

@@ -1,0 +1,245 @@
+//! Drives one source: connect, pull, append, and again, until drained.
+//!
+//! While one pull is being appended the next is already asked for, so that the cloud's answer time
+//! and the disk's sync time overlap. An append is never dropped half-way: positions are only read
+//! again once its outcome is known, or the same events would be appended twice.
+
+use std::{panic::AssertUnwindSafe, time::Duration};
+
+use futures::FutureExt as _;
+use jiff::Timestamp;
+use metrics::{counter, gauge};
+use pluvio_event::Event;
+use pluvio_log::{Log, LogHandle, ReadError, StreamName};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::{Backoff, panic_text};
+use crate::{
+    Chain, Failure, History, Ingest, IngestError, Pull, Response, Resume, Source,
+    status::{ErrorReport, Reporter, State},
+};
+
+/// What a source runs on.
+#[derive(Clone, Debug)]
+pub struct SourceContext {
+    /// Where it reads its own past.
+    pub log: LogHandle,
+    /// The stream it writes to.
+    pub stream: StreamName,
+    /// Its way in.
+    pub ingest: Ingest,
+}
+
+/// `next` returns at least each minute; after this long it has stalled.
+const STALLED_AFTER: Duration = Duration::from_secs(150);
+/// A connection that held this long was a good one: the next failure is a new story.
+const HELD_LONG: Duration = Duration::from_secs(30);
+/// How long `close` may take when it is not drained but connected again.
+const CLOSE_MAX: Duration = Duration::from_secs(2);
+
+/// Why an attempt ended.
+#[derive(Debug, thiserror::Error)]
+enum Setback<E: Failure> {
+    #[error(transparent)]
+    Source(E),
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
+    #[error("failed to read the source's position")]
+    Positions(#[from] ReadError),
+    #[error("no answer to a look for new events within {}s", 2 * STALLED_AFTER.as_secs())]
+    Stalled,
+    #[error("the source panicked: {0}")]
+    Panicked(String),
+}
+
+impl<E: Failure> Failure for Setback<E> {
+    fn response(&self) -> Response {
+        match self {
+            Self::Source(error) => error.response(),
+            _ => Response::Retry,
+        }
+    }
+
+    fn remedy(&self) -> Option<String> {
+        match self {
+            Self::Source(error) => error.remedy(),
+            Self::Panicked(_) => Some("please report it with this message".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+pub(super) async fn run<S: Source>(
+    context: SourceContext,
+    reporter: Reporter,
+    mut make: impl FnMut() -> S,
+    drain: CancellationToken,
+) {
+    let name = context.ingest.source().clone();
+    let mut source = make();
+    let mut backoff = Backoff::default();
+    while !drain.is_cancelled() {
+        reporter.state(State::Connecting);
+        let begun = Instant::now();
+        let attempt = AssertUnwindSafe(attempt(&mut source, &context, &reporter, &drain));
+        let ended = attempt.catch_unwind().await;
+        let ended =
+            ended.unwrap_or_else(|panic| Err(Setback::Panicked(panic_text(&*panic).to_owned())));
+        let panicked = matches!(ended, Err(Setback::Panicked(_)));
+        let close = AssertUnwindSafe(source.close()).catch_unwind();
+        if timeout(CLOSE_MAX, close).await.is_err() {
+            debug!(source = %name, "closing took too long");
+        }
+        let Err(setback) = ended else { break };
+        if panicked {
+            source = make();
+        }
+        if begun.elapsed() >= HELD_LONG {
+            backoff.reset();
+        }
+        let wait = backoff.next(setback.response(), rand::random());
+        report(&setback, &reporter, name.as_str(), wait);
+        counter!("pluvio_source_failures_total", "source" => name.to_string()).increment(1);
+        let _drained = drain.run_until_cancelled(tokio::time::sleep(wait)).await;
+        reporter.update(|status| {
+            status.retry_at = None;
+            status.reconnects += 1;
+        });
+    }
+    reporter.state(State::Stopped);
+}
+
+/// One connection's life. `Ok` means drained.
+async fn attempt<S: Source>(
+    source: &mut S,
+    context: &SourceContext,
+    reporter: &Reporter,
+    drain: &CancellationToken,
+) -> Result<(), Setback<S::Error>> {
+    let (log, stream) = (&context.log, &context.stream);
+    let name = context.ingest.source();
+    let position = log.positions(stream).await?.get(name).cloned();
+    let history = History::new(log.clone(), stream.clone(), name.clone());
+    let connected = drain.run_until_cancelled(source.connect(Resume { position, history })).await;
+    let Some(connected) = connected else { return Ok(()) };
+    connected.map_err(Setback::Source)?;
+    reporter.state(State::Running);
+    info!(source = %name, "connected");
+
+    let mut pulled: Option<Pull> = None;
+    loop {
+        let store = store(pulled.take(), context, reporter);
+        let pull = pull(source, reporter, drain);
+        tokio::pin!(store, pull);
+        let next = tokio::select! {
+            biased;
+            stored = &mut store => {
+                stored?;
+                pull.await
+            }
+            next = &mut pull => {
+                store.await?;
+                next
+            }
+        };
+        match next? {
+            Some(pull) => pulled = Some(pull),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Asks for more; `None` when drained.
+async fn pull<S: Source>(
+    source: &mut S,
+    reporter: &Reporter,
+    drain: &CancellationToken,
+) -> Result<Option<Pull>, Setback<S::Error>> {
+    let next = source.next();
+    tokio::pin!(next);
+    let mut stalled = false;
+    loop {
+        let waited = drain.run_until_cancelled(timeout(STALLED_AFTER, &mut next)).await;
+        match waited {
+            None => return Ok(None),
+            Some(Ok(pull)) => {
+                if stalled {
+                    reporter.state(State::Running);
+                }
+                return pull.map(Some).map_err(Setback::Source);
+            }
+            Some(Err(_)) if stalled => return Err(Setback::Stalled),
+            Some(Err(_)) => {
+                stalled = true;
+                reporter.state(State::Stalled);
+            }
+        }
+    }
+}
+
+/// Appends what was pulled and tells.
+async fn store(
+    pull: Option<Pull>,
+    context: &SourceContext,
+    reporter: &Reporter,
+) -> Result<(), IngestError> {
+    let Some(pull) = pull else { return Ok(()) };
+    let Pull { records, checkpoint, seen_up_to } = pull;
+    let count = records.len() as u64;
+    let latest = records.iter().rev().find_map(|record| record.event.time());
+    let position = records.last().map(|record| record.position.clone());
+    let position = checkpoint.clone().or(position);
+    if count > 0 {
+        trace_records(context, records.iter().map(|record| &record.event));
+        context.ingest.append(records).await?;
+    }
+    if let Some(checkpoint) = checkpoint {
+        context.ingest.checkpoint(checkpoint).await?;
+    }
+    if let Some(time) = seen_up_to.or(latest) {
+        let lag = Timestamp::now().duration_since(time).as_secs_f64().max(0.0);
+        gauge!("pluvio_source_lag_seconds", "source" => context.ingest.source().to_string())
+            .set(lag);
+    }
+    reporter.update(|status| {
+        status.events += count;
+        status.latest_event = latest.or(status.latest_event);
+        if let Some(position) = position {
+            status.position = Some(position.as_str().to_owned());
+        }
+    });
+    Ok(())
+}
+
+fn trace_records<'a>(context: &SourceContext, events: impl Iterator<Item = &'a Event>) {
+    if !tracing::enabled!(tracing::Level::TRACE) {
+        return;
+    }
+    for event in events {
+        tracing::trace!(source = %context.ingest.source(), id = event.id(), "captured");
+    }
+}
+
+/// One line for each new trouble; the same trouble again goes to `debug`, the status tells it.
+fn report<E: Failure>(setback: &Setback<E>, reporter: &Reporter, name: &str, wait: Duration) {
+    let message = Chain(setback).to_string();
+    let remedy = setback.remedy();
+    let retry_in = format!("{wait:.0?}");
+    let mut is_news = true;
+    reporter.update(|status| {
+        is_news = status.error.as_ref().is_none_or(|last| last.message != message)
+            || status.state != State::Connecting;
+        status.state = State::Connecting;
+        status.retry_at = Timestamp::now().checked_add(wait).ok();
+        let at = Timestamp::now();
+        status.error = Some(ErrorReport { at, message: message.clone(), remedy: remedy.clone() });
+    });
+    let remedy = remedy.unwrap_or_default();
+    if is_news {
+        warn!(source = name, error = message, remedy, retry_in, "source failed");
+    } else {
+        debug!(source = name, error = message, remedy, retry_in, "source failed again");
+    }
+}

@@ -1,9 +1,9 @@
 //! What runs components: connect, back off, append in order, keep positions, tell status, drain.
 //!
 //! ```text
-//!  Source ──Pull──▶ supervise::source ──records──▶ Ingest ──▶ Log
-//!     ▲                 │   ▲                                  │
-//!     └── connect ◀─────┘   └ Failure: retry, wait, denied     └──▶ Listener (reads, each at its pace)
+//!  Source ─connect─▶ Connection ──Pull──▶ supervise::source ──records──▶ Ingest ──▶ Log
+//!     ▲                                       │   ▲                                  │
+//!     └── again, later ◀──────────────────────┘   └ Failure: retry, wait, denied     └──▶ Listener
 //! ```
 //!
 //! A component makes **one attempt** and says what happened, in a typed [`Failure`]. Whether, when
@@ -32,4 +32,4 @@ pub use listener::Listener;
 pub use principal::{AccessTable, Credential, Principal, Streams, Unauthenticated, Verb};
 pub use push::{Headers, Push, Refusal};
 pub use sink::{Delivered, Outcome, Sink};
-pub use source::{Pull, Source};
+pub use source::{Connection, Pull, Source};

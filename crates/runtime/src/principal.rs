@@ -37,7 +37,16 @@ pub enum Streams {
 
 /// What can be done to a stream.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize, schemars::JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    serde::Deserialize,
+    schemars::JsonSchema,
+    serde::Serialize,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Verb {

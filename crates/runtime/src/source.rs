@@ -7,23 +7,36 @@ use pluvio_log::{Position, Record};
 
 use crate::{Failure, Resume};
 
-/// A source of events that is asked. `connect`, then `next` again and again, then `close`.
+/// A source of events that is asked.
 ///
 /// ```text
-///            ┌────────── Failure ──────────┐
-///            ▼                             │
-///   new ─ connect ──▶ next ──▶ next ──▶ next ──▶ close
+///              Failure
+///            ┌────────────────────┐
+///            ▼                    │
+///   source.connect(resume) ──▶ connection.next() ──▶ next() ──▶ … ──▶ close()
 /// ```
 ///
-/// After a failure of either method, `close` is called and then `connect` on the same value: what
-/// it keeps between connections is its own, but **where it stands comes from the log** (`resume`),
-/// never from memory, because the last pull may not have been appended.
+/// A source is its settings; what it holds at the other side is a [`Connection`]. Where it stands
+/// comes from the log (`resume`) with every connection, never from memory, because the last pull may
+/// not have been appended.
 pub trait Source: Send + 'static {
+    /// What is held while connected.
+    type Connection: Connection<Error = Self::Error>;
     /// What went wrong and what helps.
     type Error: Failure;
 
-    /// Connects and goes to where `resume` says. One attempt.
-    fn connect(&mut self, resume: Resume) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    /// Connects and goes to where `resume` says. One attempt; an attempt that fails half-way gives
+    /// back what it held.
+    fn connect(
+        &mut self,
+        resume: Resume,
+    ) -> impl Future<Output = Result<Self::Connection, Self::Error>> + Send;
+}
+
+/// A connected source.
+pub trait Connection: Send {
+    /// What went wrong and what helps.
+    type Error: Failure;
 
     /// Gives what is new, in the order it must be stored; waits for something new as long as the
     /// source can do so at no cost, but not longer than about a minute: a pull without records says
@@ -32,9 +45,9 @@ pub trait Source: Send + 'static {
     /// **Cancel:** may be dropped at any await when Pluvio drains; `close` follows.
     fn next(&mut self) -> impl Future<Output = Result<Pull, Self::Error>> + Send;
 
-    /// Gives back what the other side holds for us (collector, session). Best effort, bounded by
-    /// the drain; also called before anything was connected.
-    fn close(&mut self) -> impl Future<Output = ()> + Send;
+    /// Gives back what the other side holds for us (collector, session). Best effort; the caller
+    /// bounds it in time.
+    fn close(self) -> impl Future<Output = ()> + Send;
 }
 
 /// What one look gave.

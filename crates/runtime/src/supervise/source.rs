@@ -4,7 +4,7 @@
 //! and the disk's sync time overlap. An append is never dropped half-way: positions are only read
 //! again once its outcome is known, or the same events would be appended twice.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{any::Any, future::Future, panic::AssertUnwindSafe, time::Duration};
 
 use futures::FutureExt as _;
 use jiff::Timestamp;
@@ -17,7 +17,7 @@ use tracing::{debug, info, warn};
 
 use super::{Backoff, panic_text};
 use crate::{
-    Chain, Failure, History, Ingest, IngestError, Pull, Response, Resume, Source,
+    Chain, Connection, Failure, History, Ingest, IngestError, Pull, Response, Resume, Source,
     status::{ErrorReport, Reporter, State},
 };
 
@@ -36,8 +36,10 @@ pub struct SourceContext {
 const STALLED_AFTER: Duration = Duration::from_secs(150);
 /// A connection that held this long was a good one: the next failure is a new story.
 const HELD_LONG: Duration = Duration::from_secs(30);
-/// How long `close` may take when it is not drained but connected again.
-const CLOSE_MAX: Duration = Duration::from_secs(2);
+/// How long `close` may take.
+const CLOSE_MAX: Duration = Duration::from_secs(1);
+/// How long a drain waits for a connection that is being opened.
+const CONNECT_DRAIN_MAX: Duration = Duration::from_millis(500);
 
 /// Why an attempt ended.
 #[derive(Debug, thiserror::Error)]
@@ -84,16 +86,9 @@ pub(super) async fn run<S: Source>(
         reporter.state(State::Connecting);
         let begun = Instant::now();
         let attempt = AssertUnwindSafe(attempt(&mut source, &context, &reporter, &drain));
-        let ended = attempt.catch_unwind().await;
-        let ended =
-            ended.unwrap_or_else(|panic| Err(Setback::Panicked(panic_text(&*panic).to_owned())));
-        let panicked = matches!(ended, Err(Setback::Panicked(_)));
-        let close = AssertUnwindSafe(source.close()).catch_unwind();
-        if timeout(CLOSE_MAX, close).await.is_err() {
-            debug!(source = %name, "closing took too long");
-        }
+        let ended = attempt.catch_unwind().await.unwrap_or_else(panicked);
         let Err(setback) = ended else { break };
-        if panicked {
+        if matches!(setback, Setback::Panicked(_)) {
             source = make();
         }
         if begun.elapsed() >= HELD_LONG {
@@ -111,6 +106,10 @@ pub(super) async fn run<S: Source>(
     reporter.state(State::Stopped);
 }
 
+fn panicked<E: Failure>(panic: Box<dyn Any + Send>) -> Result<(), Setback<E>> {
+    Err(Setback::Panicked(panic_text(&*panic).to_owned()))
+}
+
 /// One connection's life. `Ok` means drained.
 async fn attempt<S: Source>(
     source: &mut S,
@@ -122,16 +121,44 @@ async fn attempt<S: Source>(
     let name = context.ingest.source();
     let position = log.positions(stream).await?.get(name).cloned();
     let history = History::new(log.clone(), stream.clone(), name.clone());
-    let connected = drain.run_until_cancelled(source.connect(Resume { position, history })).await;
-    let Some(connected) = connected else { return Ok(()) };
-    connected.map_err(Setback::Source)?;
+    let connect = source.connect(Resume { position, history });
+    let Some(connected) = connected_or_drained(connect, drain).await else { return Ok(()) };
+    let mut connection = connected.map_err(Setback::Source)?;
     reporter.state(State::Running);
     info!(source = %name, "connected");
+    let drive = AssertUnwindSafe(drive(&mut connection, context, reporter, drain));
+    let ended = drive.catch_unwind().await.unwrap_or_else(panicked);
+    let close = AssertUnwindSafe(connection.close()).catch_unwind();
+    if timeout(CLOSE_MAX, close).await.is_err() {
+        debug!(source = %name, "closing took too long");
+    }
+    ended
+}
 
+/// Lets an attempt that is under way finish for a moment when drained, so that a session that was
+/// just opened is known and can be closed.
+async fn connected_or_drained<T>(
+    connect: impl Future<Output = T>,
+    drain: &CancellationToken,
+) -> Option<T> {
+    tokio::pin!(connect);
+    match drain.run_until_cancelled(&mut connect).await {
+        Some(connected) => Some(connected),
+        None => timeout(CONNECT_DRAIN_MAX, connect).await.ok(),
+    }
+}
+
+/// Pulls and appends until drained (`Ok`) or until something fails.
+async fn drive<C: Connection>(
+    connection: &mut C,
+    context: &SourceContext,
+    reporter: &Reporter,
+    drain: &CancellationToken,
+) -> Result<(), Setback<C::Error>> {
     let mut pulled: Option<Pull> = None;
     loop {
         let store = store(pulled.take(), context, reporter);
-        let pull = pull(source, reporter, drain);
+        let pull = pull(connection, reporter, drain);
         tokio::pin!(store, pull);
         let next = tokio::select! {
             biased;
@@ -152,12 +179,12 @@ async fn attempt<S: Source>(
 }
 
 /// Asks for more; `None` when drained.
-async fn pull<S: Source>(
-    source: &mut S,
+async fn pull<C: Connection>(
+    connection: &mut C,
     reporter: &Reporter,
     drain: &CancellationToken,
-) -> Result<Option<Pull>, Setback<S::Error>> {
-    let next = source.next();
+) -> Result<Option<Pull>, Setback<C::Error>> {
+    let next = connection.next();
     tokio::pin!(next);
     let mut stalled = false;
     loop {

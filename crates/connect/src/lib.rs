@@ -1,0 +1,7 @@
+//! Connections to systems: one folder for each, whatever it gives or takes.
+//!
+//! A folder holds the component (`source`, `sink`), which makes one attempt and says what happened,
+//! and a pure `map` from the system's record to an event. Requests and answers are `clouds`'
+//! business; when to try again is `runtime`'s.
+
+pub mod vsphere;

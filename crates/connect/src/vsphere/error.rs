@@ -1,0 +1,93 @@
+//! What can go wrong with a vCenter, and what the supervisor and the operator should do.
+
+use pluvio_clouds::vsphere::{self as client, FaultKind};
+use pluvio_log::{PositionTooLong, ReadError};
+use pluvio_net::{HttpError, SecretError, TlsError};
+use pluvio_runtime::{Failure, Response};
+
+use super::{map::MapError, place::InvalidPlace};
+
+/// Why capturing from a vCenter failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// User name or password cannot be read.
+    #[error("failed to read `{key}`")]
+    Secret {
+        /// The key in the configuration.
+        key: &'static str,
+        /// What is wrong with the place.
+        source: SecretError,
+    },
+    /// A certificate file changed for the worse since the start.
+    #[error("failed to prepare TLS")]
+    Tls(#[from] TlsError),
+    /// The vCenter did not do what it was asked.
+    #[error(transparent)]
+    Call(#[from] client::Error),
+    /// The log could not answer.
+    #[error("failed to look up stored events")]
+    History(#[from] ReadError),
+    /// The stored position is not ours.
+    #[error(transparent)]
+    Place(#[from] InvalidPlace),
+    /// The place would not fit into a record.
+    #[error("failed to note the position")]
+    Position(#[from] PositionTooLong),
+    /// A record cannot be an event.
+    #[error(transparent)]
+    Map(#[from] MapError),
+}
+
+impl Failure for Error {
+    fn response(&self) -> Response {
+        match self {
+            Self::Call(error) => match error.fault() {
+                Some(FaultKind::InvalidLogin | FaultKind::NoPermission { .. }) => Response::Denied,
+                _ => Response::Retry,
+            },
+            _ => Response::Retry,
+        }
+    }
+
+    fn remedy(&self) -> Option<String> {
+        let Self::Call(error) = self else { return None };
+        let text = match (error.fault(), error) {
+            (Some(FaultKind::InvalidLogin), _) => {
+                "check username and password; they are read again before the next attempt, which \
+                 waits a minute or more so that the account is not locked"
+            }
+            (Some(FaultKind::NoPermission { .. }), _) => {
+                "give the account the read-only role on the root folder, with propagation"
+            }
+            (Some(FaultKind::InvalidState), _) => {
+                "too many event collectors: end other sessions of this account"
+            }
+            (None, client::Error::Transport { source, .. }) => return transport_remedy(source),
+            (None, client::Error::Status { status, .. }) if status.is_server_error() => {
+                "the vCenter is starting or overloaded: nothing to do"
+            }
+            (None, client::Error::Status { .. } | client::Error::Xml { .. }) => {
+                "check that `url` leads to a vCenter and not to a proxy or another service"
+            }
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+fn transport_remedy(error: &HttpError) -> Option<String> {
+    let text = match error {
+        HttpError::NotResolved { .. } => "check the host name in `url`, and the name server",
+        HttpError::Refused { .. } => "check host and port in `url`, and that the vCenter runs",
+        HttpError::TimedOut { .. } => "check the route and the firewalls between here and there",
+        HttpError::Untrusted { untrusted, .. } => {
+            return Some(format!(
+                "compare the thumbprint with the vCenter's own, then set tls.thumbprint = \"{}\"; \
+                 or set tls.ca_file",
+                untrusted.thumbprint
+            ));
+        }
+        _ => return None,
+    };
+    Some(text.to_owned())
+}

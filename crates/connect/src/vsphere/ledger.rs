@@ -1,0 +1,250 @@
+//! Which listed events are new, and what each new one is called.
+//!
+//! A vCenter's events are listed again and again: a re-list after a reconnect reaches a minute back,
+//! a sweep a day. An event is **known** if one with its key *and* its creation time (within a second)
+//! is stored. A key alone says little: it is a 32-bit counter that overflows into negative numbers,
+//! and a restored or restarted vCenter counts from an old value again. When a stored key comes with
+//! another creation time, a new **epoch** of keys has begun, and from then on ids read `<key>-<n>`,
+//! so that source + id stays unique for ever.
+//!
+//! Pure: the caller looks ids up in the log between [`Ledger::questions`] and [`Ledger::judge`].
+
+use std::collections::{HashMap, VecDeque};
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::place::Place;
+
+/// Two writings of the same creation time may differ by rounding, never by a second.
+const SAME_TIME_MS: i64 = 1000;
+/// Pulls whose records may still be on their way into the log. The supervisor appends one pull
+/// while it asks for the next; one more is margin.
+const PULLS_IN_FLIGHT: usize = 3;
+
+/// The judge of one connection; made anew with each, because only the log knows what was stored.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    pub(super) place: Place,
+    /// Ids of the last pulls with their times; the newest last.
+    in_flight: VecDeque<HashMap<String, Option<Timestamp>>>,
+}
+
+/// What a listed event is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Stored already.
+    Known,
+    /// To be stored under this id.
+    New(String),
+}
+
+/// An event's stored namesake.
+type Stored = Option<Timestamp>;
+
+impl Ledger {
+    pub(super) fn new(place: Place) -> Self {
+        Self { place, in_flight: VecDeque::from([HashMap::new()]) }
+    }
+
+    /// The ids under which `event` may be stored, oldest epoch first; empty when it cannot be.
+    pub(super) fn questions(
+        &self,
+        key: Option<i64>,
+        raw_id: impl FnOnce() -> String,
+    ) -> Vec<String> {
+        let Some(key) = key else { return vec![raw_id()] };
+        let is_beyond = match self.place.key {
+            Some(max) => key > max,
+            // A new life's first key may name an event of an older one, listed again.
+            None => self.place.epoch == 1,
+        };
+        if is_beyond {
+            return Vec::new();
+        }
+        (1..=self.place.epoch).map(|epoch| id(key, epoch)).collect()
+    }
+
+    /// Judges one event. `stored` answers for every id of [`questions`](Self::questions): its
+    /// stored event's time, if it has one.
+    pub(super) fn judge(
+        &mut self,
+        key: Option<i64>,
+        created: Option<Timestamp>,
+        raw_id: impl FnOnce() -> String,
+        stored: impl Fn(&str) -> Option<Stored>,
+    ) -> Verdict {
+        let lookup = |ledger: &Self, id: &str| {
+            ledger.in_flight.iter().find_map(|pull| pull.get(id).copied()).or_else(|| stored(id))
+        };
+        let Some(key) = key else {
+            let id = raw_id();
+            if lookup(self, &id).is_some() {
+                return Verdict::Known;
+            }
+            return self.admit(id, None, created);
+        };
+        let mut is_reused = false;
+        for epoch in 1..=self.place.epoch {
+            if let Some(time) = lookup(self, &id(key, epoch)) {
+                if is_same(time, created) {
+                    return Verdict::Known;
+                }
+                is_reused = epoch == self.place.epoch;
+            }
+        }
+        if is_reused {
+            self.place.open_epoch();
+        }
+        self.admit(id(key, self.place.epoch), Some(key), created)
+    }
+
+    fn admit(&mut self, id: String, key: Option<i64>, created: Stored) -> Verdict {
+        self.place.pass(key, created);
+        if let Some(pull) = self.in_flight.back_mut() {
+            pull.insert(id.clone(), created);
+        }
+        Verdict::New(id)
+    }
+
+    /// Tells that a pull is complete.
+    pub(super) fn close_pull(&mut self) {
+        self.in_flight.push_back(HashMap::new());
+        while self.in_flight.len() > PULLS_IN_FLIGHT {
+            self.in_flight.pop_front();
+        }
+    }
+}
+
+fn id(key: i64, epoch: u32) -> String {
+    if epoch == 1 { key.to_string() } else { format!("{key}-{epoch}") }
+}
+
+/// Without a time on either side the key must do.
+fn is_same(stored: Stored, listed: Stored) -> bool {
+    match (stored, listed) {
+        (Some(stored), Some(listed)) => {
+            listed.as_millisecond().abs_diff(stored.as_millisecond()) < SAME_TIME_MS.unsigned_abs()
+        }
+        _ => true,
+    }
+}
+
+/// The id of an event that has no key: by its text, so that a re-list gives the same.
+pub(super) fn id_of_text(raw: &str) -> String {
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, raw.as_bytes()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// A ledger and what is stored, as a log would have it.
+    struct Book {
+        ledger: Ledger,
+        stored: BTreeMap<String, Timestamp>,
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap_or(Timestamp::MAX)
+    }
+
+    impl Book {
+        fn new() -> Self {
+            let place = Place::first("uuid".into(), at(0));
+            Self { ledger: Ledger::new(place), stored: BTreeMap::new() }
+        }
+
+        /// Lists (key, second) and gives the ids of the new ones. Whether each lookup was foreseen
+        /// is checked along the way.
+        fn list(&mut self, events: &[(i64, i64)]) -> Vec<String> {
+            let mut new = Vec::new();
+            for (key, second) in events {
+                let asked = self.ledger.questions(Some(*key), String::new);
+                let stored = &self.stored;
+                let answer = |id: &str| {
+                    asked.iter().any(|a| a == id).then(|| stored.get(id).copied()).flatten()
+                };
+                let time = at(*second);
+                let verdict = self
+                    .ledger
+                    .judge(Some(*key), Some(time), String::new, |id| answer(id).map(Some));
+                if let Verdict::New(id) = verdict {
+                    assert!(!self.stored.contains_key(&id), "id {id} was given twice");
+                    self.stored.insert(id.clone(), time);
+                    new.push(id);
+                }
+            }
+            new
+        }
+
+        /// Reconnects: what was in flight is stored, the place comes from the log.
+        fn reconnect(&mut self) {
+            self.ledger = Ledger::new(self.ledger.place.clone());
+        }
+    }
+
+    #[test]
+    fn an_overlap_listed_again_gives_nothing_new() {
+        let mut book = Book::new();
+        assert_eq!(book.list(&[(1, 0), (2, 0), (5, 1)]), ["1", "2", "5"]);
+        assert!(book.list(&[(2, 0), (5, 1)]).is_empty(), "on the same connection");
+        book.reconnect();
+        assert_eq!(book.list(&[(2, 0), (5, 1), (6, 2)]), ["6"]);
+    }
+
+    #[test]
+    fn a_late_event_with_a_smaller_key_is_new_and_opens_no_epoch() {
+        let mut book = Book::new();
+        book.list(&[(1, 0), (5, 5)]);
+        book.reconnect();
+        assert_eq!(book.list(&[(1, 0), (3, 3), (5, 5)]), ["3"]);
+        assert_eq!(book.ledger.place.epoch, 1);
+    }
+
+    #[test]
+    fn negative_keys_are_new_and_open_no_epoch() {
+        let mut book = Book::new();
+        assert_eq!(book.list(&[(2_147_483_647, 0), (-2_147_483_648, 1)]).len(), 2);
+        book.reconnect();
+        assert_eq!(book.list(&[(-2_147_483_648, 1), (-2_147_483_647, 2)]), ["-2147483647"]);
+        assert_eq!(book.ledger.place.epoch, 1);
+    }
+
+    #[test]
+    fn a_restarted_vcenter_that_counts_from_1_again_opens_an_epoch_and_loses_nothing() {
+        let mut book = Book::new();
+        book.list(&[(1, 0), (2, 1), (3, 2)]);
+        book.reconnect();
+        assert_eq!(
+            book.list(&[(1, 100), (2, 101), (3, 102), (4, 103)]),
+            ["1-2", "2-2", "3-2", "4-2"]
+        );
+        book.reconnect();
+        assert_eq!(book.list(&[(3, 102), (4, 103), (5, 104)]), ["5-2"]);
+        book.reconnect();
+        assert_eq!(book.list(&[(1, 200)]), ["1-3"]);
+    }
+
+    #[test]
+    fn a_vcenter_restored_from_a_backup_shows_old_events_that_are_known_and_new_ones_that_are_not()
+    {
+        let mut book = Book::new();
+        book.list(&[(80, 0), (81, 1), (82, 2)]);
+        book.reconnect();
+        assert_eq!(book.list(&[(80, 0), (81, 50), (82, 51), (83, 52)]), ["81-2", "82-2", "83-2"]);
+        book.reconnect();
+        assert!(book.list(&[(80, 0), (81, 50), (83, 52)]).is_empty(), "a sweep finds all known");
+    }
+
+    #[test]
+    fn another_instance_begins_an_epoch_and_old_events_stay_known() {
+        let mut book = Book::new();
+        book.list(&[(7, 0)]);
+        book.reconnect();
+        book.ledger.place.open_epoch();
+        assert_eq!(book.list(&[(7, 0), (1, 60), (7, 61)]), ["1-2", "7-2"]);
+    }
+}

@@ -1,0 +1,31 @@
+//! vCenter: its events, each stored exactly once.
+//!
+//! vCenter keeps its events in a database behind SOAP and hands them out through *collectors*:
+//! cursors with a filter by time. A collector is not a log: its cursor dies with the session, reads
+//! can be short or empty though more is there, keys overflow, and a restore from backup counts
+//! again from an old key. So this folder never trusts a cursor further than one connection:
+//!
+//! ```text
+//!  place (in the log) ─▶ list again from time − overlap ─▶ ledger: known? new? new epoch? ─▶ records
+//!                              ▲                                                          │
+//!                              └───────── wake-up, stall check, sweep ◀───────────────────┘
+//! ```
+//!
+//! [`source`](self) is the loop's body, `session` what is held in the vCenter, `ledger` decides what
+//! is new, `place` is what a record remembers, `sweep` looks a day back, `map` makes the event.
+
+mod config;
+mod error;
+mod ledger;
+mod map;
+mod place;
+mod session;
+mod source;
+mod sweep;
+
+pub use config::{Config, ConfigError};
+pub use error::Error;
+pub use source::Vsphere;
+
+/// The `type` in a configuration.
+pub const NAME: &str = "vsphere";

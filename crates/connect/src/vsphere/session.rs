@@ -1,0 +1,233 @@
+//! What is held in the vCenter: a session, a collector, and a bell that rings when it has news.
+//!
+//! Everything that is made is given back, also on the ways out of a failure: a vCenter grants 32
+//! collectors, and vcsim does not even free them with the session.
+
+use std::{collections::HashMap, time::Duration};
+
+use jiff::Timestamp;
+use pluvio_clouds::vsphere::{
+    Client, EntityFilter, Error as CallError, EventFilter, FaultKind, MoRef, Page, Recursion,
+    ServiceContent,
+};
+use pluvio_net::HttpClient;
+use tracing::debug;
+
+use super::{Error, config::Settings};
+
+/// Most events of one read: the server's own limit.
+pub(super) const PAGE_EVENTS_MAX: u32 = 1000;
+/// Each ring of the bell carries the collector's latest page, whose content nobody reads.
+const BELL_PAGE_EVENTS: u32 = 1;
+
+/// A session of one account.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) client: Client,
+    pub(super) content: ServiceContent,
+}
+
+impl Session {
+    /// Logs in, with secrets read anew.
+    pub(super) async fn open(settings: &Settings) -> Result<Self, Error> {
+        let secret = |key, source: &pluvio_net::SecretSource| {
+            source.resolve().map_err(|source| Error::Secret { key, source })
+        };
+        let username = secret("username", &settings.username)?;
+        let password = secret("password", &settings.password)?;
+        let mut client = Client::new(HttpClient::new(&settings.tls)?, settings.url.clone());
+        match client.newest_version().await {
+            Ok(version) => client = client.with_version(version),
+            // Only a refusal of this one document may pass: what follows says more than this does.
+            Err(CallError::Status { .. } | CallError::Xml { .. } | CallError::Answer { .. }) => {
+                debug!("the vCenter does not tell its API versions");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let content = client.service_content().await?;
+        client.login(&content.session_manager, username.expose(), &password).await?;
+        Ok(Self { client, content })
+    }
+
+    /// The identity of this vCenter; empty where it does not tell.
+    pub(super) fn uuid(&self) -> &str {
+        self.content.about.instance_uuid.as_deref().unwrap_or_default()
+    }
+
+    /// Which category each class and event type has; nothing where the account may not see it.
+    pub(super) async fn categories(&self) -> HashMap<String, String> {
+        let content = &self.content;
+        let infos =
+            self.client.event_info(&content.property_collector, &content.event_manager).await;
+        match infos {
+            Ok(infos) => infos.into_iter().map(|info| (info.name, info.category)).collect(),
+            Err(error) => {
+                debug!(%error, "the vCenter does not tell the categories of its events");
+                HashMap::new()
+            }
+        }
+    }
+
+    /// Makes a collector of what happened from `begin` to `end`, both inclusive.
+    pub(super) async fn collector(
+        &self,
+        settings: &Settings,
+        begin: Timestamp,
+        end: Option<Timestamp>,
+    ) -> Result<MoRef, Error> {
+        let filter = filter(settings, begin, end, BELL_PAGE_EVENTS);
+        Ok(self.client.create_event_collector(&self.content.event_manager, &filter).await?)
+    }
+
+    /// The newest events from `begin` to `end` without a cursor; at most [`PAGE_EVENTS_MAX`].
+    pub(super) async fn query(
+        &self,
+        settings: &Settings,
+        begin: Timestamp,
+        end: Timestamp,
+    ) -> Result<Page, Error> {
+        let filter = filter(settings, begin, Some(end), PAGE_EVENTS_MAX);
+        Ok(self.client.query_events(&self.content.event_manager, &filter).await?)
+    }
+
+    /// The next page of a collector.
+    pub(super) async fn read(&self, collector: &MoRef) -> Result<Page, Error> {
+        Ok(self.client.read_next_events(collector, PAGE_EVENTS_MAX).await?)
+    }
+
+    /// Frees a collector; it may be gone already.
+    pub(super) async fn free(&self, collector: &MoRef) {
+        if let Err(error) = self.client.destroy_collector(collector).await {
+            debug!(%error, "collector was not destroyed");
+        }
+    }
+
+    /// Ends the session.
+    pub(super) async fn logout(&self) {
+        if let Err(error) = self.client.logout(&self.content.session_manager).await {
+            debug!(%error, "session was not ended");
+        }
+    }
+}
+
+fn filter(
+    settings: &Settings,
+    begin: Timestamp,
+    end: Option<Timestamp>,
+    max_count: u32,
+) -> EventFilter {
+    let entity = settings.entity.clone();
+    EventFilter {
+        entity: entity.map(|object| EntityFilter { object, recursion: Recursion::All }),
+        begin: Some(begin),
+        end,
+        users: settings.users.clone(),
+        categories: Vec::new(),
+        event_types: settings.event_types.clone(),
+        max_count: Some(max_count),
+        delayed_init: None,
+    }
+}
+
+/// The collector that is read on and on, and its bell.
+#[derive(Debug)]
+pub(super) struct Cursor {
+    pub(super) collector: MoRef,
+    /// `None`: this server or account cannot wait, so it is asked every [`POLL_INTERVAL`].
+    bell: Option<Bell>,
+}
+
+#[derive(Debug)]
+struct Bell {
+    property_collector: MoRef,
+    version: Option<String>,
+}
+
+/// The fallback where nothing rings.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// Longest single wait. A lost ring would cost this much latency, and no event.
+const WAIT_MAX: Duration = Duration::from_secs(15);
+
+impl Cursor {
+    /// A cursor at the oldest event from `begin` on.
+    pub(super) async fn open(
+        session: &Session,
+        settings: &Settings,
+        begin: Timestamp,
+    ) -> Result<Self, Error> {
+        let collector = session.collector(settings, begin, None).await?;
+        let bell = match Bell::hang(session, &collector).await {
+            Ok(bell) => Some(bell),
+            Err(error) => {
+                debug!(%error, "the vCenter cannot wake us: polling each second");
+                None
+            }
+        };
+        Ok(Self { collector, bell })
+    }
+
+    /// Waits for news, at most [`WAIT_MAX`] or `wait_max`. `true`: there may be some.
+    pub(super) async fn wait(
+        &mut self,
+        session: &Session,
+        wait_max: Duration,
+    ) -> Result<bool, Error> {
+        let Some(bell) = &mut self.bell else {
+            tokio::time::sleep(POLL_INTERVAL).await;
+            return Ok(true);
+        };
+        let (on, version) = (&bell.property_collector, bell.version.as_deref());
+        let news = session.client.wait_for_updates(on, version, WAIT_MAX.min(wait_max)).await;
+        match news {
+            Ok(Some(version)) => {
+                bell.version = Some(version);
+                Ok(true)
+            }
+            Ok(None) => Ok(false),
+            Err(error) if error.fault() == Some(&FaultKind::InvalidCollectorVersion) => {
+                bell.version = None;
+                Ok(true)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Gives everything back.
+    pub(super) async fn close(self, session: &Session) {
+        if let Some(bell) = self.bell {
+            bell.take_down(session).await;
+        }
+        session.free(&self.collector).await;
+    }
+}
+
+impl Bell {
+    async fn hang(session: &Session, collector: &MoRef) -> Result<Self, CallError> {
+        let client = &session.client;
+        let shared = &session.content.property_collector;
+        let property_collector = client.create_property_collector(shared).await?;
+        let mut bell = Self { property_collector, version: None };
+        let primed = async {
+            client.create_filter(&bell.property_collector, collector).await?;
+            // The first answer comes at once and tells the state; what follows tells changes.
+            client.wait_for_updates(&bell.property_collector, None, WAIT_MAX).await
+        };
+        match primed.await {
+            Ok(version) => {
+                bell.version = version;
+                Ok(bell)
+            }
+            Err(error) => {
+                bell.take_down(session).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn take_down(self, session: &Session) {
+        let destroyed = session.client.destroy_property_collector(&self.property_collector).await;
+        if let Err(error) = destroyed {
+            debug!(%error, "property collector was not destroyed");
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! Reads a vCenter's events on and on.
+//!
+//! One look is: read the cursor until it is empty; then sweep a page if a sweep runs; then wait for
+//! the bell. The bell only says *when* to read, never what: it loses events in a burst, and the
+//! cursor does not.
+//!
+//! A cursor can go deaf: vcsim strands it behind 1,000 unread events, and a run of events that the
+//! account may not see can empty a vCenter's pages for ever. So when the bell rings twice for
+//! nothing, and after each quiet minute, the newest events are asked for without the cursor, and if
+//! there are unknown ones the cursor is replaced.
+
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use pluvio_clouds::vsphere::{Malformed, NativeEvent, Page};
+use pluvio_log::{EventId, Offset, Record};
+use pluvio_runtime::{Connection, History, Pull, Resume, Source};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::{
+    Error,
+    config::Settings,
+    ledger::{Ledger, Verdict, id_of_text},
+    place::Place,
+    session::{Cursor, PAGE_EVENTS_MAX, Session},
+    sweep::Sweep,
+};
+
+/// A source that reads one vCenter.
+#[derive(Clone, Debug)]
+pub struct Vsphere {
+    settings: Arc<Settings>,
+}
+
+/// A vCenter that is being read.
+#[derive(Debug)]
+pub struct Reading {
+    settings: Arc<Settings>,
+    session: Session,
+    cursor: Cursor,
+    sweep: Sweep,
+    ledger: Ledger,
+    history: History,
+    categories: HashMap<String, String>,
+    /// Since when the re-list must show something known; `None` once it did.
+    expects_known_since: Option<Timestamp>,
+    /// Rings since the cursor last gave something.
+    vain_rings: u32,
+}
+
+/// A quiet look ends after this long, with a checkpoint.
+const LOOK_MAX: Duration = Duration::from_secs(50);
+/// Rings without an event that make a cursor suspect; one is normal, because the page may have been
+/// read before its bell was heard.
+const VAIN_RINGS_MAX: u32 = 2;
+
+type Listed = Result<NativeEvent, Malformed>;
+
+impl Vsphere {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self { settings: Arc::new(settings) }
+    }
+
+    /// Connects once, looks, and leaves: what `pluvio check --connect` does.
+    pub async fn probe(&self) -> Result<Found, Error> {
+        let session = Session::open(&self.settings).await?;
+        let found = self.look(&session).await;
+        session.logout().await;
+        found
+    }
+
+    async fn look(&self, session: &Session) -> Result<Found, Error> {
+        let now = session.client.current_time().await?;
+        let skew = now.duration_since(Timestamp::now());
+        let hour_ago = now.checked_sub(SignedDuration::from_hours(1)).unwrap_or(now);
+        let collector = session.collector(&self.settings, hour_ago, None).await?;
+        let mut events = 0;
+        // Enough to tell a busy vCenter from a quiet one; nobody waits for an exact million.
+        for _ in 0..20 {
+            let page = session.read(&collector).await?.events.len();
+            events += page;
+            if page == 0 {
+                break;
+            }
+        }
+        session.free(&collector).await;
+        let about = &session.content.about;
+        Ok(Found {
+            name: about.name.clone(),
+            version: about.version.clone(),
+            build: about.build.clone(),
+            api_version: about.api_version.clone(),
+            events_last_hour: events,
+            skew,
+        })
+    }
+}
+
+/// What a probe found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    name: String,
+    version: String,
+    build: String,
+    api_version: String,
+    events_last_hour: usize,
+    skew: SignedDuration,
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, version, build, api_version, events_last_hour, skew } = self;
+        let more = if *events_last_hour >= 20 * PAGE_EVENTS_MAX as usize { "+" } else { "" };
+        write!(f, "{name} {version} build {build} (API {api_version}); ")?;
+        write!(f, "{events_last_hour}{more} events in the last hour; ")?;
+        write!(f, "clock {:+} s", skew.as_secs())
+    }
+}
+
+impl Source for Vsphere {
+    type Connection = Reading;
+    type Error = Error;
+
+    async fn connect(&mut self, resume: Resume) -> Result<Reading, Error> {
+        let session = Session::open(&self.settings).await?;
+        match self.begin(&session, &resume).await {
+            Ok((cursor, place, categories)) => {
+                let reaches_back = self.reaches_back_to(&place, Timestamp::MAX);
+                Ok(Reading {
+                    expects_known_since: place.last.filter(|last| *last >= reaches_back),
+                    sweep: Sweep::new(self.settings.sweep, resume.position.is_some()),
+                    ledger: Ledger::new(place),
+                    history: resume.history,
+                    settings: Arc::clone(&self.settings),
+                    vain_rings: 0,
+                    session,
+                    cursor,
+                    categories,
+                })
+            }
+            Err(error) => {
+                session.logout().await;
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Vsphere {
+    async fn begin(
+        &self,
+        session: &Session,
+        resume: &Resume,
+    ) -> Result<(Cursor, Place, HashMap<String, String>), Error> {
+        let now = session.client.current_time().await?;
+        let place = self.place(session.uuid(), resume, now)?;
+        let from = self.reaches_back_to(&place, now);
+        info!(source = %resume.history.source(), %from, epoch = place.epoch, "reading events");
+        let categories = session.categories().await;
+        let cursor = Cursor::open(session, &self.settings, from).await?;
+        Ok((cursor, place, categories))
+    }
+
+    /// The stored place; at the first start, `begin` ago by the vCenter's clock.
+    fn place(&self, uuid: &str, resume: &Resume, now: Timestamp) -> Result<Place, Error> {
+        let Some(position) = &resume.position else {
+            let begin = now.checked_sub(self.settings.begin).unwrap_or(now);
+            return Ok(Place::first(uuid.to_owned(), begin));
+        };
+        let mut place = Place::parse(position)?;
+        if place.uuid != uuid && !uuid.is_empty() {
+            warn!(source = %resume.history.source(), was = place.uuid, is = uuid,
+                "this is another vCenter than the one read before: its keys begin anew");
+            uuid.clone_into(&mut place.uuid);
+            place.open_epoch();
+        }
+        Ok(place)
+    }
+
+    /// Where a re-list begins. A vCenter whose clock was set back is listed from its own now.
+    fn reaches_back_to(&self, place: &Place, now: Timestamp) -> Timestamp {
+        let time = place.time.min(now);
+        time.checked_sub(self.settings.overlap).unwrap_or(Timestamp::MIN).max(place.begin)
+    }
+}
+
+impl Connection for Reading {
+    type Error = Error;
+
+    async fn next(&mut self) -> Result<Pull, Error> {
+        let ends = Instant::now() + LOOK_MAX;
+        loop {
+            let page = self.session.read(&self.cursor.collector).await?;
+            if !page.events.is_empty() {
+                self.vain_rings = 0;
+                let records = self.records(page).await?;
+                if records.is_empty() {
+                    continue;
+                }
+                return Ok(pull(records));
+            }
+            if let Some(gap) = self.gap_of_an_empty_list().await? {
+                return Ok(pull(vec![gap]));
+            }
+            if let Some(records) = self.sweep_a_page().await? {
+                if records.is_empty() {
+                    continue;
+                }
+                return Ok(pull(records));
+            }
+            if self.vain_rings >= VAIN_RINGS_MAX {
+                self.vain_rings = 0;
+                let records = self.unseen_by_the_cursor().await?;
+                if !records.is_empty() {
+                    return Ok(pull(records));
+                }
+            }
+            let left = ends.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return self.quiet_look().await;
+            }
+            if self.cursor.wait(&self.session, left).await? {
+                self.vain_rings += 1;
+            }
+        }
+    }
+
+    async fn close(mut self) {
+        if let Some(collector) = self.sweep.collector.take() {
+            self.session.free(&collector).await;
+        }
+        self.cursor.close(&self.session).await;
+        self.session.logout().await;
+    }
+}
+
+fn pull(records: Vec<Record>) -> Pull {
+    Pull { records, ..Pull::default() }
+}
+
+impl Reading {
+    /// A minute without news: is the cursor deaf? If not, everything up to now was seen.
+    async fn quiet_look(&mut self) -> Result<Pull, Error> {
+        let now = self.session.client.current_time().await?;
+        let records = self.unseen_by_the_cursor().await?;
+        if !records.is_empty() {
+            return Ok(pull(records));
+        }
+        let place = &mut self.ledger.place;
+        place.time = place.time.max(now);
+        let checkpoint = Some(place.position()?);
+        Ok(Pull { records: Vec::new(), checkpoint, seen_up_to: Some(now) })
+    }
+
+    /// Turns a page into records of what is new in it.
+    async fn records(&mut self, page: Page) -> Result<Vec<Record>, Error> {
+        let stored = self.stored(&page.events).await?;
+        let before = self.ledger.place.clone();
+        let mut records = Vec::with_capacity(page.events.len());
+        let mut has_known = false;
+        for listed in &page.events {
+            let (key, created) = key_and_time(listed);
+            let answer = |id: &str| stored.get(id).copied();
+            match self.ledger.judge(key, created, || raw_id(listed), answer) {
+                Verdict::Known => has_known = true,
+                Verdict::New(id) => records.push(self.record(&id, key, listed)?),
+            }
+        }
+        self.ledger.close_pull();
+        if let Some(since) = self.expects_known_since.take_if(|_| !page.events.is_empty())
+            && !has_known
+        {
+            let to = records.first().and_then(|record| record.event.time());
+            records.insert(0, self.gap(before, since, to)?);
+        }
+        Ok(records)
+    }
+
+    /// What the log knows of the events that may be stored already.
+    async fn stored(&self, events: &[Listed]) -> Result<HashMap<String, Option<Timestamp>>, Error> {
+        let ids: Vec<EventId> = events
+            .iter()
+            .flat_map(|listed| self.ledger.questions(key_and_time(listed).0, || raw_id(listed)))
+            .map(|id| EventId { source: self.settings.mapping.source.clone(), id })
+            .collect();
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let found = self.history.find(&ids).await?;
+        let known = ids.into_iter().zip(found);
+        Ok(known.filter_map(|(id, found)| found.map(|found| (id.id, found.time))).collect())
+    }
+
+    fn record(&self, id: &str, key: Option<i64>, listed: &Listed) -> Result<Record, Error> {
+        let event = match listed {
+            Ok(native) => {
+                let category = self.categories.get(native.type_name()).map(String::as_str);
+                self.settings.mapping.event(id, native, category)?
+            }
+            Err(malformed) => self.settings.mapping.malformed(id, malformed)?,
+        };
+        let wished = key.filter(|_| self.settings.keys_are_offsets);
+        let at_least = wished.and_then(Offset::new);
+        let position = self.ledger.place.position()?;
+        Ok(Record { event, source: self.history.source().clone(), position, at_least })
+    }
+
+    /// The re-list shows none of what we stored in its span: what lay between is lost.
+    fn gap(&self, at: Place, from: Timestamp, to: Option<Timestamp>) -> Result<Record, Error> {
+        let to = to.unwrap_or(from).max(from);
+        let reason = "the vCenter's history no longer holds the events captured last";
+        warn!(source = %self.history.source(), %from, %to, "events were lost: {reason}");
+        let event = self.settings.mapping.gap(from, to, reason)?;
+        // No re-list can show what is lost: the next one must not expect it.
+        let position = Place { last: None, ..at }.position()?;
+        Ok(Record { event, source: self.history.source().clone(), position, at_least: None })
+    }
+
+    async fn gap_of_an_empty_list(&mut self) -> Result<Option<Record>, Error> {
+        let Some(since) = self.expects_known_since.take() else { return Ok(None) };
+        let now = self.session.client.current_time().await?;
+        let gap = self.gap(self.ledger.place.clone(), since, Some(now))?;
+        self.ledger.place.last = None;
+        Ok(Some(gap))
+    }
+
+    /// Lists one page of the sweep; `None` when none runs.
+    async fn sweep_a_page(&mut self) -> Result<Option<Vec<Record>>, Error> {
+        if self.sweep.is_due() {
+            let now = self.session.client.current_time().await?;
+            self.sweep.plan(self.ledger.place.begin, now);
+        }
+        if self.sweep.collector.is_none() {
+            let Some((from, to)) = self.sweep.next_slice() else { return Ok(None) };
+            let collector = self.session.collector(&self.settings, from, Some(to)).await?;
+            self.sweep.collector = Some(collector);
+        }
+        let Some(collector) = &self.sweep.collector else { return Ok(None) };
+        let page = self.session.read(collector).await?;
+        if page.events.is_empty()
+            && let Some(collector) = self.sweep.collector.take()
+        {
+            self.session.free(&collector).await;
+        }
+        let records = self.records(page).await?;
+        if !records.is_empty() {
+            info!(source = %self.history.source(), events = records.len(), "sweep found late events");
+        }
+        Ok(Some(records))
+    }
+
+    /// Asks for the newest events without the cursor. Unknown ones mean that it is deaf: they are
+    /// taken from the answer, oldest first, and the cursor is replaced.
+    async fn unseen_by_the_cursor(&mut self) -> Result<Vec<Record>, Error> {
+        let now = self.session.client.current_time().await?;
+        let begin = self.ledger.place.time.min(now);
+        let mut end = now.checked_add(self.settings.overlap).unwrap_or(now);
+        // An answer holds the newest events only: halve the span until it holds all.
+        let mut page = loop {
+            let page = self.session.query(&self.settings, begin, end).await?;
+            let span = end.duration_since(begin);
+            if page.events.len() < PAGE_EVENTS_MAX as usize || span.as_millis() <= 1 {
+                break page;
+            }
+            end = begin.checked_add(span / 2).unwrap_or(begin);
+        };
+        page.events.sort_by_key(|listed| {
+            let (key, created) = key_and_time(listed);
+            (created, key)
+        });
+        let records = self.records(page).await?;
+        if !records.is_empty() {
+            warn!(source = %self.history.source(), events = records.len(),
+                "the vCenter's collector went deaf: replacing it");
+            self.replace_cursor(now).await?;
+        }
+        Ok(records)
+    }
+
+    async fn replace_cursor(&mut self, now: Timestamp) -> Result<(), Error> {
+        let source = Vsphere { settings: Arc::clone(&self.settings) };
+        let from = source.reaches_back_to(&self.ledger.place, now);
+        let cursor = Cursor::open(&self.session, &self.settings, from).await?;
+        std::mem::replace(&mut self.cursor, cursor).close(&self.session).await;
+        Ok(())
+    }
+}
+
+fn key_and_time(listed: &Listed) -> (Option<i64>, Option<Timestamp>) {
+    match listed {
+        Ok(native) => (native.key, native.created_time),
+        Err(_) => (None, None),
+    }
+}
+
+/// The same text listed again is the same record.
+fn raw_id(listed: &Listed) -> String {
+    match listed {
+        Ok(native) => id_of_text(native.raw()),
+        Err(malformed) => id_of_text(&malformed.raw),
+    }
+}

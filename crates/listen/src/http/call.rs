@@ -1,0 +1,106 @@
+//! One request on its way to an answer: who asks, for which stream, with which parameters.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderValue, Response, StatusCode, header},
+};
+use bytes::Bytes;
+use pluvio_event::filter::Conjunction;
+use pluvio_log::{Extent, Log, StreamName};
+use pluvio_runtime::Principal;
+use serde::Serialize;
+
+use super::{
+    problem::{Kind, Problem},
+    query::Query,
+    server::Server,
+    watch::Client,
+};
+
+/// A request whose path, parameters and sender are known.
+pub(super) struct Call {
+    pub(super) server: Arc<Server>,
+    /// `None` only on routes that are open to all.
+    pub(super) principal: Option<Arc<Principal>>,
+    pub(super) client: Client,
+    pub(super) stream: StreamName,
+    /// The path as it came, for links.
+    pub(super) path: String,
+    /// The `{offset}` of the path.
+    pub(super) offset: Option<String>,
+    pub(super) query: Query,
+    pub(super) headers: HeaderMap,
+}
+
+/// An answer before the last touches (compression, HEAD, security headers).
+pub(super) type Answer = Response<Payload>;
+
+/// A body that is there, or one that comes.
+pub(super) enum Payload {
+    Bytes(Bytes),
+    Stream(Body),
+}
+
+impl Call {
+    /// The stream's bounds, after `log=` was compared.
+    pub(super) fn extent(&self) -> Result<Extent, Problem> {
+        let extent = self.server.context.log.extent(&self.stream)?;
+        match self.query.one("log")? {
+            Some(wanted) if !wanted.eq_ignore_ascii_case(&extent.log_id.to_string()) => {
+                let detail = format!(
+                    "invalid offset: log `{wanted}` is not here; its offsets mean nothing in this one"
+                );
+                Err(Problem::new(Kind::OtherLog, detail).range(extent))
+            }
+            _ => Ok(extent),
+        }
+    }
+
+    /// The request's filter with the principal's laid over it.
+    pub(super) fn filter(&self) -> Result<Conjunction, Problem> {
+        let mandatory = self.principal.as_ref().map(|p| p.filter.clone()).unwrap_or_default();
+        Ok(self.query.filter()?.and(mandatory))
+    }
+
+    /// Whether events may be hidden from this principal.
+    pub(super) fn is_restricted(&self) -> bool {
+        self.principal.as_ref().is_some_and(|principal| !principal.filter.passes_all())
+    }
+
+    /// Whether `Accept` names `media_type`.
+    pub(super) fn accepts(&self, media_type: &str) -> bool {
+        lists(&self.headers, header::ACCEPT.as_str(), media_type)
+    }
+}
+
+/// Whether the comma-separated header `name` lists `token` and does not refuse it by `q=0`.
+pub(super) fn lists(headers: &HeaderMap, name: &str, token: &str) -> bool {
+    headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).any(|value| {
+        value.split(',').any(|item| {
+            let mut parts = item.split(';').map(str::trim);
+            let is_named = parts.next().is_some_and(|named| named.eq_ignore_ascii_case(token));
+            is_named && !parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+        })
+    })
+}
+
+/// 200 with `value` as JSON.
+pub(super) fn json(value: &impl Serialize) -> Answer {
+    body("application/json", serde_json::to_vec(value).unwrap_or_default().into())
+}
+
+/// 200 with `bytes`.
+pub(super) fn body(media_type: &'static str, bytes: Bytes) -> Answer {
+    let mut answer = Answer::new(Payload::Bytes(bytes));
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    answer
+}
+
+/// 204.
+pub(super) fn nothing() -> Answer {
+    let mut answer = Answer::new(Payload::Bytes(Bytes::new()));
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    answer
+}

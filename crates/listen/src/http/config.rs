@@ -1,0 +1,163 @@
+//! What an operator can set, and the one step that turns it into a bound listener.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    time::Duration,
+};
+
+use pluvio_net::{ServerTls, ServerTlsError};
+use pluvio_runtime::unit::Period;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Context, HttpListener, server::Settings};
+
+/// The HTTP listener: `[listeners.<name>]` with `type = "http"`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Address and port to listen on. Beyond loopback, both authentication and `tls` are needed.
+    /// Default `127.0.0.1:8080`.
+    pub listen: SocketAddr,
+    /// Certificate and key. Default: plain HTTP.
+    pub tls: Option<ServerTls>,
+    /// Listen beyond loopback without authentication or without TLS all the same. Everybody who
+    /// reaches the port then reads the events, or the credentials on the way. Default `false`.
+    pub insecure: bool,
+    /// Most watches at a time; one more is answered 503. An idle watch costs about 16 KiB.
+    /// Default 4096.
+    pub watchers_max: usize,
+    /// Most watches at a time of one client (an authenticated principal, else an IP address); one
+    /// more is answered 429. Default 2048.
+    pub watchers_per_client_max: usize,
+    /// Most connections at a time; one more is answered 503. Default 5000.
+    pub connections_max: usize,
+    /// A watch that was silent for this long is sent a heartbeat, so that proxies and clients see
+    /// that it lives. `"0s"` sends none; else at least `"1s"`. A request may ask for another.
+    /// Default `"30s"`.
+    pub heartbeat: Period,
+    /// Origins whose pages may read from a browser (CORS), for example `https://ui.example.org`;
+    /// `*` is all. Default: none.
+    pub cors_origins: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            tls: None,
+            insecure: false,
+            watchers_max: 4096,
+            watchers_per_client_max: 2048,
+            connections_max: 5000,
+            heartbeat: Period(Duration::from_secs(30)),
+            cors_origins: Vec::new(),
+        }
+    }
+}
+
+/// Shortest heartbeat: more often, heartbeats are the load.
+pub(super) const HEARTBEAT_MIN: Duration = Duration::from_secs(1);
+
+/// Why there is no listener.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Others could read what they should not.
+    #[error(
+        "refused to listen on {listen} beyond loopback without {missing}; \
+         configure {missing}, listen on 127.0.0.1, or accept the risk with `insecure = true`"
+    )]
+    Exposed {
+        /// The address asked for.
+        listen: SocketAddr,
+        /// What is missing: authentication, TLS, or both.
+        missing: &'static str,
+    },
+    /// The heartbeat is too short.
+    #[error("heartbeat {0} is too short; use \"0s\" for none or at least \"1s\"")]
+    Heartbeat(Period),
+    /// A limit of zero would serve nobody.
+    #[error("{0} must be at least 1")]
+    Zero(&'static str),
+    /// An origin that no browser sends.
+    #[error("`{0}` is no origin; write for example \"https://ui.example.org\", or \"*\" for all")]
+    Origin(String),
+    /// Certificate or key cannot be used.
+    #[error("failed to set up TLS on {listen}")]
+    Tls {
+        /// The address asked for.
+        listen: SocketAddr,
+        /// What is wrong with the files.
+        #[source]
+        source: Box<ServerTlsError>,
+    },
+    /// The address cannot be bound; most often another process has it.
+    #[error("failed to listen on {listen}")]
+    Bind {
+        /// The address asked for.
+        listen: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Config {
+    /// Checks everything, reads the certificate and binds the port.
+    pub fn build(self, context: Context) -> Result<HttpListener, Error> {
+        self.check(&context)?;
+        let listen = self.listen;
+        let tls = self.tls.as_ref().map(ServerTls::server_config).transpose();
+        let tls = tls.map_err(|source| Error::Tls { listen, source: Box::new(source) })?;
+        let bound = TcpListener::bind(listen).and_then(|listener| {
+            listener.set_nonblocking(true)?;
+            let local = listener.local_addr()?;
+            Ok((listener, local))
+        });
+        let (listener, local) = bound.map_err(|source| Error::Bind { listen, source })?;
+        let settings = Settings {
+            watchers_max: self.watchers_max,
+            watchers_per_client_max: self.watchers_per_client_max,
+            connections_max: self.connections_max,
+            heartbeat: self.heartbeat.0,
+            cors_origins: self.cors_origins,
+        };
+        Ok(HttpListener::new(listener, local, tls, context, settings))
+    }
+
+    fn check(&self, context: &Context) -> Result<(), Error> {
+        let missing = match (context.access.demands_authentication(), self.tls.is_some()) {
+            (true, true) => None,
+            (true, false) => Some("TLS"),
+            (false, true) => Some("authentication"),
+            (false, false) => Some("authentication and TLS"),
+        };
+        if let Some(missing) = missing
+            && !self.listen.ip().to_canonical().is_loopback()
+            && !self.insecure
+        {
+            return Err(Error::Exposed { listen: self.listen, missing });
+        }
+        if !self.heartbeat.0.is_zero() && self.heartbeat.0 < HEARTBEAT_MIN {
+            return Err(Error::Heartbeat(self.heartbeat));
+        }
+        let counts = [
+            ("watchers_max", self.watchers_max),
+            ("watchers_per_client_max", self.watchers_per_client_max),
+            ("connections_max", self.connections_max),
+        ];
+        if let Some((name, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
+            return Err(Error::Zero(name));
+        }
+        let is_origin = |origin: &&String| {
+            *origin == "*"
+                || url::Url::parse(origin)
+                    .is_ok_and(|url| url.origin().ascii_serialization() == **origin)
+        };
+        match self.cors_origins.iter().find(|origin| !is_origin(origin)) {
+            Some(origin) => Err(Error::Origin(origin.clone())),
+            None => Ok(()),
+        }
+    }
+}

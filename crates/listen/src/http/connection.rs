@@ -1,0 +1,126 @@
+//! One connection, from the handshake to a close that lets the last answer arrive.
+
+use std::{future::poll_fn, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body, extract::Request, response::Response};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use metrics::counter;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{Instant, timeout},
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+use tracing::debug;
+
+use super::{
+    limits::{HEAD_BYTES_MAX, Limits},
+    socket::{Peer, Pending, Socket, Transport},
+};
+
+/// What all connections of one listener are served with.
+pub(super) struct Host {
+    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) limits: Limits,
+    pub(super) epoch: Instant,
+    pub(super) drain: CancellationToken,
+}
+
+/// How long the rest of a refused request is read, so that the refusal is not lost in a reset.
+const LINGER: Duration = Duration::from_secs(2);
+/// How much of it: a client that sends more has been answered long ago.
+const LINGER_BYTES_MAX: usize = 8 << 20;
+
+const TARGET_TOO_LONG: &[u8] = b"HTTP/1.1 414 URI Too Long\r\n\
+    content-type: application/problem+json\r\n\
+    x-content-type-options: nosniff\r\n\
+    connection: close\r\n\
+    content-length: 127\r\n\r\n\
+    {\"type\":\"urn:pluvio:problem:uri-too-long\",\"title\":\"URI too long\",\"status\":414,\
+    \"detail\":\"the request line is longer than 32 KiB\"}\n";
+
+impl Host {
+    /// Serves `stream` until one side is done with it.
+    pub(super) async fn serve(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        pending: Arc<Pending>,
+        router: Router,
+    ) {
+        let _ = stream.set_nodelay(true);
+        let transport = match &self.tls {
+            None => Transport::Plain(stream),
+            Some(acceptor) => match timeout(self.limits.head, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => Transport::Tls(Box::new(stream)),
+                Ok(Err(error)) => return debug!(%peer, %error, "TLS handshake failed"),
+                Err(_) => return debug!(%peer, "TLS handshake took too long"),
+            },
+        };
+        let sent = counter!("pluvio_http_sent_bytes_total");
+        let socket = Socket::new(transport, pending, self.epoch, sent);
+        self.http(socket, peer, router).await;
+    }
+
+    async fn http(&self, socket: Socket, peer: SocketAddr, router: Router) {
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            answer(router.clone(), peer, request.map(Body::new))
+        });
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.head)
+            .max_buf_size(HEAD_BYTES_MAX);
+        let mut connection = builder.serve_connection(TokioIo::new(socket), service);
+        let served = tokio::select! {
+            served = poll_fn(|cx| connection.poll_without_shutdown(cx)) => served,
+            () = self.drain.cancelled() => {
+                Pin::new(&mut connection).graceful_shutdown();
+                poll_fn(|cx| connection.poll_without_shutdown(cx)).await
+            }
+        };
+        let socket = connection.into_parts().io.into_inner();
+        match served {
+            Ok(()) => close(socket).await,
+            Err(error) => {
+                debug!(%peer, %error, "connection ended");
+                refuse(socket, error.is_parse_too_large()).await;
+            }
+        }
+    }
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<Response, std::convert::Infallible>> + Send>>;
+
+fn answer(router: Router, peer: SocketAddr, mut request: Request) -> Answer {
+    request.extensions_mut().insert(Peer(peer));
+    Box::pin(router.oneshot(request))
+}
+
+async fn close(mut socket: Socket) {
+    let _ = socket.shutdown().await;
+}
+
+/// After an error: says what hyper cannot, and reads on if the client is in the middle of a sentence.
+async fn refuse(mut socket: Socket, is_head_too_large: bool) {
+    if socket.is_line_too_long() {
+        let _ = socket.write_all(TARGET_TOO_LONG).await;
+    } else if !is_head_too_large {
+        return;
+    }
+    let _ = socket.shutdown().await;
+    let linger = async {
+        let mut sink = vec![0; 16 << 10];
+        let mut total = 0;
+        while let Ok(count) = socket.read(&mut sink).await
+            && count > 0
+            && total < LINGER_BYTES_MAX
+        {
+            total += count;
+        }
+    };
+    let _ = timeout(LINGER, linger).await;
+}

@@ -1,0 +1,157 @@
+//! Is it alive, is it ready, what is it doing: for orchestrators, dashboards and people.
+//!
+//! `/livez` and `/readyz` are open to all, since a probe has no credentials. Names and errors of
+//! components are for who holds the verb `status`; others learn how many are not running.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use bytes::Bytes;
+use pluvio_log::{Log, Offset};
+use pluvio_runtime::{
+    Principal,
+    status::{ComponentStatus, Kind as ComponentKind, State},
+};
+use serde::Serialize;
+
+use super::{
+    call::{self, Answer, Call},
+    problem::Problem,
+    query::shown,
+};
+
+/// What `/readyz` looks at, and what `exclude` may name.
+const CHECKS: [&str; 2] = ["log", "sources"];
+
+/// `/livez`: whoever can answer lives.
+pub(super) fn livez() -> Answer {
+    call::body("text/plain; charset=utf-8", Bytes::from_static(b"ok\n"))
+}
+
+/// `/readyz`: 503 with the reasons while the log cannot be read or a source is not running. The
+/// events that are there are served all the same.
+pub(super) fn readyz(call: &Call) -> Result<Answer, Problem> {
+    #[derive(Serialize)]
+    struct Readiness {
+        ready: bool,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        reasons: Vec<String>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        checks: Vec<Check>,
+    }
+    if let Some(other) = call.query.all("exclude").find(|name| !CHECKS.contains(name)) {
+        let valid = CHECKS.join("`, `");
+        return Err(Problem::invalid(format!(
+            "parameter `exclude` is `{}`; valid: `{valid}`",
+            shown(other)
+        )));
+    }
+    let is_verbose = call.query.flag("verbose")?;
+    let is_excluded = |name: &str| call.query.all("exclude").any(|excluded| excluded == name);
+    let checks: Vec<Check> =
+        [log(call), sources(call)].into_iter().filter(|check| !is_excluded(check.name)).collect();
+    let reasons: Vec<String> = checks.iter().flat_map(|check| check.reasons.clone()).collect();
+    let ready = reasons.is_empty();
+    let checks = if is_verbose { checks } else { Vec::new() };
+    let mut answer = call::json(&Readiness { ready, reasons, checks });
+    if !ready {
+        *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(answer)
+}
+
+#[derive(Serialize)]
+struct Check {
+    name: &'static str,
+    ok: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reasons: Vec<String>,
+}
+
+impl Check {
+    fn new(name: &'static str, reasons: Vec<String>) -> Self {
+        Self { name, ok: reasons.is_empty(), reasons }
+    }
+}
+
+fn log(call: &Call) -> Check {
+    let context = &call.server.context;
+    let failure = context.log.extent(&context.stream).err();
+    Check::new("log", failure.iter().map(ToString::to_string).collect())
+}
+
+fn sources(call: &Call) -> Check {
+    let components = call.server.context.status.components();
+    let sources: Vec<_> =
+        components.iter().filter(|component| component.kind == ComponentKind::Source).collect();
+    let failing: Vec<_> = sources.iter().filter(|source| source.state != State::Running).collect();
+    let reasons = if call.principal.as_deref().is_some_and(Principal::may_see_status) {
+        failing.iter().map(|source| reason(source)).collect()
+    } else if failing.is_empty() {
+        Vec::new()
+    } else {
+        vec![format!("{} of {} sources are not running", failing.len(), sources.len())]
+    };
+    Check::new("sources", reasons)
+}
+
+fn reason(source: &ComponentStatus) -> String {
+    let state = match source.state {
+        State::Connecting => "connecting",
+        State::Running => "running",
+        State::Stalled => "stalled",
+        State::Stopped => "stopped",
+    };
+    let error = source.error.as_ref().map(|error| format!(": {}", error.message));
+    format!("source `{}` is {state}{}", source.name, error.unwrap_or_default())
+}
+
+/// `/metrics` in Prometheus' text format.
+pub(super) fn metrics(call: &Call) -> Answer {
+    let text = (call.server.context.metrics)();
+    call::body("text/plain; version=0.0.4; charset=utf-8", text.into())
+}
+
+/// `/api/v1/status`: components, streams, watches.
+pub(super) fn status(call: &Call) -> Answer {
+    #[derive(Serialize)]
+    struct Status {
+        version: &'static str,
+        started: String,
+        watches: usize,
+        components: Vec<ComponentStatus>,
+        streams: Vec<Stream>,
+    }
+    #[derive(Serialize)]
+    struct Stream {
+        name: String,
+        log_id: String,
+        earliest: Option<i64>,
+        latest: Option<i64>,
+        next: i64,
+        records: u64,
+        bytes: u64,
+    }
+    let server = &call.server;
+    let log = &server.context.log;
+    let stream = |name: &pluvio_log::StreamName| {
+        let extent = log.extent(name).ok()?;
+        Some(Stream {
+            name: name.to_string(),
+            log_id: extent.log_id.to_string(),
+            earliest: extent.earliest.map(Offset::get),
+            latest: extent.latest.map(Offset::get),
+            next: extent.next.get(),
+            records: extent.records,
+            bytes: extent.bytes,
+        })
+    };
+    let mut answer = call::json(&Status {
+        version: server.context.version,
+        started: server.started.to_string(),
+        watches: server.admission.count(),
+        components: server.context.status.components(),
+        streams: log.streams().iter().filter_map(stream).collect(),
+    });
+    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}

@@ -1,0 +1,58 @@
+//! Limits that protect the process, with their reasons. None is configurable: an operator who needs
+//! another one has found a defect.
+
+use std::time::Duration;
+
+/// Longest request target (path and query) in bytes; longer is 414. A filter of 4 KiB, percent-
+/// encoded, needs 12 KiB.
+pub(super) const TARGET_BYTES_MAX: usize = 16 << 10;
+
+/// Largest request head in bytes; larger is 431. Room for the target and for what proxies add.
+/// It is also what hyper buffers at most for one connection before it writes.
+pub(super) const HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// Largest body of a page in bytes, before compression: 1,000 events of a cloud have about 2 MB.
+/// A larger page ends early and links on.
+pub(super) const PAGE_BYTES_MAX: usize = 4 << 20;
+
+/// Most records that one page looks at: at about 5 µs for a filtered record, half a second.
+pub(super) const PAGE_SCAN_RECORDS_MAX: usize = 100_000;
+
+/// Most events of one page, and what `limit` may ask for.
+pub(super) const PAGE_EVENTS_MAX: usize = 1000;
+
+/// Events of one page when `limit` is not given, as vsphere-event-streaming has it.
+pub(super) const PAGE_EVENTS_DEFAULT: usize = 50;
+
+/// Connections above `connections_max` that are still told 503; beyond, they are closed unheard.
+pub(super) const REFUSALS_MAX: usize = 64;
+
+/// What a refused client is told to wait, in seconds: long enough for a retention pass or a
+/// restart of others, short enough for a person.
+pub(super) const RETRY_AFTER_SECONDS: u64 = 5;
+
+/// Smallest body that is compressed, in bytes: below, the headers outweigh the gain.
+pub(super) const GZIP_BYTES_MIN: usize = 1 << 10;
+
+/// Limits of time. Tests shorten them; they are no configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// A request's head must be complete, and a TLS handshake done, within this. Default 10 s.
+    pub head: Duration,
+    /// A reader that takes no byte for this long is dropped: it pins a page of the cache and room in
+    /// the kernel, and a reader that lives takes at least an acknowledgement's worth. Default 30 s.
+    pub stall: Duration,
+    /// After a drain began, watchers that are still behind are ended cleanly after this. Default
+    /// 3 s: the supervisor waits 5 s in all.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(10),
+            stall: Duration::from_secs(30),
+            drain: Duration::from_secs(3),
+        }
+    }
+}

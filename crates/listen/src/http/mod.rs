@@ -1,0 +1,72 @@
+//! The log over HTTP: range, pages, single events, and watches that never end by themselves.
+//!
+//! ```text
+//!            accept ─▶ connection ─▶ router ─▶ range | page | single | status | …
+//!                       (hyper)        │
+//!                                      └────▶ watch: a body that asks `render` for the next page
+//!                                                             │
+//!   log ─▶ tail (one reader a stream) ─▶ wakes all watchers ──┘ pages are rendered once, shared
+//! ```
+//!
+//! The design follows from one number: a thousand watchers of one stream. So an event is rendered
+//! once and not once a watcher ([`render`]); an idle watcher owns no task but its connection's, no
+//! channel and no buffer ([`watch`]); and heartbeats share a grid of time, so that a thousand of
+//! them are one wake-up.
+//!
+//! **What a principal with a mandatory filter sees.** Events that its filter hides do not exist: not
+//! in pages, watches or counts, and a single one is 404 as a gap is. *Offsets* are no secret: range,
+//! bookmarks and the `Pluvio-*-Offset` headers show them to everybody who may read the stream,
+//! because a reader cannot resume without them. Record counts and sizes are shown by
+//! `/api/v1/status` only, to those who hold the verb `status`.
+//!
+//! It refuses request bodies, sessions, and to end a watch because time has passed.
+
+mod access;
+mod call;
+mod config;
+mod connection;
+mod cors;
+mod encode;
+mod extra;
+mod health;
+mod limits;
+mod listener;
+mod page;
+mod problem;
+mod query;
+mod range;
+mod render;
+mod routes;
+mod server;
+mod single;
+mod socket;
+mod watch;
+
+use std::sync::Arc;
+
+use pluvio_log::{LogHandle, StreamName};
+use pluvio_runtime::{AccessTable, status::StatusBoard};
+
+pub use config::{Config, Error};
+pub use limits::Limits;
+pub use listener::HttpListener;
+
+/// Renders the process's metrics in Prometheus' text format.
+pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// What the listener serves, given by the binary.
+#[derive(Clone)]
+pub struct Context {
+    /// The log.
+    pub log: LogHandle,
+    /// The stream behind `/api/v1/events`; all others are at `/api/v1/streams/{stream}/events`.
+    pub stream: StreamName,
+    /// Who is let in, and how far.
+    pub access: Arc<AccessTable>,
+    /// What all components are doing, for `/readyz` and `/api/v1/status`.
+    pub status: StatusBoard,
+    /// The text of `/metrics`.
+    pub metrics: MetricsText,
+    /// Pluvio's version, for `/api/v1/status` and `/openapi.json`.
+    pub version: &'static str,
+}

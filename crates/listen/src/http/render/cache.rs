@@ -1,0 +1,100 @@
+//! The cache of pages: bounded in bytes, the least recently used go first.
+//!
+//! It hands out cells, not pages: who finds the cell empty fills it, and whoever comes meanwhile
+//! waits for that ([`OnceCell`]); if the first gives up, the next one fills it.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use pluvio_log::StreamName;
+use tokio::sync::OnceCell;
+
+use super::{Form, Span, lines::Lines};
+
+/// What names a page.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub(super) stream: StreamName,
+    pub(super) form: Form,
+    pub(super) span: Span,
+}
+
+type Cell = Arc<OnceCell<Arc<Lines>>>;
+
+pub(super) struct Cache {
+    bytes_max: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    slots: HashMap<Key, Slot>,
+    /// Keys by the tick of their last use.
+    order: BTreeMap<u64, Key>,
+    tick: u64,
+    bytes: usize,
+}
+
+struct Slot {
+    cell: Cell,
+    used: u64,
+    bytes: usize,
+}
+
+/// What a page costs beside its content: keys, nodes, counters.
+const SLOT_BYTES: usize = 512;
+
+impl Cache {
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Self { bytes_max, state: Mutex::default() }
+    }
+
+    /// The cell of `key`, now the most recently used.
+    pub(super) fn cell(&self, key: &Key) -> Cell {
+        let state = &mut *self.lock();
+        state.tick += 1;
+        let tick = state.tick;
+        if let Some(slot) = state.slots.get_mut(key) {
+            if let Some(key) = state.order.remove(&slot.used) {
+                state.order.insert(tick, key);
+            }
+            slot.used = tick;
+            return Arc::clone(&slot.cell);
+        }
+        let cell = Cell::default();
+        let slot = Slot { cell: Arc::clone(&cell), used: tick, bytes: SLOT_BYTES };
+        state.slots.insert(key.clone(), slot);
+        state.order.insert(tick, key.clone());
+        state.bytes += SLOT_BYTES;
+        cell
+    }
+
+    /// Adds `bytes` to what the page of `key` costs, and makes room.
+    pub(super) fn weigh(&self, key: &Key, bytes: usize) {
+        let state = &mut *self.lock();
+        if let Some(slot) = state.slots.get_mut(key) {
+            slot.bytes += bytes;
+            state.bytes += bytes;
+        }
+        while state.bytes > self.bytes_max && state.order.len() > 1 {
+            let Some((_, oldest)) = state.order.pop_first() else { break };
+            let slot = state.slots.remove(&oldest);
+            state.bytes -= slot.map_or(0, |slot| slot.bytes);
+        }
+    }
+
+    /// Drops a cell that could not be filled.
+    pub(super) fn forget(&self, key: &Key) {
+        let state = &mut *self.lock();
+        if let Some(slot) = state.slots.remove(key) {
+            state.order.remove(&slot.used);
+            state.bytes -= slot.bytes;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

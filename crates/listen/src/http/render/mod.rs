@@ -1,0 +1,142 @@
+//! Pages of rendered events, made once and shared by all watchers.
+//!
+//! A *page* is a run of events as lines of NDJSON or blocks of Server-Sent Events, in one piece of
+//! memory, with an index of where each begins. Where pages begin and end must not depend on who
+//! asks, or nothing would be shared:
+//!
+//! ```text
+//!   0        128       256  …            cut   cut cut  next
+//!   ├─ page ──┼─ page ──┼─ … ─┼── clip ───┼─────┼───┼────┤
+//!             replay: fixed multiples     the tail: as it was appended
+//! ```
+//!
+//! In the past, pages are aligned on multiples of [`PAGE_OFFSETS`]; watchers that begin anywhere
+//! meet at the next multiple. At the tail they are the very cuts that the one reader of the stream
+//! ([`tail`]) saw, so a thousand woken watchers ask for the same page, the first renders it and the
+//! others wait for that ([`cache`]).
+//!
+//! A filter sees an event as it is sent, `sequence` and `recordedtime` among its attributes.
+
+mod cache;
+mod lines;
+mod tail;
+
+use std::sync::Arc;
+
+use metrics::counter;
+use pluvio_event::Event;
+use pluvio_log::{Log, LogHandle, Offset, ReadError, ReadLimit, StreamName};
+use tokio_util::sync::CancellationToken;
+
+use cache::{Cache, Key};
+use lines::Lines;
+pub(super) use lines::{Recorded, append_json};
+pub(super) use tail::{Tail, Tails};
+
+/// Offsets of one aligned page: at a kilobyte an event, about one large write.
+pub(super) const PAGE_OFFSETS: i64 = 128;
+/// Stored bytes after which a page ends early. A watcher that stops reading pins one page.
+const PAGE_BYTES_MAX: usize = 256 << 10;
+/// All pages of all streams together: some thirty of a typical size, and small beside a process.
+const CACHE_BYTES_MAX: usize = 8 << 20;
+
+/// How events are framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Form {
+    /// One event a line.
+    Ndjson,
+    /// Server-Sent Events: `id`, `event`, `data`.
+    Sse,
+}
+
+/// Offsets `from .. to`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Span {
+    pub(super) from: Offset,
+    pub(super) to: Offset,
+}
+
+/// Renders pages of a log and keeps the newest used.
+pub(super) struct Renderer {
+    log: LogHandle,
+    cache: Cache,
+    pub(super) tails: Tails,
+}
+
+impl Renderer {
+    pub(super) fn new(log: &LogHandle, drain: CancellationToken) -> Self {
+        Self {
+            log: log.clone(),
+            cache: Cache::new(CACHE_BYTES_MAX),
+            tails: Tails::new(log.clone(), drain),
+        }
+    }
+
+    /// A page that holds or passes `from`, where `shared` is the span that the tail's
+    /// [`Bounds`](tail::Bounds) give for it. Its [`next`](Lines::next) is always beyond `from`.
+    pub(super) async fn page(
+        &self,
+        stream: &StreamName,
+        form: Form,
+        from: Offset,
+        shared: Span,
+    ) -> Result<Page, ReadError> {
+        match self.lines(stream, form, shared).await {
+            Ok(page) if page.lines.next > from => return Ok(page),
+            // Too large for one page, or partly purged: go on exactly where the watcher stands.
+            Ok(_) => {}
+            Err(ReadError::OutOfRange { extent, .. })
+                if shared.from < from && extent.start <= from => {}
+            Err(error) => return Err(error),
+        }
+        self.lines(stream, form, Span { from, to: shared.to }).await
+    }
+
+    async fn lines(&self, stream: &StreamName, form: Form, span: Span) -> Result<Page, ReadError> {
+        let key = Key { stream: stream.clone(), form, span };
+        let cell = self.cache.cell(&key);
+        if let Some(lines) = cell.get() {
+            counter!("pluvio_http_pages_total", "cache" => "hit").increment(1);
+            return Ok(Page { lines: Arc::clone(lines), key });
+        }
+        let render = async || {
+            counter!("pluvio_http_pages_total", "cache" => "miss").increment(1);
+            let lines = self.render(stream, form, span).await?;
+            self.cache.weigh(&key, lines.weight());
+            Ok(Arc::new(lines))
+        };
+        match cell.get_or_try_init(render).await {
+            Ok(lines) => Ok(Page { lines: Arc::clone(lines), key }),
+            Err(error) => {
+                self.cache.forget(&key);
+                Err(error)
+            }
+        }
+    }
+
+    async fn render(
+        &self,
+        stream: &StreamName,
+        form: Form,
+        span: Span,
+    ) -> Result<Lines, ReadError> {
+        let limit = ReadLimit {
+            records_max: PAGE_OFFSETS as usize,
+            bytes_max: PAGE_BYTES_MAX,
+            ..ReadLimit::default()
+        };
+        let chunk = self.log.read(stream, span.from, limit).await?;
+        Ok(Lines::render(&chunk, form, span, PAGE_BYTES_MAX))
+    }
+
+    /// The page's events, decoded by the first who asks. `None`: a record that is no event.
+    pub(super) fn events<'a>(&self, page: &'a Page) -> &'a [Option<Event>] {
+        page.lines.events(|bytes| self.cache.weigh(&page.key, bytes))
+    }
+}
+
+/// A page out of the cache.
+pub(super) struct Page {
+    pub(super) lines: Arc<Lines>,
+    key: Key,
+}

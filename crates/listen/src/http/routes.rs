@@ -1,0 +1,280 @@
+//! Which paths there are: one list, from which the router is made and against which the OpenAPI
+//! document is tested.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{RawPathParams, Request},
+    http::{HeaderValue, Method, StatusCode, header},
+    response::Response,
+    routing::any,
+};
+use metrics::counter;
+use pluvio_log::{Log, StreamName};
+use pluvio_runtime::{Principal, Verb};
+
+use super::{
+    access, call,
+    call::{Answer, Call},
+    cors, encode, extra, health,
+    limits::TARGET_BYTES_MAX,
+    page,
+    problem::{Kind, Problem},
+    query::{Query, nearest, shown},
+    range,
+    server::Server,
+    single,
+    socket::Peer,
+    watch::{self, Client},
+};
+
+/// A path and what it takes.
+pub(super) struct Route {
+    /// In the router's and in OpenAPI's notation, which agree.
+    pub(super) path: &'static str,
+    pub(super) parameters: &'static [&'static str],
+    need: Need,
+    endpoint: Endpoint,
+}
+
+/// What the sender must be allowed to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Need {
+    Nothing,
+    Anybody,
+    Read,
+    Status,
+}
+
+#[derive(Clone, Copy)]
+enum Endpoint {
+    Index,
+    Livez,
+    Readyz,
+    Metrics,
+    OpenApi,
+    Status,
+    Streams,
+    Range,
+    Events,
+    Event,
+}
+
+const EVENTS: &[&str] = &[
+    "watch",
+    "offset",
+    "before",
+    "limit",
+    "since",
+    "until",
+    "type",
+    "source",
+    "subject",
+    "filter",
+    "log",
+    "count",
+    "timeout",
+    "heartbeat",
+    "bookmarks",
+];
+
+const fn route(
+    path: &'static str,
+    need: Need,
+    endpoint: Endpoint,
+    parameters: &'static [&'static str],
+) -> Route {
+    Route { path, parameters, need, endpoint }
+}
+
+/// All paths.
+pub(super) const ROUTES: &[Route] = &[
+    route("/", Need::Nothing, Endpoint::Index, &[]),
+    route("/livez", Need::Nothing, Endpoint::Livez, &["verbose"]),
+    route("/readyz", Need::Nothing, Endpoint::Readyz, &["exclude", "verbose"]),
+    route("/openapi.json", Need::Nothing, Endpoint::OpenApi, &[]),
+    route("/metrics", Need::Status, Endpoint::Metrics, &[]),
+    route("/api/v1/status", Need::Status, Endpoint::Status, &[]),
+    route("/api/v1/streams", Need::Anybody, Endpoint::Streams, &[]),
+    route("/api/v1/range", Need::Read, Endpoint::Range, &["log"]),
+    route("/api/v1/events", Need::Read, Endpoint::Events, EVENTS),
+    route("/api/v1/events/{offset}", Need::Read, Endpoint::Event, &["mode", "log"]),
+    route("/api/v1/streams/{stream}/range", Need::Read, Endpoint::Range, &["log"]),
+    route("/api/v1/streams/{stream}/events", Need::Read, Endpoint::Events, EVENTS),
+    route(
+        "/api/v1/streams/{stream}/events/{offset}",
+        Need::Read,
+        Endpoint::Event,
+        &["mode", "log"],
+    ),
+];
+
+const ALLOW: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
+
+/// The router of one listener; connections clone it, which costs a reference count.
+pub(super) fn router(server: &Arc<Server>) -> Router {
+    let lost = Arc::clone(server);
+    let fallback = any(async move |request: Request| {
+        let problem = unknown_path(&lost, request.uri().path());
+        finish(&lost, "other", &Head::of(&request), Err(problem))
+    });
+    let router = Router::new().fallback_service(fallback);
+    ROUTES.iter().fold(router, |router, route| {
+        let server = Arc::clone(server);
+        let handler = async move |path: RawPathParams, request: Request| {
+            let head = Head::of(&request);
+            let answer = answer(&server, route, &path, request).await;
+            finish(&server, route.path, &head, answer)
+        };
+        router.route(route.path, any(handler))
+    })
+}
+
+/// What the last touches need of a request that is gone by then.
+pub(super) struct Head {
+    pub(super) method: Method,
+    pub(super) origin: Option<HeaderValue>,
+    pub(super) takes_gzip: bool,
+}
+
+impl Head {
+    pub(super) fn of(request: &Request) -> Self {
+        let headers = request.headers();
+        Self {
+            method: request.method().clone(),
+            origin: headers.get(header::ORIGIN).cloned(),
+            takes_gzip: call::lists(headers, header::ACCEPT_ENCODING.as_str(), "gzip"),
+        }
+    }
+}
+
+/// The request's head is dropped before a watch begins: it pins hyper's read buffer.
+async fn answer(
+    server: &Arc<Server>,
+    route: &Route,
+    path: &RawPathParams,
+    request: Request,
+) -> Result<Answer, Problem> {
+    if request.method() == Method::OPTIONS {
+        let mut answer = call::nothing();
+        answer.headers_mut().insert(header::ALLOW, ALLOW);
+        return Ok(answer);
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let detail = format!("method {} is not served here", shown(request.method().as_str()));
+        return Err(Problem::new(Kind::Method, detail).header(header::ALLOW, ALLOW));
+    }
+    let target = request.uri().path_and_query().map_or("", |target| target.as_str());
+    if target.len() > TARGET_BYTES_MAX {
+        let detail = format!("request target is longer than {TARGET_BYTES_MAX} bytes");
+        return Err(Problem::new(Kind::TargetTooLong, detail));
+    }
+    let context = &server.context;
+    let known = access::authenticate(&context.access, request.headers());
+    let principal = if route.need == Need::Nothing { known.ok() } else { Some(known?) };
+    let value = |name: &str| path.iter().find(|(n, _)| *n == name).map(|(_, value)| value);
+    let stream = match value("stream") {
+        None => context.stream.clone(),
+        Some(name) => StreamName::new(name).map_err(|_| no_stream(name))?,
+    };
+    check(route.need, principal.as_deref(), &stream)?;
+    let query = Query::parse(request.uri().query().unwrap_or_default(), route.parameters)?;
+    let call = Call {
+        server: Arc::clone(server),
+        client: client(&request, principal.as_deref()),
+        principal,
+        stream,
+        path: request.uri().path().to_owned(),
+        offset: value("offset").map(str::to_owned),
+        query,
+        headers: request.headers().clone(),
+    };
+    drop(request);
+    let log_id = readable_log(&call);
+    let mut answer = dispatch(route.endpoint, &call).await.unwrap_or_else(Problem::answer);
+    if let Some(log_id) = log_id {
+        answer.headers_mut().insert("pluvio-log", log_id);
+    }
+    Ok(answer)
+}
+
+async fn dispatch(endpoint: Endpoint, call: &Call) -> Result<Answer, Problem> {
+    match endpoint {
+        Endpoint::Index => Ok(extra::index(call)),
+        Endpoint::OpenApi => Ok(extra::openapi()),
+        Endpoint::Livez => Ok(health::livez()),
+        Endpoint::Readyz => health::readyz(call),
+        Endpoint::Metrics => Ok(health::metrics(call)),
+        Endpoint::Status => Ok(health::status(call)),
+        Endpoint::Streams => Ok(range::streams(call)),
+        Endpoint::Range => range::range(call),
+        Endpoint::Event => single::event(call).await,
+        Endpoint::Events if call.query.is_watch()? => watch::open(call),
+        Endpoint::Events => page::page(call).await,
+    }
+}
+
+fn check(need: Need, principal: Option<&Principal>, stream: &StreamName) -> Result<(), Problem> {
+    let may = |verb| principal.is_some_and(|principal| principal.may(verb, stream));
+    match need {
+        Need::Nothing | Need::Anybody => Ok(()),
+        Need::Read if may(Verb::Read) => Ok(()),
+        Need::Read => Err(no_stream(stream.as_str())),
+        Need::Status if principal.is_some_and(Principal::may_see_status) => Ok(()),
+        Need::Status => {
+            Err(Problem::new(Kind::Forbidden, "this principal does not hold the verb `status`"))
+        }
+    }
+}
+
+/// The same words whether the stream is missing or not for this principal.
+fn no_stream(name: &str) -> Problem {
+    Problem::new(Kind::NotFound, format!("no stream `{}`", shown(name)))
+}
+
+fn client(request: &Request, principal: Option<&Principal>) -> Client {
+    let address = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+    match (principal, request.headers().contains_key(header::AUTHORIZATION)) {
+        (Some(principal), true) => Client::Principal(principal.name.clone()),
+        _ => Client::Address(address),
+    }
+}
+
+/// The log's id as a header, for whoever may read the stream.
+fn readable_log(call: &Call) -> Option<HeaderValue> {
+    call.principal.as_ref().filter(|principal| principal.may(Verb::Read, &call.stream))?;
+    let extent = call.server.context.log.extent(&call.stream).ok()?;
+    HeaderValue::try_from(extent.log_id.to_string()).ok()
+}
+
+fn unknown_path(server: &Server, path: &str) -> Problem {
+    let bare = path.trim_end_matches('/');
+    let known = ROUTES.iter().map(|route| route.path).filter(|known| !known.contains('{'));
+    let hint = match nearest(bare, known) {
+        Some(nearest) => format!("; did you mean `{nearest}`?"),
+        None => String::new(),
+    };
+    let version = server.context.version;
+    let detail = format!("no such path `{}`{hint} see `/` of pluvio {version}", shown(path));
+    Problem::new(Kind::NotFound, detail)
+}
+
+/// The last touches, the same for all answers.
+fn finish(
+    server: &Server,
+    route: &'static str,
+    head: &Head,
+    answer: Result<Answer, Problem>,
+) -> Response {
+    let mut answer = answer.unwrap_or_else(Problem::answer);
+    if head.method == Method::OPTIONS && answer.status() == StatusCode::NO_CONTENT {
+        cors::preflight(&mut answer);
+    }
+    let headers = answer.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    cors::allow(&server.settings.cors_origins, head.origin.as_ref(), headers);
+    let status = answer.status().as_u16().to_string();
+    counter!("pluvio_http_requests_total", "route" => route, "status" => status).increment(1);
+    encode::response(answer, head)
+}

@@ -1,0 +1,83 @@
+//! How many watch, in all and of one client.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use metrics::gauge;
+
+use crate::http::problem::{Kind, Problem};
+
+/// Who watches: a principal that said who it is, else an address.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(in crate::http) enum Client {
+    Principal(String),
+    Address(Option<IpAddr>),
+}
+
+/// Counts watches.
+pub(in crate::http) struct Admission {
+    total_max: usize,
+    client_max: usize,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    total: usize,
+    by_client: HashMap<Client, usize>,
+}
+
+/// One watch's place; dropped with the watch.
+pub(super) struct Permit {
+    admission: Arc<Admission>,
+    client: Client,
+}
+
+impl Admission {
+    pub(in crate::http) fn new(total_max: usize, client_max: usize) -> Self {
+        Self { total_max, client_max, counts: Mutex::default() }
+    }
+
+    /// How many watch now.
+    pub(in crate::http) fn count(&self) -> usize {
+        self.lock().total
+    }
+
+    /// 503 when the house is full, 429 when it is this client's fault.
+    pub(super) fn admit(self: &Arc<Self>, client: Client) -> Result<Permit, Problem> {
+        let mut counts = self.lock();
+        if counts.by_client.get(&client).is_some_and(|count| *count >= self.client_max) {
+            let detail = format!("at most {} watches of one client at a time", self.client_max);
+            return Err(Problem::new(Kind::TooManyWatches, detail));
+        }
+        if counts.total >= self.total_max {
+            let detail = format!("at most {} watches at a time", self.total_max);
+            return Err(Problem::new(Kind::Full, detail));
+        }
+        counts.total += 1;
+        *counts.by_client.entry(client.clone()).or_default() += 1;
+        gauge!("pluvio_http_watches").increment(1);
+        Ok(Permit { admission: Arc::clone(self), client })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut counts = self.admission.lock();
+        counts.total -= 1;
+        if let Some(count) = counts.by_client.get_mut(&self.client) {
+            *count -= 1;
+            if *count == 0 {
+                counts.by_client.remove(&self.client);
+            }
+        }
+        gauge!("pluvio_http_watches").decrement(1);
+    }
+}

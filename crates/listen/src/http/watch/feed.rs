@@ -1,0 +1,193 @@
+//! The loop of one watch: deliver what is there, else wait for more.
+//!
+//! It runs inside the connection's task, polled by hyper when the socket has room; it owns no
+//! buffer, and between two pages nothing but its offset.
+
+use std::{ops::Range, sync::Arc};
+
+use bytes::Bytes;
+use pluvio_event::filter::Conjunction;
+use pluvio_log::{Offset, StreamName};
+use tokio::time::{Instant, sleep_until};
+
+use super::{
+    admission::Permit,
+    beat::Beat,
+    inband::{self, Message},
+};
+use crate::http::{
+    problem::{Kind, Problem},
+    render::{Form, Page, Span, Tail},
+    server::Server,
+};
+
+/// A watch in progress.
+pub(super) struct Feed {
+    pub(super) server: Arc<Server>,
+    pub(super) stream: StreamName,
+    pub(super) form: Form,
+    pub(super) filter: Conjunction,
+    pub(super) is_filtered: bool,
+    /// All before it was looked at.
+    pub(super) from: Offset,
+    pub(super) tail: Tail,
+    /// Events until the end, if the client asked for one.
+    pub(super) left: Option<u64>,
+    pub(super) beat: Beat,
+    pub(super) ends_at: Option<Instant>,
+    pub(super) has_bookmarks: bool,
+    pub(super) stage: Stage,
+    pub(super) _permit: Permit,
+}
+
+/// How far a watch is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    Opening,
+    Open,
+    Ended,
+}
+
+impl Feed {
+    /// The next bytes; `None` ends the body cleanly.
+    pub(super) async fn next(&mut self) -> Option<Bytes> {
+        match self.stage {
+            Stage::Ended => return None,
+            Stage::Opening if self.form == Form::Sse => {
+                self.stage = Stage::Open;
+                return Some(inband::greeting());
+            }
+            Stage::Opening | Stage::Open => self.stage = Stage::Open,
+        }
+        loop {
+            let now = Instant::now();
+            if self.is_over(now) {
+                return self.end();
+            }
+            let (shared, is_draining) = {
+                let bounds = self.tail.borrow_and_update();
+                (bounds.span(self.from), bounds.is_draining)
+            };
+            if let Some(shared) = shared {
+                match self.deliver(shared).await {
+                    Ok(bytes) if bytes.is_empty() => {}
+                    Ok(bytes) => {
+                        self.beat.reset(now);
+                        return Some(bytes);
+                    }
+                    Err(problem) => return Some(self.fail(&problem)),
+                }
+                if self.beat.is_due(Instant::now()) {
+                    return Some(self.heartbeat());
+                }
+                // A filter may let nothing through for a million records; others want the core.
+                tokio::task::yield_now().await;
+                continue;
+            }
+            if is_draining {
+                return self.end();
+            }
+            match self.wait().await {
+                Woken::Moved => {}
+                Woken::Due if self.is_over(Instant::now()) => return self.end(),
+                Woken::Due => return Some(self.heartbeat()),
+                Woken::Broken => return Some(self.fail(&broken())),
+            }
+        }
+    }
+
+    /// What passes of the next page; maybe nothing.
+    async fn deliver(&mut self, shared: Span) -> Result<Bytes, Problem> {
+        let renderer = &self.server.renderer;
+        let page = renderer.page(&self.stream, self.form, self.from, shared).await?;
+        let wanted = self.left.and_then(|left| usize::try_from(left).ok()).unwrap_or(usize::MAX);
+        if self.is_filtered {
+            return Ok(self.pick(&page, wanted));
+        }
+        let lines = page.lines.behind(self.from, wanted);
+        self.advance(&page, lines.end, lines.len() as u64);
+        Ok(page.lines.slice(lines))
+    }
+
+    /// The lines that match, as one piece: a slice of the page if they lie side by side, else a
+    /// copy.
+    fn pick(&mut self, page: &Page, wanted: usize) -> Bytes {
+        let lines = page.lines.behind(self.from, usize::MAX);
+        let events = self.server.renderer.events(page);
+        let mut runs: Vec<Range<usize>> = Vec::new();
+        let (mut count, mut end) = (0, lines.start);
+        for at in lines {
+            if count >= wanted {
+                break;
+            }
+            end = at + 1;
+            let event = events.get(at).and_then(Option::as_ref);
+            if event.is_some_and(|event| self.filter.matches(event)) {
+                count += 1;
+                match runs.last_mut() {
+                    Some(run) if run.end == at => run.end = end,
+                    _ => runs.push(at..end),
+                }
+            }
+        }
+        self.advance(page, end, count as u64);
+        if let [run] = runs.as_slice() {
+            return page.lines.slice(run.clone());
+        }
+        let pieces: Vec<Bytes> = runs.into_iter().map(|run| page.lines.slice(run)).collect();
+        pieces.concat().into()
+    }
+
+    /// Moves behind line `end - 1`, or behind the page if that was its last.
+    fn advance(&mut self, page: &Page, end: usize, events: u64) {
+        self.from = page.lines.offset(end).unwrap_or(page.lines.next);
+        self.left = self.left.map(|left| left.saturating_sub(events));
+    }
+
+    async fn wait(&mut self) -> Woken {
+        let due = [self.beat.due(), self.ends_at].into_iter().flatten().min();
+        let Some(due) = due else {
+            return self.tail.changed().await.map_or(Woken::Broken, |()| Woken::Moved);
+        };
+        tokio::select! {
+            changed = self.tail.changed() => changed.map_or(Woken::Broken, |()| Woken::Moved),
+            () = sleep_until(due) => Woken::Due,
+        }
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        self.left == Some(0)
+            || self.ends_at.is_some_and(|end| end <= now)
+            || self.server.cut.is_cancelled()
+    }
+
+    fn heartbeat(&mut self) -> Bytes {
+        self.beat.reset(Instant::now());
+        if self.has_bookmarks { self.bookmark() } else { inband::heartbeat(self.form) }
+    }
+
+    fn bookmark(&self) -> Bytes {
+        inband::render(&Message::Bookmark, self.form, &self.stream, self.from)
+    }
+
+    /// The end that was asked for: silent, but for a last bookmark where bookmarks are wanted.
+    fn end(&mut self) -> Option<Bytes> {
+        self.stage = Stage::Ended;
+        self.has_bookmarks.then(|| self.bookmark())
+    }
+
+    fn fail(&mut self, problem: &Problem) -> Bytes {
+        self.stage = Stage::Ended;
+        inband::render(&Message::Error(problem), self.form, &self.stream, self.from)
+    }
+}
+
+enum Woken {
+    Moved,
+    Due,
+    Broken,
+}
+
+fn broken() -> Problem {
+    Problem::new(Kind::Internal, "the stream cannot be followed; the server's log says why")
+}

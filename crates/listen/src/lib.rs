@@ -1,0 +1,9 @@
+//! Protocols on the log: whoever speaks one of them reads Pluvio without knowing it.
+//!
+//! A listener turns a connection into a [`Principal`](pluvio_runtime::Principal) and a request into
+//! reads of the log. It keeps no copy of an event beyond a small cache of rendered pages, and no
+//! queue for a reader: who reads slowly costs its own offset and nothing else.
+//!
+//! It refuses to know any cloud, to write to the log behind the runtime's back, or to retry.
+
+pub mod http;

@@ -1,0 +1,22 @@
+//! Looking into a chain of errors by type.
+//!
+//! Libraries wrap the error that matters three layers deep. Searching by type, never by text, keeps
+//! working when they change their words.
+
+use std::error::Error as StdError;
+
+/// All errors of one type in a chain, outermost first; looks also into what an `io::Error` holds,
+/// which `source()` hides.
+pub(crate) fn of_type<'a, E: StdError + 'static>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a E> {
+    std::iter::successors(Some(error), |error| cause(*error))
+        .filter_map(|error| error.downcast_ref::<E>())
+}
+
+fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+    match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        Some(held) => Some(held),
+        None => error.source(),
+    }
+}

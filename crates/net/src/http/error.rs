@@ -1,0 +1,123 @@
+//! Why no answer came, in the words an operator acts on.
+//!
+//! reqwest has one error type and a chain of causes under it. The chain is searched once, here, by
+//! type and never by text, so that a caller can match on what happened.
+
+use std::io::ErrorKind;
+
+use super::BODY_BYTES_MAX;
+use super::resolve::ResolveError;
+use crate::chain::of_type;
+use crate::tls::Untrusted;
+
+/// A request which got no answer. Every variant names the host, none the address's path or query.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The name has no address.
+    #[error("failed to resolve host name of {host}")]
+    NotResolved {
+        /// Host and port.
+        host: String,
+        /// The resolver's answer.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// Nobody listens there.
+    #[error("connection to {host} was refused")]
+    Refused {
+        /// Host and port.
+        host: String,
+        /// What the system said.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The connection ended before the answer did.
+    #[error("connection to {host} was closed by the peer")]
+    Reset {
+        /// Host and port.
+        host: String,
+        /// What the system said.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// No connection, or no whole answer, in time.
+    #[error("{host} did not answer in time")]
+    TimedOut {
+        /// Host and port.
+        host: String,
+        /// While connecting, or later.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The certificate is not trusted; says what to do.
+    #[error(
+        "certificate of {host} is not trusted ({}); its SHA-256 thumbprint is {}: \
+         set tls.thumbprint or tls.ca_file",
+        untrusted.reason,
+        untrusted.thumbprint
+    )]
+    Untrusted {
+        /// Host and port.
+        host: String,
+        /// The reason and the thumbprint seen.
+        untrusted: Untrusted,
+    },
+    /// TLS failed for another reason than trust.
+    #[error("TLS handshake with {host} failed")]
+    Tls {
+        /// Host and port.
+        host: String,
+        /// What rustls said.
+        #[source]
+        source: rustls::Error,
+    },
+    /// The answer is longer than [`BODY_BYTES_MAX`].
+    #[error("answer of {host} is larger than {BODY_BYTES_MAX} bytes")]
+    TooLarge {
+        /// Host and port.
+        host: String,
+    },
+    /// The rest: no valid HTTP, broken compression, no route.
+    #[error("request to {host} failed")]
+    Other {
+        /// Host and port.
+        host: String,
+        /// reqwest's own.
+        #[source]
+        source: reqwest::Error,
+    },
+}
+
+impl HttpError {
+    pub(super) fn classify(host: &str, error: reqwest::Error) -> HttpError {
+        // The address may hold a token; the host is named by us.
+        let source = error.without_url();
+        let host = host.to_owned();
+        if let Some(untrusted) = Untrusted::find(&source) {
+            return HttpError::Untrusted { host, untrusted: untrusted.clone() };
+        }
+        if let Some(tls) = of_type::<rustls::Error>(&source).next() {
+            return HttpError::Tls { host, source: tls.clone() };
+        }
+        if of_type::<ResolveError>(&source).next().is_some() {
+            return HttpError::NotResolved { host, source };
+        }
+        if source.is_timeout() {
+            return HttpError::TimedOut { host, source };
+        }
+        if of_type::<hyper::Error>(&source).any(hyper::Error::is_incomplete_message) {
+            return HttpError::Reset { host, source };
+        }
+        match of_type::<std::io::Error>(&source).last().map(std::io::Error::kind) {
+            Some(ErrorKind::ConnectionRefused) => HttpError::Refused { host, source },
+            Some(ErrorKind::TimedOut) => HttpError::TimedOut { host, source },
+            Some(
+                ErrorKind::ConnectionReset
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::BrokenPipe
+                | ErrorKind::UnexpectedEof,
+            ) => HttpError::Reset { host, source },
+            _ => HttpError::Other { host, source },
+        }
+    }
+}

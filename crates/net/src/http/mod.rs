@@ -1,0 +1,155 @@
+//! An HTTP/1.1 client with limits, and errors that say which part of the way failed.
+//!
+//! It sends one request and reads one answer. What it refuses, each for a reason:
+//! redirects (a login must not be sent on to a host that nobody configured), proxies taken from the
+//! environment (a private cloud is not reached through them, and a forgotten `https_proxy` is a
+//! long search), cookies (their owner is the session, see the clients in `clouds`), HTTP/2 (vCenter's
+//! own is young), and bodies without end.
+//!
+//! An answer with any status is an answer: only what prevents one is an [`HttpError`].
+
+mod error;
+mod resolve;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use bytes::{Bytes, BytesMut};
+use url::Url;
+
+pub use self::error::HttpError;
+use self::resolve::SystemResolver;
+use crate::tls::{TlsError, TlsOptions};
+
+/// A peer in the same data center answers a connect in milliseconds; ten seconds covers a lost
+/// SYN twice and still lets a status line appear while somebody is looking.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The largest answer that is read, after decompression: a page of 1,000 vCenter events takes 2 MB,
+/// of very large ones 20 MB. Beyond it the peer is broken or hostile.
+pub const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Applies to requests which set nothing: the slowest answers known, a vCenter that builds a
+/// collector over years of events, take under a minute.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Below the idle time of common load balancers, so that we close first.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
+
+/// Opens connections by one set of TLS options and sends requests over them.
+#[derive(Debug, Clone)]
+pub struct HttpClient {
+    inner: reqwest::Client,
+}
+
+/// One request, complete before it is sent.
+#[derive(Debug, Clone)]
+pub struct Request {
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    body: Bytes,
+    timeout: Duration,
+}
+
+/// One whole answer.
+#[derive(Debug, Clone)]
+pub struct HttpReply {
+    /// The status, whatever it is.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, decompressed.
+    pub body: Bytes,
+}
+
+impl HttpClient {
+    /// Reads the files which the options name and prepares a client; connects to nobody yet.
+    pub fn new(tls: &TlsOptions) -> Result<HttpClient, TlsError> {
+        let inner = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls.client_config()?)
+            .dns_resolver(Arc::new(SystemResolver))
+            .http1_only()
+            .gzip(true)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .tcp_nodelay(true)
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .no_proxy()
+            .user_agent(concat!("pluvio/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(TlsError::Client)?;
+        Ok(HttpClient { inner })
+    }
+
+    /// Sends one request once and reads the whole answer.
+    pub async fn send(&self, request: Request) -> Result<HttpReply, HttpError> {
+        let host = authority_of(&request.url);
+        let response = self
+            .inner
+            .request(request.method, request.url)
+            .headers(request.headers)
+            .timeout(request.timeout)
+            .body(request.body)
+            .send()
+            .await
+            .map_err(|error| HttpError::classify(&host, error))?;
+        read(&host, response).await
+    }
+}
+
+impl Request {
+    /// A request without a body.
+    pub fn get(url: Url) -> Request {
+        Request::new(Method::GET, url, Bytes::new())
+    }
+
+    /// A request with a body; its type goes into the headers.
+    pub fn post(url: Url, body: impl Into<Bytes>) -> Request {
+        Request::new(Method::POST, url, body.into())
+    }
+
+    /// Adds a header, or replaces it.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Request {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// How long the whole exchange may take, the body included.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Request {
+        self.timeout = timeout;
+        self
+    }
+
+    fn new(method: Method, url: Url, body: Bytes) -> Request {
+        Request { method, url, headers: HeaderMap::new(), body, timeout: REQUEST_TIMEOUT }
+    }
+}
+
+async fn read(host: &str, mut response: reqwest::Response) -> Result<HttpReply, HttpError> {
+    let (status, headers) = (response.status(), response.headers().clone());
+    let mut body = BytesMut::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() > BODY_BYTES_MAX => {
+                return Err(HttpError::TooLarge { host: host.to_owned() });
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return Ok(HttpReply { status, headers, body: body.freeze() }),
+            Err(error) => return Err(HttpError::classify(host, error)),
+        }
+    }
+}
+
+/// Host and port for error texts; never the user info.
+fn authority_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}

@@ -1,0 +1,185 @@
+//! Whom we trust when we connect, and what we show when others connect to us.
+//!
+//! [`TlsOptions`] is the client's side, [`ServerTls`] the server's. Both are configuration that
+//! resolves into a rustls configuration in one step; the *ring* provider is passed explicitly, so
+//! nothing depends on a process-wide default that another library may have set.
+//!
+//! A private cloud's certificate is seldom signed by a public authority. So a refused certificate
+//! is the first thing a new operator meets, and the refusal tells the thumbprint that was seen: see
+//! [`Untrusted`]. Trust is never widened silently: `insecure` is the only way to check nothing, and
+//! it cannot be combined with the other keys.
+
+mod server;
+mod verifier;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls::RootCertStore;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub use self::server::{ServerTls, ServerTlsError};
+pub use self::verifier::Untrusted;
+use self::verifier::{AnyCertificate, Explaining, Pinned};
+use crate::thumbprint::Thumbprint;
+
+/// Whose certificate a client accepts. Without any key: those that the system's roots vouch for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TlsOptions {
+    /// PEM file of the authorities to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Accept exactly the certificate with this SHA-256 or SHA-1 thumbprint, whoever signed it.
+    pub thumbprint: Option<Thumbprint>,
+    /// Accept any certificate. Anyone on the path can then read the password.
+    pub insecure: bool,
+}
+
+/// Why a client's TLS options make no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// Two keys that contradict each other.
+    #[error("tls.{one} and tls.{other} contradict each other; keep one")]
+    Conflict {
+        /// The first key.
+        one: &'static str,
+        /// The second key.
+        other: &'static str,
+    },
+    /// The file of authorities cannot be read as PEM.
+    #[error("failed to read certificates from `{}`; it must be a PEM file", path.display())]
+    CaFile {
+        /// The file's path.
+        path: PathBuf,
+        /// What the PEM reader said.
+        #[source]
+        source: rustls::pki_types::pem::Error,
+    },
+    /// The file of authorities holds none.
+    #[error("`{}` holds no certificate", path.display())]
+    CaFileEmpty {
+        /// The file's path.
+        path: PathBuf,
+    },
+    /// The system has no roots, so nothing could ever be trusted.
+    #[error("the system has no trusted root certificates; install them, or set tls.ca_file")]
+    NoRoots {
+        /// The first failure while looking for them, if any.
+        #[source]
+        source: Option<rustls_native_certs::Error>,
+    },
+    /// The roots cannot verify anything.
+    #[error("failed to prepare the certificate verifier")]
+    Verifier(#[source] rustls::client::VerifierBuilderError),
+    /// rustls refused the protocol versions.
+    #[error("failed to prepare TLS")]
+    Rustls(#[source] rustls::Error),
+    /// The HTTP client refused the configuration.
+    #[error("failed to prepare the HTTP client")]
+    Client(#[source] reqwest::Error),
+}
+
+impl TlsOptions {
+    /// Reads the files named and makes the client's configuration.
+    pub fn client_config(&self) -> Result<ClientConfig, TlsError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = self.verifier(&provider)?;
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(TlsError::Rustls)?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_no_client_auth();
+        Ok(config)
+    }
+
+    fn verifier(
+        &self,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
+        let schemes = provider.signature_verification_algorithms;
+        match (&self.ca_file, self.thumbprint, self.insecure) {
+            (Some(_), Some(_), _) => {
+                Err(TlsError::Conflict { one: "ca_file", other: "thumbprint" })
+            }
+            (Some(_), None, true) => Err(TlsError::Conflict { one: "ca_file", other: "insecure" }),
+            (None, Some(_), true) => {
+                Err(TlsError::Conflict { one: "thumbprint", other: "insecure" })
+            }
+            (None, None, true) => Ok(Arc::new(AnyCertificate::new(schemes))),
+            (None, Some(pin), false) => Ok(Arc::new(Pinned::new(pin, schemes))),
+            (ca_file, None, false) => {
+                let roots = match ca_file {
+                    Some(path) => roots_of_file(path)?,
+                    None => roots_of_system()?,
+                };
+                let inner = WebPkiServerVerifier::builder_with_provider(
+                    Arc::new(roots),
+                    Arc::clone(provider),
+                )
+                .build()
+                .map_err(TlsError::Verifier)?;
+                Ok(Arc::new(Explaining::new(inner)))
+            }
+        }
+    }
+}
+
+fn roots_of_file(path: &Path) -> Result<RootCertStore, TlsError> {
+    let failed = |source| TlsError::CaFile { path: path.to_owned(), source };
+    let mut certificates = Vec::new();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(failed)? {
+        certificates.push(certificate.map_err(failed)?);
+    }
+    let mut roots = RootCertStore::empty();
+    match roots.add_parsable_certificates(certificates) {
+        (0, _) => Err(TlsError::CaFileEmpty { path: path.to_owned() }),
+        _ => Ok(roots),
+    }
+}
+
+fn roots_of_system() -> Result<RootCertStore, TlsError> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    match roots.add_parsable_certificates(found.certs) {
+        (0, _) => Err(TlsError::NoRoots { source: found.errors.into_iter().next() }),
+        _ => Ok(roots),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contradicting_keys_are_refused_by_name() {
+        let options = TlsOptions {
+            thumbprint: Some(Thumbprint::sha256_of(b"x")),
+            insecure: true,
+            ..TlsOptions::default()
+        };
+        let text = options.client_config().map(|_| ()).map_err(|error| error.to_string());
+        let expected = "tls.thumbprint and tls.insecure contradict each other; keep one";
+        assert_eq!(text, Err(expected.to_owned()));
+    }
+
+    #[test]
+    fn a_missing_authority_file_is_named() {
+        let options = TlsOptions { ca_file: Some("/no/such.pem".into()), ..TlsOptions::default() };
+        let text = options.client_config().map(|_| ()).map_err(|error| error.to_string());
+        assert!(text.is_err_and(|text| text.contains("`/no/such.pem`")));
+    }
+
+    #[test]
+    fn unknown_keys_are_errors() {
+        let parsed = serde_json::from_str::<TlsOptions>(r#"{"thumprint":"AA"}"#);
+        assert!(parsed.is_err_and(|error| error.to_string().contains("thumprint")));
+    }
+}

@@ -1,0 +1,157 @@
+//! What a connection says when it fails, and that it works when it should: real sockets, real
+//! handshakes, certificates made for each test.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pluvio_net::{
+    HttpClient, HttpError, Request, ServerTls, ServerTlsError, Thumbprint, TlsOptions,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+struct Server {
+    address: SocketAddr,
+    thumbprint: Thumbprint,
+    folder: PathBuf,
+}
+
+impl Server {
+    /// A TLS server for `localhost` which answers every connection once.
+    async fn start(name: &str) -> Server {
+        let folder = std::env::temp_dir().join(format!("pluvio-net-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let tls = files(&folder, &made.cert.pem(), &made.signing_key.serialize_pem());
+        let acceptor = TlsAcceptor::from(Arc::new(tls.server_config().unwrap()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                if let Ok(mut stream) = acceptor.accept(stream).await {
+                    let _ = stream.read(&mut [0; 4096]).await;
+                    let _ =
+                        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+                    let _ = stream.shutdown().await;
+                }
+            }
+        });
+        Server { address, thumbprint: Thumbprint::sha256_of(made.cert.der()), folder }
+    }
+
+    async fn get(&self, host: &str, tls: TlsOptions) -> Result<String, HttpError> {
+        let url = format!("https://{host}:{}/", self.address.port()).parse().unwrap();
+        let reply = HttpClient::new(&tls).unwrap().send(Request::get(url)).await?;
+        Ok(String::from_utf8_lossy(&reply.body).into_owned())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn files(folder: &std::path::Path, cert: &str, key: &str) -> ServerTls {
+    let tls = ServerTls { cert_file: folder.join("cert.pem"), key_file: folder.join("key.pem") };
+    std::fs::write(&tls.cert_file, cert).unwrap();
+    std::fs::write(&tls.key_file, key).unwrap();
+    tls
+}
+
+#[tokio::test]
+async fn an_unknown_issuer_is_told_with_the_thumbprint_to_pin() {
+    let server = Server::start("unknown").await;
+    let error = server.get("localhost", TlsOptions::default()).await.unwrap_err();
+    let port = server.address.port();
+    let expected = format!(
+        "certificate of localhost:{port} is not trusted (unknown issuer); its SHA-256 thumbprint \
+         is {}: set tls.thumbprint or tls.ca_file",
+        server.thumbprint
+    );
+    assert_eq!(error.to_string(), expected);
+}
+
+#[tokio::test]
+async fn a_pinned_certificate_is_accepted_and_another_is_not() {
+    let server = Server::start("pinned").await;
+    let pin = |thumbprint| TlsOptions { thumbprint: Some(thumbprint), ..TlsOptions::default() };
+    assert_eq!(server.get("127.0.0.1", pin(server.thumbprint)).await.unwrap(), "ok");
+    let other = Thumbprint::sha256_of(b"other");
+    let error = server.get("127.0.0.1", pin(other)).await.unwrap_err();
+    assert!(matches!(error, HttpError::Untrusted { untrusted, .. }
+        if untrusted.thumbprint == server.thumbprint && untrusted.reason.contains("pinned")));
+}
+
+#[tokio::test]
+async fn an_authority_file_vouches_for_its_name_only() {
+    let server = Server::start("authority").await;
+    let tls = TlsOptions { ca_file: Some(server.folder.join("cert.pem")), ..TlsOptions::default() };
+    assert_eq!(server.get("localhost", tls.clone()).await.unwrap(), "ok");
+    let error = server.get("127.0.0.1", tls).await.unwrap_err();
+    assert!(error.to_string().contains("(not valid for this name)"), "{error}");
+}
+
+#[tokio::test]
+async fn insecure_accepts_any_certificate() {
+    let server = Server::start("insecure").await;
+    let tls = TlsOptions { insecure: true, ..TlsOptions::default() };
+    assert_eq!(server.get("127.0.0.1", tls).await.unwrap(), "ok");
+}
+
+#[tokio::test]
+async fn each_way_to_fail_has_its_own_error() {
+    let client = HttpClient::new(&TlsOptions { insecure: true, ..TlsOptions::default() }).unwrap();
+    let get = async |url: &str| client.send(Request::get(url.parse().unwrap())).await.unwrap_err();
+
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = closed.local_addr().unwrap().port();
+    drop(closed);
+    let refused = get(&format!("http://user:pass@127.0.0.1:{port}/?token=x")).await;
+    assert!(matches!(refused, HttpError::Refused { .. }), "{refused:?}");
+    assert!(!format!("{refused:?}").contains("token"), "{refused:?}");
+
+    let error = get("http://no-such-host.invalid/").await;
+    assert!(matches!(error, HttpError::NotResolved { .. }), "{error:?}");
+
+    let rude = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = rude.local_addr().unwrap().port();
+    tokio::spawn(async move { while rude.accept().await.is_ok() {} });
+    let error = get(&format!("http://127.0.0.1:{port}/")).await;
+    assert!(matches!(error, HttpError::Reset { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_given_up() {
+    let endless = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", endless.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = endless.accept().await.unwrap();
+        let _ = stream.read(&mut [0; 4096]).await;
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
+        while stream.write_all(&[b'x'; 64 * 1024]).await.is_ok() {}
+    });
+    let client = HttpClient::new(&TlsOptions { insecure: true, ..TlsOptions::default() }).unwrap();
+    let error = client.send(Request::get(url)).await.unwrap_err();
+    assert!(matches!(error, HttpError::TooLarge { .. }), "{error:?}");
+}
+
+#[test]
+fn what_is_wrong_with_server_files_is_named() {
+    let folder = std::env::temp_dir().join(format!("pluvio-net-{}-files", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let one = rcgen::generate_simple_self_signed(["a".to_owned()]).unwrap();
+    let two = rcgen::generate_simple_self_signed(["b".to_owned()]).unwrap();
+    let (pem, key) = (one.cert.pem(), two.signing_key.serialize_pem());
+
+    let mismatch = files(&folder, &pem, &key).server_config().unwrap_err();
+    assert!(matches!(mismatch, ServerTlsError::Mismatch { .. }), "{mismatch:?}");
+    let swapped = files(&folder, &key, &pem).server_config().unwrap_err();
+    assert!(matches!(swapped, ServerTlsError::NoCertificate { .. }), "{swapped:?}");
+    let no_key = files(&folder, &pem, &pem).server_config().unwrap_err();
+    assert!(matches!(no_key, ServerTlsError::NoKey { .. }), "{no_key:?}");
+    std::fs::remove_dir_all(&folder).unwrap();
+}

@@ -1,0 +1,174 @@
+//! The command line: what can be asked, with its defaults. No work is done here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use url::Url;
+
+/// Captures every event of a private cloud once, and serves it as CloudEvents.
+///
+/// Without a command: `run`, if VCENTER_URL is set or a configuration file is there.
+#[derive(Debug, Parser)]
+#[command(name = "pluvio", version = crate::VERSION, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    /// Configuration file
+    #[arg(long, short, global = true, env = "PLUVIO_CONFIG", default_value = "pluvio.toml")]
+    pub(crate) config: PathBuf,
+
+    /// Form of the log lines on standard error
+    #[arg(long, global = true, env = "PLUVIO_LOG_FORMAT", default_value = "text")]
+    pub(crate) log_format: LogFormat,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  pluvio demo                                  a simulated cloud to look at, no vCenter needed
+  VCENTER_URL=https://vc.example.org VCENTER_SECRET_PATH=./secret pluvio
+  pluvio config > pluvio.toml                  every option, commented, to begin with
+  pluvio check --connect                       is it right, and does the cloud answer?
+  pluvio tail --type 'Vm*' --since 1h          what happened to machines in the last hour
+
+Exit status: 0 done, 1 failed while running, 2 wrong usage, 78 wrong configuration.";
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Capture and serve, until stopped
+    Run,
+    /// Try Pluvio on a simulated vCenter: capture, serve and show its events
+    Demo(Demo),
+    /// Check the configuration, and with --connect the clouds it names
+    Check(Check),
+    /// Print the default configuration, commented
+    Config {
+        /// Print the JSON Schema of the configuration instead, for editors
+        #[arg(long)]
+        schema: bool,
+    },
+    /// Show events as they come, one readable line each
+    Tail(Tail),
+    /// Run a simulated cloud for tests and demonstrations
+    Simulate {
+        #[command(subcommand)]
+        cloud: Simulate,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the version
+    Version,
+}
+
+/// `pluvio demo`
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Port of the HTTP listener on this machine; another free one is taken if it is in use
+    #[arg(long, default_value_t = 8080)]
+    pub(crate) port: u16,
+    /// Events per second that the simulated vCenter makes
+    #[arg(long, default_value_t = 2.0)]
+    pub(crate) rate: f64,
+    /// Decides machines and what happens to them
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+/// `pluvio check`
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Also log in to every cloud and say what is found
+    #[arg(long)]
+    pub(crate) connect: bool,
+}
+
+/// `pluvio tail`
+#[derive(Debug, Args)]
+pub(crate) struct Tail {
+    /// The Pluvio to ask
+    #[arg(long, env = "PLUVIO_URL", default_value = "http://localhost:8080")]
+    pub(crate) url: Url,
+    /// Stream to read
+    #[arg(long, default_value = "events")]
+    pub(crate) stream: String,
+    /// Only these types: a name, or a beginning followed by `*`; may be repeated
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) types: Vec<String>,
+    /// Only these subjects, for example 'VirtualMachine/vm-57'; may be repeated
+    #[arg(long, value_name = "SUBJECT")]
+    pub(crate) subject: Vec<String>,
+    /// Only events for which this CEL expression holds, for example 'severitynumber >= 13'
+    #[arg(long, value_name = "CEL")]
+    pub(crate) filter: Option<String>,
+    /// Begin with what happened this long ago ("10m", "2h"), or at this time (RFC 3339)
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) since: Option<String>,
+    /// Begin with this many of the newest events
+    #[arg(long, short = 'n', default_value_t = 10, conflicts_with = "since")]
+    pub(crate) lines: u16,
+    /// Stop at the newest event instead of waiting for more
+    #[arg(long)]
+    pub(crate) no_follow: bool,
+    /// What to print for each event
+    #[arg(long, short, default_value = "text")]
+    pub(crate) output: Output,
+    /// Bearer token
+    #[arg(long, env = "PLUVIO_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// Accept any certificate
+    #[arg(long)]
+    pub(crate) insecure: bool,
+}
+
+/// What `tail` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// One readable line.
+    Text,
+    /// The event, one JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Simulate {
+    /// A vCenter that speaks SOAP, with machines, history and faults on demand
+    Vcenter(SimulateVcenter),
+}
+
+/// `pluvio simulate vcenter`
+#[derive(Debug, Args)]
+pub(crate) struct SimulateVcenter {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:8989")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// Events per second
+    #[arg(long, default_value_t = 2.0)]
+    pub(crate) rate: f64,
+    /// Decides machines and what happens to them
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Virtual machines
+    #[arg(long, default_value_t = 200)]
+    pub(crate) machines: usize,
+    /// Events that already happened, spread over the last day
+    #[arg(long, default_value_t = 0)]
+    pub(crate) backlog: usize,
+    /// The only user that may log in; any if not given
+    #[arg(long)]
+    pub(crate) username: Option<String>,
+    /// Its password; any if not given
+    #[arg(long, env = "PLUVIO_SIMULATE_PASSWORD", hide_env_values = true)]
+    pub(crate) password: Option<String>,
+}

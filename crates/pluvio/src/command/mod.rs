@@ -1,0 +1,84 @@
+//! One module for each command.
+
+pub(crate) mod check;
+pub(crate) mod demo;
+pub(crate) mod print;
+pub(crate) mod run;
+pub(crate) mod simulate;
+pub(crate) mod tail;
+
+use std::{future::Future, io::Write as _, process::ExitCode};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::Problem;
+
+/// Why a command did not do what it was asked; decides the exit status.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    /// The configuration is wrong: exit 78.
+    Configuration(Vec<Problem>),
+    /// It was called wrongly: exit 2.
+    Usage(String),
+    /// Something went wrong while running: exit 1.
+    Running(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failed {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Running(error)
+    }
+}
+
+impl From<Vec<Problem>> for Failed {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self::Configuration(problems)
+    }
+}
+
+impl Failed {
+    /// Tells it on standard error.
+    pub(crate) fn report(self) -> ExitCode {
+        let (text, status) = match self {
+            Self::Configuration(problems) => {
+                let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                let count = match problems.len() {
+                    1 => "1 problem".to_owned(),
+                    many => format!("{many} problems"),
+                };
+                let hint = "`pluvio config` prints every option with its default";
+                (format!("{}\n{count} in the configuration; {hint}", lines.join("\n")), 78)
+            }
+            Self::Usage(text) => (format!("{text}\nTry `pluvio --help`."), 2),
+            Self::Running(error) => (format!("error: {error:#}"), 1),
+        };
+        let _nobody_listens = writeln!(std::io::stderr(), "{text}");
+        ExitCode::from(status)
+    }
+}
+
+/// Runs a command that waits for things.
+fn block_on(work: impl Future<Output = Result<(), Failed>>) -> Result<(), Failed> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| anyhow::Error::new(error).context("failed to start"))?;
+    runtime.block_on(work)
+}
+
+/// Resolves when somebody asks the process to stop: Ctrl-C or SIGTERM.
+async fn stopped() -> anyhow::Result<&'static str> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "Ctrl-C",
+    })
+}
+
+/// Prints one line of data. `false`: nobody reads any more, so the command is done.
+fn print_line(line: &str) -> bool {
+    let mut out = std::io::stdout().lock();
+    out.write_all(line.as_bytes())
+        .and_then(|()| out.write_all(b"\n"))
+        .and_then(|()| out.flush())
+        .is_ok()
+}

@@ -1,0 +1,229 @@
+//! `pluvio tail`: events as they come, readable.
+//!
+//! A client like any other: it asks a running Pluvio over HTTP and follows the watch. A connection
+//! that breaks ends it with a message; whoever wants to go on begins anew with `--since`.
+
+use anyhow::{Context as _, bail};
+use futures::StreamExt as _;
+use jiff::{Timestamp, tz::TimeZone};
+use pluvio_event::json;
+use pluvio_net::TlsOptions;
+use reqwest::{Client, RequestBuilder, Response};
+use url::Url;
+
+use super::{Failed, block_on, print_line, stopped};
+use crate::{
+    cli::{Output, Tail},
+    line::{Palette, line},
+};
+
+/// Longest event that is shown; the log takes none that is longer.
+const LINE_BYTES_MAX: usize = 16 << 20;
+
+/// Shows the past asked for, then follows.
+pub(crate) fn tail(options: Tail) -> Result<(), Failed> {
+    let since = options.since.as_deref().map(since).transpose()?;
+    block_on(async move {
+        let tail = Following { client: client(&options)?, options, since };
+        tokio::select! {
+            shown = tail.run() => shown.map_err(Failed::from),
+            reason = stopped() => reason.map(drop).map_err(Failed::from),
+        }
+    })
+}
+
+/// `10m` ago, or a time.
+fn since(text: &str) -> Result<Timestamp, Failed> {
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Ok(time);
+    }
+    let ago = text.parse::<pluvio_runtime::unit::Period>().ok();
+    ago.and_then(|ago| Timestamp::now().checked_sub(ago.0).ok()).ok_or_else(|| {
+        Failed::Usage(format!(
+            "--since takes a duration such as 10m or 2h, or a time such as \
+             2026-11-20T10:00:00Z; not `{text}`"
+        ))
+    })
+}
+
+fn client(options: &Tail) -> anyhow::Result<Client> {
+    let tls = TlsOptions { insecure: options.insecure, ..TlsOptions::default() };
+    let tls = match (options.url.scheme(), tls.client_config()) {
+        ("https", config) => Some(config?),
+        // A machine without root certificates can still talk plain HTTP.
+        (_, config) => config.ok(),
+    };
+    let builder = Client::builder().no_proxy();
+    let builder = match tls {
+        Some(config) => builder.tls_backend_preconfigured(config),
+        None => builder,
+    };
+    builder.build().context("failed to prepare the HTTP client")
+}
+
+struct Following {
+    client: Client,
+    options: Tail,
+    since: Option<Timestamp>,
+}
+
+/// What became of printing.
+enum Printed {
+    /// More may come.
+    Open,
+    /// Nobody reads standard output any more.
+    Closed,
+}
+
+impl Following {
+    async fn run(&self) -> anyhow::Result<()> {
+        let mut next = match self.since {
+            Some(since) => self.past_since(since).await?,
+            None => self.newest().await?,
+        };
+        if self.options.no_follow {
+            return Ok(());
+        }
+        let offset = next.take().map_or_else(|| "-1".to_owned(), |next| next.to_string());
+        let watch = self.request("events", &[("watch", "true"), ("offset", &offset)]);
+        let mut lines = Lines::new(answered(watch).await?);
+        while let Some(line) = lines.next().await? {
+            if matches!(self.print(&line)?, Printed::Closed) {
+                return Ok(());
+            }
+        }
+        bail!("Pluvio ended the watch; it may be restarting")
+    }
+
+    /// Prints the newest events and gives the offset behind them.
+    async fn newest(&self) -> anyhow::Result<Option<u64>> {
+        if self.options.lines == 0 {
+            return Ok(None);
+        }
+        let limit = self.options.lines.to_string();
+        let page = answered(self.request("events", &[("limit", &limit)])).await?;
+        let next = next_offset(&page);
+        self.print_page(page).await?;
+        Ok(next)
+    }
+
+    /// Prints page after page from `since` on and gives the offset behind them.
+    async fn past_since(&self, since: Timestamp) -> anyhow::Result<Option<u64>> {
+        let (mut offset, since) = ("earliest".to_owned(), since.to_string());
+        loop {
+            let query = [("limit", "1000"), ("since", since.as_str()), ("offset", &offset)];
+            let page = answered(self.request("events", &query)).await?;
+            let next = next_offset(&page);
+            let has_more = page
+                .headers()
+                .get_all("link")
+                .iter()
+                .any(|link| link.to_str().is_ok_and(|link| link.contains("rel=\"next\"")));
+            self.print_page(page).await?;
+            match next {
+                Some(next) if has_more => offset = next.to_string(),
+                next => return Ok(next),
+            }
+        }
+    }
+
+    async fn print_page(&self, page: Response) -> anyhow::Result<()> {
+        let body = page.bytes().await.context("failed to read a page of events")?;
+        if body.is_empty() {
+            return Ok(());
+        }
+        let events: Vec<Box<serde_json::value::RawValue>> =
+            serde_json::from_slice(&body).context("failed to read a page of events")?;
+        for event in events {
+            self.print(event.get().as_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn print(&self, event: &[u8]) -> anyhow::Result<Printed> {
+        if event.is_empty() {
+            return Ok(Printed::Open);
+        }
+        let text = match self.options.output {
+            Output::Json => String::from_utf8_lossy(event).into_owned(),
+            Output::Text => {
+                let event = json::decode(event).context("failed to read an event")?;
+                line(&event, Palette::of_stdout(), &TimeZone::system())
+            }
+        };
+        Ok(if print_line(&text) { Printed::Open } else { Printed::Closed })
+    }
+
+    fn request(&self, what: &str, query: &[(&str, &str)]) -> RequestBuilder {
+        let mut url = self.options.url.clone();
+        let base = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{base}/api/v1/streams/{}/{what}", self.options.stream));
+        self.with_filters(&mut url, query);
+        let request = self.client.get(url);
+        match &self.options.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    fn with_filters(&self, url: &mut Url, query: &[(&str, &str)]) {
+        let mut pairs = url.query_pairs_mut();
+        pairs.extend_pairs(query);
+        pairs.extend_pairs(self.options.types.iter().map(|value| ("type", value)));
+        pairs.extend_pairs(self.options.subject.iter().map(|value| ("subject", value)));
+        pairs.extend_pairs(self.options.filter.iter().map(|value| ("filter", value)));
+    }
+}
+
+/// Sends a request; an answer that is an error becomes one, in the server's words.
+async fn answered(request: RequestBuilder) -> anyhow::Result<Response> {
+    let response = request.send().await.context("failed to reach Pluvio; is it running?")?;
+    if response.status().is_success() {
+        return Ok(response);
+    }
+    let status = response.status();
+    let body = response.bytes().await.unwrap_or_default();
+    let body: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+    match body["detail"].as_str() {
+        Some(detail) => bail!("Pluvio answered {status}: {detail}"),
+        None => bail!("Pluvio answered {status}"),
+    }
+}
+
+fn next_offset(page: &Response) -> Option<u64> {
+    page.headers().get("pluvio-next-offset")?.to_str().ok()?.parse().ok()
+}
+
+/// The lines of a body that goes on.
+struct Lines {
+    body: futures::stream::BoxStream<'static, reqwest::Result<bytes::Bytes>>,
+    buffer: Vec<u8>,
+}
+
+impl Lines {
+    fn new(response: Response) -> Self {
+        Self { body: response.bytes_stream().boxed(), buffer: Vec::new() }
+    }
+
+    /// The next line without its end; `None` when the body ended.
+    async fn next(&mut self) -> anyhow::Result<Option<Vec<u8>>> {
+        let mut searched = 0;
+        loop {
+            if let Some(at) = self.buffer[searched..].iter().position(|byte| *byte == b'\n') {
+                let mut line: Vec<u8> = self.buffer.drain(..=searched + at).collect();
+                line.pop();
+                return Ok(Some(line));
+            }
+            searched = self.buffer.len();
+            if searched > LINE_BYTES_MAX {
+                bail!("Pluvio sent a line of more than {LINE_BYTES_MAX} bytes");
+            }
+            match self.body.next().await {
+                Some(bytes) => {
+                    self.buffer.extend_from_slice(&bytes.context("lost the connection to Pluvio")?);
+                }
+                None => return Ok(None),
+            }
+        }
+    }
+}

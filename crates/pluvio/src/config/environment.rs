@@ -1,0 +1,159 @@
+//! The environment variables of vsphere-event-streaming, so that a Deployment only changes its
+//! image.
+//!
+//! | variable | default | meaning |
+//! |---|---|---|
+//! | `VCENTER_URL` | – | the vCenter; scheme and `/sdk` are added if missing |
+//! | `VCENTER_INSECURE` | `false` | accept any certificate |
+//! | `VCENTER_SECRET_PATH` | `/var/bindings/vsphere` | folder with the files `username`, `password` |
+//! | `VCENTER_STREAM_BEGIN` | `10m` | how far back the first start begins |
+//! | `LOG_MAX_RECORD_SIZE_BYTES` | `524288` | larger events are stored without their data |
+//! | `LOG_MAX_SEGMENT_SIZE` | `1000` | twice as many events are kept |
+//! | `PORT` | `8080` | where HTTP is served, on all addresses |
+//! | `DEBUG` | `false` | log more |
+//!
+//! Two things differ on purpose: `VCENTER_STREAM_BEGIN` is honoured, and a too large event does not
+//! end the process.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, time::Duration};
+
+use pluvio_connect::vsphere;
+use pluvio_listen::http;
+use pluvio_log::{SourceName, StreamName};
+use pluvio_net::{SecretSource, TlsOptions};
+use pluvio_runtime::unit::{ByteSize, Period};
+
+use super::{Configuration, ListenerSection, LogSection, Place, Problem, SourceSection};
+use crate::registry;
+
+/// Reads a variable; given to be replaced in tests.
+type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Whether the environment asks for a vCenter.
+pub(crate) fn is_configured() -> bool {
+    std::env::var_os("VCENTER_URL").is_some()
+}
+
+/// The configuration that the environment describes.
+pub(crate) fn from_environment() -> Result<Configuration, Vec<Problem>> {
+    configuration(&|name| std::env::var(name).ok().filter(|value| !value.trim().is_empty()))
+}
+
+fn configuration(lookup: Lookup<'_>) -> Result<Configuration, Vec<Problem>> {
+    let mut read = Variables { lookup, problems: Vec::new() };
+    let log = LogSection {
+        retention_records: Some(read.number("LOG_MAX_SEGMENT_SIZE", 1000).saturating_mul(2).max(1)),
+        record_max: ByteSize(read.number("LOG_MAX_RECORD_SIZE_BYTES", 512 << 10)),
+        ..LogSection::default()
+    };
+    let port = read.number("PORT", 8080);
+    let port = u16::try_from(port).unwrap_or_else(|_| {
+        read.problem("PORT", format!("`{port}` is no port; use 1 to 65535"));
+        0
+    });
+    let secrets = (read.lookup)("VCENTER_SECRET_PATH");
+    let secrets = secrets.unwrap_or_else(|| "/var/bindings/vsphere".to_owned());
+    let secret = |file: &str| SecretSource::File(Path::new(&secrets).join(file));
+    let url = (read.lookup)("VCENTER_URL").unwrap_or_default();
+    let vcenter = vsphere::Config {
+        username: secret("username"),
+        password: secret("password"),
+        tls: TlsOptions { insecure: read.flag("VCENTER_INSECURE"), ..TlsOptions::default() },
+        begin: read.period("VCENTER_STREAM_BEGIN", Duration::from_secs(600)),
+        ..vsphere::Config::new(url)
+    };
+    if !read.problems.is_empty() {
+        return Err(read.problems);
+    }
+    let listener = http::Config {
+        listen: SocketAddr::from(([0, 0, 0, 0], port)),
+        insecure: true,
+        ..http::Config::default()
+    };
+    Ok(assembled(log, vcenter, listener))
+}
+
+fn assembled(log: LogSection, vcenter: vsphere::Config, http: http::Config) -> Configuration {
+    let keys = [
+        ("", "VCENTER_URL"),
+        ("url", "VCENTER_URL"),
+        ("username", "VCENTER_SECRET_PATH"),
+        ("password", "VCENTER_SECRET_PATH"),
+    ];
+    let place = Place {
+        name: "vcenter".to_owned(),
+        keys: keys.map(|(key, variable)| (key.to_owned(), variable.to_owned())).into(),
+    };
+    let sources = SourceName::new("vcenter").ok().map(|name| SourceSection {
+        place,
+        name,
+        stream: StreamName::events(),
+        build: Box::new(move |slot| registry::build_vsphere(vcenter, slot)),
+    });
+    let place = Place {
+        name: "http".to_owned(),
+        keys: BTreeMap::from([(String::new(), "PORT".to_owned())]),
+    };
+    let build = Box::new(move |context| registry::build_http(http, context));
+    let listeners = vec![ListenerSection { place, listen: None, build }];
+    let principals = BTreeMap::new();
+    Configuration { log, principals, sources: sources.into_iter().collect(), listeners }
+}
+
+/// Reads variables and collects what is wrong with them.
+struct Variables<'a> {
+    lookup: Lookup<'a>,
+    problems: Vec<Problem>,
+}
+
+impl Variables<'_> {
+    fn problem(&mut self, name: &str, message: String) {
+        self.problems.push(Problem { place: name.to_owned(), message });
+    }
+
+    fn number(&mut self, name: &str, default: u64) -> u64 {
+        let Some(text) = (self.lookup)(name) else { return default };
+        text.trim().parse().unwrap_or_else(|_| {
+            self.problem(name, format!("`{text}` is no whole number"));
+            default
+        })
+    }
+
+    /// Go's `strconv.ParseBool`, which the original reads flags with.
+    fn flag(&mut self, name: &str) -> bool {
+        let Some(text) = (self.lookup)(name) else { return false };
+        match text.trim().to_ascii_lowercase().as_str() {
+            "1" | "t" | "true" => true,
+            "0" | "f" | "false" => false,
+            _ => {
+                self.problem(name, format!("`{text}` is neither true nor false"));
+                false
+            }
+        }
+    }
+
+    fn period(&mut self, name: &str, default: Duration) -> Period {
+        let Some(text) = (self.lookup)(name) else { return Period(default) };
+        text.parse().unwrap_or_else(|error: pluvio_runtime::unit::InvalidPeriod| {
+            self.problem(name, error.to_string());
+            Period(default)
+        })
+    }
+}
+
+/// Whether `DEBUG` asks for more log lines.
+pub(crate) fn is_debug() -> bool {
+    let lookup = |name: &str| std::env::var(name).ok();
+    Variables { lookup: &lookup, problems: Vec::new() }.flag("DEBUG")
+}
+
+/// The demo: one simulated vCenter, served on this machine only.
+pub(crate) fn demo(url: &str, listen: SocketAddr) -> Configuration {
+    let vcenter = vsphere::Config {
+        username: SecretSource::literal("demo"),
+        password: SecretSource::literal("demo"),
+        ..vsphere::Config::new(url)
+    };
+    let listener = http::Config { listen, ..http::Config::default() };
+    assembled(LogSection::default(), vcenter, listener)
+}

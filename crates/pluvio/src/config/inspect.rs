@@ -1,0 +1,221 @@
+//! Compares a parsed file with the schema of what it configures, before anything is deserialised.
+//!
+//! serde stops at the first mistake and forgets where it was. The schema knows every key, type,
+//! choice and format, so one walk finds all mistakes with their places.
+
+use serde_json::Value as Json;
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::document::{Document, Problem, suggestion};
+
+/// Walks one table with its schema.
+pub(crate) struct Inspection<'a> {
+    pub(crate) document: &'a Document,
+    /// The whole schema, for `$ref`.
+    pub(crate) root: &'a Json,
+}
+
+impl Inspection<'_> {
+    /// All that is wrong with `table`, called `path` in messages.
+    pub(crate) fn table(
+        &self,
+        path: &str,
+        table: &Spanned<DeTable<'_>>,
+        schema: &Json,
+    ) -> Vec<Problem> {
+        let schema = self.resolve(schema);
+        let empty = serde_json::Map::new();
+        let properties = schema["properties"].as_object().unwrap_or(&empty);
+        let others = &schema["additionalProperties"];
+        let mut problems = Vec::new();
+        for (key, value) in table.get_ref() {
+            let name = key.get_ref().as_ref();
+            match (properties.get(name), others) {
+                (Some(schema), _) => problems.extend(self.value(name, value, schema)),
+                (None, Json::Object(_)) => problems.extend(self.value(name, value, others)),
+                (None, _) => problems.push(self.document.problem(
+                    key.span(),
+                    unknown_key(path, name, properties.keys().map(String::as_str)),
+                )),
+            }
+        }
+        for name in schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str) {
+            if !table.get_ref().contains_key(name) {
+                let message = format!("{path} lacks the key `{name}`");
+                problems.push(self.document.problem(table.span(), message));
+            }
+        }
+        problems
+    }
+
+    fn value(&self, name: &str, value: &Spanned<DeValue<'_>>, schema: &Json) -> Vec<Problem> {
+        let schema = self.resolve(schema);
+        let alternatives = ["anyOf", "oneOf"].iter().find_map(|key| schema[*key].as_array());
+        if let Some(alternatives) = alternatives {
+            return self.one_of(name, value, alternatives);
+        }
+        if let Some(problem) = self.wrong_type(name, value, schema) {
+            return vec![problem];
+        }
+        match value.get_ref() {
+            DeValue::Table(table) => {
+                let table = Spanned::new(value.span(), table.clone());
+                self.table(&format!("`{name}`"), &table, schema)
+            }
+            DeValue::Array(items) => {
+                items.iter().flat_map(|item| self.value(name, item, &schema["items"])).collect()
+            }
+            DeValue::String(text) => self.text(name, text, schema, value),
+            DeValue::Integer(number) => {
+                let number = i64::from_str_radix(number.as_str(), number.radix()).ok();
+                let too_small = schema["minimum"].as_i64().filter(|min| number < Some(*min));
+                let too_large = schema["maximum"].as_i64().filter(|max| number > Some(*max));
+                let bound = too_small.map(|min| format!("at least {min}"));
+                let bound = bound.or_else(|| too_large.map(|max| format!("at most {max}")));
+                let problem = |bound| self.problem(value, format!("`{name}` must be {bound}"));
+                bound.map(problem).into_iter().collect()
+            }
+            DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => Vec::new(),
+        }
+    }
+
+    /// None of several schemas fits: tell about the one that fits the value's kind, or list them.
+    fn one_of(&self, name: &str, value: &Spanned<DeValue<'_>>, schemas: &[Json]) -> Vec<Problem> {
+        let choices: Vec<&str> = schemas.iter().filter_map(|s| s["const"].as_str()).collect();
+        if let (DeValue::String(text), false) = (value.get_ref(), choices.is_empty()) {
+            return self.choice(name, text, &choices, value);
+        }
+        let mut nearest: Option<Vec<Problem>> = None;
+        for schema in schemas {
+            let problems = self.value(name, value, schema);
+            if problems.is_empty() {
+                return problems;
+            }
+            let schema = self.resolve(schema);
+            if is_kind(value.get_ref(), schema["type"].as_str().unwrap_or_default()) {
+                nearest = Some(problems);
+            }
+        }
+        nearest.unwrap_or_else(|| {
+            let kinds = schemas.iter().filter_map(|s| self.resolve(s)["type"].as_str());
+            let kinds: Vec<_> = kinds.filter(|kind| *kind != "null").map(article).collect();
+            let message = format!("`{name}` must be {}", kinds.join(" or "));
+            vec![self.problem(value, message)]
+        })
+    }
+
+    fn text(
+        &self,
+        name: &str,
+        text: &str,
+        schema: &Json,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Vec<Problem> {
+        let choices = schema["enum"].as_array().into_iter().flatten().filter_map(Json::as_str);
+        let choices: Vec<&str> = choices.chain(schema["const"].as_str()).collect();
+        if !choices.is_empty() {
+            return self.choice(name, text, &choices, value);
+        }
+        let wrong = match schema["format"].as_str() {
+            Some("duration") => error_of::<pluvio_runtime::unit::Period>(text),
+            Some("bytes") => error_of::<pluvio_runtime::unit::ByteSize>(text),
+            Some("socket-address") => error_of::<std::net::SocketAddr>(text)
+                .map(|_| format!("`{text}` is no address; write for example \"127.0.0.1:8080\"")),
+            _ => None,
+        };
+        wrong.map(|wrong| self.problem(value, format!("`{name}`: {wrong}"))).into_iter().collect()
+    }
+
+    fn choice(
+        &self,
+        name: &str,
+        text: &str,
+        choices: &[&str],
+        value: &Spanned<DeValue<'_>>,
+    ) -> Vec<Problem> {
+        if choices.contains(&text) {
+            return Vec::new();
+        }
+        let hint = suggestion(text, choices.iter().copied());
+        let hint = hint.map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default();
+        let valid = choices.join(", ");
+        vec![self.problem(value, format!("unknown {name} \"{text}\"{hint} valid: {valid}"))]
+    }
+
+    fn wrong_type(
+        &self,
+        name: &str,
+        value: &Spanned<DeValue<'_>>,
+        schema: &Json,
+    ) -> Option<Problem> {
+        let kinds: Vec<&str> = match &schema["type"] {
+            Json::String(kind) => vec![kind],
+            Json::Array(kinds) => kinds.iter().filter_map(Json::as_str).collect(),
+            _ => return None,
+        };
+        if kinds.iter().any(|kind| is_kind(value.get_ref(), kind)) {
+            return None;
+        }
+        let kinds: Vec<_> = kinds.into_iter().filter(|k| *k != "null").map(article).collect();
+        let (expected, found) = (kinds.join(" or "), article(kind_of(value.get_ref())));
+        Some(self.problem(value, format!("`{name}` must be {expected}, not {found}")))
+    }
+
+    fn problem(&self, value: &Spanned<DeValue<'_>>, message: String) -> Problem {
+        self.document.problem(value.span(), message)
+    }
+
+    fn resolve<'s>(&'s self, schema: &'s Json) -> &'s Json {
+        match schema["$ref"].as_str().and_then(|path| self.root.pointer(path.strip_prefix('#')?)) {
+            Some(target) => target,
+            None => schema,
+        }
+    }
+}
+
+/// `unknown key …` with the nearest valid one and all of them.
+pub(crate) fn unknown_key<'k>(
+    path: &str,
+    name: &str,
+    valid: impl Iterator<Item = &'k str>,
+) -> String {
+    let mut valid: Vec<&str> = valid.collect();
+    valid.sort_unstable();
+    let hint = suggestion(name, valid.iter().copied());
+    let hint = hint.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    format!("unknown key `{name}` in {path}{hint} valid: {}", valid.join(", "))
+}
+
+fn error_of<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Option<String> {
+    text.parse::<T>().err().map(|error| error.to_string())
+}
+
+fn kind_of(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "string",
+        DeValue::Integer(_) => "integer",
+        DeValue::Float(_) => "number",
+        DeValue::Boolean(_) => "boolean",
+        DeValue::Datetime(_) => "date-time",
+        DeValue::Array(_) => "array",
+        DeValue::Table(_) => "object",
+    }
+}
+
+fn is_kind(value: &DeValue<'_>, kind: &str) -> bool {
+    let own = kind_of(value);
+    own == kind || (own == "integer" && kind == "number")
+}
+
+/// A JSON type in TOML's words.
+fn article(kind: &str) -> String {
+    match kind {
+        "integer" => "a whole number".to_owned(),
+        "object" => "a table".to_owned(),
+        "array" => "an array".to_owned(),
+        other => format!("a {other}"),
+    }
+}

@@ -1,0 +1,87 @@
+//! What a person who edits the file is told.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use super::*;
+
+fn problems(text: &str) -> Vec<String> {
+    let document = Document::new("pluvio.toml", text);
+    let mut configuration = match parse(&document) {
+        Ok(configuration) => configuration,
+        Err(problems) => return problems.iter().map(ToString::to_string).collect(),
+    };
+    let problems = configuration.sources().err().unwrap_or_default();
+    problems.iter().map(ToString::to_string).collect()
+}
+
+const VCENTER: &str = "[sources.vc]\ntype = \"vsphere\"\nurl = \"https://vc\"\nusername = \"u\"\n\
+                       password = \"p\"\ntls.insecure = true\n";
+
+#[test]
+fn a_right_file_has_no_problems() {
+    assert_eq!(problems(VCENTER), [""; 0]);
+    assert_eq!(problems(""), [""; 0]);
+}
+
+#[test]
+fn every_problem_is_told_at_once_with_its_place() {
+    let text = "[log]\nretention_agee = \"30d\"\n[sources.vc]\ntype = \"vsphere\"\n\
+                url = 7\nusername = \"u\"\nbegin = \"10\"\n[sinks.x]\n[listeners.web]\ntype = \"htp\"\n";
+    let problems = problems(text);
+    let has = |beginning: &str, part: &str| {
+        let found = problems.iter().any(|p| p.starts_with(beginning) && p.contains(part));
+        assert!(found, "{beginning} {part} in {problems:#?}");
+    };
+    has("pluvio.toml:2:1:", "unknown key `retention_agee` in [log]; did you mean `retention_age`?");
+    has("pluvio.toml:5:7:", "`url` must be a string, not a whole number");
+    has("pluvio.toml:3:1:", "[sources.vc] lacks the key `password`");
+    has("pluvio.toml:7:9:", "`10` is no duration");
+    has("pluvio.toml:8:2:", "unknown key `sinks` in the file");
+    has("pluvio.toml:10:8:", "unknown type \"htp\" in [listeners.web]; did you mean \"http\"?");
+    assert_eq!(problems.len(), 6, "{problems:#?}");
+}
+
+#[test]
+fn syntax_is_told_with_its_place() {
+    let problems = problems("[log\n");
+    assert!(problems[0].starts_with("pluvio.toml:1:"), "{problems:?}");
+}
+
+#[test]
+fn a_missing_secret_file_is_told_before_anything_connects() {
+    let text = VCENTER.replace("\"p\"", "{ file = \"no/such/file\" }");
+    let problems = problems(&text);
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].starts_with("pluvio.toml:5:12: `password`: "), "{problems:?}");
+    assert!(problems[0].contains("no/such/file"), "{problems:?}");
+}
+
+#[test]
+fn a_secret_is_never_shown() {
+    let text = VCENTER.replace("\"p\"", "{ file = 1, hunter2 = \"hunter2\" }").replace("url", "ur");
+    let problems = problems(&text);
+    assert!(!problems.is_empty() && !problems.iter().any(|p| p.contains("\"hunter2\"")));
+}
+
+#[test]
+fn an_address_that_two_listeners_want_is_told_with_both() {
+    let text = "[listeners.http]\nlisten = \"127.0.0.1:9\"\n[listeners.b]\ntype = \"http\"\n\
+                listen = \"127.0.0.1:9\"\n";
+    let problems = problems(text);
+    assert_eq!(problems, ["pluvio.toml:5:10: `listen` is 127.0.0.1:9, as in [listeners.http]"]);
+}
+
+#[test]
+fn the_printed_default_configuration_is_right_once_its_comments_are_taken_off() {
+    let template = template();
+    let uncommented: String = template
+        .lines()
+        .filter_map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')))
+        .filter(|line| !line.contains('…') || line.contains("file ="))
+        .filter(|line| !line.starts_with("thumbprint") && !line.starts_with("tls."))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let found = parse(&Document::new("template", uncommented.clone())).err().unwrap_or_default();
+    let lacking = |p: &Problem| p.message.contains("lacks the key");
+    let wrong: Vec<_> = found.iter().filter(|p| !lacking(p)).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}\n{uncommented}");
+}

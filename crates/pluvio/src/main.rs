@@ -1,0 +1,51 @@
+//! The binary: command line, configuration, the one table of components, and their wiring.
+//!
+//! [`registry`] is the table. Everything else reads it: `config` to know what a file may say,
+//! `command::run` to start it. Nothing here retries, parses a protocol or knows a cloud's API.
+//!
+//! Standard output is data, standard error is everything else. Exit status: 0 done, 1 failed while
+//! running, 2 wrong usage, 78 wrong configuration (`EX_CONFIG` of sysexits).
+
+mod cli;
+mod command;
+mod config;
+mod line;
+mod logging;
+mod registry;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use cli::{Cli, Command};
+use command::Failed;
+
+/// This release.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logging::start(cli.log_format);
+    match dispatch(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => failed.report(),
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<(), Failed> {
+    let Some(command) = cli.command else {
+        return command::run::default(&cli.config);
+    };
+    match command {
+        Command::Run => command::run::run(&cli.config),
+        Command::Demo(options) => command::demo::demo(&options),
+        Command::Check(options) => command::check::check(&cli.config, &options),
+        Command::Config { schema } => command::print::config(schema),
+        Command::Tail(options) => command::tail::tail(options),
+        Command::Simulate { cloud: cli::Simulate::Vcenter(options) } => {
+            command::simulate::vcenter(options)
+        }
+        Command::Completions { shell } => command::print::completions(shell),
+        Command::Version => command::print::version(),
+    }
+}

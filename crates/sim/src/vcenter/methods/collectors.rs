@@ -1,0 +1,106 @@
+//! The event manager's queries and the event history collectors.
+
+use std::sync::Arc;
+
+use super::Call;
+use crate::vcenter::cloud::Cloud;
+use crate::vcenter::events::Event;
+use crate::vcenter::filter::Filter;
+use crate::vcenter::session::{COLLECTORS_MAX, Collector, PAGE_EVENTS_MAX};
+use crate::vcenter::soap::SoapFault;
+use crate::vcenter::xml::reference;
+
+/// Methods of the event manager.
+pub(super) fn manager(cloud: &mut Cloud, call: &Call) -> Result<String, SoapFault> {
+    match call.method.as_str() {
+        "CreateCollectorForEvents" => create(cloud, call),
+        "QueryEvents" => query(cloud, call),
+        _ => Err(call.unknown()),
+    }
+}
+
+/// Methods of one collector.
+pub(super) fn collector(cloud: &mut Cloud, call: &Call) -> Result<String, SoapFault> {
+    let Cloud { sessions, history, inventory, troubles, .. } = cloud;
+    let session = call.session_in(sessions)?;
+    let collector = session.collector(&call.this)?;
+    match call.method.as_str() {
+        "ReadNextEvents" => {
+            let max = troubles.page(count(call)?.min(PAGE_EVENTS_MAX));
+            let events = collector.read_next(history, inventory, max);
+            Ok(page(&events, collector.filter.without_message))
+        }
+        "ReadPreviousEvents" => {
+            let max = troubles.page(count(call)?.min(PAGE_EVENTS_MAX));
+            let events = collector.read_previous(history, inventory, max);
+            Ok(page(&events, collector.filter.without_message))
+        }
+        "SetCollectorPageSize" => {
+            let size = count(call)?;
+            if size > PAGE_EVENTS_MAX {
+                return Err(SoapFault::InvalidArgument("maxCount"));
+            }
+            collector.set_page_size(size, history, inventory);
+            Ok(String::new())
+        }
+        "RewindCollector" => {
+            collector.rewind(history);
+            Ok(String::new())
+        }
+        "ResetCollector" => {
+            collector.reset(history, inventory);
+            Ok(String::new())
+        }
+        "DestroyCollector" => {
+            session.collectors.remove(&call.this.value);
+            cloud.revision += 1;
+            Ok(String::new())
+        }
+        _ => Err(call.unknown()),
+    }
+}
+
+fn create(cloud: &mut Cloud, call: &Call) -> Result<String, SoapFault> {
+    let filter = Filter::read(call.required("filter")?, &cloud.inventory, cloud.api_version)?;
+    let collector = Collector::new(filter, &cloud.history, &cloud.inventory)?;
+    let session = call.session(cloud)?;
+    if session.collectors.len() >= COLLECTORS_MAX {
+        return Err(SoapFault::InvalidState("Too many event collectors in this session."));
+    }
+    let id = session.new_id();
+    let mut out = String::new();
+    reference(&mut out, "returnval", "EventHistoryCollector", &id);
+    session.collectors.insert(id, collector);
+    Ok(out)
+}
+
+/// One look at the newest events, without a collector.
+fn query(cloud: &mut Cloud, call: &Call) -> Result<String, SoapFault> {
+    let mut filter = Filter::read(call.required("filter")?, &cloud.inventory, cloud.api_version)?;
+    filter.count_max.get_or_insert(PAGE_EVENTS_MAX);
+    let without_message = filter.without_message;
+    filter.delayed = false;
+    let collector = Collector::new(filter, &cloud.history, &cloud.inventory)?;
+    let mut out = String::new();
+    for event in collector.page() {
+        event.write(&mut out, "returnval", without_message);
+    }
+    Ok(out)
+}
+
+fn count(call: &Call) -> Result<usize, SoapFault> {
+    let text = call.parameters.text_of("maxCount").unwrap_or_default();
+    match text.parse::<i32>().map(usize::try_from) {
+        Ok(Ok(count @ 1..)) => Ok(count),
+        _ => Err(SoapFault::InvalidArgument("maxCount")),
+    }
+}
+
+fn page(events: &[Arc<Event>], without_message: bool) -> String {
+    let bytes: usize = events.iter().map(|event| event.xml.len() + 24).sum();
+    let mut out = String::with_capacity(bytes);
+    for event in events {
+        event.write(&mut out, "returnval", without_message);
+    }
+    out
+}

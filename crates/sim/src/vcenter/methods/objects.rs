@@ -1,0 +1,198 @@
+//! The managed objects that have properties, entities and services alike.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash as _, Hasher as _};
+
+use super::service;
+use crate::vcenter::clock::xml_time;
+use crate::vcenter::cloud::Cloud;
+use crate::vcenter::events::CATALOG;
+use crate::vcenter::inventory::{Inventory, Kind, Property};
+use crate::vcenter::moref::MoRef;
+use crate::vcenter::session::{COLLECTORS_MAX, Session, View};
+use crate::vcenter::xml::leaf;
+
+/// The cloud as one session sees it.
+pub(crate) struct World<'c> {
+    pub(crate) cloud: &'c Cloud,
+    pub(crate) session: &'c Session,
+}
+
+/// A value as it was sent: to be compared, and to be written if it differs.
+pub(crate) struct Seen {
+    pub(crate) stamp: u64,
+    property: Property,
+}
+
+impl Seen {
+    /// Appends the value as `<val>`.
+    pub(crate) fn write(&self, out: &mut String) {
+        self.property.write(out);
+    }
+}
+
+impl World<'_> {
+    /// Whether there is such an object.
+    pub(crate) fn exists(&self, object: &MoRef) -> bool {
+        let value = object.value.as_str();
+        match object.kind.as_str() {
+            "ServiceInstance" | "SessionManager" | "EventManager" | "ViewManager"
+            | "SearchIndex" => value == object.kind,
+            "PropertyCollector" => {
+                value == "propertyCollector" || self.session.property_collectors.contains_key(value)
+            }
+            "EventHistoryCollector" => self.session.collectors.contains_key(value),
+            "ContainerView" | "ListView" => self.session.views.contains_key(value),
+            _ => self.cloud.inventory.find(object).is_some(),
+        }
+    }
+
+    /// The objects that a property leads to.
+    pub(crate) fn links(&self, object: &MoRef, path: &str) -> Vec<MoRef> {
+        let links = self.property(object, path).map(Property::into_objects).unwrap_or_default();
+        links.into_iter().filter(|link| self.exists(link)).collect()
+    }
+
+    /// The value of a property with a stamp that changes when it does.
+    ///
+    /// `known` is the stamp that the caller has: an unchanged latest page is not rendered again.
+    pub(crate) fn changed(&self, object: &MoRef, path: &str, known: Option<u64>) -> Option<Seen> {
+        if path == "latestPage"
+            && let Some(collector) = self.session.collectors.get(&object.value)
+        {
+            let stamp = collector.page_revision;
+            if known == Some(stamp) {
+                return None;
+            }
+            return self.property(object, path).map(|property| Seen { stamp, property });
+        }
+        let property = self.property(object, path)?;
+        let mut text = String::new();
+        property.write(&mut text);
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        let stamp = hasher.finish();
+        (known != Some(stamp)).then_some(Seen { stamp, property })
+    }
+
+    /// The value of a property; `None` when it is unset or unknown.
+    pub(crate) fn property(&self, object: &MoRef, path: &str) -> Option<Property> {
+        match (object.kind.as_str(), path) {
+            ("ServiceInstance", "content") => {
+                Some(Property::Structure("ServiceContent", service::describe(self.cloud)))
+            }
+            ("ServiceInstance", "serverClock") => {
+                Some(Property::Plain("xsd:dateTime", xml_time(self.cloud.clock.now())))
+            }
+            ("SessionManager", "currentSession") => {
+                Some(Property::Structure("UserSession", self.session.describe()))
+            }
+            ("SessionManager", "sessionList") => {
+                let sessions = self.cloud.sessions.values();
+                let list = sessions.map(|s| format!("<UserSession>{}</UserSession>", s.describe()));
+                Some(Property::Structure("ArrayOfUserSession", list.collect()))
+            }
+            ("EventManager", _) => self.event_manager(path),
+            ("EventHistoryCollector", "latestPage") => self.latest_page(object),
+            ("ContainerView" | "ListView", "view") => self.view(object),
+            _ => {
+                let id = self.cloud.inventory.find(object)?;
+                self.cloud.inventory.property(id, path)
+            }
+        }
+    }
+
+    /// The paths that exist for a class when a client asks for all.
+    pub(crate) fn all_paths(class: &str) -> &'static [&'static str] {
+        match class {
+            "ServiceInstance" => &["serverClock", "content"],
+            "SessionManager" => &["sessionList", "currentSession"],
+            "EventManager" => &["description", "latestEvent", "maxCollector"],
+            "EventHistoryCollector" => &["latestPage"],
+            "ContainerView" | "ListView" => &["view"],
+            "Folder" => Inventory::all_paths(Kind::Folder),
+            "Datacenter" => Inventory::all_paths(Kind::Datacenter),
+            "ClusterComputeResource" => Inventory::all_paths(Kind::Cluster),
+            "ResourcePool" => Inventory::all_paths(Kind::ResourcePool),
+            "HostSystem" => Inventory::all_paths(Kind::Host),
+            "Datastore" => Inventory::all_paths(Kind::Datastore),
+            "VmwareDistributedVirtualSwitch" => Inventory::all_paths(Kind::Switch),
+            "DistributedVirtualPortgroup" => Inventory::all_paths(Kind::PortGroup),
+            "VirtualMachine" => Inventory::all_paths(Kind::Machine),
+            _ => &[],
+        }
+    }
+
+    fn event_manager(&self, path: &str) -> Option<Property> {
+        match path {
+            "latestEvent" => {
+                self.cloud.latest().map(|event| Property::Verbatim(event.xml.to_string()))
+            }
+            "maxCollector" => Some(Property::Plain("xsd:int", COLLECTORS_MAX.to_string())),
+            "description" => Some(Property::Structure(
+                "EventDescription",
+                format!("{}{}", categories(), event_info("eventInfo")),
+            )),
+            "description.eventInfo" => Some(Property::Structure(
+                "ArrayOfEventDescriptionEventDetail",
+                event_info("EventDescriptionEventDetail"),
+            )),
+            _ => None,
+        }
+    }
+
+    fn latest_page(&self, object: &MoRef) -> Option<Property> {
+        let collector = self.session.collectors.get(&object.value)?;
+        let mut out = String::new();
+        for event in collector.page() {
+            event.write(&mut out, "Event", collector.filter.without_message);
+        }
+        Some(Property::Structure("ArrayOfEvent", out))
+    }
+
+    fn view(&self, object: &MoRef) -> Option<Property> {
+        let inventory = &self.cloud.inventory;
+        let objects = match self.session.views.get(&object.value)? {
+            View::List(objects) => objects.clone(),
+            View::Container { root, classes, recursive } => inventory
+                .below(*root, *recursive)
+                .into_iter()
+                .map(|id| inventory.moref(id))
+                .filter(|o| classes.is_empty() || classes.iter().any(|class| o.is_a(class)))
+                .collect(),
+        };
+        Some(Property::Objects(objects))
+    }
+}
+
+fn categories() -> String {
+    ["info", "warning", "error", "user"]
+        .map(|key| {
+            format!(
+                "<category xsi:type=\"ElementDescription\"><label>{key}</label>\
+                 <summary>{key}</summary><key>{key}</key></category>"
+            )
+        })
+        .concat()
+}
+
+fn event_info(element: &str) -> String {
+    let mut out = String::new();
+    for entry in CATALOG {
+        // What several extended events share is the class; their format begins with the identifier.
+        let format = match entry.class {
+            "EventEx" | "ExtendedEvent" => format!("{}|{}", entry.title, entry.format),
+            _ => entry.format.to_owned(),
+        };
+        out.push_str(&format!("<{element}>"));
+        leaf(&mut out, "key", entry.class);
+        leaf(&mut out, "description", entry.title);
+        leaf(&mut out, "category", &entry.category.to_string());
+        for place in ["Datacenter", "ComputeResource", "Host", "Vm"] {
+            leaf(&mut out, &format!("formatOn{place}"), &format);
+        }
+        leaf(&mut out, "fullFormat", &format);
+        out.push_str(&format!("</{element}>"));
+    }
+    out
+}

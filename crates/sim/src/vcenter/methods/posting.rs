@@ -1,0 +1,86 @@
+//! `PostEvent`: events that clients put into the history.
+//!
+//! A real vCenter takes `EventEx` and `ExtendedEvent` from outside; other classes are refused. Key,
+//! chain, time and user are the server's to decide, whatever the client sent.
+
+use std::borrow::Cow;
+
+use super::Call;
+use crate::vcenter::cloud::Cloud;
+use crate::vcenter::events::{Category, Draft, Place};
+use crate::vcenter::inventory::{Inventory, Kind};
+use crate::vcenter::moref::MoRef;
+use crate::vcenter::soap::SoapFault;
+use crate::vcenter::xml::Element;
+
+/// Fields of every event; those of the class come after them.
+const BASE_FIELDS: [&str; 14] = [
+    "key",
+    "chainId",
+    "createdTime",
+    "userName",
+    "datacenter",
+    "computeResource",
+    "host",
+    "vm",
+    "ds",
+    "net",
+    "dvs",
+    "fullFormattedMessage",
+    "changeTag",
+    "auditId",
+];
+
+/// Records the posted event.
+pub(super) fn post(cloud: &mut Cloud, call: &Call) -> Result<String, SoapFault> {
+    let user = call.session(cloud)?.user.clone();
+    let event = call.required("eventToPost")?;
+    let class = match event.class.as_deref() {
+        Some("EventEx") => "EventEx",
+        Some("ExtendedEvent") => "ExtendedEvent",
+        _ => return Err(SoapFault::InvalidEvent),
+    };
+    let type_id = event.text_of("eventTypeId").ok_or(SoapFault::InvalidArgument("eventTypeId"))?;
+    let message = event.text_of("fullFormattedMessage").or_else(|| event.text_of("message"));
+    let message = message.unwrap_or_default().to_owned();
+    let mut fields = String::new();
+    for field in event.children.iter().filter(|f| !BASE_FIELDS.contains(&f.name.as_str())) {
+        field.write(&mut fields);
+    }
+    let place = read_place(event, &cloud.inventory);
+    let mut draft = Draft::new(class, Cow::Owned(user), message, place).fields(fields);
+    draft.type_id = Some(Cow::Owned(type_id.to_owned()));
+    draft.category = match event.text_of("severity") {
+        Some("error") => Category::Error,
+        Some("warning") => Category::Warning,
+        Some("user") => Category::User,
+        _ => Category::Info,
+    };
+    cloud.record(draft);
+    Ok(String::new())
+}
+
+/// Finds the entities that the posted event names, as arguments or as its object.
+fn read_place(event: &Element, inventory: &Inventory) -> Place {
+    let mut place = Place::default();
+    let arguments = event.children.iter().flat_map(|field| &field.children);
+    let named = arguments.filter(|inner| inner.kind.is_some()).map(MoRef::read);
+    let object = event
+        .text_of("objectType")
+        .zip(event.text_of("objectId"))
+        .map(|(kind, value)| MoRef::new(kind, value));
+    for id in named.chain(object).filter_map(|object| inventory.find(&object)) {
+        let slot = match inventory.get(id).kind {
+            Kind::Datacenter => &mut place.datacenter,
+            Kind::Cluster => &mut place.cluster,
+            Kind::Host => &mut place.host,
+            Kind::Machine => &mut place.machine,
+            Kind::Datastore => &mut place.datastore,
+            Kind::PortGroup => &mut place.network,
+            Kind::Switch => &mut place.switch,
+            Kind::Folder | Kind::ResourcePool => continue,
+        };
+        *slot = Some(id);
+    }
+    place
+}

@@ -81,6 +81,8 @@ pub(crate) struct BuiltSource {
     pub(crate) probe: Probe,
 }
 
+type StartListener = Box<dyn FnOnce(&Supervisor, &str) + Send>;
+
 /// What a probe could not do, and what helps.
 pub(crate) struct ProbeError {
     pub(crate) message: String,
@@ -90,7 +92,7 @@ pub(crate) struct ProbeError {
 /// A listener with its socket bound.
 pub(crate) struct BuiltListener {
     pub(crate) url: String,
-    pub(crate) start: Box<dyn FnOnce(&Supervisor, &str) + Send>,
+    pub(crate) start: StartListener,
 }
 
 fn section_of<C: DeserializeOwned>(section: toml::Table) -> Result<C, BuildError> {

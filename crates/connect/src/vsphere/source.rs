@@ -45,15 +45,17 @@ pub struct Reading {
     categories: HashMap<String, String>,
     /// Since when the re-list must show something known; `None` once it did.
     expects_known_since: Option<Timestamp>,
-    /// Rings since the cursor last gave something.
+    /// Looks since a ring that gave nothing.
     vain_rings: u32,
 }
 
 /// A quiet look ends after this long, with a checkpoint.
 const LOOK_MAX: Duration = Duration::from_secs(50);
-/// Rings without an event that make a cursor suspect; one is normal, because the page may have been
-/// read before its bell was heard.
+/// Looks without an event since a ring that make a cursor suspect; one is normal, because the page
+/// may have been read before its bell was heard.
 const VAIN_RINGS_MAX: u32 = 2;
+/// How soon a cursor is read again that gave nothing though its bell rang.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 type Listed = Result<NativeEvent, Malformed>;
 
@@ -220,7 +222,9 @@ impl Connection for Reading {
             if left.is_zero() {
                 return self.quiet_look().await;
             }
-            if self.cursor.wait(&self.session, left).await? {
+            let is_suspect = self.vain_rings > 0;
+            let wait = if is_suspect { LOOK_AGAIN_AFTER.min(left) } else { left };
+            if self.cursor.wait(&self.session, wait).await? || is_suspect {
                 self.vain_rings += 1;
             }
         }

@@ -18,6 +18,7 @@ use tracing::debug;
 
 use super::{
     limits::{HEAD_BYTES_MAX, Limits},
+    problem::{Kind, Problem},
     socket::{Peer, Pending, Socket, Transport},
 };
 
@@ -33,14 +34,6 @@ pub(super) struct Host {
 const LINGER: Duration = Duration::from_secs(2);
 /// How much of it: a client that sends more has been answered long ago.
 const LINGER_BYTES_MAX: usize = 8 << 20;
-
-const TARGET_TOO_LONG: &[u8] = b"HTTP/1.1 414 URI Too Long\r\n\
-    content-type: application/problem+json\r\n\
-    x-content-type-options: nosniff\r\n\
-    connection: close\r\n\
-    content-length: 127\r\n\r\n\
-    {\"type\":\"urn:pluvio:problem:uri-too-long\",\"title\":\"URI too long\",\"status\":414,\
-    \"detail\":\"the request line is longer than 32 KiB\"}\n";
 
 impl Host {
     /// Serves `stream` until one side is done with it.
@@ -107,7 +100,7 @@ async fn close(mut socket: Socket) {
 /// After an error: says what hyper cannot, and reads on if the client is in the middle of a sentence.
 async fn refuse(mut socket: Socket, is_head_too_large: bool) {
     if socket.is_line_too_long() {
-        let _ = socket.write_all(TARGET_TOO_LONG).await;
+        let _ = socket.write_all(target_too_long().as_bytes()).await;
     } else if !is_head_too_large {
         return;
     }
@@ -123,4 +116,15 @@ async fn refuse(mut socket: Socket, is_head_too_large: bool) {
         }
     };
     let _ = timeout(LINGER, linger).await;
+}
+
+/// An answer to a request that hyper never got to see.
+fn target_too_long() -> String {
+    let problem = Problem::new(Kind::TargetTooLong, "the request line does not end");
+    let body = serde_json::to_string(&problem.document()).unwrap_or_default();
+    format!(
+        "HTTP/1.1 414 URI Too Long\r\ncontent-type: application/problem+json\r\n\
+         x-content-type-options: nosniff\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }

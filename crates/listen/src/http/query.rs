@@ -176,18 +176,18 @@ pub(super) fn shown(text: &str) -> String {
 fn unknown(name: &str, known: &[&str]) -> Problem {
     let name = shown(name);
     let hint = match nearest(&name, known.iter().copied()) {
-        Some(nearest) => format!("; did you mean `{nearest}`?"),
+        Some(nearest) => format!("did you mean `{nearest}`? "),
         None => String::new(),
     };
     let valid = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    Problem::invalid(format!("unknown parameter `{name}`{hint} valid: {valid}"))
+    Problem::invalid(format!("unknown parameter `{name}`; {hint}valid: {valid}"))
 }
 
 /// The most similar of `names`, if one is similar at all.
 pub(super) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    const SIMILAR: f64 = 0.7;
+    const SIMILAR: f64 = 0.6;
     names
-        .map(|known| (strsim::jaro_winkler(name, known), known))
+        .map(|known| (strsim::normalized_damerau_levenshtein(name, known), known))
         .filter(|(similarity, _)| *similarity > SIMILAR)
         .max_by(|(one, _), (other, _)| one.total_cmp(other))
         .map(|(_, known)| known)

@@ -252,11 +252,12 @@ fn unknown_path(server: &Server, path: &str) -> Problem {
     let bare = path.trim_end_matches('/');
     let known = ROUTES.iter().map(|route| route.path).filter(|known| !known.contains('{'));
     let hint = match nearest(bare, known) {
-        Some(nearest) => format!("; did you mean `{nearest}`?"),
+        Some(nearest) => format!("did you mean `{nearest}`? "),
         None => String::new(),
     };
     let version = server.context.version;
-    let detail = format!("no such path `{}`{hint} see `/` of pluvio {version}", shown(path));
+    let detail =
+        format!("no such path `{}`; {hint}`/` lists those of pluvio {version}", shown(path));
     Problem::new(Kind::NotFound, detail)
 }
 

@@ -1,5 +1,4 @@
 //! What a person who edits the file is told.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use super::*;
 

@@ -61,10 +61,10 @@ impl Supervisor {
     /// Starts the upkeep of `log`.
     pub fn new(status: StatusBoard, log: LogHandle) -> Self {
         let supervisor = Self { status, sources: Branch::default(), listeners: Branch::default() };
+        let drain = supervisor.listeners.drain.clone();
         supervisor.listeners.spawn(async move {
             let mut ticks = tokio::time::interval(Self::UPKEEP_INTERVAL);
-            loop {
-                ticks.tick().await;
+            while drain.run_until_cancelled(ticks.tick()).await.is_some() {
                 log.maintain().await;
             }
         });

@@ -86,7 +86,7 @@ pub(super) async fn run<S: Source>(
         reporter.state(State::Connecting);
         let begun = Instant::now();
         let attempt = AssertUnwindSafe(attempt(&mut source, &context, &reporter, &drain));
-        let ended = attempt.catch_unwind().await.unwrap_or_else(panicked);
+        let ended = attempt.catch_unwind().await.unwrap_or_else(|panic| Err(panicked(&*panic)));
         let Err(setback) = ended else { break };
         if matches!(setback, Setback::Panicked(_)) {
             source = make();
@@ -106,8 +106,8 @@ pub(super) async fn run<S: Source>(
     reporter.state(State::Stopped);
 }
 
-fn panicked<E: Failure>(panic: Box<dyn Any + Send>) -> Result<(), Setback<E>> {
-    Err(Setback::Panicked(panic_text(&*panic).to_owned()))
+fn panicked<E: Failure>(panic: &(dyn Any + Send)) -> Setback<E> {
+    Setback::Panicked(panic_text(panic).to_owned())
 }
 
 /// One connection's life. `Ok` means drained.
@@ -127,7 +127,7 @@ async fn attempt<S: Source>(
     reporter.state(State::Running);
     info!(source = %name, "connected");
     let drive = AssertUnwindSafe(drive(&mut connection, context, reporter, drain));
-    let ended = drive.catch_unwind().await.unwrap_or_else(panicked);
+    let ended = drive.catch_unwind().await.unwrap_or_else(|panic| Err(panicked(&*panic)));
     let close = AssertUnwindSafe(connection.close()).catch_unwind();
     if timeout(CLOSE_MAX, close).await.is_err() {
         debug!(source = %name, "closing took too long");

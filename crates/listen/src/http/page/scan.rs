@@ -128,7 +128,10 @@ impl<'a> Scan<'a> {
                 break;
             };
             let end = last.following();
-            let begin = Offset::new(end.get() - width).unwrap_or(Offset::ZERO).max(start);
+            // A window of so many offsets has at most so many records.
+            let rest = PAGE_SCAN_RECORDS_MAX.saturating_sub(self.scanned);
+            let width_now = width.min(i64::try_from(rest).unwrap_or(i64::MAX));
+            let begin = Offset::new(end.get() - width_now).unwrap_or(Offset::ZERO).max(start);
             let Some(window) = self.window(begin, end, limit).await? else { break };
             found.prepend(window, limit);
             width = (width * 2).min(WINDOW_OFFSETS_MAX);

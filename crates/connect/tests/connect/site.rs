@@ -1,0 +1,161 @@
+//! A simulated vCenter, a log, and the source between them under the real supervisor.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::Timestamp;
+use pluvio_connect::vsphere::Config;
+use pluvio_event::Event;
+use pluvio_log::{
+    Log as _, LogHandle, Memory, MemoryConfig, Offset, ReadLimit, SourceName, StreamName,
+};
+use pluvio_net::SecretSource;
+use pluvio_runtime::{
+    Ingest,
+    status::{ComponentStatus, StatusBoard},
+    supervise::{SourceContext, Supervisor},
+    unit::Period,
+};
+use pluvio_sim::{VCenter, VCenterConfig};
+
+/// Nothing here takes longer, unless it is broken.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What identifies an event for both sides: key and creation time.
+type Identity = (i64, Timestamp);
+
+pub(crate) struct Site {
+    pub(crate) vcenter: VCenter,
+    pub(crate) log: LogHandle,
+    status: StatusBoard,
+    supervisor: Option<Supervisor>,
+    config: Config,
+}
+
+impl Site {
+    /// A quiet vCenter with some history, captured from its beginning.
+    pub(crate) async fn open() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let vcenter = VCenter::start(VCenterConfig {
+            events_per_second: 0.0,
+            machines: 20,
+            backlog_events: 100,
+            backlog_span: Duration::from_secs(600),
+            ..VCenterConfig::default()
+        });
+        let vcenter = vcenter.await.unwrap();
+        let mut config = Config::new(vcenter.url());
+        config.username = SecretSource::literal("user");
+        config.password = SecretSource::literal("secret");
+        config.begin = Period(Duration::from_secs(3600));
+        change(&mut config);
+        let log = LogHandle::new(Memory::new(MemoryConfig::default()));
+        log.open(&StreamName::events()).await.unwrap();
+        let status = StatusBoard::default();
+        let mut site = Self { vcenter, log, status, supervisor: None, config };
+        site.start();
+        site
+    }
+
+    pub(crate) fn start(&mut self) {
+        let supervisor = Supervisor::new(self.status.clone(), self.log.clone());
+        let source = self.config.clone().build(true).unwrap();
+        let (stream, name) = (StreamName::events(), SourceName::new("vcenter").unwrap());
+        let ingest = Ingest::new(self.log.clone(), stream.clone(), name, 1 << 20);
+        let context = SourceContext { log: self.log.clone(), stream, ingest };
+        supervisor.source(context, "vsphere", move || source.clone());
+        self.supervisor = Some(supervisor);
+    }
+
+    pub(crate) async fn stop(&mut self) {
+        if let Some(supervisor) = self.supervisor.take() {
+            assert!(supervisor.drain().await, "drained in time");
+        }
+    }
+
+    pub(crate) fn source_status(&self) -> ComponentStatus {
+        self.status.components().into_iter().next().unwrap()
+    }
+
+    /// Everything in the log.
+    pub(crate) async fn captured(&self) -> Vec<(Offset, Event)> {
+        let (mut events, mut from) = (Vec::new(), Offset::ZERO);
+        loop {
+            let chunk =
+                self.log.read(&StreamName::events(), from, ReadLimit::default()).await.unwrap();
+            if chunk.is_empty() {
+                return events;
+            }
+            events.extend(chunk.records().map(|r| (r.offset, r.event().unwrap())));
+            from = chunk.next;
+        }
+    }
+
+    /// Waits until something is in the log for which `wish` holds.
+    pub(crate) async fn until(&self, wish: impl Fn(&[(Offset, Event)]) -> bool) {
+        let waited = tokio::time::timeout(PATIENCE, async {
+            loop {
+                let next = self.log.extent(&StreamName::events()).unwrap().next;
+                if wish(&self.captured().await) {
+                    return;
+                }
+                // A wish may come true without a new record, when the cloud forgets something.
+                let wait = Duration::from_millis(100);
+                let limit = ReadLimit { wait, ..ReadLimit::default() };
+                self.log.read(&StreamName::events(), next, limit).await.unwrap();
+            }
+        });
+        if waited.await.is_err() {
+            let captured = identities(&self.captured().await);
+            let missing: Vec<_> =
+                self.produced().into_keys().filter(|id| !captured.contains_key(id)).collect();
+            unreachable!("not captured: {missing:?}; status: {:?}", self.source_status());
+        }
+    }
+
+    /// Waits until the log holds exactly what the cloud produced, each once, under unique ids.
+    pub(crate) async fn until_complete(&self) {
+        self.until(|captured| identities(captured) == self.produced()).await;
+        let captured = self.captured().await;
+        let ids: BTreeMap<&str, usize> =
+            captured.iter().fold(BTreeMap::new(), |mut counts, (_, event)| {
+                *counts.entry(event.id()).or_default() += 1;
+                counts
+            });
+        let twice: Vec<_> = ids.iter().filter(|(_, count)| **count > 1).collect();
+        assert!(twice.is_empty(), "ids given twice: {twice:?}");
+    }
+
+    /// What the cloud produced, whatever it still shows.
+    fn produced(&self) -> BTreeMap<Identity, usize> {
+        let produced = self.vcenter.events().into_iter();
+        counted(produced.map(|event| (i64::from(event.key), event.created_time)))
+    }
+
+    pub(crate) async fn gaps(&self) -> usize {
+        self.captured().await.iter().filter(|(_, event)| is_gap(event)).count()
+    }
+}
+
+fn is_gap(event: &Event) -> bool {
+    event.event_type() == "pluvio.gap.v0"
+}
+
+/// The vCenter's events among `captured`, counted.
+fn identities(captured: &[(Offset, Event)]) -> BTreeMap<Identity, usize> {
+    let native = captured.iter().filter(|(_, event)| !is_gap(event));
+    counted(native.map(|(_, event)| {
+        let data: serde_json::Value =
+            serde_json::from_slice(event.data().unwrap().as_bytes()).unwrap_or_default();
+        (data["Key"].as_i64().unwrap_or_default(), event.time().unwrap_or_default())
+    }))
+}
+
+fn counted(identities: impl Iterator<Item = Identity>) -> BTreeMap<Identity, usize> {
+    identities.fold(BTreeMap::new(), |mut counts, identity| {
+        *counts.entry(identity).or_default() += 1;
+        counts
+    })
+}

@@ -1,0 +1,246 @@
+//! A vCenter has a bad day.
+
+use pluvio_runtime::status::State;
+use pluvio_sim::{Fault, Malformation, Restart};
+
+use crate::site::Site;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vcenters_history_and_what_comes_after_are_captured_once() {
+    let site = Site::open().await;
+    site.until_complete().await;
+    site.vcenter.post(500);
+    site.until_complete().await;
+    assert_eq!(site.gaps().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_events_offset_is_its_key_as_long_as_keys_grow() {
+    let site = Site::open().await;
+    site.until_complete().await;
+    site.vcenter.inject(Fault::KeyGap { count: 50 });
+    site.vcenter.post(20);
+    site.until_complete().await;
+    for (offset, event) in site.captured().await {
+        assert_eq!(offset.to_string(), event.id());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_source_resumes_without_loss_or_duplicate() {
+    let mut site = Site::open().await;
+    site.until_complete().await;
+    for _ in 0..3 {
+        site.stop().await;
+        assert_eq!(site.vcenter.status().sessions, 0, "logged out");
+        assert_eq!(site.vcenter.status().collectors, 0, "collectors destroyed");
+        site.vcenter.post(300);
+        site.start();
+        site.until_complete().await;
+    }
+    assert_eq!(site.gaps().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_session_is_opened_again_and_nothing_is_lost() {
+    let site = Site::open().await;
+    site.until_complete().await;
+    site.vcenter.inject(Fault::SessionLost);
+    site.vcenter.post(100);
+    site.until_complete().await;
+    assert!(site.source_status().reconnects >= 1);
+    assert_eq!(site.gaps().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn short_and_empty_pages_hide_nothing() {
+    let site = Site::open().await;
+    site.vcenter.inject(Fault::ShortPages { events_max: 7 });
+    site.until_complete().await;
+    site.vcenter.inject(Fault::EmptyPages { count: 5 });
+    site.vcenter.post(100);
+    site.until_complete().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_went_deaf_is_replaced() {
+    let site = Site::open().await;
+    site.until_complete().await;
+    site.vcenter.inject(Fault::Stranded);
+    site.vcenter.post(3);
+    site.vcenter.set_rate(20.0).unwrap();
+    site.until(|captured| captured.len() > 120).await;
+    site.vcenter.set_rate(0.0).unwrap();
+    site.until_complete().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn broken_answers_cost_a_reconnect_and_no_event() {
+    for fault in [
+        Fault::Unavailable { count: 3 },
+        Fault::Reset { count: 2 },
+        Fault::Cut { count: 2 },
+        Fault::Slow { ms: 100 },
+    ] {
+        let site = Site::open().await;
+        site.until_complete().await;
+        site.vcenter.inject(fault);
+        site.vcenter.post(100);
+        site.until_complete().await;
+        assert_eq!(site.gaps().await, 0, "{fault:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_vcenter_uses_keys_again_and_both_lives_are_kept() {
+    let site = Site::open().await;
+    site.until_complete().await;
+    site.vcenter.post(50);
+    site.until_complete().await;
+    let last = site.vcenter.status().next_key - 1;
+    site.vcenter.inject(Fault::Restore { key: last - 30 });
+    // A restore takes minutes; here it must at least take longer than two writings of one time differ.
+    site.vcenter.inject(Fault::Skew { seconds: 120 });
+    site.vcenter.post(60);
+    site.until_complete().await;
+    let second_life = site.captured().await.iter().filter(|(_, e)| e.id().ends_with("-2")).count();
+    assert!(second_life >= 60, "{second_life} ids of the second life");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restarted_vcenter_that_forgot_everything_leaves_a_gap_event() {
+    let site = Site::open().await;
+    site.until_complete().await;
+    site.vcenter.restart(Restart { new_instance: false, drop_history: true });
+    site.vcenter.post(40);
+    site.until_complete().await;
+    assert_eq!(site.gaps().await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_vcenter_at_the_same_address_begins_an_epoch() {
+    let site = Site::open().await;
+    site.until_complete().await;
+    site.vcenter.restart(Restart { new_instance: true, drop_history: true });
+    site.vcenter.post(40);
+    site.until_complete().await;
+    let captured = site.captured().await;
+    assert!(captured.iter().any(|(_, event)| event.id() == "1-2"), "ids of the second life");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_overflow_or_go_back_are_captured() {
+    let site = Site::open().await;
+    site.until_complete().await;
+    site.vcenter.inject(Fault::NextKey { key: i32::MAX - 5 });
+    site.vcenter.post(20);
+    site.until_complete().await;
+    site.vcenter.inject(Fault::SessionLost);
+    site.vcenter.post(20);
+    site.until_complete().await;
+    assert_eq!(site.gaps().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_malformed_or_unknown_event_costs_no_other_and_is_kept_with_a_flag() {
+    let site = Site::open().await;
+    site.until_complete().await;
+    let before = site.captured().await.len();
+    for kind in [
+        Malformation::Time,
+        Malformation::MissingKey,
+        Malformation::Key,
+        Malformation::Content,
+        Malformation::IllFormed,
+    ] {
+        site.vcenter.inject(Fault::Malformed { kind });
+        site.vcenter.post(10);
+    }
+    site.vcenter.inject(Fault::UnknownClass);
+    site.vcenter.post(10);
+    let produced = site.vcenter.event_count();
+    site.until(|captured| captured.len() >= produced).await;
+    let captured = site.captured().await;
+    assert_eq!(captured.len(), produced);
+    let flagged = captured[before..].iter().filter(|(_, e)| e.extension("pluvioflaw").is_some());
+    assert!(flagged.count() >= 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn malformed_events_are_not_captured_again_after_a_reconnect() {
+    let mut site = Site::open().await;
+    site.vcenter.inject(Fault::Malformed { kind: Malformation::MissingKey });
+    site.vcenter.inject(Fault::Malformed { kind: Malformation::Time });
+    site.vcenter.post(10);
+    site.until(|captured| captured.len() >= site.vcenter.event_count()).await;
+    site.stop().await;
+    site.start();
+    site.vcenter.post(1);
+    site.until(|captured| captured.len() >= site.vcenter.event_count()).await;
+    let captured = site.captured().await;
+    assert_eq!(captured.len(), site.vcenter.event_count());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_appears_late_is_found_by_the_next_reconnect() {
+    let mut site = Site::open().await;
+    site.until_complete().await;
+    site.stop().await;
+    site.vcenter.inject(Fault::Late { seconds: 30, count: 5 });
+    site.start();
+    site.until_complete().await;
+    assert_eq!(site.gaps().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_appears_hours_late_is_found_by_the_sweep() {
+    let mut site = Site::with(|config| {
+        config.sweep = pluvio_runtime::unit::Period(std::time::Duration::from_millis(500));
+    })
+    .await;
+    site.until_complete().await;
+    site.stop().await;
+    site.vcenter.inject(Fault::Late { seconds: 3000, count: 5 });
+    site.start();
+    site.until_complete().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_set_back_loses_nothing() {
+    let mut site = Site::open().await;
+    site.until_complete().await;
+    site.stop().await;
+    site.vcenter.inject(Fault::Skew { seconds: -900 });
+    site.vcenter.post(20);
+    site.start();
+    site.until_complete().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_told_and_not_tried_again_at_once() {
+    let site = Site::with(|config| config.password = pluvio_net::SecretSource::literal("")).await;
+    let told = tokio::time::timeout(std::time::Duration::from_secs(10), async {
+        while site.source_status().error.is_none() {
+            tokio::task::yield_now().await;
+        }
+    });
+    told.await.unwrap();
+    let status = site.source_status();
+    assert_eq!(status.state, State::Connecting);
+    let error = status.error.unwrap();
+    assert!(error.message.contains("Login was refused"), "{}", error.message);
+    assert!(error.remedy.unwrap().contains("check username and password"));
+    let wait = status.retry_at.unwrap().duration_since(jiff::Timestamp::now());
+    assert!(wait.as_secs() >= 58, "{wait}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_is_asked_for_is_captured() {
+    let site = Site::with(|config| config.event_types = vec!["VmPoweredOnEvent".to_owned()]).await;
+    let produced = site.vcenter.events();
+    let expected = produced.iter().filter(|event| event.class == "VmPoweredOnEvent").count();
+    site.until(|captured| captured.len() >= expected).await;
+    let captured = site.captured().await;
+    let is_asked = |event: &pluvio_event::Event| event.event_type().contains("VmPoweredOnEvent");
+    assert!(captured.iter().all(|(_, event)| is_asked(event)));
+}

@@ -1,0 +1,169 @@
+//! A listener with a log behind it, made in one line.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use pluvio_event::{AttributeName, Data, Event};
+use pluvio_listen::http::{Config, Context, Limits};
+use pluvio_log::{
+    Log, LogHandle, Memory, MemoryConfig, Offset, Position, Record, Retention, SourceName,
+    StreamName,
+};
+use pluvio_runtime::{AccessTable, Listener, status::StatusBoard};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::client::{Reply, Watching};
+
+/// A running listener.
+pub(crate) struct House {
+    pub(crate) log: LogHandle,
+    pub(crate) address: SocketAddr,
+    pub(crate) status: StatusBoard,
+    pub(crate) drain: CancellationToken,
+    pub(crate) task: JoinHandle<()>,
+}
+
+/// What a house is made of.
+pub(crate) struct Plan {
+    pub(crate) config: Config,
+    pub(crate) access: AccessTable,
+    pub(crate) limits: Limits,
+    pub(crate) retention: Retention,
+}
+
+/// An open house on a free port of loopback.
+pub(crate) fn plan() -> Plan {
+    let config = Config { listen: "127.0.0.1:0".parse().unwrap(), ..Config::default() };
+    Plan {
+        config,
+        access: AccessTable::open(),
+        limits: Limits::default(),
+        retention: Retention::default(),
+    }
+}
+
+pub(crate) fn context(log: &LogHandle, access: AccessTable, status: &StatusBoard) -> Context {
+    Context {
+        log: log.clone(),
+        stream: StreamName::events(),
+        access: Arc::new(access),
+        status: status.clone(),
+        metrics: Arc::new(|| "# the metrics\n".to_owned()),
+        version: "1.2.3",
+    }
+}
+
+impl Plan {
+    /// Keeps at most `records_max` records.
+    pub(crate) fn keeping(mut self, records_max: u64) -> Self {
+        self.retention.records_max = Some(records_max);
+        self
+    }
+
+    pub(crate) fn access(mut self, access: AccessTable) -> Self {
+        self.access = access;
+        self
+    }
+
+    pub(crate) fn limits(mut self, change: impl FnOnce(&mut Limits)) -> Self {
+        change(&mut self.limits);
+        self
+    }
+
+    pub(crate) fn config(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    pub(crate) async fn open(self) -> House {
+        let memory = MemoryConfig { retention: self.retention, ..MemoryConfig::default() };
+        let log = LogHandle::new(Memory::new(memory));
+        log.open(&StreamName::events()).await.unwrap();
+        let (status, drain) = (StatusBoard::default(), CancellationToken::new());
+        let context = context(&log, self.access, &status);
+        let mut listener = self.config.build(context).unwrap().with_limits(self.limits);
+        let (address, token) = (listener.local_addr(), drain.clone());
+        let task = tokio::spawn(async move { listener.serve(token).await.unwrap() });
+        House { log, address, status, drain, task }
+    }
+}
+
+impl House {
+    /// Appends events numbered by `ids`, each by itself.
+    pub(crate) async fn append(&self, ids: std::ops::Range<i64>) {
+        for id in ids {
+            self.append_event(event(id)).await;
+        }
+    }
+
+    /// Appends one event.
+    pub(crate) async fn append_event(&self, event: Event) -> Offset {
+        self.append_at(&StreamName::events(), event, None).await
+    }
+
+    /// Appends one event at `at_least` or later.
+    pub(crate) async fn append_at(
+        &self,
+        stream: &StreamName,
+        event: Event,
+        at_least: Option<i64>,
+    ) -> Offset {
+        let span = self.log.append(stream, vec![record(event, at_least)]).await.unwrap();
+        span.start
+    }
+
+    pub(crate) async fn get(&self, target: &str) -> Reply {
+        Reply::get(self.address, target, &[]).await
+    }
+
+    pub(crate) async fn get_with(&self, target: &str, headers: &[(&str, &str)]) -> Reply {
+        Reply::get(self.address, target, headers).await
+    }
+
+    /// Opens a watch and waits for its headers.
+    pub(crate) async fn watch(&self, parameters: &str) -> Watching {
+        self.watch_with(parameters, &[]).await
+    }
+
+    pub(crate) async fn watch_with(&self, parameters: &str, headers: &[(&str, &str)]) -> Watching {
+        let target = format!("/api/v1/events?watch=true{parameters}");
+        Watching::open(self.address, &target, headers).await
+    }
+
+    /// How many watches the listener counts.
+    pub(crate) async fn watches(&self) -> u64 {
+        self.get("/api/v1/status").await.json()["watches"].as_u64().unwrap()
+    }
+}
+
+pub(crate) fn record(event: Event, at_least: Option<i64>) -> Record {
+    Record {
+        event,
+        source: SourceName::new("vcenter").unwrap(),
+        position: Position::new("").unwrap(),
+        at_least: at_least.and_then(Offset::new),
+    }
+}
+
+/// Event `id`: even ones are of a machine that is switched on, odd ones of one that is switched off;
+/// accounts take turns by three.
+pub(crate) fn event(id: i64) -> Event {
+    let kind = if id % 2 == 0 { "VmPoweredOnEvent" } else { "VmPoweredOffEvent" };
+    let account = ["acme", "globex", "initech"][usize::try_from(id.rem_euclid(3)).unwrap()];
+    Event::builder(
+        id.to_string(),
+        "https://vc.example.org/sdk",
+        format!("com.vmware.vsphere.{kind}.v0"),
+    )
+    .subject(format!("VirtualMachine/vm-{id}"))
+    .time(time(id))
+    .extension(AttributeName::new("account").unwrap(), account)
+    .data(Data::json(format!("{{\"Key\":{id}}}")).unwrap())
+    .build()
+    .unwrap()
+}
+
+/// When event `id` happened.
+pub(crate) fn time(id: i64) -> jiff::Timestamp {
+    jiff::Timestamp::from_second(1_790_000_000 + id % 1_000_000).unwrap()
+}

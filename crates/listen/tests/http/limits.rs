@@ -1,0 +1,129 @@
+//! What protects the process from its clients.
+
+use std::time::Duration;
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::{
+    client::{Reply, send, within},
+    house::{House, plan},
+};
+
+/// Sends raw bytes and reads until the server closes.
+async fn raw(house: &House, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(house.address).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let mut answer = Vec::new();
+    within(stream.read_to_end(&mut answer)).await.unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn a_url_of_a_megabyte_is_too_long() {
+    let house = plan().open().await;
+    let request =
+        format!("GET /api/v1/events?type={} HTTP/1.1\r\nhost: x\r\n\r\n", "x".repeat(1 << 20));
+    let answer = raw(&house, request.as_bytes()).await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 414 "), "{head}");
+    let problem: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(problem["status"], 414);
+    assert!(head.contains(&format!("content-length: {}", body.len())), "{head}");
+    let target = format!("/api/v1/events?type={}", "x".repeat(20_000));
+    assert_eq!(house.get(&target).await.problem().0, 414);
+}
+
+#[tokio::test]
+async fn headers_of_a_megabyte_are_too_large() {
+    let house = plan().open().await;
+    let request =
+        format!("GET /livez HTTP/1.1\r\nhost: x\r\ncookie: {}\r\n\r\n", "x".repeat(1 << 20));
+    let answer = raw(&house, request.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_request_that_never_ends_is_cut_and_others_are_served() {
+    let house = plan().limits(|limits| limits.head = Duration::from_millis(50)).open().await;
+    let slow = raw(&house, b"GET /livez HTTP/1.1\r\nhost: x\r\nx-").await;
+    assert!(!slow.contains("200 OK"), "{slow}");
+    assert_eq!(raw(&house, b"").await, "");
+    assert_eq!(house.get("/livez").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_reader_that_takes_nothing_is_dropped() {
+    let house = plan().limits(|limits| limits.stall = Duration::from_millis(100)).open().await;
+    house.append(0..20_000).await;
+    let stuck = house.watch("&offset=0").await;
+    let idle = house.watch("").await;
+    within(async { while house.watches().await > 1 {} }).await;
+    drop((stuck, idle));
+}
+
+#[tokio::test]
+async fn an_idle_watch_is_no_stalled_reader() {
+    let house = plan().limits(|limits| limits.stall = Duration::from_millis(20)).open().await;
+    let mut watch = house.watch("&heartbeat=1").await;
+    assert_eq!(watch.line().await.as_deref(), Some(""));
+    house.append(0..1).await;
+    assert_eq!(watch.ids(1).await, [0]);
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_told_to_come_back() {
+    let house = plan().config(|config| config.connections_max = 2).open().await;
+    let first = house.watch("").await;
+    let second = house.watch("").await;
+    let reply = house.get("/livez").await;
+    assert_eq!(reply.problem().0, 503);
+    assert_eq!(reply.header("retry-after"), Some("5"));
+    drop((first, second));
+    within(async { while house.get("/livez").await.status != 200 {} }).await;
+}
+
+#[tokio::test]
+async fn one_watch_too_many_is_refused_and_everything_else_is_served() {
+    let house = plan().config(|config| config.watchers_max = 2).open().await;
+    let watches = [house.watch("").await, house.watch("").await];
+    let reply = house.get("/api/v1/events?watch=true").await;
+    assert_eq!(reply.problem().0, 503);
+    assert_eq!(reply.header("retry-after"), Some("5"));
+    assert_eq!(house.get("/api/v1/range").await.status, 204);
+    drop(watches);
+    within(async { while house.watches().await > 0 {} }).await;
+    assert_eq!(house.watch("").await.status, 200);
+}
+
+#[tokio::test]
+async fn one_client_cannot_take_all_watches() {
+    let house = plan().config(|config| config.watchers_per_client_max = 1).open().await;
+    let _watch = house.watch("").await;
+    let reply = house.get("/api/v1/events?watch=true").await;
+    assert_eq!(reply.problem().0, 429);
+    assert_eq!(reply.header("retry-after"), Some("5"));
+}
+
+#[tokio::test]
+async fn the_body_of_a_request_is_ignored() {
+    let house = plan().open().await;
+    let answer = raw(
+        &house,
+        b"GET /livez HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello",
+    )
+    .await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+}
+
+#[tokio::test]
+async fn nonsense_is_a_bad_request() {
+    let house = plan().open().await;
+    assert!(
+        raw(&house, b"\x16\x03\x01\x02\x00 nonsense\r\n\r\n").await.starts_with("HTTP/1.1 400")
+    );
+    let response = send(house.address, "GET", "/livez", &[]).await;
+    assert_eq!(Reply::of(response).await.status, 200);
+}

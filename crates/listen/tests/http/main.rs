@@ -1,0 +1,20 @@
+//! The HTTP listener from outside: a real socket on loopback, a memory log behind it.
+//!
+//! Everything here is what a client can see. Tests wait for conditions, under one deadline; the
+//! listener's own limits of time are shortened where a test is about them.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod access;
+mod client;
+mod drain;
+mod filters;
+mod health;
+mod house;
+mod limits;
+mod loss;
+mod pages;
+mod peer;
+mod protocol;
+mod sse;
+mod tls;
+mod watches;

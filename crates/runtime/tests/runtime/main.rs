@@ -1,0 +1,6 @@
+//! The supervisor keeps its promises, whatever a component does. Time is paused.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod drain;
+mod scripted;
+mod sources;

@@ -56,6 +56,15 @@ impl Document {
     }
 }
 
+impl Document {
+    /// Line and column of a [`place`](Problem::place), to put problems into the order of reading.
+    pub(crate) fn position(&self, place: &str) -> (usize, usize) {
+        let rest = place.strip_prefix(&self.name).unwrap_or_default().trim_start_matches(':');
+        let (line, column) = rest.split_once(':').unwrap_or_default();
+        (line.parse().unwrap_or_default(), column.parse().unwrap_or_default())
+    }
+}
+
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -3,6 +3,8 @@
 //! serde stops at the first mistake and forgets where it was. The schema knows every key, type,
 //! choice and format, so one walk finds all mistakes with their places.
 
+use pluvio_net::SecretSource;
+use pluvio_runtime::Chain;
 use serde_json::Value as Json;
 use toml::{
     Spanned,
@@ -52,10 +54,13 @@ impl Inspection<'_> {
     }
 
     fn value(&self, name: &str, value: &Spanned<DeValue<'_>>, schema: &Json) -> Vec<Problem> {
+        let is_secret = schema["$ref"].as_str().is_some_and(|path| path.ends_with("/SecretSource"));
         let schema = self.resolve(schema);
         let alternatives = ["anyOf", "oneOf"].iter().find_map(|key| schema[*key].as_array());
         if let Some(alternatives) = alternatives {
-            return self.one_of(name, value, alternatives);
+            let problems = self.one_of(name, value, alternatives);
+            let is_right = problems.is_empty() && is_secret;
+            return if is_right { self.secret(name, value) } else { problems };
         }
         if let Some(problem) = self.wrong_type(name, value, schema) {
             return vec![problem];
@@ -88,6 +93,12 @@ impl Inspection<'_> {
         if let (DeValue::String(text), false) = (value.get_ref(), choices.is_empty()) {
             return self.choice(name, text, &choices, value);
         }
+        let is_null = |schema: &&Json| schema["type"] == "null";
+        if let ([some], true) =
+            (&*schemas.iter().filter(|s| !is_null(s)).collect::<Vec<_>>(), schemas.len() == 2)
+        {
+            return self.value(name, value, some);
+        }
         let mut nearest: Option<Vec<Problem>> = None;
         for schema in schemas {
             let problems = self.value(name, value, schema);
@@ -105,6 +116,19 @@ impl Inspection<'_> {
             let message = format!("`{name}` must be {}", kinds.join(" or "));
             vec![self.problem(value, message)]
         })
+    }
+
+    /// Whether the place of a secret is there; its value is not read.
+    fn secret(&self, name: &str, value: &Spanned<DeValue<'_>>) -> Vec<Problem> {
+        let DeValue::Table(table) = value.get_ref() else { return Vec::new() };
+        let text = |key| table.get(key).and_then(|value| value.get_ref().as_str());
+        let source = match (text("file"), text("env")) {
+            (Some(path), _) => SecretSource::File(path.into()),
+            (None, Some(variable)) => SecretSource::Env(variable.to_owned()),
+            (None, None) => return Vec::new(),
+        };
+        let wrong = source.check().err().map(|error| Chain(&error).to_string());
+        wrong.map(|wrong| self.problem(value, format!("`{name}`: {wrong}"))).into_iter().collect()
     }
 
     fn text(

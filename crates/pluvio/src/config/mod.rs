@@ -116,6 +116,7 @@ fn parse(document: &Document) -> Result<Configuration, Vec<Problem>> {
         }
     }
     problems.extend(reader.problems);
+    problems.sort_by_key(|problem| document.position(&problem.place));
     if problems.is_empty() { Ok(configuration) } else { Err(problems) }
 }
 

@@ -74,9 +74,10 @@ impl Client {
 
     /// The newest API version that the server offers; needs no session.
     pub async fn newest_version(&self) -> Result<String, Error> {
-        const METHOD: &str = "vimServiceVersions.xml";
+        const METHOD: &str = "request for API versions";
         let mut url = self.url.clone();
-        url.set_path(&format!("{}/{METHOD}", self.url.path().trim_end_matches('/')));
+        let base = self.url.path().trim_end_matches('/');
+        url.set_path(&format!("{base}/vimServiceVersions.xml"));
         let reply = self.exchange(METHOD, Request::get(url)).await?;
         if reply.status != StatusCode::OK {
             return Err(Error::Status { method: METHOD, status: reply.status });

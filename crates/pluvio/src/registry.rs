@@ -73,6 +73,8 @@ type Probe =
 
 /// A source that can be started or asked.
 pub(crate) struct BuiltSource {
+    /// The `source` attribute of its events; two sources with one would store everything twice.
+    pub(crate) identity: String,
     /// Its secrets by key, to be checked before anything starts.
     pub(crate) secrets: Vec<(&'static str, SecretSource)>,
     /// Puts it under the supervisor.
@@ -112,6 +114,7 @@ pub(crate) fn build_vsphere(
     })?;
     let probed = source.clone();
     Ok(BuiltSource {
+        identity: source.identity().to_owned(),
         secrets,
         start: Box::new(move |supervisor, context| {
             supervisor.source(context, vsphere::NAME, move || source.clone());

@@ -40,6 +40,10 @@ pub struct MapError {
     source: InvalidEvent,
 }
 
+/// Longest attribute taken from a record, in bytes. Whoever may post an EventEx chooses its type's
+/// name; a megabyte of it must not make the event too large for the log.
+const ATTRIBUTE_BYTES_MAX: usize = 2048;
+
 /// A vCenter's category or an EventEx' severity.
 pub(super) type Category<'a> = Option<&'a str>;
 
@@ -52,11 +56,12 @@ impl Mapping {
         category: Category<'_>,
     ) -> Result<Event, MapError> {
         let rendered = native.render(self.format, &self.redaction);
-        let event_type = format!("com.vmware.vsphere.{}.v0", native.type_name());
+        let event_type = format!("com.vmware.vsphere.{}.v0", bounded(native.type_name()));
         let mut event =
             Event::builder(id, &self.source, event_type).datacontenttype("application/json");
         if let Some(subject) = native.subject() {
-            event = event.subject(format!("{}/{}", subject.kind, subject.value));
+            event =
+                event.subject(format!("{}/{}", bounded(&subject.kind), bounded(&subject.value)));
         }
         if let Some(time) = native.created_time {
             event = event.time(time);
@@ -64,7 +69,7 @@ impl Mapping {
         event = extension(event, "eventclass", native.event_class.as_str());
         event = match native.user_name.as_deref() {
             Some(user) if !user.is_empty() => {
-                extension(extension(event, "authtype", "user"), "authid", user)
+                extension(extension(event, "authtype", "user"), "authid", bounded(user))
             }
             _ => extension(event, "authtype", "system"),
         };
@@ -79,7 +84,7 @@ impl Mapping {
         let flaws: Vec<&str> =
             native.flaws.iter().chain(&rendered.flaws).map(String::as_str).collect();
         if !flaws.is_empty() {
-            event = extension(event, "pluvioflaw", flaws.join("; "));
+            event = extension(event, "pluvioflaw", bounded(&flaws.join("; ")));
         }
         event = match Data::json(rendered.json) {
             Ok(data) => event.data(data),
@@ -89,7 +94,7 @@ impl Mapping {
     }
 
     /// Keeps what cannot be read as text, so that the loss of one record is seen and can be
-    /// repaired by a person. Its secrets are unknown, so its text is cut to what was kept.
+    /// repaired by a person. What looked secret in it was replaced when it was decoded.
     pub(super) fn malformed(&self, id: &str, malformed: &Malformed) -> Result<Event, MapError> {
         let event = Event::builder(id, &self.source, "com.vmware.vsphere.malformed.v0")
             .datacontenttype("text/xml")
@@ -98,7 +103,7 @@ impl Mapping {
             Some(reason) => format!("{malformed}: {reason}"),
             None => malformed.to_string(),
         };
-        built(id, extension(event, "pluvioflaw", flaw))
+        built(id, extension(event, "pluvioflaw", bounded(&flaw)))
     }
 
     /// A loss that is known: records between `from` and `to` were not there when they were asked
@@ -123,6 +128,11 @@ impl Mapping {
     }
 }
 
+/// The beginning of a text that is longer than an attribute may be.
+fn bounded(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(ATTRIBUTE_BYTES_MAX)).unwrap_or(text)
+}
+
 fn built(id: &str, event: EventBuilder) -> Result<Event, MapError> {
     event.build().map_err(|source| MapError { id: id.to_owned(), source })
 }
@@ -142,5 +152,96 @@ fn severity(category: Category<'_>) -> Option<(&'static str, i32)> {
         "warning" => Some(("WARN", 13)),
         "info" | "user" => Some(("INFO", 9)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use pluvio_clouds::vsphere::decode_page;
+    use pluvio_event::json;
+
+    use super::*;
+
+    const HEAD: &str = "<key>63</key><chainId>63</chainId>\
+        <createdTime>2026-11-20T04:17:06.007764Z</createdTime>\
+        <userName>VSPHERE.LOCAL\\Administrator</userName>";
+
+    fn mapping() -> Mapping {
+        Mapping {
+            source: "https://vc.example.org/sdk".into(),
+            format: DataFormat::Govmomi,
+            redaction: Redaction::default(),
+        }
+    }
+
+    /// The event of class `class` with `rest` behind the common fields, as it is stored.
+    fn mapped(class: &str, rest: &str, category: Category<'_>) -> serde_json::Value {
+        let xml = format!(
+            "<R xmlns=\"urn:vim25\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\">\
+             <returnval xsi:type=\"{class}\">{HEAD}{rest}</returnval></R>"
+        );
+        let page = decode_page(xml.as_bytes(), "returnval").unwrap();
+        let event = mapping().event("63", page.events[0].as_ref().unwrap(), category).unwrap();
+        serde_json::from_slice(&json::to_vec(&event)).unwrap()
+    }
+
+    #[test]
+    fn an_event_has_the_attributes_that_readers_of_vsphere_event_streaming_know_and_more() {
+        let vm = "<vm><name>web-1</name><vm type=\"VirtualMachine\">vm-57</vm></vm>";
+        let event = mapped("VmPoweredOnEvent", vm, Some("info"));
+        for (attribute, expected) in [
+            ("specversion", "1.0"),
+            ("id", "63"),
+            ("source", "https://vc.example.org/sdk"),
+            ("type", "com.vmware.vsphere.VmPoweredOnEvent.v0"),
+            ("datacontenttype", "application/json"),
+            ("time", "2026-11-20T04:17:06.007764Z"),
+            ("eventclass", "event"),
+            ("subject", "VirtualMachine/vm-57"),
+            ("authtype", "user"),
+            ("authid", "VSPHERE.LOCAL\\Administrator"),
+            ("severitytext", "INFO"),
+        ] {
+            assert_eq!(event[attribute], expected, "{attribute}");
+        }
+        assert_eq!(event["severitynumber"], 9);
+        assert_eq!(event["data"]["Vm"]["Vm"]["Value"], "vm-57");
+        assert_eq!(event["data"]["Template"], false, "zero values are present");
+    }
+
+    #[test]
+    fn an_extended_event_is_named_by_its_type_id_and_carries_its_own_severity() {
+        let rest =
+            "<eventTypeId>com.vmware.vc.ha.VmRestarted</eventTypeId><severity>error</severity>";
+        let event = mapped("EventEx", rest, Some("info"));
+        assert_eq!(event["type"], "com.vmware.vsphere.com.vmware.vc.ha.VmRestarted.v0");
+        assert_eq!(event["eventclass"], "eventex");
+        assert_eq!(event["severitynumber"], 17);
+    }
+
+    #[test]
+    fn a_secret_in_a_record_is_replaced_and_counted() {
+        let rest =
+            "<spec xsi:type=\"HostAccountSpec\"><id>x</id><password>hunter2</password></spec>";
+        let event = mapped("AccountCreatedEvent", rest, None);
+        assert!(!event.to_string().contains("hunter2"));
+        assert_eq!(event["pluvioredacted"], 1);
+    }
+
+    #[test]
+    fn a_name_of_a_megabyte_is_cut_so_that_the_event_fits_into_the_log() {
+        let rest = format!("<eventTypeId>{}</eventTypeId>", "x".repeat(200_000));
+        let event = mapped("EventEx", &rest, None);
+        assert!(event["type"].as_str().unwrap().len() < 2100);
+    }
+
+    #[test]
+    fn the_same_loss_has_the_same_id() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let id = |to| mapping().gap(at(1), at(to), "why").unwrap().id().to_owned();
+        assert_eq!(id(2), id(2));
+        assert_ne!(id(2), id(3));
     }
 }

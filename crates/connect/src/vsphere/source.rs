@@ -64,6 +64,11 @@ impl Vsphere {
         Self { settings: Arc::new(settings) }
     }
 
+    /// The `source` attribute of its events.
+    pub fn identity(&self) -> &str {
+        &self.settings.mapping.source
+    }
+
     /// Connects once, looks, and leaves: what `pluvio check --connect` does.
     pub async fn probe(&self) -> Result<Found, Error> {
         let session = Session::open(&self.settings).await?;

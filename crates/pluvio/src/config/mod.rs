@@ -328,13 +328,23 @@ impl Configuration {
     /// Makes all sources; everything that is wrong with them is told at once.
     pub(crate) fn sources(&mut self) -> Result<Vec<ReadySource>, Vec<Problem>> {
         let mut problems = Vec::new();
-        let mut ready = Vec::new();
+        let mut ready: Vec<ReadySource> = Vec::new();
         let streams: Vec<StreamName> = self.sources.iter().map(|s| s.stream.clone()).collect();
         for section in std::mem::take(&mut self.sources) {
             let SourceSection { place, stream, name, build } = section;
             let is_alone = streams.iter().filter(|other| **other == stream).count() == 1;
             match build(SourceSlot { is_alone }) {
                 Ok(built) => {
+                    let is_twin = |other: &&ReadySource| {
+                        other.stream == stream && other.built.identity == built.identity
+                    };
+                    if let Some(twin) = ready.iter().find(is_twin) {
+                        let message = format!(
+                            "captures {} like [sources.{}], so every event would be stored twice",
+                            built.identity, twin.name
+                        );
+                        problems.push(place.problem(None, message));
+                    }
                     for (key, secret) in &built.secrets {
                         if let Err(error) = secret.check() {
                             let message = pluvio_runtime::Chain(&error).to_string();

@@ -55,6 +55,14 @@ fn a_missing_secret_file_is_told_before_anything_connects_and_with_all_else() {
 }
 
 #[test]
+fn one_cloud_under_two_names_is_refused() {
+    let again = VCENTER.replace("sources.vc", "sources.again").replace("https://vc", "vc/sdk");
+    let problems = problems(&format!("{VCENTER}{again}"));
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].contains("like [sources.vc]"), "{problems:?}");
+}
+
+#[test]
 fn a_secret_is_never_shown() {
     let text = VCENTER.replace("\"p\"", "{ file = 1, hunter2 = \"hunter2\" }").replace("url", "ur");
     let problems = problems(&text);

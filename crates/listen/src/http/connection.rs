@@ -18,6 +18,7 @@ use tracing::debug;
 
 use super::{
     limits::{HEAD_BYTES_MAX, Limits},
+    meter,
     problem::{Kind, Problem},
     socket::{Peer, Pending, Socket, Transport},
 };
@@ -53,7 +54,7 @@ impl Host {
                 Err(_) => return debug!(%peer, "TLS handshake took too long"),
             },
         };
-        let sent = counter!("pluvio_http_sent_bytes_total");
+        let sent = counter!(meter::SENT_BYTES);
         let socket = Socket::new(transport, pending, self.epoch, sent);
         self.http(socket, peer, router).await;
     }

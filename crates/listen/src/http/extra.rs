@@ -21,14 +21,16 @@ pub(super) fn index(call: &Call) -> Answer {
     #[derive(Serialize)]
     struct Index {
         name: &'static str,
-        version: &'static str,
+        /// Not for strangers: a version is a list of known weaknesses.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        version: Option<&'static str>,
         documentation: &'static str,
         watch: &'static str,
         paths: Vec<&'static str>,
     }
     call::json(&Index {
         name: "pluvio",
-        version: call.server.context.version,
+        version: call.principal.as_ref().map(|_| call.server.context.version),
         documentation: "/openapi.json",
         watch: "/api/v1/events?watch=true&offset=earliest",
         paths: ROUTES.iter().map(|route| route.path).collect(),

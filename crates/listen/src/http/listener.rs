@@ -26,6 +26,7 @@ use super::{
     connection::Host,
     encode,
     limits::REFUSALS_MAX,
+    meter,
     problem::{Kind, Problem},
     render::Renderer,
     routes::{self, Head},
@@ -109,6 +110,7 @@ impl Listener for HttpListener {
 
     async fn serve(&mut self, drain: CancellationToken) -> Result<(), ServeError> {
         let failed = |source| ServeError { local: self.local, source };
+        meter::describe();
         let listener = self.listener.try_clone().and_then(TcpListener::from_std).map_err(failed)?;
         // Cancelled also when this future is dropped, so that no reader of a stream outlives it.
         let draining = drain.child_token();
@@ -174,7 +176,7 @@ impl Connections {
         let (host, writes) = (Arc::clone(&self.host), Arc::clone(&pending));
         let task = self.tasks.spawn(async move { host.serve(stream, peer, writes, router).await });
         self.watched.insert(task.id(), (task, pending));
-        gauge!("pluvio_http_connections").set(self.tasks.len() as f64);
+        gauge!(meter::CONNECTIONS).set(self.tasks.len() as f64);
     }
 
     fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {
@@ -182,21 +184,21 @@ impl Connections {
             Ok((id, ())) => id,
             Err(error) => {
                 if error.is_panic() {
-                    counter!("pluvio_http_panics_total").increment(1);
+                    counter!(meter::PANICS).increment(1);
                     error!("a connection's task panicked; the others go on");
                 }
                 error.id()
             }
         };
         self.watched.remove(&id);
-        gauge!("pluvio_http_connections").set(self.tasks.len() as f64);
+        gauge!(meter::CONNECTIONS).set(self.tasks.len() as f64);
     }
 
     fn drop_stalled(&mut self) {
         let (now, limit) = (self.host.epoch.elapsed(), self.host.limits.stall);
         for (task, pending) in self.watched.values() {
             if pending.is_stalled(now, limit) {
-                counter!("pluvio_http_stalled_total").increment(1);
+                counter!(meter::STALLED).increment(1);
                 task.abort();
             }
         }

@@ -31,6 +31,7 @@ mod extra;
 mod health;
 mod limits;
 mod listener;
+mod meter;
 mod page;
 mod problem;
 mod query;

@@ -19,7 +19,7 @@ use super::{
     call::{Answer, Call},
     cors, encode, extra, health,
     limits::TARGET_BYTES_MAX,
-    page,
+    meter, page,
     problem::{Kind, Problem},
     query::{Query, nearest, shown},
     range,
@@ -116,7 +116,7 @@ const ALLOW: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 pub(super) fn router(server: &Arc<Server>) -> Router {
     let lost = Arc::clone(server);
     let fallback = any(async move |request: Request| {
-        let problem = unknown_path(&lost, request.uri().path());
+        let problem = unknown_path(request.uri().path());
         finish(&lost, "other", &Head::of(&request), Err(problem))
     });
     let router = Router::new().fallback_service(fallback);
@@ -248,16 +248,14 @@ fn readable_log(call: &Call) -> Option<HeaderValue> {
     HeaderValue::try_from(extent.log_id.to_string()).ok()
 }
 
-fn unknown_path(server: &Server, path: &str) -> Problem {
+fn unknown_path(path: &str) -> Problem {
     let bare = path.trim_end_matches('/');
     let known = ROUTES.iter().map(|route| route.path).filter(|known| !known.contains('{'));
     let hint = match nearest(bare, known) {
         Some(nearest) => format!("did you mean `{nearest}`? "),
         None => String::new(),
     };
-    let version = server.context.version;
-    let detail =
-        format!("no such path `{}`; {hint}`/` lists those of pluvio {version}", shown(path));
+    let detail = format!("no such path `{}`; {hint}`/` lists them", shown(path));
     Problem::new(Kind::NotFound, detail)
 }
 
@@ -276,6 +274,6 @@ fn finish(
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     cors::allow(&server.settings.cors_origins, head.origin.as_ref(), headers);
     let status = answer.status().as_u16().to_string();
-    counter!("pluvio_http_requests_total", "route" => route, "status" => status).increment(1);
+    counter!(meter::REQUESTS, "route" => route, "status" => status).increment(1);
     encode::response(answer, head)
 }

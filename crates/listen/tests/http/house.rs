@@ -29,6 +29,7 @@ pub(crate) struct Plan {
     pub(crate) access: AccessTable,
     pub(crate) limits: Limits,
     pub(crate) retention: Retention,
+    pub(crate) metrics: fn() -> String,
 }
 
 /// An open house on a free port of loopback.
@@ -39,6 +40,7 @@ pub(crate) fn plan() -> Plan {
         access: AccessTable::open(),
         limits: Limits::default(),
         retention: Retention::default(),
+        metrics: || "# the metrics\n".to_owned(),
     }
 }
 
@@ -75,12 +77,22 @@ impl Plan {
         self
     }
 
+    pub(crate) fn metrics(mut self, text: fn() -> String) -> Self {
+        self.metrics = text;
+        self
+    }
+
     pub(crate) async fn open(self) -> House {
         let memory = MemoryConfig { retention: self.retention, ..MemoryConfig::default() };
-        let log = LogHandle::new(Memory::new(memory));
+        self.over(LogHandle::new(Memory::new(memory))).await
+    }
+
+    /// Opens the house over a log of the test's own.
+    pub(crate) async fn over(self, log: LogHandle) -> House {
         log.open(&StreamName::events()).await.unwrap();
         let (status, drain) = (StatusBoard::default(), CancellationToken::new());
-        let context = context(&log, self.access, &status);
+        let mut context = context(&log, self.access, &status);
+        context.metrics = Arc::new(self.metrics);
         let mut listener = self.config.build(context).unwrap().with_limits(self.limits);
         let (address, token) = (listener.local_addr(), drain.clone());
         let task = tokio::spawn(async move { listener.serve(token).await.unwrap() });

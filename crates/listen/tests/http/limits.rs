@@ -108,6 +108,19 @@ async fn one_client_cannot_take_all_watches() {
 }
 
 #[tokio::test]
+async fn a_panic_costs_one_connection_and_no_other() {
+    let house = plan().metrics(panic_at_midnight).open().await;
+    let mut watch = house.watch("").await;
+    assert_eq!(raw(&house, b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n").await, "");
+    house.append(0..1).await;
+    assert_eq!(watch.ids(1).await, [0]);
+}
+
+fn panic_at_midnight() -> String {
+    "no number".parse::<u8>().unwrap().to_string()
+}
+
+#[tokio::test]
 async fn the_body_of_a_request_is_ignored() {
     let house = plan().open().await;
     let answer = raw(

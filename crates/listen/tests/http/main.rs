@@ -15,6 +15,7 @@ mod loss;
 mod pages;
 mod peer;
 mod protocol;
+mod sharing;
 mod sse;
 mod tls;
 mod watches;

@@ -129,6 +129,7 @@ async fn a_page_tells_where_it_lies() {
     assert_eq!(page.link("next").as_deref(), Some("/api/v1/events?offset=20&limit=5"));
     assert_eq!(house.get("/api/v1/events?before=3").await.status, 410);
     assert_eq!(house.get("/api/v1/events?offset=latest").await.ids(), [29]);
+    assert_eq!(house.get("/api/v1/events?offset=-1&limit=1").await.ids(), [29]);
     assert_eq!(house.get("/api/v1/events?offset=999").await.text(), "[]");
 }
 

@@ -36,6 +36,8 @@ pub(super) async fn page(call: &Call) -> Result<Answer, Problem> {
         (Some(_), Some(_)) => {
             return Err(Problem::invalid("parameters `offset` and `before` exclude each other"));
         }
+        // As a watch means it: from now on. The newest page ends there.
+        (Some("" | "-1"), None) => Direction::Before(extent.next),
         (Some("earliest"), None) => Direction::From(extent.start),
         (Some("latest"), None) => Direction::From(extent.latest.unwrap_or(extent.next)),
         (Some(text), None) => Direction::From(within(text, extent)?),

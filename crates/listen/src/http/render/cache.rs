@@ -98,3 +98,44 @@ impl Cache {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pluvio_log::Offset;
+
+    use super::*;
+
+    fn key(number: i64) -> Key {
+        let from = Offset::new(number).unwrap_or(Offset::ZERO);
+        let span = Span { from, to: from.following() };
+        Key { stream: StreamName::events(), form: Form::Ndjson, span }
+    }
+
+    #[test]
+    fn the_cache_keeps_its_bound_and_what_was_used_last() {
+        let cache = Cache::new(100 * (SLOT_BYTES + 1000));
+        let favourite = cache.cell(&key(0));
+        cache.weigh(&key(0), 1000);
+        for number in 1..1000 {
+            cache.cell(&key(number));
+            cache.weigh(&key(number), 1000);
+            assert!(Arc::ptr_eq(&cache.cell(&key(0)), &favourite));
+            let state = cache.lock();
+            assert!(state.bytes <= cache.bytes_max);
+            assert_eq!(
+                (state.slots.len(), state.bytes),
+                (state.order.len(), state.slots.len() * (SLOT_BYTES + 1000))
+            );
+        }
+        assert_eq!(cache.lock().slots.len(), 100);
+    }
+
+    #[test]
+    fn what_could_not_be_filled_is_forgotten() {
+        let cache = Cache::new(1 << 20);
+        cache.cell(&key(0));
+        cache.forget(&key(0));
+        let state = cache.lock();
+        assert_eq!((state.bytes, state.order.len()), (0, 0));
+    }
+}

@@ -27,9 +27,6 @@ struct Line {
     end: u32,
 }
 
-/// A decoded event costs about three times its JSON: text in many small pieces.
-const DECODED_FACTOR: usize = 3;
-
 impl Lines {
     /// Renders the records of `chunk` within `span`, at most about `bytes_max` and at least one.
     pub(super) fn render(chunk: &Chunk, form: Form, span: Span, bytes_max: usize) -> Self {
@@ -76,7 +73,9 @@ impl Lines {
     /// The events, decoded once; `weigh` is told what they cost in bytes.
     pub(super) fn events(&self, weigh: impl FnOnce(usize)) -> &[Option<Event>] {
         self.events.get_or_init(|| {
-            weigh(self.bytes.len() * DECODED_FACTOR);
+            // Each attribute and the payload are copied out, in pieces that round up.
+            let text = self.bytes.len() + self.bytes.len() / 4;
+            weigh(text + self.index.len() * size_of::<Event>());
             let json = |line: &Line| {
                 self.bytes.get(line.json.start as usize..line.json.end as usize).unwrap_or_default()
             };

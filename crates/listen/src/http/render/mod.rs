@@ -23,11 +23,12 @@ mod tail;
 
 use std::sync::Arc;
 
-use metrics::counter;
+use metrics::{Counter, counter};
 use pluvio_event::Event;
 use pluvio_log::{Log, LogHandle, Offset, ReadError, ReadLimit, StreamName};
 use tokio_util::sync::CancellationToken;
 
+use super::meter;
 use cache::{Cache, Key};
 use lines::Lines;
 pub(super) use lines::{Recorded, append_json};
@@ -37,8 +38,9 @@ pub(super) use tail::{Tail, Tails};
 pub(super) const PAGE_OFFSETS: i64 = 128;
 /// Stored bytes after which a page ends early. A watcher that stops reading pins one page.
 const PAGE_BYTES_MAX: usize = 256 << 10;
-/// All pages of all streams together: some thirty of a typical size, and small beside a process.
-const CACHE_BYTES_MAX: usize = 8 << 20;
+/// All pages of all streams together. It must span the distance between the first and the last of a
+/// crowd that replays, or nothing is shared: here about a hundred pages of a typical size.
+const CACHE_BYTES_MAX: usize = 16 << 20;
 
 /// How events are framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,6 +63,8 @@ pub(super) struct Renderer {
     log: LogHandle,
     cache: Cache,
     pub(super) tails: Tails,
+    hits: Counter,
+    misses: Counter,
 }
 
 impl Renderer {
@@ -69,6 +73,8 @@ impl Renderer {
             log: log.clone(),
             cache: Cache::new(CACHE_BYTES_MAX),
             tails: Tails::new(log.clone(), drain),
+            hits: counter!(meter::PAGES, "cache" => "hit"),
+            misses: counter!(meter::PAGES, "cache" => "miss"),
         }
     }
 
@@ -96,11 +102,11 @@ impl Renderer {
         let key = Key { stream: stream.clone(), form, span };
         let cell = self.cache.cell(&key);
         if let Some(lines) = cell.get() {
-            counter!("pluvio_http_pages_total", "cache" => "hit").increment(1);
+            self.hits.increment(1);
             return Ok(Page { lines: Arc::clone(lines), key });
         }
         let render = async || {
-            counter!("pluvio_http_pages_total", "cache" => "miss").increment(1);
+            self.misses.increment(1);
             let lines = self.render(stream, form, span).await?;
             self.cache.weigh(&key, lines.weight());
             Ok(Arc::new(lines))

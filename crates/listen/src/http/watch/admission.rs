@@ -8,7 +8,10 @@ use std::{
 
 use metrics::gauge;
 
-use crate::http::problem::{Kind, Problem};
+use crate::http::{
+    meter,
+    problem::{Kind, Problem},
+};
 
 /// Who watches: a principal that said who it is, else an address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -59,7 +62,7 @@ impl Admission {
         }
         counts.total += 1;
         *counts.by_client.entry(client.clone()).or_default() += 1;
-        gauge!("pluvio_http_watches").increment(1);
+        gauge!(meter::WATCHES).increment(1);
         Ok(Permit { admission: Arc::clone(self), client })
     }
 
@@ -78,6 +81,6 @@ impl Drop for Permit {
                 counts.by_client.remove(&self.client);
             }
         }
-        gauge!("pluvio_http_watches").decrement(1);
+        gauge!(meter::WATCHES).decrement(1);
     }
 }

@@ -7,7 +7,7 @@ use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use pluvio_event::filter::Conjunction;
-use pluvio_log::{Offset, StreamName};
+use pluvio_log::{Offset, ReadError, StreamName};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
@@ -99,7 +99,12 @@ impl Feed {
     /// What passes of the next page; maybe nothing.
     async fn deliver(&mut self, shared: Span) -> Result<Bytes, Problem> {
         let renderer = &self.server.renderer;
-        let page = renderer.page(&self.stream, self.form, self.from, shared).await?;
+        let page = renderer.page(&self.stream, self.form, self.from, shared).await;
+        let page = page.map_err(|error| match error {
+            // Named by where the watch stands, not by where the shared page would have begun.
+            ReadError::OutOfRange { extent, .. } => Problem::purged(self.from, extent),
+            error => error.into(),
+        })?;
         let wanted = self.left.and_then(|left| usize::try_from(left).ok()).unwrap_or(usize::MAX);
         if self.is_filtered {
             return Ok(self.pick(&page, wanted));

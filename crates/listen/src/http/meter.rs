@@ -1,0 +1,29 @@
+//! The names of this listener's metrics, and what they mean.
+
+use metrics::{Unit, describe_counter, describe_gauge};
+
+/// Requests by `route` and `status`.
+pub(super) const REQUESTS: &str = "pluvio_http_requests_total";
+/// Bytes written to clients, framing included, encryption not.
+pub(super) const SENT_BYTES: &str = "pluvio_http_sent_bytes_total";
+/// Pages asked for by watches, by `cache`: `hit` or `miss`.
+pub(super) const PAGES: &str = "pluvio_http_pages_total";
+/// Readers that were dropped because they took nothing.
+pub(super) const STALLED: &str = "pluvio_http_stalled_total";
+/// Connections that ended in a panic.
+pub(super) const PANICS: &str = "pluvio_http_panics_total";
+/// Open watches.
+pub(super) const WATCHES: &str = "pluvio_http_watches";
+/// Open connections.
+pub(super) const CONNECTIONS: &str = "pluvio_http_connections";
+
+/// Tells the recorder what they are.
+pub(super) fn describe() {
+    describe_counter!(REQUESTS, "Requests by route and status.");
+    describe_counter!(SENT_BYTES, Unit::Bytes, "Bytes written to clients.");
+    describe_counter!(PAGES, "Pages asked for by watches, from the cache or rendered.");
+    describe_counter!(STALLED, "Readers dropped because they took nothing.");
+    describe_counter!(PANICS, "Connections that ended in a panic.");
+    describe_gauge!(WATCHES, "Open watches.");
+    describe_gauge!(CONNECTIONS, "Open connections.");
+}

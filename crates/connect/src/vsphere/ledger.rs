@@ -54,12 +54,7 @@ impl Ledger {
         raw_id: impl FnOnce() -> String,
     ) -> Vec<String> {
         let Some(key) = key else { return vec![raw_id()] };
-        let is_beyond = match self.place.key {
-            Some(max) => key > max,
-            // A new life's first key may name an event of an older one, listed again.
-            None => self.place.epoch == 1,
-        };
-        if is_beyond {
+        if self.place.key.is_none_or(|greatest| key > greatest) {
             return Vec::new();
         }
         (1..=self.place.epoch).map(|epoch| id(key, epoch)).collect()
@@ -237,6 +232,17 @@ mod tests {
         assert_eq!(book.list(&[(80, 0), (81, 50), (82, 51), (83, 52)]), ["81-2", "82-2", "83-2"]);
         book.reconnect();
         assert!(book.list(&[(80, 0), (81, 50), (83, 52)]).is_empty(), "a sweep finds all known");
+    }
+
+    #[test]
+    fn events_of_an_earlier_epoch_with_greater_keys_are_known_when_they_are_listed_again() {
+        let mut book = Book::new();
+        book.list(&[(1, 0), (2, 1), (45, 2), (46, 3)]);
+        book.reconnect();
+        assert_eq!(book.list(&[(1, 50), (2, 51)]), ["1-2", "2-2"], "keys came back");
+        book.reconnect();
+        assert_eq!(book.list(&[(45, 2), (46, 3), (2, 51), (3, 52)]), ["3-2"]);
+        assert_eq!(book.list(&[(45, 60), (46, 61), (47, 62)]), ["45-2", "46-2", "47-2"]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub(super) struct Place {
     pub(super) uuid: String,
     /// Which life of the keys this is, from 1: a restored or reinstalled vCenter uses keys again.
     pub(super) epoch: u32,
-    /// The greatest key of this epoch. A greater one cannot have been stored.
+    /// The greatest key of all epochs. A greater one cannot have been stored.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) key: Option<i64>,
     /// Everything up to here was read, by the vCenter's clock; never goes back in an epoch.
@@ -65,9 +65,9 @@ impl Place {
         }
     }
 
-    /// Begins another life of the keys.
+    /// Begins another life of the keys. The greatest key stays: a re-list shows events of the
+    /// earlier lives, too, and they must be looked up.
     pub(super) fn open_epoch(&mut self) {
         self.epoch += 1;
-        self.key = None;
     }
 }

@@ -57,6 +57,9 @@ const VAIN_RINGS_MAX: u32 = 2;
 /// How soon a cursor is read again that gave nothing though its bell rang.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
+/// How much earlier than the event stored last the newest events are asked for.
+const SAME_SECOND: SignedDuration = SignedDuration::from_secs(1);
+
 type Listed = Result<NativeEvent, Malformed>;
 
 impl Vsphere {
@@ -363,17 +366,12 @@ impl Reading {
     /// taken from the answer, oldest first, and the cursor is replaced.
     async fn unseen_by_the_cursor(&mut self) -> Result<Vec<Record>, Error> {
         let now = self.session.client.current_time().await?;
-        let begin = self.ledger.place.time.min(now);
-        let mut end = now.checked_add(self.settings.overlap).unwrap_or(now);
-        // An answer holds the newest events only: halve the span until it holds all.
-        let mut page = loop {
-            let page = self.session.query(&self.settings, begin, end).await?;
-            let span = end.duration_since(begin);
-            if page.events.len() < PAGE_EVENTS_MAX as usize || span.as_millis() <= 1 {
-                break page;
-            }
-            end = begin.checked_add(span / 2).unwrap_or(begin);
-        };
+        // A moment earlier than the event stored last, in case the server rounds.
+        let begin = self.ledger.place.time.min(now).checked_sub(SAME_SECOND).unwrap_or(now);
+        let begin = begin.max(self.ledger.place.begin);
+        let mut page = self.oldest_without_cursor(begin, now).await?;
+        // The answer begins with the event stored last, unless the vCenter forgot it.
+        self.expects_known_since = self.ledger.place.last.filter(|last| *last >= begin);
         page.events.sort_by_key(|listed| {
             let (key, created) = key_and_time(listed);
             (created, key)
@@ -385,6 +383,25 @@ impl Reading {
             self.replace_cursor(now).await?;
         }
         Ok(records)
+    }
+
+    /// The oldest events from `begin` on, fewer than [`PAGE_EVENTS_MAX`]. An answer without a cursor
+    /// holds the *newest* events of its span, so the span is halved until it holds all of them; a
+    /// span that turns out to be empty is passed.
+    async fn oldest_without_cursor(&self, begin: Timestamp, now: Timestamp) -> Result<Page, Error> {
+        let last = now.checked_add(self.settings.overlap).unwrap_or(now);
+        let (mut from, mut to) = (begin, last);
+        loop {
+            let page = self.session.query(&self.settings, from, to).await?;
+            let span = to.duration_since(from);
+            if page.events.len() >= PAGE_EVENTS_MAX as usize && span.as_millis() > 1 {
+                to = from.checked_add(span / 2).unwrap_or(from);
+            } else if page.events.is_empty() && to < last {
+                (from, to) = (to, last);
+            } else {
+                return Ok(page);
+            }
+        }
     }
 
     async fn replace_cursor(&mut self, now: Timestamp) -> Result<(), Error> {

@@ -106,6 +106,7 @@ async fn refuse(mut socket: Socket, is_head_too_large: bool) {
         return;
     }
     let _ = socket.shutdown().await;
+    socket.stop_looking();
     let linger = async {
         let mut sink = vec![0; 16 << 10];
         let mut total = 0;

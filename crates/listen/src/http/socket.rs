@@ -85,6 +85,11 @@ impl Socket {
         self.line == Line::TooLong
     }
 
+    /// From here on what comes is read away, however long its lines are.
+    pub(super) fn stop_looking(&mut self) {
+        self.line = Line::Complete;
+    }
+
     fn look(&mut self, bytes: &[u8]) {
         if let Line::Open(length) = self.line {
             let length = length + bytes.len();

@@ -3,14 +3,17 @@
 //! Core attributes are fields of [`Event`](crate::Event); this file is about the others.
 //! It refuses structured values: an attribute is a scalar, whatever a producer wishes for.
 
-use std::{borrow::Borrow, fmt};
+use std::{
+    borrow::{Borrow, Cow},
+    fmt,
+};
 
 /// A valid attribute name: 1 to 20 lower-case ASCII letters and digits.
 ///
 /// The specification says SHOULD for the 20 (§3.1); Pluvio insists, because brokers turn names into
 /// headers and columns.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AttributeName(Box<str>);
+pub struct AttributeName(Cow<'static, str>);
 
 /// Why a text is no attribute name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,7 +51,24 @@ impl AttributeName {
         if CORE.contains(&name) {
             return Err(AttributeNameError::Core(name.to_owned()));
         }
-        Ok(Self(name.into()))
+        Ok(Self(Cow::Owned(name.to_owned())))
+    }
+
+    /// A name that stands in the code, checked when it is compiled.
+    ///
+    /// ```
+    /// const CLASS: pluvio_event::AttributeName = pluvio_event::AttributeName::literal("eventclass");
+    /// ```
+    pub const fn literal(name: &'static str) -> Self {
+        let bytes = name.as_bytes();
+        assert!(!bytes.is_empty() && bytes.len() <= LENGTH_MAX, "1 to 20 characters");
+        let mut at = 0;
+        while at < bytes.len() {
+            let is_legal = bytes[at].is_ascii_lowercase() || bytes[at].is_ascii_digit();
+            assert!(is_legal, "lower-case letters and digits");
+            at += 1;
+        }
+        Self(Cow::Borrowed(name))
     }
 
     /// The name as text.

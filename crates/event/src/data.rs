@@ -9,9 +9,34 @@ use serde_json::value::RawValue;
 #[derive(Clone, Debug)]
 pub enum Data {
     /// A JSON value, byte for byte as it came (`data` in structured JSON).
-    Json(Box<RawValue>),
+    Json(Json),
     /// Anything else (`data_base64` in structured JSON).
     Binary(Bytes),
+}
+
+/// A JSON value as text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Json(Box<str>);
+
+impl Json {
+    /// Takes what was just written as JSON by code of ours, without another look at it: for a large
+    /// payload that look costs more than writing it did. Debug builds look all the same.
+    pub fn as_written(text: impl Into<Box<str>>) -> Self {
+        let text = text.into();
+        debug_assert!(serde_json::from_str::<&RawValue>(&text).is_ok(), "no JSON: {text}");
+        Self(text)
+    }
+
+    /// The text.
+    pub fn get(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&RawValue> for Json {
+    fn from(value: &RawValue) -> Self {
+        Self(value.get().into())
+    }
 }
 
 /// Text that was given as JSON is none.
@@ -21,8 +46,9 @@ pub struct DataError(#[source] serde_json::Error);
 
 impl Data {
     /// Takes JSON text as it is, after one check that it is JSON.
-    pub fn json(text: impl Into<String>) -> Result<Self, DataError> {
-        RawValue::from_string(text.into()).map(Self::Json).map_err(DataError)
+    pub fn json(text: impl AsRef<str>) -> Result<Self, DataError> {
+        let value: Result<&RawValue, _> = serde_json::from_str(text.as_ref());
+        value.map(|value| Self::Json(value.into())).map_err(DataError)
     }
 
     /// The payload's length in bytes, before any base64.

@@ -171,8 +171,7 @@ impl EventBuilder {
     /// Checks what the specification requires and gives the event.
     pub fn build(self) -> Result<Event, InvalidEvent> {
         let event = self.0;
-        let required =
-            [("id", &event.id), ("source", &event.source), ("type", &event.event_type)];
+        let required = [("id", &event.id), ("source", &event.source), ("type", &event.event_type)];
         if let Some((name, _)) = required.into_iter().find(|(_, value)| value.is_empty()) {
             return Err(InvalidEvent::Missing(name));
         }

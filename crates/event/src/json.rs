@@ -201,7 +201,8 @@ impl<'de> Visitor<'de> for Attributes {
                     return Err(A::Error::custom("`data` is given twice"));
                 }
                 "data" => {
-                    event = event.data(Data::Json(map.next_value::<Box<RawValue>>()?));
+                    let value = map.next_value::<Box<RawValue>>()?;
+                    event = event.data(Data::Json((&*value).into()));
                     has_data = true;
                 }
                 "data_base64" => {

@@ -19,6 +19,6 @@ pub mod json;
 pub mod kafka;
 
 pub use attribute::{AttributeName, AttributeNameError, AttributeValue};
-pub use data::{Data, DataError};
+pub use data::{Data, DataError, Json};
 pub use envelope::{Event, EventBuilder, InvalidEvent};
 pub use filter::{Filter, FilterError, Pattern};

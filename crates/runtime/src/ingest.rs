@@ -5,6 +5,9 @@ use pluvio_event::{AttributeName, json};
 use pluvio_log::{AppendError, Log, LogHandle, Position, Record, SourceName, Span, StreamName};
 use tracing::warn;
 
+/// Says how many bytes of data were left out.
+const DATA_OMITTED: AttributeName = AttributeName::literal("dataomitted");
+
 /// Appends one source's records to its stream.
 #[derive(Clone, Debug)]
 pub struct Ingest {
@@ -79,10 +82,7 @@ impl Ingest {
         warn!(source = %self.source, id, bytes, bytes_max, "event is too large: stored without its data");
         counter!("pluvio_events_data_omitted_total", "source" => self.source.to_string())
             .increment(1);
-        let event = match AttributeName::new("dataomitted") {
-            Ok(name) => record.event.without_data(name, bytes.to_string().into()),
-            Err(_) => record.event,
-        };
+        let event = record.event.without_data(DATA_OMITTED, bytes.to_string().into());
         Record { event, ..record }
     }
 }

@@ -18,7 +18,7 @@
 
 use jiff::Timestamp;
 use pluvio_clouds::vsphere::{DataFormat, Malformed, NativeEvent, Redaction};
-use pluvio_event::{AttributeName, AttributeValue, Data, Event, EventBuilder, InvalidEvent};
+use pluvio_event::{AttributeName, Data, Event, EventBuilder, InvalidEvent, Json};
 use uuid::Uuid;
 
 /// What does not change from event to event.
@@ -39,6 +39,14 @@ pub struct MapError {
     id: String,
     source: InvalidEvent,
 }
+
+const EVENT_CLASS: AttributeName = AttributeName::literal("eventclass");
+const AUTH_TYPE: AttributeName = AttributeName::literal("authtype");
+const AUTH_ID: AttributeName = AttributeName::literal("authid");
+const SEVERITY_TEXT: AttributeName = AttributeName::literal("severitytext");
+const SEVERITY_NUMBER: AttributeName = AttributeName::literal("severitynumber");
+const REDACTED: AttributeName = AttributeName::literal("pluvioredacted");
+const FLAW: AttributeName = AttributeName::literal("pluvioflaw");
 
 /// Longest attribute taken from a record, in bytes. Whoever may post an EventEx chooses its type's
 /// name; a megabyte of it must not make the event too large for the log.
@@ -66,31 +74,26 @@ impl Mapping {
         if let Some(time) = native.created_time {
             event = event.time(time);
         }
-        event = extension(event, "eventclass", native.event_class.as_str());
+        event = event.extension(EVENT_CLASS, native.event_class.as_str());
         event = match native.user_name.as_deref() {
             Some(user) if !user.is_empty() => {
-                extension(extension(event, "authtype", "user"), "authid", bounded(user))
+                event.extension(AUTH_TYPE, "user").extension(AUTH_ID, bounded(user))
             }
-            _ => extension(event, "authtype", "system"),
+            _ => event.extension(AUTH_TYPE, "system"),
         };
         if let Some((text, number)) = severity(native.severity.as_deref().or(category)) {
-            event = extension(event, "severitytext", text);
-            event = extension(event, "severitynumber", number);
+            event = event.extension(SEVERITY_TEXT, text).extension(SEVERITY_NUMBER, number);
         }
         if rendered.redacted > 0 {
             let redacted = i32::try_from(rendered.redacted).unwrap_or(i32::MAX);
-            event = extension(event, "pluvioredacted", redacted);
+            event = event.extension(REDACTED, redacted);
         }
         let flaws: Vec<&str> =
             native.flaws.iter().chain(&rendered.flaws).map(String::as_str).collect();
         if !flaws.is_empty() {
-            event = extension(event, "pluvioflaw", bounded(&flaws.join("; ")));
+            event = event.extension(FLAW, bounded(&flaws.join("; ")));
         }
-        event = match Data::json(rendered.json) {
-            Ok(data) => event.data(data),
-            Err(_) => extension(event, "pluvioflaw", "data could not be rendered"),
-        };
-        built(id, event)
+        built(id, event.data(Data::Json(Json::as_written(rendered.json))))
     }
 
     /// Keeps what cannot be read as text, so that the loss of one record is seen and can be
@@ -103,7 +106,7 @@ impl Mapping {
             Some(reason) => format!("{malformed}: {reason}"),
             None => malformed.to_string(),
         };
-        built(id, extension(event, "pluvioflaw", bounded(&flaw)))
+        built(id, event.extension(FLAW, bounded(&flaw)))
     }
 
     /// A loss that is known: records between `from` and `to` were not there when they were asked
@@ -117,14 +120,13 @@ impl Mapping {
         let name = format!("{} {from} {to} {reason}", self.source);
         let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).to_string();
         let data = serde_json::json!({ "from": from, "to": to, "reason": reason }).to_string();
-        let mut event = Event::builder(&id, &self.source, "pluvio.gap.v0")
+        let event = Event::builder(&id, &self.source, "pluvio.gap.v0")
             .time(to)
-            .datacontenttype("application/json");
-        if let Ok(data) = Data::json(data) {
-            event = event.data(data);
-        }
-        event = extension(event, "severitytext", "WARN");
-        built(&id, extension(event, "severitynumber", 13))
+            .datacontenttype("application/json")
+            .extension(SEVERITY_TEXT, "WARN")
+            .extension(SEVERITY_NUMBER, 13)
+            .data(Data::Json(Json::as_written(data)));
+        built(&id, event)
     }
 }
 
@@ -135,13 +137,6 @@ fn bounded(text: &str) -> &str {
 
 fn built(id: &str, event: EventBuilder) -> Result<Event, MapError> {
     event.build().map_err(|source| MapError { id: id.to_owned(), source })
-}
-
-fn extension(event: EventBuilder, name: &str, value: impl Into<AttributeValue>) -> EventBuilder {
-    match AttributeName::new(name) {
-        Ok(name) => event.extension(name, value),
-        Err(_) => event,
-    }
 }
 
 /// OpenTelemetry's severity text and number for a vCenter's category

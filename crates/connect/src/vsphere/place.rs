@@ -3,6 +3,8 @@
 //! The position is ours to read years later, so it is small JSON with words in it:
 //! `{"uuid":"…","epoch":1,"key":63,"time":"…","last":"…","begin":"…"}`.
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 use pluvio_log::{Position, PositionTooLong};
 use serde::{Deserialize, Serialize};
@@ -48,10 +50,22 @@ impl Place {
 
     /// As a record carries it: a UUID, two numbers and three times, about 210 bytes.
     pub(super) fn position(&self) -> Result<Position, PositionTooLong> {
-        let mut place = self.clone();
+        // Every record carries one: written by hand, which takes a third of the time.
+        let mut text = String::with_capacity(Position::BYTES_MAX);
         // A server that gives a novel for a UUID costs us the identity check, not the capture.
-        place.uuid.truncate(place.uuid.floor_char_boundary(36));
-        Position::new(serde_json::to_string(&place).unwrap_or_default())
+        let is_plain = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
+        text.push_str("{\"uuid\":\"");
+        text.extend(self.uuid.chars().filter(is_plain).take(36));
+        let _infallible = write!(text, "\",\"epoch\":{}", self.epoch);
+        if let Some(key) = self.key {
+            let _infallible = write!(text, ",\"key\":{key}");
+        }
+        let _infallible = write!(text, ",\"time\":\"{}\"", self.time);
+        if let Some(last) = self.last {
+            let _infallible = write!(text, ",\"last\":\"{last}\"");
+        }
+        let _infallible = write!(text, ",\"begin\":\"{}\"}}", self.begin);
+        Position::new(text)
     }
 
     /// Moves behind an event.
@@ -69,5 +83,30 @@ impl Place {
     /// earlier lives, too, and they must be looked up.
     pub(super) fn open_epoch(&mut self) {
         self.epoch += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn a_position_is_read_back_as_it_was() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let first = Place::first("524c-x".into(), at("2026-11-20T04:17:06.007764Z"));
+        let mut later = first.clone();
+        later.pass(Some(-2_147_483_648), Some(at("2026-11-20T05:00:00.123456789Z")));
+        later.open_epoch();
+        for place in [first, later] {
+            assert_eq!(Place::parse(&place.position().unwrap()).unwrap(), place);
+        }
+    }
+
+    #[test]
+    fn a_hostile_uuid_still_gives_a_position_that_fits() {
+        let place = Place::first("\"\\ü".repeat(1000), Timestamp::UNIX_EPOCH);
+        assert_eq!(Place::parse(&place.position().unwrap()).unwrap().uuid, "");
     }
 }

@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use pluvio_clouds::vsphere::{Malformed, NativeEvent, Page};
 use pluvio_log::{EventId, Offset, Record};
 use pluvio_runtime::{Connection, History, Pull, Resume, Source};
-use tokio::time::Instant;
+use tokio::{task::JoinHandle, time::Instant};
 use tracing::{info, warn};
 
 use super::{
@@ -37,8 +37,10 @@ pub struct Vsphere {
 #[derive(Debug)]
 pub struct Reading {
     settings: Arc<Settings>,
-    session: Session,
+    session: Arc<Session>,
     cursor: Cursor,
+    /// The page after a full one, asked for before the full one is looked at.
+    ahead: Option<JoinHandle<Result<Page, Error>>>,
     sweep: Sweep,
     ledger: Ledger,
     history: History,
@@ -144,7 +146,8 @@ impl Source for Vsphere {
                     history: resume.history,
                     settings: Arc::clone(&self.settings),
                     vain_rings: 0,
-                    session,
+                    ahead: None,
+                    session: Arc::new(session),
                     cursor,
                     categories,
                 })
@@ -201,7 +204,7 @@ impl Connection for Reading {
     async fn next(&mut self) -> Result<Pull, Error> {
         let ends = Instant::now() + LOOK_MAX;
         loop {
-            let page = self.session.read(&self.cursor.collector).await?;
+            let page = self.next_page().await?;
             if !page.events.is_empty() {
                 self.vain_rings = 0;
                 let records = self.records(page).await?;
@@ -239,6 +242,7 @@ impl Connection for Reading {
     }
 
     async fn close(mut self) {
+        self.forget_ahead();
         if let Some(collector) = self.sweep.collector.take() {
             self.session.free(&collector).await;
         }
@@ -252,6 +256,30 @@ fn pull(records: Vec<Record>) -> Pull {
 }
 
 impl Reading {
+    /// The cursor's next page. A full one is seldom the last, so the one after it is fetched and
+    /// decoded while this one is being looked at.
+    async fn next_page(&mut self) -> Result<Page, Error> {
+        let page = match self.ahead.take() {
+            Some(ahead) => match ahead.await {
+                Ok(page) => page?,
+                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                Err(_) => self.session.read(&self.cursor.collector).await?,
+            },
+            None => self.session.read(&self.cursor.collector).await?,
+        };
+        if page.events.len() >= PAGE_EVENTS_MAX as usize {
+            let (session, collector) = (Arc::clone(&self.session), self.cursor.collector.clone());
+            self.ahead = Some(tokio::spawn(async move { session.read(&collector).await }));
+        }
+        Ok(page)
+    }
+
+    fn forget_ahead(&mut self) {
+        if let Some(ahead) = self.ahead.take() {
+            ahead.abort();
+        }
+    }
+
     /// A minute without news: is the cursor deaf? If not, everything up to now was seen.
     async fn quiet_look(&mut self) -> Result<Pull, Error> {
         let now = self.session.client.current_time().await?;
@@ -408,6 +436,7 @@ impl Reading {
         let source = Vsphere { settings: Arc::clone(&self.settings) };
         let from = source.reaches_back_to(&self.ledger.place, now);
         let cursor = Cursor::open(&self.session, &self.settings, from).await?;
+        self.forget_ahead();
         std::mem::replace(&mut self.cursor, cursor).close(&self.session).await;
         Ok(())
     }

@@ -54,7 +54,9 @@ mod tests {
     #[test]
     fn a_type_is_found_by_its_short_name_by_a_beginning_or_whole() {
         let vm_on = "com.vmware.vsphere.VmPoweredOnEvent.v0";
-        for good in ["VmPoweredOnEvent", "Vm*", "*", vm_on, "com.vmware.*", "vsphere.VmPoweredOnEvent"] {
+        for good in
+            ["VmPoweredOnEvent", "Vm*", "*", vm_on, "com.vmware.*", "vsphere.VmPoweredOnEvent"]
+        {
             assert!(Pattern::new(good).matches_type(vm_on), "{good}");
         }
         for bad in ["PoweredOnEvent", "VmPoweredOn", "v0", "Host*", ""] {

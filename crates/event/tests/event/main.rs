@@ -19,7 +19,10 @@ fn vm_powered_on() -> Event {
         .extension(name("eventclass"), "event")
         .extension(name("template"), false)
         .extension(name("severitynumber"), 9)
-        .data(Data::json(r#"{"Key":44,"Big":12345678901234567890123,"Vm":{"Name":"web-1"}}"#).unwrap())
+        .data(
+            Data::json(r#"{"Key":44,"Big":12345678901234567890123,"Vm":{"Name":"web-1"}}"#)
+                .unwrap(),
+        )
         .build()
         .unwrap()
 }

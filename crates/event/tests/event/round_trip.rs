@@ -95,7 +95,9 @@ fn header_values_are_percent_encoded_and_back() {
         .build()
         .unwrap();
     let binary = http::to_binary(&event);
-    assert!(binary.headers.contains(&("ce-subject".into(), "Folder/50%25%20%22k%C3%A4se%22%0A".into())));
+    assert!(
+        binary.headers.contains(&("ce-subject".into(), "Folder/50%25%20%22k%C3%A4se%22%0A".into()))
+    );
     let headers = binary.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     assert_eq!(http::from_binary(headers, b"").unwrap(), event);
 }

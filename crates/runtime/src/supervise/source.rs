@@ -1,8 +1,9 @@
 //! Drives one source: connect, pull, append, and again, until drained.
 //!
-//! While one pull is being appended the next is already asked for, so that the cloud's answer time
-//! and the disk's sync time overlap. An append is never dropped half-way: positions are only read
-//! again once its outcome is known, or the same events would be appended twice.
+//! While one pull is being appended, in a task of its own, the next is already asked for, so that
+//! the cloud's answer time and the disk's sync time overlap. An append is never dropped half-way:
+//! positions are only read again once its outcome is known, or the same events would be appended
+//! twice.
 
 use std::{any::Any, future::Future, panic::AssertUnwindSafe, time::Duration};
 
@@ -11,7 +12,10 @@ use jiff::Timestamp;
 use metrics::{counter, gauge};
 use pluvio_event::Event;
 use pluvio_log::{Log, LogHandle, ReadError, StreamName};
-use tokio::time::{Instant, timeout};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, timeout},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -155,25 +159,51 @@ async fn drive<C: Connection>(
     reporter: &Reporter,
     drain: &CancellationToken,
 ) -> Result<(), Setback<C::Error>> {
-    let mut pulled: Option<Pull> = None;
+    let mut storing = Storing::none();
     loop {
-        let store = store(pulled.take(), context, reporter);
         let pull = pull(connection, reporter, drain);
-        tokio::pin!(store, pull);
+        tokio::pin!(pull);
         let next = tokio::select! {
             biased;
-            stored = &mut store => {
+            stored = storing.done() => {
                 stored?;
                 pull.await
             }
             next = &mut pull => {
-                store.await?;
+                storing.done().await?;
                 next
             }
         };
         match next? {
-            Some(pull) => pulled = Some(pull),
+            Some(pull) => storing = Storing::begin(pull, context, reporter),
             None => return Ok(()),
+        }
+    }
+}
+
+/// The append of one pull, in a task of its own: on another core than the next pull, and never
+/// dropped half-way.
+struct Storing(Option<JoinHandle<Result<(), IngestError>>>);
+
+impl Storing {
+    fn none() -> Self {
+        Self(None)
+    }
+
+    fn begin(pull: Pull, context: &SourceContext, reporter: &Reporter) -> Self {
+        let (context, reporter) = (context.clone(), reporter.clone());
+        Self(Some(tokio::spawn(async move { store(pull, &context, &reporter).await })))
+    }
+
+    /// Its outcome, told once; afterwards, and where there is none, `Ok` at once.
+    async fn done<E: Failure>(&mut self) -> Result<(), Setback<E>> {
+        let Some(task) = &mut self.0 else { return Ok(()) };
+        let ended = task.await;
+        self.0 = None;
+        match ended {
+            Ok(stored) => Ok(stored?),
+            Err(error) if error.is_panic() => Err(panicked(&*error.into_panic())),
+            Err(_) => Ok(()),
         }
     }
 }
@@ -208,11 +238,10 @@ async fn pull<C: Connection>(
 
 /// Appends what was pulled and tells.
 async fn store(
-    pull: Option<Pull>,
+    pull: Pull,
     context: &SourceContext,
     reporter: &Reporter,
 ) -> Result<(), IngestError> {
-    let Some(pull) = pull else { return Ok(()) };
     let Pull { records, checkpoint, seen_up_to } = pull;
     let count = records.len() as u64;
     let latest = records.iter().rev().find_map(|record| record.event.time());

@@ -1,0 +1,113 @@
+//! The rows that benchmarks give, and the document that they make.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context as _, Result};
+
+use crate::{machine::Machine, statistics::Estimate};
+
+/// One line of the table.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) goal: String,
+    pub(crate) measured: String,
+    pub(crate) figures: String,
+    pub(crate) is_met: bool,
+}
+
+/// Stands where the measured value of a benchmark would that could not be measured.
+pub(crate) const BROKE_OFF: &str = "broke off";
+
+/// What a measured value must not pass.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Goal {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+impl Row {
+    /// A ratio against a baseline; its median decides.
+    pub(crate) fn ratio(name: &str, goal: Goal, ratios: &[f64], figures: String) -> Row {
+        let Estimate { median, low, high } = Estimate::of(ratios);
+        let (goal, is_met) = match goal {
+            Goal::AtLeast(least) => (format!("≥ {least}"), median >= least),
+            Goal::AtMost(most) => (format!("≤ {most}"), median <= most),
+        };
+        let measured = format!("{median:.2} ({low:.2} … {high:.2})");
+        Row { name: name.to_owned(), goal, measured, figures, is_met }
+    }
+
+    /// A benchmark that broke off: its goal is not met.
+    pub(crate) fn failed(name: &str, error: &anyhow::Error) -> Row {
+        let figures = format!("{error:#}").replace('|', "\\|").replace('\n', " ");
+        Row {
+            name: name.to_owned(),
+            goal: "–".to_owned(),
+            measured: BROKE_OFF.to_owned(),
+            figures,
+            is_met: false,
+        }
+    }
+}
+
+/// The rows as a table.
+pub(crate) fn table(rows: &[Row]) -> String {
+    let mut table = String::from(
+        "| benchmark | goal | measured (95 % interval) | figures | met |\n|---|---|---|---|---|\n",
+    );
+    for Row { name, goal, measured, figures, is_met } in rows {
+        let met = if *is_met { "yes" } else { "**no**" };
+        table.push_str(&format!("| {name} | {goal} | {measured} | {figures} | {met} |\n"));
+    }
+    table
+}
+
+const INTRODUCTION: &str = "\
+# Benchmarks
+
+Written by `cargo xtask bench`; do not edit. It takes about six minutes and should have the machine
+for itself.
+";
+
+const METHOD: &str = "\
+## Method
+
+Each figure is a ratio against a bare baseline that runs on the same machine in the same minutes, in
+the order A B B A, so that a slow moment or a warm cache counts for neither side. The table gives the
+median of the pairs' ratios and a bootstrap 95 % interval of that median (4,000 resamples, fixed
+seed). Absolute figures are given beside it, for this machine only: they decide nothing, except
+where the goal itself is a count, a size or a time. Everything runs over loopback, each server in a
+process of its own, all sharing the cores.
+
+- **Capture latency**: from an event's `createdTime` until its line is at an HTTP watcher, events
+  posted to VMware's vcsim at random moments over TLS; ÷ a bare probe, which is Pluvio's SOAP client
+  in a loop of `WaitForUpdatesEx` and `ReadNextEvents`. Each side has a vcsim of its own, so that
+  they do not wake each other.
+- **Sustained**, **burst**: all events that were made must reach a watcher, none twice. vcsim answers
+  `PostEvent` only so often, so the rate that it reached is told, and Pluvio's simulated vCenter adds
+  the exact rate.
+- **Catch-up**: from the start of the process until a backlog is in the log; ÷ a bare drain of the
+  same vCenter by the same SOAP client, which decodes and renders each event and keeps nothing.
+- **Fan-out**: a thousand watchers in one thread which counts lines; ÷ the same client at a bare tokio
+  server that writes the same bytes: for a replay in writes of 256 KiB, live one small write a
+  connection in a plain loop. At this size of event a replay is bound by the copying of the bytes, by
+  the kernel and in the client; so the servers' own processor time is told, too.
+- **Stalled readers**: a tenth of the watchers asks for a long replay and reads nothing of it. The
+  latency of the others, from the first who has an event, ÷ the same without the stalled.
+- **Idle**: resident memory, and voluntary context switches of all threads, from `/proc`.
+";
+
+/// The whole document.
+pub(crate) fn document(machine: &Machine, rows: &[Row]) -> String {
+    let (machine, table) = (machine.markdown(), table(rows));
+    format!("{INTRODUCTION}\n## Machine\n\n{machine}\n## Results\n\n{table}\n{METHOD}")
+}
+
+/// Writes the document into the workspace at `root`.
+pub(crate) fn write(root: &Path, machine: &Machine, rows: &[Row]) -> Result<()> {
+    let folder = root.join("docs");
+    fs::create_dir_all(&folder).context("failed to make docs/")?;
+    let path = folder.join("benchmarks.md");
+    fs::write(path, document(machine, rows)).context("failed to write docs/benchmarks.md")
+}

@@ -1,0 +1,70 @@
+//! What a scenario counted, how it ended, and the table of all.
+
+use std::{fmt, time::Duration};
+
+/// Figures of one scenario, in the order in which they were counted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counts(Vec<(&'static str, String)>);
+
+impl Counts {
+    /// Adds a figure.
+    pub(crate) fn with(mut self, name: &'static str, figure: impl fmt::Display) -> Self {
+        self.0.push((name, figure.to_string()));
+        self
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let figures = self.0.iter().map(|(name, figure)| format!("{name} {figure}"));
+        f.write_str(&figures.collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// How a scenario ended.
+#[derive(Clone, Debug)]
+pub(crate) enum Verdict {
+    /// As it should.
+    Passed(Counts),
+    /// Not so; with the chain of causes.
+    Failed(String),
+    /// It could not be tried on this machine.
+    Skipped(String),
+}
+
+/// One line of the table.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    pub(crate) name: &'static str,
+    pub(crate) verdict: Verdict,
+    pub(crate) took: Duration,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (word, text) = match &self.verdict {
+            Verdict::Passed(counts) => ("ok", counts.to_string()),
+            Verdict::Failed(error) => ("FAILED", first_line(error)),
+            Verdict::Skipped(reason) => ("skipped", reason.clone()),
+        };
+        write!(f, "{:<78} | {word:<7} | {text} | {:.1}", self.name, self.took.as_secs_f64())
+    }
+}
+
+/// The whole of it was printed when it failed.
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().chars().take(160).collect()
+}
+
+/// Prints the table; `false` if something failed.
+pub(crate) fn print(outcomes: &[Outcome]) -> bool {
+    println!("\n{:<78} | {:<7} | counts | seconds", "scenario", "result");
+    println!("{}", "-".repeat(110));
+    outcomes.iter().for_each(|outcome| println!("{outcome}"));
+    let count = |is: fn(&Verdict) -> bool| outcomes.iter().filter(|o| is(&o.verdict)).count();
+    let passed = count(|verdict| matches!(verdict, Verdict::Passed(_)));
+    let failed = count(|verdict| matches!(verdict, Verdict::Failed(_)));
+    let skipped = count(|verdict| matches!(verdict, Verdict::Skipped(_)));
+    println!("\n{passed} passed, {failed} failed, {skipped} skipped");
+    failed == 0
+}

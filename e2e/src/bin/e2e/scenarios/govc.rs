@@ -1,0 +1,90 @@
+//! Our simulated vCenter, judged by VMware's own client.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result, ensure};
+use pluvio_e2e::{
+    feed,
+    servers::{Govc, GovcEvent, Pluvio, Produced, Simulator, Source},
+    stage::Stage,
+};
+
+use super::faults::until_feed_is_true;
+use crate::{report::Counts, runner::Scenario};
+
+const ARRIVAL_MAX: Duration = Duration::from_secs(60);
+
+pub(crate) fn scenarios() -> Vec<Scenario> {
+    vec![
+        Scenario::new(
+            "govc finds our simulated vCenter to be what its control URL says",
+            govc_and_our_simulated_vcenter,
+        ),
+        Scenario::new(
+            "a day's history of our simulated vCenter is captured completely, exactly once",
+            a_days_history,
+        ),
+    ]
+}
+
+async fn govc_and_our_simulated_vcenter(stage: Arc<Stage>) -> Result<Counts> {
+    let simulator = Simulator::start(&stage, 100).await?;
+    let govc = Govc::of_simulator(&stage, &simulator).await?;
+    let status = simulator.status().await?;
+    let about = govc.run(&["about"]).await?;
+    let uuid = status["instanceUuid"].as_str().context("the simulator has no uuid")?;
+    ensure!(about.contains(uuid), "govc about does not show {uuid}: {about}");
+
+    let lines = govc.run(&["events"]).await?.lines().count();
+    ensure!(lines == 25, "govc shows {lines} events where it shows 25 by default");
+    let newest = govc.run(&["events", "-n", "5", "-json"]).await?;
+    let newest = newest.matches("\"createdTime\"").count();
+    ensure!(newest == 5, "govc was asked for 5 events and gave {newest}");
+    let shown = govc.events(40).await?;
+    let produced = simulator.produced().await?;
+    agree(&shown, &produced)?;
+
+    let folders = govc.run(&["ls"]).await?;
+    for kind in ["vm", "host", "datastore", "network"] {
+        let has = folders.lines().any(|line| line.ends_with(&format!("/{kind}")));
+        ensure!(has, "govc ls shows no folder of {kind}: {folders}");
+    }
+    let machines = govc.machines().await?.len();
+    ensure!(status["machines"] == machines, "{machines} machines, but {}", status["machines"]);
+    Ok(Counts::default().with("events compared", shown.len()).with("machines", machines))
+}
+
+/// What govc shows is a run of what happened, up to its own login.
+fn agree(shown: &[GovcEvent], produced: &[Produced]) -> Result<()> {
+    let first = shown.first().context("govc shows nothing")?;
+    let begin = produced.iter().position(|event| event.key == first.key);
+    let begin = begin.with_context(|| format!("{first:?} never happened"))?;
+    for (shown, truth) in shown.iter().zip(&produced[begin..]) {
+        // Of these two classes govc shows the event type's id.
+        let is_named_by_class = !matches!(truth.class.as_str(), "EventEx" | "ExtendedEvent");
+        let is_same = shown.key == truth.key
+            && shown.created_time == truth.created_time
+            && (shown.class == truth.class || !is_named_by_class);
+        ensure!(is_same, "govc shows {shown:?} for {truth:?}");
+    }
+    // Behind the list comes only govc's own logout.
+    let rest = produced.len() - begin - shown.len();
+    ensure!(rest <= 1, "govc leaves out the newest {rest} events");
+    Ok(())
+}
+
+async fn a_days_history(stage: Arc<Stage>) -> Result<Counts> {
+    const BACKLOG: usize = 5_000;
+    let simulator = Simulator::start(&stage, BACKLOG).await?;
+    let source = Source { more: "begin = \"25h\"".to_owned(), ..Source::from(&simulator) };
+    let pluvio = Pluvio::capture(&stage, source).await?;
+    let collector = pluvio.collect().await?;
+    simulator.control("post?count=1500").await?;
+    let figures = until_feed_is_true(&simulator, &collector, ARRIVAL_MAX).await?;
+    feed::in_order_none_twice(&collector.seen())?;
+    ensure!(figures.odd == 0 && figures.gaps == 0, "the feed is not what happened: {figures:?}");
+    Ok(Counts::default()
+        .with("happened", figures.produced)
+        .with("watched", collector.seen().len())
+        .with("missing", 0))
+}

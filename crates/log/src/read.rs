@@ -128,8 +128,8 @@ impl EventId {
 pub struct Found {
     /// The newest record with this id.
     pub offset: Offset,
-    /// The event's own time, where the record still stands to tell it. `None` after retention took
-    /// the record: then the id is known by its hash alone, for 25 h longer.
+    /// The event's own time, also after retention took the record; `None` only for an event that
+    /// has none.
     pub time: Option<Timestamp>,
 }
 
@@ -164,6 +164,9 @@ pub struct Extent {
     pub next: Offset,
     /// How many records there are.
     pub records: u64,
-    /// Stored bytes: keys and values.
+    /// Stored bytes: keys and values, of whole batches.
     pub bytes: u64,
+    /// Ids of events recorded up to then may be forgotten, because there were more than the id index
+    /// takes; `None`: it remembers all that it should.
+    pub ids_forgotten_until: Option<Timestamp>,
 }

@@ -19,8 +19,9 @@ pub fn system_clock() -> Clock {
 
 /// A durable, ordered, replayable log of events: the specification.
 ///
-/// **One writer per stream** at a time in one process; any number of readers, each at its own pace.
-/// A slow reader costs only its own offset: it never delays an append or another reader.
+/// **One process** writes a log; within it appends may come from several tasks and are put into one
+/// order. Any number of readers, each at its own pace: a slow reader costs only its own offset, it
+/// never delays an append or another reader.
 ///
 /// **Durable** means what the implementation's policy says, by default *on disk*. [`append`] returns
 /// only then; a record that was returned by any read is as durable as one that was acknowledged.
@@ -84,8 +85,8 @@ pub trait Log: Send + Sync + 'static {
         seek: Seek,
     ) -> impl Future<Output = Result<Offset, ReadError>> + Send;
 
-    /// Asks the id index about several events at once, in their order; `None`: never seen, or gone
-    /// for more than 25 h.
+    /// Asks the id index about several events at once, in their order; `None`: never seen, gone for
+    /// more than 25 h, or forgotten ([`Extent::ids_forgotten_until`]).
     ///
     /// A hit is confirmed by reading the record where it still stands, so two ids that share a hash
     /// are told apart there.

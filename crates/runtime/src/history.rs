@@ -1,5 +1,6 @@
 //! What a source may know of its own past, read from the log.
 
+use jiff::Timestamp;
 use pluvio_log::{EventId, Found, Log, LogHandle, Position, ReadError, SourceName, StreamName};
 
 /// Where a source resumes.
@@ -28,6 +29,11 @@ impl History {
     /// The source's configured name, which its records carry.
     pub fn source(&self) -> &SourceName {
         &self.source
+    }
+
+    /// Ids of events recorded up to then may be forgotten; `None`: none that should not be.
+    pub fn forgotten_until(&self) -> Result<Option<Timestamp>, ReadError> {
+        Ok(self.log.extent(&self.stream)?.ids_forgotten_until)
     }
 
     /// Which of `ids` are stored, in their order, with the events' own times; see

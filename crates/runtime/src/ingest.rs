@@ -5,6 +5,9 @@ use pluvio_event::{AttributeName, json};
 use pluvio_log::{AppendError, Log, LogHandle, Position, Record, SourceName, Span, StreamName};
 use tracing::warn;
 
+/// What an event's attributes may take, encoded; a limit of records below it makes no sense.
+pub const ATTRIBUTES_BYTES_MAX: usize = 64 << 10;
+
 /// Says how many bytes of data were left out.
 const DATA_OMITTED: AttributeName = AttributeName::literal("dataomitted");
 
@@ -71,8 +74,9 @@ impl Ingest {
     /// that counts must count it. `dataomitted` tells how many bytes are missing.
     fn fit(&self, record: Record) -> Record {
         let bytes = record.event.data().map_or(0, pluvio_event::Data::len);
-        // Attributes are small; only a large payload is worth encoding to measure.
-        if bytes + 4096 <= self.record_bytes_max {
+        // Base64 and escapes at most double the payload, and a source bounds its attributes: only
+        // what could be too large is worth encoding to measure.
+        if bytes * 2 + ATTRIBUTES_BYTES_MAX <= self.record_bytes_max {
             return record;
         }
         if json::to_vec(&record.event).len() <= self.record_bytes_max {

@@ -27,9 +27,11 @@ pub mod unit;
 
 pub use failure::{Chain, Failure, Response};
 pub use history::{History, Resume};
-pub use ingest::{Ingest, IngestError};
+pub use ingest::{ATTRIBUTES_BYTES_MAX, Ingest, IngestError};
 pub use listener::Listener;
-pub use principal::{AccessTable, Credential, Principal, Streams, Unauthenticated, Verb};
+pub use principal::{
+    AccessTable, Credential, Principal, SameToken, Streams, Unauthenticated, Verb,
+};
 pub use push::{Headers, Push, Refusal};
 pub use sink::{Delivered, Outcome, Sink};
 pub use source::{Connection, Pull, Source};

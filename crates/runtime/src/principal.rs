@@ -5,7 +5,7 @@
 //! it. Looking a digest up tells an attacker's stopwatch nothing about the token.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::Arc,
 };
 
@@ -106,6 +106,11 @@ pub enum Credential<'a> {
 #[error("credentials are missing or wrong")]
 pub struct Unauthenticated;
 
+/// A token that somebody else presents already; the name is theirs.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the token is also that of principal `{0}`")]
+pub struct SameToken(String);
+
 /// All principals by their credentials.
 #[derive(Clone, Debug, Default)]
 pub struct AccessTable {
@@ -124,9 +129,16 @@ impl AccessTable {
         Self::default()
     }
 
-    /// Adds a bearer token for `principal`.
-    pub fn add_bearer(&mut self, token: &str, principal: Arc<Principal>) {
-        self.by_digest.insert(digest(&["bearer", token]), principal);
+    /// Adds a bearer token for `principal`. Refused if it is somebody else's already: who is asking
+    /// could not be told.
+    pub fn add_bearer(&mut self, token: &str, principal: Arc<Principal>) -> Result<(), SameToken> {
+        match self.by_digest.entry(digest(&["bearer", token])) {
+            Entry::Occupied(other) => Err(SameToken(other.get().name.clone())),
+            Entry::Vacant(place) => {
+                place.insert(principal);
+                Ok(())
+            }
+        }
     }
 
     /// Adds a password; the principal's name is the user name.
@@ -178,7 +190,8 @@ mod tests {
     #[test]
     fn a_closed_table_lets_in_who_has_the_right_credential_and_nobody_else() {
         let mut table = AccessTable::closed();
-        table.add_bearer("s3cret", tenant());
+        assert_eq!(table.add_bearer("s3cret", tenant()), Ok(()));
+        assert_eq!(table.add_bearer("s3cret", tenant()), Err(SameToken("acme".into())));
         table.add_password("pa55", tenant());
         let name = |credential| table.authenticate(credential).map(|p| p.name.clone());
         assert_eq!(name(Credential::Bearer("s3cret")), Ok("acme".into()));

@@ -1,6 +1,9 @@
 //! What an operator may say about a vCenter, and how that becomes a source.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, atomic::AtomicU32},
+    time::Duration,
+};
 
 use pluvio_clouds::vsphere::{DataFormat, Endpoint, EndpointError, MoRef, Redaction};
 use pluvio_net::{SecretSource, TlsError, TlsOptions};
@@ -9,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
 
-use super::{map::Mapping, source::Vsphere};
+use super::{map::Mapping, session::PAGE_EVENTS_MAX, source::Vsphere};
 
 /// A vCenter whose events are captured.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -76,6 +79,9 @@ pub enum ConfigError {
     /// The address holds a login, which would end up in logs.
     #[error("`url` holds a user or password; give them as `username` and `password`")]
     UserInfo,
+    /// The sweep would never end.
+    #[error("`sweep` is 0; write how often the last day is searched, for example \"1h\"")]
+    Sweep,
     /// The `source` attribute would be empty.
     #[error("`source` is empty; leave it out, or give the URL that events shall carry")]
     Source,
@@ -93,6 +99,7 @@ impl ConfigError {
         match self {
             Self::Url(_) | Self::UserInfo => "url",
             Self::Source => "source",
+            Self::Sweep => "sweep",
             Self::Tls(_) => "tls",
             Self::Entity(_) => "entity",
         }
@@ -114,6 +121,8 @@ pub(super) struct Settings {
     pub(super) entity: Option<MoRef>,
     pub(super) mapping: Mapping,
     pub(super) keys_are_offsets: bool,
+    /// Events of one read: the server's limit, halved whenever an answer is too large to take.
+    pub(super) page_events: Arc<AtomicU32>,
 }
 
 impl Config {
@@ -144,6 +153,9 @@ impl Config {
         if user.is_some() || password.is_some() {
             return Err(ConfigError::UserInfo);
         }
+        if self.sweep.0.is_zero() {
+            return Err(ConfigError::Sweep);
+        }
         if self.source.as_deref() == Some("") {
             return Err(ConfigError::Source);
         }
@@ -164,6 +176,7 @@ impl Config {
             users: self.users,
             entity,
             keys_are_offsets,
+            page_events: Arc::new(AtomicU32::new(PAGE_EVENTS_MAX)),
         }))
     }
 

@@ -104,6 +104,10 @@ impl Ledger {
 
     /// Tells that a pull is complete.
     pub(super) fn close_pull(&mut self) {
+        // A page in which all was known brings nothing into flight, and must not push out what is.
+        if self.in_flight.back().is_some_and(HashMap::is_empty) {
+            return;
+        }
         self.in_flight.push_back(HashMap::new());
         while self.in_flight.len() > PULLS_IN_FLIGHT {
             self.in_flight.pop_front();

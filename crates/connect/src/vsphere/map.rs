@@ -32,7 +32,8 @@ pub(super) struct Mapping {
     pub(super) redaction: Redaction,
 }
 
-/// Why something is no event. Only a server that sends an empty class can bring it about.
+/// Why a record is no event: a required attribute is empty. No record that decodes is known to bring
+/// it about.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to map event `{id}`")]
 pub struct MapError {
@@ -50,7 +51,7 @@ const FLAW: AttributeName = AttributeName::literal("pluvioflaw");
 
 /// Longest attribute taken from a record, in bytes. Whoever may post an EventEx chooses its type's
 /// name; a megabyte of it must not make the event too large for the log.
-const ATTRIBUTE_BYTES_MAX: usize = 2048;
+const ATTRIBUTE_BYTES_MAX: usize = 1024;
 
 /// A vCenter's category or an EventEx' severity.
 pub(super) type Category<'a> = Option<&'a str>;

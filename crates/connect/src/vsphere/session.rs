@@ -3,17 +3,24 @@
 //! Everything that is made is given back, also on the ways out of a failure: a vCenter grants 32
 //! collectors, and vcsim does not even free them with the session.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use pluvio_clouds::vsphere::{
     Client, EntityFilter, Error as CallError, EventFilter, FaultKind, MoRef, Page, Recursion,
     ServiceContent,
 };
-use pluvio_net::HttpClient;
+use pluvio_net::{HttpClient, HttpError};
 use tracing::debug;
 
-use super::{Error, config::Settings};
+use super::{Error, config::Settings, place::plain_uuid};
 
 /// Most events of one read: the server's own limit.
 pub(super) const PAGE_EVENTS_MAX: u32 = 1000;
@@ -25,6 +32,7 @@ const BELL_PAGE_EVENTS: u32 = 1;
 pub(super) struct Session {
     pub(super) client: Client,
     pub(super) content: ServiceContent,
+    page_events: Arc<AtomicU32>,
 }
 
 impl Session {
@@ -46,12 +54,13 @@ impl Session {
         }
         let content = client.service_content().await?;
         client.login(&content.session_manager, username.expose(), &password).await?;
-        Ok(Self { client, content })
+        Ok(Self { client, content, page_events: Arc::clone(&settings.page_events) })
     }
 
-    /// The identity of this vCenter; empty where it does not tell.
-    pub(super) fn uuid(&self) -> &str {
-        self.content.about.instance_uuid.as_deref().unwrap_or_default()
+    /// The identity of this vCenter, in the form that a position holds; empty where it does not
+    /// tell.
+    pub(super) fn uuid(&self) -> String {
+        plain_uuid(self.content.about.instance_uuid.as_deref().unwrap_or_default())
     }
 
     /// Which category each class and event type has; nothing where the account may not see it.
@@ -90,9 +99,20 @@ impl Session {
         Ok(self.client.query_events(&self.content.event_manager, &filter).await?)
     }
 
-    /// The next page of a collector.
+    /// The next page of a collector. One that is too large to take fails, and the next connection
+    /// asks for half of it.
     pub(super) async fn read(&self, collector: &MoRef) -> Result<Page, Error> {
-        Ok(self.client.read_next_events(collector, PAGE_EVENTS_MAX).await?)
+        let events = self.page_events();
+        let page = self.client.read_next_events(collector, events as u32).await;
+        if let Err(CallError::Transport { source: HttpError::TooLarge { .. }, .. }) = &page {
+            self.page_events.store((events as u32 / 2).max(1), Ordering::Relaxed);
+        }
+        Ok(page?)
+    }
+
+    /// Most events of one read now.
+    pub(super) fn page_events(&self) -> usize {
+        self.page_events.load(Ordering::Relaxed) as usize
     }
 
     /// Frees a collector; it may be gone already.
@@ -166,7 +186,7 @@ impl Cursor {
         Ok(Self { collector, bell })
     }
 
-    /// Waits for news, at most [`WAIT_MAX`] or `wait_max`. `true`: there may be some.
+    /// Waits for news, at most [`WAIT_MAX`] or `wait_max`. `true`: the bell rang.
     pub(super) async fn wait(
         &mut self,
         session: &Session,
@@ -174,7 +194,7 @@ impl Cursor {
     ) -> Result<bool, Error> {
         let Some(bell) = &mut self.bell else {
             tokio::time::sleep(POLL_INTERVAL).await;
-            return Ok(true);
+            return Ok(false);
         };
         let (on, version) = (&bell.property_collector, bell.version.as_deref());
         let news = session.client.wait_for_updates(on, version, WAIT_MAX.min(wait_max)).await;
@@ -194,10 +214,12 @@ impl Cursor {
 
     /// Gives everything back.
     pub(super) async fn close(self, session: &Session) {
-        if let Some(bell) = self.bell {
-            bell.take_down(session).await;
-        }
-        session.free(&self.collector).await;
+        let bell = async {
+            if let Some(bell) = self.bell {
+                bell.take_down(session).await;
+            }
+        };
+        tokio::join!(bell, session.free(&self.collector));
     }
 }
 

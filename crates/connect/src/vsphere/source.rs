@@ -13,7 +13,7 @@ use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use pluvio_clouds::vsphere::{Malformed, NativeEvent, Page};
-use pluvio_log::{EventId, Offset, Record};
+use pluvio_log::{EventId, Offset, Position, Record};
 use pluvio_runtime::{Connection, History, Pull, Resume, Source};
 use tokio::{task::JoinHandle, time::Instant};
 use tracing::{info, warn};
@@ -47,6 +47,8 @@ pub struct Reading {
     categories: HashMap<String, String>,
     /// Since when the re-list must show something known; `None` once it did.
     expects_known_since: Option<Timestamp>,
+    /// The place of a first connection, to be noted before anything is read.
+    unannounced: Option<Position>,
     /// Looks without the bell that are left since events came.
     looks_in_flow: u32,
     /// Looks since a ring that gave nothing.
@@ -147,12 +149,15 @@ impl Source for Vsphere {
         match self.begin(&session, &resume).await {
             Ok((cursor, place, categories)) => {
                 let reaches_back = self.reaches_back_to(&place, Timestamp::MAX);
+                let is_first = resume.position.is_none();
+                let unannounced = is_first.then(|| place.position()).transpose()?;
                 Ok(Reading {
                     expects_known_since: place.last.filter(|last| *last >= reaches_back),
                     sweep: Sweep::new(self.settings.sweep, resume.position.is_some()),
                     ledger: Ledger::new(place),
                     history: resume.history,
                     settings: Arc::clone(&self.settings),
+                    unannounced,
                     looks_in_flow: 0,
                     vain_rings: 0,
                     ahead: None,
@@ -176,7 +181,7 @@ impl Vsphere {
         resume: &Resume,
     ) -> Result<(Cursor, Place, HashMap<String, String>), Error> {
         let now = session.client.current_time().await?;
-        let place = self.place(session.uuid(), resume, now)?;
+        let place = self.place(&session.uuid(), resume, now)?;
         let from = self.reaches_back_to(&place, now);
         info!(source = %resume.history.source(), %from, epoch = place.epoch, "reading events");
         let categories = session.categories().await;
@@ -187,10 +192,13 @@ impl Vsphere {
     /// The stored place; at the first start, `begin` ago by the vCenter's clock.
     fn place(&self, uuid: &str, resume: &Resume, now: Timestamp) -> Result<Place, Error> {
         let Some(position) = &resume.position else {
-            let begin = now.checked_sub(self.settings.begin).unwrap_or(now);
+            let begin = now.checked_sub(self.settings.begin).unwrap_or(Timestamp::UNIX_EPOCH);
             return Ok(Place::first(uuid.to_owned(), begin));
         };
         let mut place = Place::parse(position)?;
+        if place.uuid.is_empty() {
+            uuid.clone_into(&mut place.uuid);
+        }
         if place.uuid != uuid && !uuid.is_empty() {
             warn!(source = %resume.history.source(), was = place.uuid, is = uuid,
                 "this is another vCenter than the one read before: its keys begin anew");
@@ -211,6 +219,10 @@ impl Connection for Reading {
     type Error = Error;
 
     async fn next(&mut self) -> Result<Pull, Error> {
+        if let Some(begin) = self.unannounced.take() {
+            // What happens while this first connection is lost must not fall before a new `begin`.
+            return Ok(Pull { checkpoint: Some(begin), ..Pull::default() });
+        }
         let ends = Instant::now() + LOOK_MAX;
         loop {
             let page = self.next_page().await?;
@@ -218,7 +230,7 @@ impl Connection for Reading {
                 self.vain_rings = 0;
                 self.looks_in_flow = LOOKS_IN_FLOW;
                 let records = self.records(page).await?;
-                if records.is_empty() {
+                if records.is_empty() && Instant::now() < ends {
                     continue;
                 }
                 return Ok(pull(records));
@@ -228,11 +240,11 @@ impl Connection for Reading {
                 tokio::time::sleep(LOOK_IN_FLOW_AFTER).await;
                 continue;
             }
-            if let Some(gap) = self.gap_of_an_empty_list().await? {
-                return Ok(pull(vec![gap]));
+            if let Some(records) = self.instead_of_an_empty_list().await? {
+                return Ok(pull(records));
             }
             if let Some(records) = self.sweep_a_page().await? {
-                if records.is_empty() {
+                if records.is_empty() && Instant::now() < ends {
                     continue;
                 }
                 return Ok(pull(records));
@@ -243,6 +255,8 @@ impl Connection for Reading {
                 if !records.is_empty() {
                     return Ok(pull(records));
                 }
+                // A bell that rings for nothing must not make a loop of questions.
+                tokio::time::sleep(LOOK_AGAIN_AFTER).await;
             }
             let left = ends.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -282,7 +296,7 @@ impl Reading {
             },
             None => self.session.read(&self.cursor.collector).await?,
         };
-        if page.events.len() >= PAGE_EVENTS_MAX as usize {
+        if page.events.len() >= self.session.page_events() {
             let (session, collector) = (Arc::clone(&self.session), self.cursor.collector.clone());
             self.ahead = Some(tokio::spawn(async move { session.read(&collector).await }));
         }
@@ -355,7 +369,9 @@ impl Reading {
             }
             Err(malformed) => self.settings.mapping.malformed(id, malformed)?,
         };
-        let wished = key.filter(|_| self.settings.keys_are_offsets);
+        // Keys have 32 bits; what claims to be a greater one must not use up the offsets.
+        let is_key = |key: &i64| self.settings.keys_are_offsets && i32::try_from(*key).is_ok();
+        let wished = key.filter(is_key);
         let at_least = wished.and_then(Offset::new);
         let position = self.ledger.place.position()?;
         Ok(Record { event, source: self.history.source().clone(), position, at_least })
@@ -372,19 +388,36 @@ impl Reading {
         Ok(Record { event, source: self.history.source().clone(), position, at_least: None })
     }
 
-    async fn gap_of_an_empty_list(&mut self) -> Result<Option<Record>, Error> {
-        let Some(since) = self.expects_known_since.take() else { return Ok(None) };
+    /// The cursor shows nothing where something known is expected. An empty page proves little, so
+    /// the vCenter is asked without it; what comes then is taken, a gap event before it if nothing
+    /// of it is known.
+    async fn instead_of_an_empty_list(&mut self) -> Result<Option<Vec<Record>>, Error> {
+        let Some(since) = self.expects_known_since else { return Ok(None) };
         let now = self.session.client.current_time().await?;
+        let begin = since.checked_sub(SAME_SECOND).unwrap_or(since).max(self.ledger.place.begin);
+        let page = self.oldest_without_cursor(begin, now).await?;
+        if !page.events.is_empty() {
+            return self.records(page).await.map(Some);
+        }
+        self.expects_known_since = None;
         let gap = self.gap(self.ledger.place.clone(), since, Some(now))?;
         self.ledger.place.last = None;
-        Ok(Some(gap))
+        Ok(Some(vec![gap]))
+    }
+
+    /// A sweep may only list what the log would recognise.
+    fn sweep_from(&self) -> Result<Timestamp, Error> {
+        let begin = self.ledger.place.begin;
+        let forgotten = self.history.forgotten_until()?;
+        let remembered = forgotten.and_then(|until| until.checked_add(self.settings.overlap).ok());
+        Ok(remembered.map_or(begin, |from| from.max(begin)))
     }
 
     /// Lists one page of the sweep; `None` when none runs.
     async fn sweep_a_page(&mut self) -> Result<Option<Vec<Record>>, Error> {
         if self.sweep.is_due() {
             let now = self.session.client.current_time().await?;
-            self.sweep.plan(self.ledger.place.begin, now);
+            self.sweep.plan(self.sweep_from()?, now);
         }
         if self.sweep.collector.is_none() {
             let Some((from, to)) = self.sweep.next_slice() else { return Ok(None) };

@@ -8,7 +8,10 @@ use std::sync::Arc;
 
 use cel::{Context, Program, Value, objects::Key};
 
-use super::{EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, FilterError};
+use super::{
+    EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, EXPRESSION_OPERATORS_MAX,
+    FilterError,
+};
 use crate::{AttributeValue, Data, Event};
 
 #[derive(Clone)]
@@ -28,12 +31,7 @@ impl Expression {
         if cel.len() > EXPRESSION_BYTES_MAX {
             return Err(FilterError::TooLong(cel.len()));
         }
-        if depth(cel) > EXPRESSION_DEPTH_MAX {
-            return Err(FilterError::TooDeep);
-        }
-        if loops(cel) > EXPRESSION_LOOPS_MAX {
-            return Err(FilterError::TooManyLoops);
-        }
+        check_cost(cel)?;
         let program =
             Program::compile(cel).map_err(|error| FilterError::Syntax(one_line(&error)))?;
         let variables = program.references().variables().into_iter().map(str::to_owned).collect();
@@ -93,6 +91,48 @@ fn value(json: serde_json::Value) -> Value {
             Value::Map(members.collect::<std::collections::HashMap<_, _>>().into())
         }
     }
+}
+
+/// Refuses what could overflow the parser's stack or run for ever, before it is parsed. Text in
+/// string literals counts, too: a filter that needs more is better written otherwise.
+fn check_cost(cel: &str) -> Result<(), FilterError> {
+    if without_strings(cel).contains("//") {
+        return Err(FilterError::Comment);
+    }
+    if depth(cel) > EXPRESSION_DEPTH_MAX {
+        return Err(FilterError::TooDeep);
+    }
+    let is_operator = |c: &char| "+-*/%.<>=&|?:!,".contains(*c);
+    let bare = without_strings(cel);
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let words = bare.split(|c| !is_word(c)).filter(|word| *word == "in").count();
+    if bare.chars().filter(is_operator).count() + words > EXPRESSION_OPERATORS_MAX {
+        return Err(FilterError::TooManyOperators);
+    }
+    if loops(cel) > EXPRESSION_LOOPS_MAX {
+        return Err(FilterError::TooManyLoops);
+    }
+    if cel.contains("matches") && cel.contains('{') {
+        return Err(FilterError::CountedRepetition);
+    }
+    Ok(())
+}
+
+/// The expression with the insides of its plain string literals left out. Raw and triple-quoted
+/// literals are taken apart wrongly, which only counts too much of them.
+fn without_strings(cel: &str) -> String {
+    let (mut out, mut quote, mut is_escaped) = (String::new(), None, false);
+    for c in cel.chars() {
+        match quote {
+            Some(_) if is_escaped => is_escaped = false,
+            Some(_) if c == '\\' => is_escaped = true,
+            Some(open) if c == open => quote = None,
+            Some(_) => {}
+            None if c == '"' || c == '\'' => quote = Some(c),
+            None => out.push(c),
+        }
+    }
+    out
 }
 
 fn depth(cel: &str) -> usize {

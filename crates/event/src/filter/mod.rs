@@ -44,15 +44,26 @@ pub enum FilterError {
         "filter expression loops more than {EXPRESSION_LOOPS_MAX} times (all, exists, map, filter)"
     )]
     TooManyLoops,
+    /// The expression holds more operators than [`EXPRESSION_OPERATORS_MAX`].
+    #[error("filter expression has more than {EXPRESSION_OPERATORS_MAX} operators")]
+    TooManyOperators,
+    /// A comment could hide a loop.
+    #[error("filter expression holds a comment (`//`); leave it out")]
+    Comment,
+    /// A counted repetition in a regular expression can cost more than all else together.
+    #[error("filter expression uses `matches` and `{{`; counted repetitions are not taken")]
+    CountedRepetition,
 }
 
 /// Longest expression taken: a person's filter has tens of bytes, and parsing is not linear.
 pub const EXPRESSION_BYTES_MAX: usize = 4096;
-/// Deepest nesting of brackets taken: the parser recurses.
-pub const EXPRESSION_DEPTH_MAX: usize = 32;
+/// Deepest nesting of brackets taken: the parser recurses, and 32 overflow a stack of 2 MiB.
+pub const EXPRESSION_DEPTH_MAX: usize = 8;
+/// Most operators taken, `.` among them: a chain of them nests as brackets do.
+pub const EXPRESSION_OPERATORS_MAX: usize = 64;
 
 /// Most loops taken: each may run over a whole payload, and nested they multiply.
-pub const EXPRESSION_LOOPS_MAX: usize = 2;
+pub const EXPRESSION_LOOPS_MAX: usize = 1;
 
 impl Filter {
     /// Adds a pattern for `type`; several are alternatives.

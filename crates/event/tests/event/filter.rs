@@ -36,8 +36,46 @@ fn an_expression_that_cannot_be_is_refused_when_the_filter_is_made() {
     assert!(matches!(refused("type =="), FilterError::Syntax(_)));
     assert!(matches!(refused(&"(".repeat(2000)), FilterError::TooDeep));
     assert!(matches!(refused(&" ".repeat(5000)), FilterError::TooLong(5000)));
-    let nested = "data.a.all(x, data.a.all(y, data.a.all(z, x == y)))";
+    let nested = "data.a.all(x, data.a.all(y, x == y))";
     assert!(matches!(refused(nested), FilterError::TooManyLoops));
+    let hidden = "data.a.all//\n(x, data.a.all//\n(y, x == y))";
+    assert!(matches!(refused(hidden), FilterError::Comment));
+    let chain = format!("data{} == 1", ".a".repeat(1990));
+    assert!(matches!(refused(&chain), FilterError::TooManyOperators));
+    let repeated = r#"type.matches("(a{100}){100}")"#;
+    assert!(matches!(refused(repeated), FilterError::CountedRepetition));
+}
+
+#[test]
+fn a_slash_within_a_text_is_no_comment() {
+    assert!(!passes(r#"source == "https://other.example.org/sdk""#));
+    assert!(passes(r#"source == 'https://vc.example.org/sdk'"#));
+}
+
+/// A worker has a stack of 8 MiB, of which half must do even without optimization: an overflow would
+/// end the process.
+#[test]
+fn the_costliest_expressions_taken_fit_into_a_workers_stack() {
+    let shapes = [
+        format!("{}true{}", "(".repeat(8), ")".repeat(8)),
+        format!("data{} == 1", ".a".repeat(62)),
+        vec!["1"; 60].join("+"),
+        vec!["true"; 30].join("&&"),
+        vec!["true"; 30].join("||"),
+        vec!["1"; 30].join("=="),
+        format!("{}true", "!".repeat(60)),
+        format!("{}1 == 1", "-".repeat(60)),
+        format!("{}1", "true?1:".repeat(30)),
+        format!("{}1{}", "[".repeat(8), "]".repeat(8)),
+    ];
+    let run = move || {
+        for shape in &shapes {
+            if let Ok(filter) = Filter::default().and_expression(shape) {
+                filter.matches(&vm_powered_on());
+            }
+        }
+    };
+    std::thread::Builder::new().stack_size(4 << 20).spawn(run).unwrap().join().unwrap();
 }
 
 #[test]

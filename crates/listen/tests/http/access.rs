@@ -28,10 +28,10 @@ fn table() -> AccessTable {
     let own = Filter::default().and_expression("account == 'acme'").unwrap();
     let only = Streams::Matching(vec![Pattern::new("events")]);
     let mut table = AccessTable::closed();
-    table.add_bearer("acme-token", principal("acme", only, &[Verb::Read], own));
+    table.add_bearer("acme-token", principal("acme", only, &[Verb::Read], own)).unwrap();
     let both = [Verb::Read, Verb::Status];
     let operator = principal("operator", Streams::All, &both, Filter::default());
-    table.add_bearer("operator-token", operator);
+    table.add_bearer("operator-token", operator).unwrap();
     let auditor = principal("auditor", Streams::All, &[Verb::Read], Filter::default());
     table.add_password("pa55:word", auditor);
     table

@@ -9,6 +9,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
+use pluvio_event::Event;
 
 use crate::{EventId, Offset};
 
@@ -17,28 +18,32 @@ const OUTLIVES: SignedDuration = SignedDuration::from_hours(25);
 
 pub(super) struct Ids {
     hasher: RandomState,
-    newest: HashMap<u64, Offset>,
+    newest: HashMap<u64, (Offset, Option<Timestamp>)>,
     /// In the order of appending, to forget by.
     queue: VecDeque<(Offset, Timestamp, u64)>,
     ids_max: usize,
+    /// When the newest id was recorded that had to go although it was not its time.
+    pub(super) forgotten_until: Option<Timestamp>,
 }
 
 impl Ids {
     pub(super) fn new(ids_max: usize) -> Self {
-        let newest = HashMap::new();
-        Self { hasher: RandomState::new(), newest, queue: VecDeque::new(), ids_max }
+        let (newest, queue) = (HashMap::new(), VecDeque::new());
+        Self { hasher: RandomState::new(), newest, queue, ids_max, forgotten_until: None }
     }
 
-    pub(super) fn insert(&mut self, source: &str, id: &str, offset: Offset, recorded: Timestamp) {
-        let hash = self.hash(source, id);
-        self.newest.insert(hash, offset);
+    pub(super) fn insert(&mut self, event: &Event, offset: Offset, recorded: Timestamp) {
+        let hash = self.hash(event.source(), event.id());
+        self.newest.insert(hash, (offset, event.time()));
         self.queue.push_back((offset, recorded, hash));
         while self.queue.len() > self.ids_max {
+            self.forgotten_until = self.queue.front().map(|(_, recorded, _)| *recorded);
             self.forget_oldest();
         }
     }
 
-    pub(super) fn get(&self, id: &EventId) -> Option<Offset> {
+    /// The newest record's offset and its event's own time.
+    pub(super) fn get(&self, id: &EventId) -> Option<(Offset, Option<Timestamp>)> {
         self.newest.get(&self.hash(&id.source, &id.id)).copied()
     }
 
@@ -54,7 +59,7 @@ impl Ids {
 
     fn forget_oldest(&mut self) {
         let Some((offset, _, hash)) = self.queue.pop_front() else { return };
-        if self.newest.get(&hash) == Some(&offset) {
+        if self.newest.get(&hash).is_some_and(|(newest, _)| *newest == offset) {
             self.newest.remove(&hash);
         }
     }

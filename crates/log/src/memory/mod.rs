@@ -11,6 +11,7 @@ mod state;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::{sync::watch, time::Instant};
@@ -60,6 +61,21 @@ struct Stream {
     next: watch::Sender<Offset>,
 }
 
+impl Stream {
+    /// Wakes readers. Two appends may come here in the other order than they were given offsets, so
+    /// it never goes back.
+    fn reached(&self, end: Offset) {
+        self.next.send_if_modified(|next| {
+            let is_news = *next < end;
+            *next = end.max(*next);
+            is_news
+        });
+    }
+}
+
+/// Longest wait of one read; a day is for ever.
+const WAIT_MAX: Duration = Duration::from_secs(86_400);
+
 impl Memory {
     /// An empty log.
     pub fn new(config: MemoryConfig) -> Self {
@@ -107,9 +123,7 @@ impl Log for Memory {
             state.retain(&self.config.retention, now);
             span
         };
-        if span.start < span.end {
-            stream.next.send_replace(span.end);
-        }
+        stream.reached(span.end);
         Ok(span)
     }
 
@@ -127,7 +141,7 @@ impl Log for Memory {
         let stream = self.readable(s)?;
         // Before the first look, so that nothing written between look and wait is missed.
         let mut next = stream.next.subscribe();
-        let deadline = Instant::now() + l.wait;
+        let deadline = Instant::now() + l.wait.min(WAIT_MAX);
         loop {
             next.borrow_and_update();
             let chunk = lock(&stream.state).read(from, &l)?;
@@ -152,8 +166,14 @@ impl Log for Memory {
         ids: &[EventId],
     ) -> Result<Vec<Option<Found>>, ReadError> {
         let stream = self.readable(stream)?;
-        let state = lock(&stream.state);
-        Ok(ids.iter().map(|id| state.find(id)).collect())
+        let candidates: Vec<_> = {
+            let state = lock(&stream.state);
+            ids.iter().map(|id| state.candidate(id)).collect()
+        };
+        let confirmed = |(id, candidate): (&EventId, Option<state::Candidate>)| {
+            candidate.and_then(|candidate| candidate.confirmed(id))
+        };
+        Ok(ids.iter().zip(candidates).map(confirmed).collect())
     }
 
     async fn trim(&self, stream: &StreamName, before: Offset) -> Result<(), ReadError> {
@@ -163,7 +183,7 @@ impl Log for Memory {
             state.trim(before);
             state.extent().next
         };
-        stream.next.send_replace(next);
+        stream.reached(next);
         Ok(())
     }
 

@@ -70,6 +70,7 @@ impl State {
             next: self.next,
             records: self.records - hidden as u64,
             bytes: self.bytes,
+            ids_forgotten_until: self.ids.forgotten_until,
         }
     }
 
@@ -93,11 +94,14 @@ impl State {
             return Err(AppendError::NoOffsetLeft(stream.clone()));
         }
         let span = Span { start: offsets.first().copied().unwrap_or(next), end: next };
+        if records.is_empty() {
+            return Ok(span);
+        }
         self.recorded = self.recorded.max(whole_milliseconds(now));
         let mut stored = Vec::with_capacity(records.len());
         for ((record, value), offset) in records.into_iter().zip(encoded).zip(offsets) {
             let Record { event, source, position, .. } = record;
-            self.ids.insert(event.source(), event.id(), offset, self.recorded);
+            self.ids.insert(&event, offset, self.recorded);
             self.positions.insert(source, position);
             let key = event.subject().map(|subject| Bytes::copy_from_slice(subject.as_bytes()));
             stored.push(StoredRecord { offset, recorded: self.recorded, key, value });
@@ -147,6 +151,7 @@ impl State {
             Seek::Start => earliest,
             Seek::End => extent.next,
             Seek::Time(time) => {
+                let time = whole_milliseconds(time);
                 let at = self.batches.partition_point(|batch| recorded(batch) < time);
                 self.batches.get(at).map_or(extent.next, |batch| batch.first().max(earliest))
             }
@@ -172,13 +177,14 @@ impl State {
     }
 
     pub(super) fn find(&self, id: &EventId) -> Option<Found> {
-        let offset = self.ids.get(id)?;
-        if offset < self.start {
-            return Some(Found { offset, time: None });
-        }
-        let event = self.get(offset)?.event().ok()?;
-        (event.id() == id.id && event.source() == id.source)
-            .then(|| Found { offset, time: event.time() })
+        self.candidate(id)?.confirmed(id)
+    }
+
+    /// What the index says of `id`, with the record to confirm it by where that still stands.
+    pub(super) fn candidate(&self, id: &EventId) -> Option<Candidate> {
+        let (offset, time) = self.ids.get(id)?;
+        let record = if offset < self.start { None } else { Some(self.get(offset)?.clone()) };
+        Some(Candidate { found: Found { offset, time }, record })
     }
 
     fn get(&self, offset: Offset) -> Option<&StoredRecord> {
@@ -220,6 +226,21 @@ impl State {
         self.records -= batch.records().len() as u64;
         self.bytes -= batch.bytes();
         Some(batch)
+    }
+}
+
+/// A hit of the index, to be confirmed without the lock.
+pub(super) struct Candidate {
+    found: Found,
+    record: Option<StoredRecord>,
+}
+
+impl Candidate {
+    /// Whether the record, where it stands, is of `id` and not of one with the same hash.
+    pub(super) fn confirmed(self, id: &EventId) -> Option<Found> {
+        let Some(record) = self.record else { return Some(self.found) };
+        let event = record.event().ok()?;
+        (event.id() == id.id && event.source() == id.source).then_some(self.found)
     }
 }
 

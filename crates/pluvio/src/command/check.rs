@@ -12,7 +12,14 @@ pub(crate) fn check(path: &Path, options: &Check) -> Result<(), Failed> {
     } else {
         config::load(path)?
     };
-    let sources = configuration.sources()?;
+    let (access, sources) = (configuration.access(), configuration.sources());
+    let sources = match (access, sources) {
+        (Ok(_), Ok(sources)) => sources,
+        (access, sources) => {
+            let problems = access.err().into_iter().chain(sources.err()).flatten();
+            return Err(Failed::Configuration(problems.collect()));
+        }
+    };
     if !options.connect {
         print_line(&format!("configuration is valid: {} sources", sources.len()));
         return Ok(());

@@ -59,10 +59,19 @@ impl Failed {
 
 /// Runs a command that waits for things.
 fn block_on(work: impl Future<Output = Result<(), Failed>>) -> Result<(), Failed> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.enable_all().thread_stack_size(STACK_BYTES).build();
     let runtime = runtime.map_err(|error| anyhow::Error::new(error).context("failed to start"))?;
-    runtime.block_on(work)
+    let done = runtime.block_on(work);
+    // Nothing that is still busy, a hostile filter for instance, may keep the process from ending.
+    runtime.shutdown_timeout(SHUTDOWN_MAX);
+    done
 }
+
+/// Of each worker, address space only: four times what the deepest filter that is taken needs.
+const STACK_BYTES: usize = 8 << 20;
+/// For tasks that nobody waits for any more.
+const SHUTDOWN_MAX: std::time::Duration = std::time::Duration::from_millis(200);
 
 /// Resolves when somebody asks the process to stop: Ctrl-C or SIGTERM.
 async fn stopped() -> anyhow::Result<&'static str> {

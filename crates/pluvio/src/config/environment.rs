@@ -46,6 +46,9 @@ fn configuration(lookup: Lookup<'_>) -> Result<Configuration, Vec<Problem>> {
         record_max: ByteSize(read.number("LOG_MAX_RECORD_SIZE_BYTES", 512 << 10)),
         ..LogSection::default()
     };
+    if let Some(wrong) = log.wrong_record_max() {
+        read.problem("LOG_MAX_RECORD_SIZE_BYTES", wrong);
+    }
     let port = read.number("PORT", 8080);
     let port = u16::try_from(port).unwrap_or_else(|_| {
         read.problem("PORT", format!("`{port}` is no port; use 1 to 65535"));
@@ -96,7 +99,7 @@ fn assembled(log: LogSection, vcenter: vsphere::Config, http: http::Config) -> C
     };
     let build = Box::new(move |context| registry::build_http(http, context));
     let listeners = vec![ListenerSection { place, listen: None, build }];
-    let principals = BTreeMap::new();
+    let principals = Vec::new();
     Configuration { log, principals, sources: sources.into_iter().collect(), listeners }
 }
 

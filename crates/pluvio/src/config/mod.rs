@@ -14,6 +14,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use pluvio_listen::http;
 use pluvio_log::{LogHandle, SourceName, StreamName};
+use pluvio_runtime::AccessTable;
 use serde_json::Value as Json;
 use toml::{
     Spanned,
@@ -30,7 +31,7 @@ pub(crate) use template::{schema, template};
 use crate::registry::{self, BuildError, BuiltListener, BuiltSource, SourceSlot};
 use document::{Document, suggestion};
 use inspect::{Inspection, unknown_key};
-use sections::{PrincipalSection, access};
+use sections::PrincipalSection;
 
 /// What a source's section may hold beside the component's own keys.
 const SOURCE_KEYS: [&str; 2] = ["type", "stream"];
@@ -39,7 +40,7 @@ const SECTIONS: [&str; 4] = ["log", "principals", "sources", "listeners"];
 /// A configuration in which every key is known and every value has its type.
 pub(crate) struct Configuration {
     pub(crate) log: LogSection,
-    principals: BTreeMap<String, PrincipalSection>,
+    principals: Vec<(Place, PrincipalSection)>,
     sources: Vec<SourceSection>,
     listeners: Vec<ListenerSection>,
 }
@@ -87,7 +88,7 @@ fn parse(document: &Document) -> Result<Configuration, Vec<Problem>> {
     let (root, mut problems) = document.parse();
     let mut configuration = Configuration {
         log: LogSection::default(),
-        principals: BTreeMap::new(),
+        principals: Vec::new(),
         sources: Vec::new(),
         listeners: Vec::new(),
     };
@@ -96,6 +97,9 @@ fn parse(document: &Document) -> Result<Configuration, Vec<Problem>> {
         match (key.get_ref().as_ref(), value.get_ref()) {
             ("log", DeValue::Table(_)) => {
                 if let Some(log) = reader.plain::<LogSection>("[log]", value) {
+                    if let Some(wrong) = log.wrong_record_max() {
+                        reader.problem(value, format!("`record_max` of [log]: {wrong}"));
+                    }
                     configuration.log = log;
                 }
             }
@@ -146,7 +150,7 @@ impl Reader<'_> {
         match section {
             "principals" => {
                 if let Some(principal) = self.plain::<PrincipalSection>(&path, value) {
-                    into.principals.insert(place.name, principal);
+                    into.principals.push((place, principal));
                 }
             }
             "sources" => self.source(&path, place, name, value, into),
@@ -359,6 +363,20 @@ impl Configuration {
         if problems.is_empty() { Ok(ready) } else { Err(problems) }
     }
 
+    /// Everybody who is let in; open to all if nobody is named.
+    pub(crate) fn access(&self) -> Result<AccessTable, Vec<Problem>> {
+        if self.principals.is_empty() {
+            return Ok(AccessTable::open());
+        }
+        let (mut table, mut problems) = (AccessTable::closed(), Vec::new());
+        for (place, section) in &self.principals {
+            if let Err((key, message)) = section.add_to(&place.name, &mut table) {
+                problems.push(place.problem(Some(key), format!("`{key}`: {message}")));
+            }
+        }
+        if problems.is_empty() { Ok(table) } else { Err(problems) }
+    }
+
     /// Makes all listeners and binds their sockets. Without any, HTTP on its default address.
     pub(crate) fn listeners(
         &mut self,
@@ -366,10 +384,7 @@ impl Configuration {
         status: &pluvio_runtime::status::StatusBoard,
         metrics: &registry::Metrics,
     ) -> Result<Vec<(String, BuiltListener)>, Vec<Problem>> {
-        let table = access(&self.principals).map_err(|(name, (key, message))| {
-            let place = format!("[principals.{name}] {key}");
-            vec![Problem { place, message }]
-        })?;
+        let table = self.access()?;
         let context = http::Context {
             log: log.clone(),
             stream: StreamName::events(),

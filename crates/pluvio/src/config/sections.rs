@@ -1,12 +1,12 @@
 //! The sections that belong to no component: `[log]` and `[principals]`.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use pluvio_event::{Filter, Pattern};
 use pluvio_log::{MemoryConfig, Retention};
 use pluvio_net::{SecretError, SecretSource};
 use pluvio_runtime::{
-    AccessTable, Principal, Streams, Verb,
+    ATTRIBUTES_BYTES_MAX, AccessTable, Chain, Principal, Streams, Verb,
     unit::{ByteSize, Period},
 };
 use schemars::JsonSchema;
@@ -61,6 +61,12 @@ impl LogSection {
         MemoryConfig { retention, record_bytes_max, ..MemoryConfig::default() }
     }
 
+    /// What is wrong with the limit of records, if anything.
+    pub(crate) fn wrong_record_max(&self) -> Option<String> {
+        let min = ByteSize(ATTRIBUTES_BYTES_MAX as u64);
+        (self.record_max < min).then(|| format!("{} is too small; at least {min}", self.record_max))
+    }
+
     pub(crate) fn record_bytes_max(&self) -> usize {
         usize::try_from(self.record_max.0).unwrap_or(usize::MAX)
     }
@@ -95,22 +101,9 @@ fn read() -> Vec<Verb> {
 /// Why a principal cannot be: the key and the reason.
 pub(crate) type KeyError = (&'static str, String);
 
-/// The table of everybody; open to all if nobody is named.
-pub(crate) fn access(
-    principals: &BTreeMap<String, PrincipalSection>,
-) -> Result<AccessTable, (String, KeyError)> {
-    if principals.is_empty() {
-        return Ok(AccessTable::open());
-    }
-    let mut table = AccessTable::closed();
-    for (name, section) in principals {
-        section.add_to(name, &mut table).map_err(|error| (name.clone(), error))?;
-    }
-    Ok(table)
-}
-
 impl PrincipalSection {
-    fn add_to(&self, name: &str, table: &mut AccessTable) -> Result<(), KeyError> {
+    /// Lets the principal called `name` in.
+    pub(crate) fn add_to(&self, name: &str, table: &mut AccessTable) -> Result<(), KeyError> {
         let mut filter = Filter::default();
         if let Some(cel) = &self.filter {
             filter = filter.and_expression(cel).map_err(|e| ("filter", e.to_string()))?;
@@ -122,14 +115,19 @@ impl PrincipalSection {
             verbs: self.verbs.iter().copied().collect(),
             filter,
         });
+        if self.verbs.is_empty() {
+            return Err(("verbs", "give at least one of `read`, `write`, `status`".to_owned()));
+        }
         if self.token.is_none() && self.password.is_none() {
             return Err(("token", "set `token` or `password`: nobody could be this".to_owned()));
         }
-        let secret = |key, source: &SecretSource| {
-            source.resolve().map_err(|error: SecretError| (key, error.to_string()))
+        let secret = |key, source: &SecretSource| match source.resolve() {
+            Ok(secret) if secret.is_empty() => Err((key, "is empty".to_owned())),
+            resolved => resolved.map_err(|error: SecretError| (key, Chain(&error).to_string())),
         };
         if let Some(token) = &self.token {
-            table.add_bearer(secret("token", token)?.expose(), Arc::clone(&principal));
+            let added = table.add_bearer(secret("token", token)?.expose(), Arc::clone(&principal));
+            added.map_err(|error| ("token", error.to_string()))?;
         }
         if let Some(password) = &self.password {
             table.add_password(secret("password", password)?.expose(), principal);

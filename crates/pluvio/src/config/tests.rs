@@ -8,7 +8,8 @@ fn problems(text: &str) -> Vec<String> {
         Ok(configuration) => configuration,
         Err(problems) => return problems.iter().map(ToString::to_string).collect(),
     };
-    let problems = configuration.sources().err().unwrap_or_default();
+    let mut problems = configuration.sources().err().unwrap_or_default();
+    problems.extend(configuration.access().err().unwrap_or_default());
     problems.iter().map(ToString::to_string).collect()
 }
 
@@ -60,6 +61,28 @@ fn one_cloud_under_two_names_is_refused() {
     let problems = problems(&format!("{VCENTER}{again}"));
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert!(problems[0].contains("like [sources.vc]"), "{problems:?}");
+}
+
+#[test]
+fn principals_that_cannot_be_are_all_told_with_their_places() {
+    let text = "[principals.a]\ntoken = \"t\"\nfilter = 'account =='\n[principals.b]\n\
+                token = \"t\"\n[principals.c]\ntoken = \"t\"\n[principals.d]\nverbs = []\n";
+    let problems = problems(text);
+    let begins = [
+        "pluvio.toml:3:10: `filter`: ",
+        "pluvio.toml:7:9: `token`: the token is also that \
+                  of principal `b`",
+        "pluvio.toml:9:9: `verbs`: ",
+    ];
+    assert_eq!(problems.len(), begins.len(), "{problems:#?}");
+    for (problem, beginning) in problems.iter().zip(begins) {
+        assert!(problem.starts_with(beginning), "{problem}");
+    }
+}
+
+#[test]
+fn a_limit_that_no_event_could_keep_is_refused() {
+    assert!(problems("[log]\nrecord_max = \"0 B\"\n")[0].contains("at least 64 KiB"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::{ops::Range, time::Duration};
 
 use crate::Response;
 
-/// Exponential back-off with jitter, one for each kind of failure's severity.
+/// Exponential back-off with jitter; what a failure asks for decides the range.
 #[derive(Clone, Debug, Default)]
 pub struct Backoff {
     failures: u32,

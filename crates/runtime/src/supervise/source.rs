@@ -88,14 +88,15 @@ pub(super) async fn run<S: Source>(
     let mut backoff = Backoff::default();
     while !drain.is_cancelled() {
         reporter.state(State::Connecting);
-        let begun = Instant::now();
-        let attempt = AssertUnwindSafe(attempt(&mut source, &context, &reporter, &drain));
+        let mut connected_at = None;
+        let attempt = attempt(&mut source, &context, &reporter, &drain, &mut connected_at);
+        let attempt = AssertUnwindSafe(attempt);
         let ended = attempt.catch_unwind().await.unwrap_or_else(|panic| Err(panicked(&*panic)));
         let Err(setback) = ended else { break };
         if matches!(setback, Setback::Panicked(_)) {
             source = make();
         }
-        if begun.elapsed() >= HELD_LONG {
+        if connected_at.is_some_and(|at: Instant| at.elapsed() >= HELD_LONG) {
             backoff.reset();
         }
         let wait = backoff.next(setback.response(), rand::random());
@@ -120,6 +121,7 @@ async fn attempt<S: Source>(
     context: &SourceContext,
     reporter: &Reporter,
     drain: &CancellationToken,
+    connected_at: &mut Option<Instant>,
 ) -> Result<(), Setback<S::Error>> {
     let (log, stream) = (&context.log, &context.stream);
     let name = context.ingest.source();
@@ -128,6 +130,7 @@ async fn attempt<S: Source>(
     let connect = source.connect(Resume { position, history });
     let Some(connected) = connected_or_drained(connect, drain).await else { return Ok(()) };
     let mut connection = connected.map_err(Setback::Source)?;
+    *connected_at = Some(Instant::now());
     reporter.state(State::Running);
     info!(source = %name, "connected");
     let drive = AssertUnwindSafe(drive(&mut connection, context, reporter, drain));

@@ -134,7 +134,7 @@ pub(crate) struct Stage {
 }
 
 /// Events larger than this are stored as stubs.
-pub(crate) const RECORD_BYTES_MAX: usize = 8192;
+pub(crate) const RECORD_BYTES_MAX: usize = 128 << 10;
 
 impl Stage {
     pub(crate) async fn play(lines: &[Line]) -> Self {

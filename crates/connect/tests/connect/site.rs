@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use pluvio_connect::vsphere::Config;
 use pluvio_event::Event;
 use pluvio_log::{
-    Log as _, LogHandle, Memory, MemoryConfig, Offset, ReadLimit, SourceName, StreamName,
+    Log as _, LogHandle, Memory, MemoryConfig, Offset, ReadLimit, Seek, SourceName, StreamName,
 };
 use pluvio_net::SecretSource;
 use pluvio_runtime::{
@@ -38,6 +38,11 @@ impl Site {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::on(MemoryConfig::default(), change).await
+    }
+
+    /// On a log of its own making.
+    pub(crate) async fn on(memory: MemoryConfig, change: impl FnOnce(&mut Config)) -> Self {
         let vcenter = VCenter::start(VCenterConfig {
             events_per_second: 0.0,
             machines: 20,
@@ -51,7 +56,7 @@ impl Site {
         config.password = SecretSource::literal("secret");
         config.begin = Period(Duration::from_secs(3600));
         change(&mut config);
-        let log = LogHandle::new(Memory::new(MemoryConfig::default()));
+        let log = LogHandle::new(Memory::new(memory));
         log.open(&StreamName::events()).await.unwrap();
         let status = StatusBoard::default();
         let mut site = Self { vcenter, log, status, supervisor: None, config };
@@ -79,12 +84,27 @@ impl Site {
         self.status.components().into_iter().next().unwrap()
     }
 
+    /// Waits until the source has a position in the log, and gives it.
+    pub(crate) async fn position(&self) -> serde_json::Value {
+        let stored = tokio::time::timeout(PATIENCE, async {
+            loop {
+                let positions = self.log.positions(&StreamName::events()).await.unwrap();
+                if let Some(position) = positions.into_values().next() {
+                    return serde_json::from_str(position.as_str()).unwrap();
+                }
+                tokio::task::yield_now().await;
+            }
+        });
+        stored.await.unwrap()
+    }
+
     /// Everything in the log.
     pub(crate) async fn captured(&self) -> Vec<(Offset, Event)> {
-        let (mut events, mut from) = (Vec::new(), Offset::ZERO);
+        let stream = StreamName::events();
+        let mut from = self.log.seek(&stream, Seek::Start).await.unwrap();
+        let mut events = Vec::new();
         loop {
-            let chunk =
-                self.log.read(&StreamName::events(), from, ReadLimit::default()).await.unwrap();
+            let chunk = self.log.read(&stream, from, ReadLimit::default()).await.unwrap();
             if chunk.is_empty() {
                 return events;
             }

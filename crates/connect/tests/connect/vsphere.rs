@@ -1,5 +1,6 @@
 //! A vCenter has a bad day.
 
+use pluvio_log::{MemoryConfig, Retention};
 use pluvio_runtime::status::State;
 use pluvio_sim::{Fault, Malformation, Restart};
 
@@ -243,4 +244,67 @@ async fn only_what_is_asked_for_is_captured() {
     let captured = site.captured().await;
     let is_asked = |event: &pluvio_event::Event| event.event_type().contains("VmPoweredOnEvent");
     assert!(captured.iter().all(|(_, event)| is_asked(event)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_used_again_after_retention_took_their_events_are_captured() {
+    let retention = Retention { records_max: Some(10), ..Retention::default() };
+    let memory = MemoryConfig { retention, ..MemoryConfig::default() };
+    let site = Site::on(memory, |_| {}).await;
+    let offsets = |captured: &[(pluvio_log::Offset, pluvio_event::Event)]| {
+        captured.last().map_or(0, |(offset, _)| offset.get())
+    };
+    site.until(|captured| offsets(captured) >= 100).await;
+    site.vcenter.restart(Restart { new_instance: false, drop_history: true });
+    site.vcenter.inject(Fault::Skew { seconds: 120 });
+    site.vcenter.post(40);
+    // The login of the second life is one event more, and what went before is told as a gap.
+    site.until(|captured| offsets(captured) >= 141).await;
+    let captured = site.captured().await;
+    assert!(captured.last().unwrap().1.id().ends_with("-2"), "ids of the second life");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_stores_nothing_twice_when_there_are_more_events_than_the_index_remembers() {
+    let memory = MemoryConfig { ids_max: 50, ..MemoryConfig::default() };
+    let mut site = Site::on(memory, |config| {
+        config.sweep = pluvio_runtime::unit::Period(std::time::Duration::from_millis(200));
+    })
+    .await;
+    site.until_complete().await;
+    site.stop().await;
+    site.start();
+    site.vcenter.post(1);
+    site.until_complete().await;
+    // Three sweeps later there is still nothing twice.
+    site.vcenter.set_rate(10.0).unwrap();
+    site.until(|captured| captured.len() > 110).await;
+    site.vcenter.set_rate(0.0).unwrap();
+    site.until_complete().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_page_after_a_reconnect_is_no_gap() {
+    let mut site = Site::open().await;
+    site.until_complete().await;
+    site.stop().await;
+    site.vcenter.inject(Fault::EmptyPages { count: 1 });
+    site.start();
+    site.vcenter.post(5);
+    site.until_complete().await;
+    assert_eq!(site.gaps().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_while_the_first_connection_is_lost_is_captured_whatever_begin_says() {
+    let mut site = Site::with(|config| {
+        config.begin = pluvio_runtime::unit::Period(std::time::Duration::from_secs(1));
+        config.event_types = vec!["com.example.none".to_owned()];
+    })
+    .await;
+    // Noted though nothing was captured: the next connection begins there and not a second ago.
+    let noted = site.position().await;
+    site.stop().await;
+    site.start();
+    assert_eq!(site.position().await["begin"], noted["begin"]);
 }

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! The design follows from one number: a thousand watchers of one stream. So an event is rendered
-//! once and not once a watcher ([`render`]); an idle watcher owns no task but its connection's, no
-//! channel and no buffer ([`watch`]); and heartbeats share a grid of time, so that a thousand of
+//! once and not once a watcher (`render`); an idle watcher owns no task but its connection's, no
+//! channel and no buffer (`watch`); and heartbeats share a grid of time, so that a thousand of
 //! them are one wake-up.
 //!
 //! **What a principal with a mandatory filter sees.** Events that its filter hides do not exist: not

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
-use pluvio_event::json;
+use pluvio_event::{Data, json};
 use uuid::Uuid;
 
 use super::ids::Ids;
@@ -33,16 +33,31 @@ pub(super) fn encode(
     records: &[Record],
     bytes_max: usize,
 ) -> Result<Vec<Bytes>, AppendError> {
-    let encode = |(index, record): (usize, &Record)| {
-        let value = json::to_vec(&record.event);
-        if value.len() > bytes_max {
-            let (stream, bytes) = (stream.clone(), value.len());
+    // One piece of memory for the batch: a thousand small ones cost an allocation each, and each
+    // keeps what it grew too much.
+    let expected = |record: &Record| ATTRIBUTES_BYTES + record.event.data().map_or(0, Data::len);
+    let mut buffer = Vec::with_capacity(records.iter().map(expected).sum());
+    let mut ends = Vec::with_capacity(records.len());
+    for (index, record) in records.iter().enumerate() {
+        let start = buffer.len();
+        json::encode(&record.event, &mut buffer);
+        let bytes = buffer.len() - start;
+        if bytes > bytes_max {
+            let stream = stream.clone();
             return Err(AppendError::RecordTooLarge { stream, index, bytes, bytes_max });
         }
-        Ok(Bytes::from(value))
-    };
-    records.iter().enumerate().map(encode).collect()
+        ends.push(buffer.len());
+    }
+    if buffer.capacity() - buffer.len() > buffer.len() / 8 {
+        buffer.shrink_to_fit();
+    }
+    let buffer = Bytes::from(buffer);
+    let starts = std::iter::once(0).chain(ends.iter().copied());
+    Ok(starts.zip(&ends).map(|(start, end)| buffer.slice(start..*end)).collect())
 }
+
+/// What attributes take in most events.
+const ATTRIBUTES_BYTES: usize = 512;
 
 impl State {
     pub(super) fn new(ids_max: usize) -> Self {

@@ -1,8 +1,8 @@
 //! From a file, or from the environment, to components that are ready to start.
 //!
 //! Parse, then resolve, then run: [`load`] finds everything that is wrong in one pass and gives
-//! either a [`Configuration`] or all problems; [`Configuration::prepare`] makes components; nothing
-//! later sees a raw value.
+//! either a [`Configuration`] or all problems; [`Configuration::sources`] and
+//! [`Configuration::listeners`] make components; nothing later sees a raw value.
 
 mod document;
 mod environment;

@@ -299,6 +299,9 @@ impl Reading {
         if page.events.len() >= self.session.page_events() {
             let (session, collector) = (Arc::clone(&self.session), self.cursor.collector.clone());
             self.ahead = Some(tokio::spawn(async move { session.read(&collector).await }));
+            // A worker keeps the task it spawned last for itself: give way, and it runs here while
+            // another worker takes us along.
+            tokio::task::yield_now().await;
         }
         Ok(page)
     }

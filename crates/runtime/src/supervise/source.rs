@@ -178,7 +178,11 @@ async fn drive<C: Connection>(
             }
         };
         match next? {
-            Some(pull) => storing = Storing::begin(pull, context, reporter),
+            Some(pull) => {
+                storing = Storing::begin(pull, context, reporter);
+                // A worker keeps the task it spawned last for itself; give way so that it runs now.
+                tokio::task::yield_now().await;
+            }
             None => return Ok(()),
         }
     }

@@ -18,9 +18,9 @@ use super::place::Place;
 
 /// Two writings of the same creation time may differ by rounding, never by a second.
 const SAME_TIME_MS: i64 = 1000;
-/// Pulls whose records may still be on their way into the log. The supervisor appends one pull
-/// while it asks for the next; one more is margin.
-const PULLS_IN_FLIGHT: usize = 3;
+/// Pages whose records may still be on their way into the log. The supervisor appends one pull, of at
+/// most two pages, while it asks for the next; the rest is margin.
+const PULLS_IN_FLIGHT: usize = 6;
 
 /// The judge of one connection; made anew with each, because only the log knows what was stored.
 #[derive(Debug)]

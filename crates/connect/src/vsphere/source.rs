@@ -51,6 +51,8 @@ pub struct Reading {
     unannounced: Option<Position>,
     /// Looks without the bell that are left since events came.
     looks_in_flow: u32,
+    /// Looks that gave something.
+    busy_looks: u32,
     /// Looks since a ring that gave nothing.
     vain_rings: u32,
 }
@@ -61,6 +63,9 @@ const LOOK_MAX: Duration = Duration::from_secs(50);
 /// vcsim rings up to a second late (measured 680 to 1,100 ms on two busy cores), and in that time
 /// more happens than the 1,000 events that it remembers.
 const LOOKS_IN_FLOW: u32 = 5;
+/// A sweep lists when the cursor has nothing; where it always has something, a page of the sweep
+/// comes after so many of the cursor's.
+const SWEEP_EVERY: u32 = 16;
 /// The pause between two such looks; the bell's own latency is about this long.
 const LOOK_IN_FLOW_AFTER: Duration = Duration::from_millis(20);
 /// Looks without an event since a ring that make a cursor suspect; one is normal, because the page
@@ -159,6 +164,7 @@ impl Source for Vsphere {
                     settings: Arc::clone(&self.settings),
                     unannounced,
                     looks_in_flow: 0,
+                    busy_looks: 0,
                     vain_rings: 0,
                     ahead: None,
                     session: Arc::new(session),
@@ -229,7 +235,11 @@ impl Connection for Reading {
             if !page.events.is_empty() {
                 self.vain_rings = 0;
                 self.looks_in_flow = LOOKS_IN_FLOW;
-                let records = self.records(page).await?;
+                let mut records = self.records(page).await?;
+                self.busy_looks += 1;
+                if self.busy_looks.is_multiple_of(SWEEP_EVERY) {
+                    records.extend(self.sweep_a_page().await?.unwrap_or_default());
+                }
                 if records.is_empty() && Instant::now() < ends {
                     continue;
                 }

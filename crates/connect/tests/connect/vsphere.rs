@@ -308,3 +308,25 @@ async fn what_happens_while_the_first_connection_is_lost_is_captured_whatever_be
     site.start();
     assert_eq!(site.position().await["begin"], noted["begin"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vcenter_that_is_never_quiet_is_swept_all_the_same() {
+    let mut site = Site::with(|config| {
+        config.sweep = pluvio_runtime::unit::Period(std::time::Duration::from_millis(300));
+    })
+    .await;
+    site.until_complete().await;
+    site.stop().await;
+    site.vcenter.inject(Fault::Late { seconds: 3000, count: 5 });
+    let late = site.vcenter.events().len() - 5;
+    let late: Vec<_> = site.vcenter.events()[late..].iter().map(|e| e.created_time).collect();
+    // Each answer takes longer than the next event, so that no page is ever empty.
+    site.vcenter.set_rate(500.0).unwrap();
+    site.vcenter.inject(Fault::Slow { ms: 20 });
+    site.start();
+    site.until(|captured| {
+        let count = captured.iter().filter(|(_, e)| e.time().is_some_and(|t| late.contains(&t)));
+        count.count() == late.len()
+    })
+    .await;
+}

@@ -304,6 +304,7 @@ async fn what_happens_while_the_first_connection_is_lost_is_captured_whatever_be
     .await;
     // Noted though nothing was captured: the next connection begins there and not a second ago.
     let noted = site.position().await;
+    assert_eq!(noted["time"], noted["begin"], "before the first look, not after a quiet minute");
     site.stop().await;
     site.start();
     assert_eq!(site.position().await["begin"], noted["begin"]);

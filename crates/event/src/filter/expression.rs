@@ -96,14 +96,14 @@ fn value(json: serde_json::Value) -> Value {
 /// Refuses what could overflow the parser's stack or run for ever, before it is parsed. Text in
 /// string literals counts, too: a filter that needs more is better written otherwise.
 fn check_cost(cel: &str) -> Result<(), FilterError> {
-    if without_strings(cel).contains("//") {
+    let bare = without_strings(cel);
+    if bare.contains("//") {
         return Err(FilterError::Comment);
     }
     if depth(cel) > EXPRESSION_DEPTH_MAX {
         return Err(FilterError::TooDeep);
     }
     let is_operator = |c: &char| "+-*/%.<>=&|?:!,".contains(*c);
-    let bare = without_strings(cel);
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let words = bare.split(|c| !is_word(c)).filter(|word| *word == "in").count();
     if bare.chars().filter(is_operator).count() + words > EXPRESSION_OPERATORS_MAX {

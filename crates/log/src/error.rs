@@ -1,6 +1,8 @@
 //! What can go wrong. Each error says the operation and its object; the cause is its source.
 
-use crate::{EventId, Extent, Offset, StreamName};
+use std::{path::PathBuf, sync::Arc};
+
+use crate::{EventId, Extent, Offset, StreamName, Table};
 
 /// A stream could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +35,37 @@ pub enum AppendError {
         /// The limit.
         bytes_max: usize,
     },
+    /// Too little room is left on the disk. Nothing was written; try again later.
+    #[error(
+        "stream `{stream}` takes nothing: {free_bytes} bytes are free on the disk, {reserve_bytes} are kept in reserve"
+    )]
+    DiskFull {
+        /// The stream.
+        stream: StreamName,
+        /// What was free when it was last looked at.
+        free_bytes: u64,
+        /// What is kept free.
+        reserve_bytes: u64,
+    },
+    /// The disk failed while this stream was written to: it takes nothing until Pluvio is started
+    /// again, because what a failed sync left on the disk cannot be known.
+    #[error("stream `{stream}` is stopped: its disk failed")]
+    Stopped {
+        /// The stream.
+        stream: StreamName,
+        /// What failed.
+        source: Arc<std::io::Error>,
+    },
+    /// An entry that is too large, or one more than a table takes.
+    #[error("table {table:?} cannot take {bytes} bytes more; at most {bytes_max} are taken")]
+    TableFull {
+        /// The table.
+        table: Table,
+        /// What was to be added.
+        bytes: usize,
+        /// The limit: of the entry, or of the table.
+        bytes_max: usize,
+    },
     /// Offsets are used up, or the last `at_least` asked for the end of the world.
     #[error("stream `{0}` has no offset left")]
     NoOffsetLeft(StreamName),
@@ -51,6 +84,28 @@ pub enum ReadError {
         from: Offset,
         /// The bounds at that instant.
         extent: Extent,
+    },
+    /// The disk did not give the bytes.
+    #[error("failed to read `{path}`")]
+    Disk {
+        /// The file.
+        path: PathBuf,
+        /// What failed.
+        source: std::io::Error,
+    },
+    /// Stored bytes are not what was written. Nothing of them was served.
+    #[error(
+        "`{path}` is damaged at byte {byte}, in the batch of offset {offset}: {reason}; see `pluvio log verify`"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where its damaged batch begins.
+        byte: u64,
+        /// The first offset of that batch.
+        offset: Offset,
+        /// What does not fit.
+        reason: String,
     },
     /// No record of this event is known.
     #[error("no event `{id}` from {source_attribute}", id = .0.id, source_attribute = .0.source)]

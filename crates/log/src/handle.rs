@@ -6,8 +6,8 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use crate::{
-    AppendError, Chunk, EventId, Extent, Found, Log, Offset, OpenError, Position, Positions,
-    ReadError, ReadLimit, Record, Seek, SourceName, Span, StreamName,
+    AppendError, Chunk, Entries, Entry, EventId, Extent, Fetched, Found, Log, Offset, OpenError,
+    Position, Positions, ReadError, ReadLimit, Record, Seek, SourceName, Span, StreamName, Table,
 };
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -55,6 +55,15 @@ impl Log for LogHandle {
         self.0.read(s, from, l).await
     }
 
+    async fn fetch(
+        &self,
+        s: &StreamName,
+        from: Offset,
+        l: ReadLimit,
+    ) -> Result<Fetched, ReadError> {
+        self.0.fetch(s, from, l).await
+    }
+
     async fn seek(&self, stream: &StreamName, seek: Seek) -> Result<Offset, ReadError> {
         self.0.seek(stream, seek).await
     }
@@ -73,6 +82,14 @@ impl Log for LogHandle {
 
     async fn positions(&self, stream: &StreamName) -> Result<Positions, ReadError> {
         self.0.positions(stream).await
+    }
+
+    async fn put(&self, table: Table, entries: Vec<Entry>) -> Result<(), AppendError> {
+        self.0.put(table, entries).await
+    }
+
+    async fn entries(&self, table: Table) -> Result<Entries, ReadError> {
+        self.0.entries(table).await
     }
 
     fn extent(&self, stream: &StreamName) -> Result<Extent, ReadError> {
@@ -105,6 +122,12 @@ trait Erased: Send + Sync {
         from: Offset,
         l: ReadLimit,
     ) -> Boxed<'a, Result<Chunk, ReadError>>;
+    fn fetch<'a>(
+        &'a self,
+        s: &'a StreamName,
+        from: Offset,
+        l: ReadLimit,
+    ) -> Boxed<'a, Result<Fetched, ReadError>>;
     fn seek<'a>(&'a self, s: &'a StreamName, at: Seek) -> Boxed<'a, Result<Offset, ReadError>>;
     fn find<'a>(
         &'a self,
@@ -113,6 +136,8 @@ trait Erased: Send + Sync {
     ) -> Boxed<'a, Result<Vec<Option<Found>>, ReadError>>;
     fn trim<'a>(&'a self, s: &'a StreamName, b: Offset) -> Boxed<'a, Result<(), ReadError>>;
     fn positions<'a>(&'a self, s: &'a StreamName) -> Boxed<'a, Result<Positions, ReadError>>;
+    fn put(&self, table: Table, entries: Vec<Entry>) -> Boxed<'_, Result<(), AppendError>>;
+    fn entries(&self, table: Table) -> Boxed<'_, Result<Entries, ReadError>>;
     fn extent(&self, s: &StreamName) -> Result<Extent, ReadError>;
     fn maintain(&self) -> Boxed<'_, ()>;
 }
@@ -147,6 +172,14 @@ impl<L: Log> Erased for L {
     ) -> Boxed<'a, Result<Chunk, ReadError>> {
         Box::pin(Log::read(self, s, from, l))
     }
+    fn fetch<'a>(
+        &'a self,
+        s: &'a StreamName,
+        from: Offset,
+        l: ReadLimit,
+    ) -> Boxed<'a, Result<Fetched, ReadError>> {
+        Box::pin(Log::fetch(self, s, from, l))
+    }
     fn seek<'a>(&'a self, s: &'a StreamName, at: Seek) -> Boxed<'a, Result<Offset, ReadError>> {
         Box::pin(Log::seek(self, s, at))
     }
@@ -162,6 +195,12 @@ impl<L: Log> Erased for L {
     }
     fn positions<'a>(&'a self, s: &'a StreamName) -> Boxed<'a, Result<Positions, ReadError>> {
         Box::pin(Log::positions(self, s))
+    }
+    fn put(&self, table: Table, entries: Vec<Entry>) -> Boxed<'_, Result<(), AppendError>> {
+        Box::pin(Log::put(self, table, entries))
+    }
+    fn entries(&self, table: Table) -> Boxed<'_, Result<Entries, ReadError>> {
+        Box::pin(Log::entries(self, table))
     }
     fn extent(&self, s: &StreamName) -> Result<Extent, ReadError> {
         Log::extent(self, s)

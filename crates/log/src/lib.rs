@@ -31,20 +31,25 @@
 //!
 //! This crate names no cloud and no protocol, and never retries: an append says what happened.
 
+pub mod batch;
+pub mod disk;
 mod error;
 mod handle;
 mod memory;
 mod name;
+mod pack;
 mod read;
 mod record;
 mod retention;
 mod spec;
+mod table;
 
 pub use error::{AppendError, OpenError, ReadError};
 pub use handle::LogHandle;
 pub use memory::{Memory, MemoryConfig};
 pub use name::{InvalidName, SourceName, StreamName};
-pub use read::{Batch, Chunk, EventId, Extent, Found, ReadLimit, Seek, StoredRecord};
+pub use read::{Batch, Chunk, EventId, Extent, Fetched, Found, ReadLimit, Seek, StoredRecord};
 pub use record::{Offset, Position, PositionTooLong, Positions, Record, Span};
 pub use retention::Retention;
 pub use spec::{Clock, Log, system_clock};
+pub use table::{Entries, Entry, Table};

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use pluvio_event::{Event, json};
 use uuid::Uuid;
+use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::Offset;
 
@@ -31,33 +32,41 @@ impl StoredRecord {
 
 /// Records that were appended together: never empty, offsets increasing.
 #[derive(Debug)]
-pub struct Batch(Vec<StoredRecord>);
+pub struct Batch {
+    records: Vec<StoredRecord>,
+    encoded: Bytes,
+}
 
 impl Batch {
-    /// `None` for no records. Offsets must increase.
-    pub fn new(records: Vec<StoredRecord>) -> Option<Self> {
+    /// `None` for no records. Offsets must increase; `encoded` is the record batch that holds them.
+    pub(crate) fn new(records: Vec<StoredRecord>, encoded: Bytes) -> Option<Self> {
         debug_assert!(records.windows(2).all(|pair| pair[0].offset < pair[1].offset));
-        if records.is_empty() { None } else { Some(Self(records)) }
+        if records.is_empty() { None } else { Some(Self { records, encoded }) }
+    }
+
+    /// The record batch as it is stored and sent to Kafka's clients.
+    pub fn encoded(&self) -> &Bytes {
+        &self.encoded
     }
 
     /// The records, ascending.
     pub fn records(&self) -> &[StoredRecord] {
-        &self.0
+        &self.records
     }
 
     /// The smallest offset in it.
     pub fn first(&self) -> Offset {
-        self.0.first().map_or(Offset::MAX, |record| record.offset)
+        self.records.first().map_or(Offset::MAX, |record| record.offset)
     }
 
     /// The greatest offset in it.
     pub fn last(&self) -> Offset {
-        self.0.last().map_or(Offset::ZERO, |record| record.offset)
+        self.records.last().map_or(Offset::ZERO, |record| record.offset)
     }
 
-    /// Stored bytes: keys and values.
+    /// Stored bytes.
     pub fn bytes(&self) -> u64 {
-        self.0.iter().map(|r| (r.value.len() + r.key.as_ref().map_or(0, Bytes::len)) as u64).sum()
+        self.encoded.len() as u64
     }
 }
 
@@ -86,6 +95,24 @@ impl Chunk {
     /// Whether nothing came within the wait.
     pub fn is_empty(&self) -> bool {
         self.batches.is_empty()
+    }
+}
+
+/// What one fetch gave: zero or more whole record batches.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// Where the fetch began.
+    pub from: Offset,
+    /// Where the next one goes on; equals `from` when nothing came within the wait.
+    pub next: Offset,
+    /// Bytes as they are stored, ascending; each piece holds one or more whole batches.
+    pub pieces: Vec<Bytes>,
+}
+
+impl Fetched {
+    /// Whether nothing came within the wait.
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
     }
 }
 
@@ -120,6 +147,21 @@ impl EventId {
     /// The name of `event`.
     pub fn of(event: &Event) -> Self {
         Self { source: event.source().to_owned(), id: event.id().to_owned() }
+    }
+
+    /// What the id index keeps in place of the name: XXH3-64 of the source, a zero byte and the id.
+    /// Part of the format on disk.
+    pub(crate) fn hash_of(source: &str, id: &str) -> u64 {
+        let mut hash = Xxh3Default::new();
+        hash.update(source.as_bytes());
+        hash.update(&[0]);
+        hash.update(id.as_bytes());
+        hash.digest()
+    }
+
+    /// See [`hash_of`](Self::hash_of).
+    pub(crate) fn hash(&self) -> u64 {
+        Self::hash_of(&self.source, &self.id)
     }
 }
 
@@ -164,7 +206,7 @@ pub struct Extent {
     pub next: Offset,
     /// How many records there are.
     pub records: u64,
-    /// Stored bytes: keys and values, of whole batches.
+    /// Stored bytes, of whole batches.
     pub bytes: u64,
     /// Ids of events recorded up to then may be forgotten, because there were more than the id index
     /// takes; `None`: it remembers all that it should.

@@ -5,8 +5,8 @@ use std::{future::Future, sync::Arc};
 use jiff::Timestamp;
 
 use crate::{
-    AppendError, Chunk, EventId, Extent, Found, Offset, OpenError, Position, Positions, ReadError,
-    ReadLimit, Record, Seek, SourceName, Span, StreamName,
+    AppendError, Chunk, Entries, Entry, EventId, Extent, Fetched, Found, Offset, OpenError,
+    Position, Positions, ReadError, ReadLimit, Record, Seek, SourceName, Span, StreamName, Table,
 };
 
 /// Tells the time; a log never asks the machine itself, so that tests own it.
@@ -78,6 +78,18 @@ pub trait Log: Send + Sync + 'static {
         limit: ReadLimit,
     ) -> impl Future<Output = Result<Chunk, ReadError>> + Send;
 
+    /// Reads like [`read`](Self::read), but gives batches undecoded, for a reader that speaks their
+    /// format ([`batch`](crate::batch)). `records_max` does not count.
+    ///
+    /// The first batch may begin before `from`, and hold records below [`Extent::start`]: the reader
+    /// leaves them out, as Kafka's clients do.
+    fn fetch(
+        &self,
+        stream: &StreamName,
+        from: Offset,
+        limit: ReadLimit,
+    ) -> impl Future<Output = Result<Fetched, ReadError>> + Send;
+
     /// Finds an offset to read from. Never waits for a record.
     fn seek(
         &self,
@@ -110,6 +122,16 @@ pub trait Log: Send + Sync + 'static {
         &self,
         stream: &StreamName,
     ) -> impl Future<Output = Result<Positions, ReadError>> + Send;
+
+    /// Changes entries of a table, in their order, all or none; durable on return.
+    fn put(
+        &self,
+        table: Table,
+        entries: Vec<Entry>,
+    ) -> impl Future<Output = Result<(), AppendError>> + Send;
+
+    /// All live entries of a table.
+    fn entries(&self, table: Table) -> impl Future<Output = Result<Entries, ReadError>> + Send;
 
     /// The stream's bounds now. Cheap: no I/O.
     fn extent(&self, stream: &StreamName) -> Result<Extent, ReadError>;

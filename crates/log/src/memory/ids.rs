@@ -3,13 +3,9 @@
 //! It keeps hashes, not ids: 2 M ids must not cost more than the records they name. A hash may lie,
 //! so whoever can looks at the record.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    hash::{BuildHasher, RandomState},
-};
+use std::collections::{HashMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
-use pluvio_event::Event;
 
 use crate::{EventId, Offset};
 
@@ -17,7 +13,6 @@ use crate::{EventId, Offset};
 const OUTLIVES: SignedDuration = SignedDuration::from_hours(25);
 
 pub(super) struct Ids {
-    hasher: RandomState,
     newest: HashMap<u64, (Offset, Option<Timestamp>)>,
     /// In the order of appending, to forget by.
     queue: VecDeque<(Offset, Timestamp, u64)>,
@@ -29,12 +24,17 @@ pub(super) struct Ids {
 impl Ids {
     pub(super) fn new(ids_max: usize) -> Self {
         let (newest, queue) = (HashMap::new(), VecDeque::new());
-        Self { hasher: RandomState::new(), newest, queue, ids_max, forgotten_until: None }
+        Self { newest, queue, ids_max, forgotten_until: None }
     }
 
-    pub(super) fn insert(&mut self, event: &Event, offset: Offset, recorded: Timestamp) {
-        let hash = self.hash(event.source(), event.id());
-        self.newest.insert(hash, (offset, event.time()));
+    /// Adds the event with this hash and this time of its own.
+    pub(super) fn insert(
+        &mut self,
+        (hash, time): (u64, Option<Timestamp>),
+        offset: Offset,
+        recorded: Timestamp,
+    ) {
+        self.newest.insert(hash, (offset, time));
         self.queue.push_back((offset, recorded, hash));
         while self.queue.len() > self.ids_max {
             self.forgotten_until = self.queue.front().map(|(_, recorded, _)| *recorded);
@@ -44,7 +44,7 @@ impl Ids {
 
     /// The newest record's offset and its event's own time.
     pub(super) fn get(&self, id: &EventId) -> Option<(Offset, Option<Timestamp>)> {
-        self.newest.get(&self.hash(&id.source, &id.id)).copied()
+        self.newest.get(&id.hash()).copied()
     }
 
     /// Forgets what lies below `start` and was recorded more than 25 h before `now`.
@@ -62,9 +62,5 @@ impl Ids {
         if self.newest.get(&hash).is_some_and(|(newest, _)| *newest == offset) {
             self.newest.remove(&hash);
         }
-    }
-
-    fn hash(&self, source: &str, id: &str) -> u64 {
-        self.hasher.hash_one((source, id))
     }
 }

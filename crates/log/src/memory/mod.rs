@@ -17,8 +17,9 @@ use std::{
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    AppendError, Chunk, Clock, EventId, Extent, Found, Log, Offset, OpenError, Position, Positions,
-    ReadError, ReadLimit, Record, Retention, Seek, SourceName, Span, StreamName, system_clock,
+    AppendError, Chunk, Clock, Entries, Entry, EventId, Extent, Fetched, Found, Log, Offset,
+    OpenError, Position, Positions, ReadError, ReadLimit, Record, Retention, Seek, SourceName,
+    Span, StreamName, Table, pack, system_clock, table,
 };
 use state::State;
 
@@ -53,6 +54,7 @@ impl Default for MemoryConfig {
 pub struct Memory {
     config: MemoryConfig,
     streams: Mutex<BTreeMap<StreamName, Arc<Stream>>>,
+    tables: Mutex<BTreeMap<Table, Entries>>,
 }
 
 /// One stream: its state, and `next` for those who wait for it.
@@ -79,7 +81,7 @@ const WAIT_MAX: Duration = Duration::from_secs(86_400);
 impl Memory {
     /// An empty log.
     pub fn new(config: MemoryConfig) -> Self {
-        Self { config, streams: Mutex::default() }
+        Self { config, streams: Mutex::default(), tables: Mutex::default() }
     }
 
     fn stream(&self, name: &StreamName) -> Option<Arc<Stream>> {
@@ -115,11 +117,11 @@ impl Log for Memory {
 
     async fn append(&self, name: &StreamName, records: Vec<Record>) -> Result<Span, AppendError> {
         let stream = self.writable(name)?;
-        let encoded = state::encode(name, &records, self.config.record_bytes_max)?;
+        let records = pack::prepare(name, records, self.config.record_bytes_max)?;
         let now = (self.config.clock)();
         let span = {
             let mut state = lock(&stream.state);
-            let span = state.append(name, records, encoded, now)?;
+            let span = state.append(name, records, now)?;
             state.retain(&self.config.retention, now);
             span
         };
@@ -156,6 +158,17 @@ impl Log for Memory {
         }
     }
 
+    async fn fetch(
+        &self,
+        s: &StreamName,
+        from: Offset,
+        l: ReadLimit,
+    ) -> Result<Fetched, ReadError> {
+        let chunk = self.read(s, from, ReadLimit { records_max: usize::MAX, ..l }).await?;
+        let pieces = chunk.batches.iter().map(|batch| batch.encoded().clone()).collect();
+        Ok(Fetched { from, next: chunk.next, pieces })
+    }
+
     async fn seek(&self, stream: &StreamName, seek: Seek) -> Result<Offset, ReadError> {
         lock(&self.readable(stream)?.state).seek(seek)
     }
@@ -189,6 +202,18 @@ impl Log for Memory {
 
     async fn positions(&self, stream: &StreamName) -> Result<Positions, ReadError> {
         Ok(lock(&self.readable(stream)?.state).positions().clone())
+    }
+
+    async fn put(&self, table: Table, changes: Vec<Entry>) -> Result<(), AppendError> {
+        let mut tables = lock(&self.tables);
+        let entries = tables.entry(table).or_default();
+        table::check(table, entries, &changes)?;
+        table::apply(entries, changes);
+        Ok(())
+    }
+
+    async fn entries(&self, table: Table) -> Result<Entries, ReadError> {
+        Ok(lock(&self.tables).get(&table).cloned().unwrap_or_default())
     }
 
     fn extent(&self, stream: &StreamName) -> Result<Extent, ReadError> {

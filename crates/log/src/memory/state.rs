@@ -2,15 +2,15 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
-use pluvio_event::{Data, json};
 use uuid::Uuid;
 
 use super::ids::Ids;
 use crate::{
     AppendError, Batch, Chunk, EventId, Extent, Found, Offset, Position, Positions, ReadError,
-    ReadLimit, Record, Retention, Seek, SourceName, Span, StoredRecord, StreamName,
+    ReadLimit, Retention, Seek, SourceName, Span, StoredRecord, StreamName,
+    batch::Compression,
+    pack::{self, Packer, Prepared},
 };
 
 pub(super) struct State {
@@ -26,38 +26,6 @@ pub(super) struct State {
     positions: Positions,
     ids: Ids,
 }
-
-/// Encodes before the lock is taken: this is the expensive part of an append.
-pub(super) fn encode(
-    stream: &StreamName,
-    records: &[Record],
-    bytes_max: usize,
-) -> Result<Vec<Bytes>, AppendError> {
-    // One piece of memory for the batch: a thousand small ones cost an allocation each, and each
-    // keeps what it grew too much.
-    let expected = |record: &Record| ATTRIBUTES_BYTES + record.event.data().map_or(0, Data::len);
-    let mut buffer = Vec::with_capacity(records.iter().map(expected).sum());
-    let mut ends = Vec::with_capacity(records.len());
-    for (index, record) in records.iter().enumerate() {
-        let start = buffer.len();
-        json::encode(&record.event, &mut buffer);
-        let bytes = buffer.len() - start;
-        if bytes > bytes_max {
-            let stream = stream.clone();
-            return Err(AppendError::RecordTooLarge { stream, index, bytes, bytes_max });
-        }
-        ends.push(buffer.len());
-    }
-    if buffer.capacity() - buffer.len() > buffer.len() / 8 {
-        buffer.shrink_to_fit();
-    }
-    let buffer = Bytes::from(buffer);
-    let starts = std::iter::once(0).chain(ends.iter().copied());
-    Ok(starts.zip(&ends).map(|(start, end)| buffer.slice(start..*end)).collect())
-}
-
-/// What attributes take in most events.
-const ATTRIBUTES_BYTES: usize = 512;
 
 impl State {
     pub(super) fn new(ids_max: usize) -> Self {
@@ -92,41 +60,28 @@ impl State {
     pub(super) fn append(
         &mut self,
         stream: &StreamName,
-        records: Vec<Record>,
-        encoded: Vec<Bytes>,
+        records: Vec<Prepared>,
         now: Timestamp,
     ) -> Result<Span, AppendError> {
-        let mut next = self.next;
-        let offsets: Vec<Offset> = records
-            .iter()
-            .map(|record| {
-                let offset = record.at_least.map_or(next, |wished| wished.max(next));
-                next = offset.following();
-                offset
-            })
-            .collect();
-        if next == Offset::MAX {
-            return Err(AppendError::NoOffsetLeft(stream.clone()));
+        let no_offset_left = || AppendError::NoOffsetLeft(stream.clone());
+        let offsets = pack::place(self.next, &records).ok_or_else(no_offset_left)?;
+        let (Some(start), Some(last)) = (offsets.first(), offsets.last()) else {
+            return Ok(Span { start: self.next, end: self.next });
+        };
+        let span = Span { start: *start, end: last.following() };
+        self.recorded = self.recorded.max(pack::whole_milliseconds(now));
+        let mut packer = Packer::new(Compression::None);
+        for (record, offset) in records.into_iter().zip(offsets) {
+            packer.push(offset, self.recorded, &record);
+            self.ids.insert((record.id, record.time), offset, self.recorded);
+            self.positions.insert(record.source, record.position);
         }
-        let span = Span { start: offsets.first().copied().unwrap_or(next), end: next };
-        if records.is_empty() {
-            return Ok(span);
-        }
-        self.recorded = self.recorded.max(whole_milliseconds(now));
-        let mut stored = Vec::with_capacity(records.len());
-        for ((record, value), offset) in records.into_iter().zip(encoded).zip(offsets) {
-            let Record { event, source, position, .. } = record;
-            self.ids.insert(&event, offset, self.recorded);
-            self.positions.insert(source, position);
-            let key = event.subject().map(|subject| Bytes::copy_from_slice(subject.as_bytes()));
-            stored.push(StoredRecord { offset, recorded: self.recorded, key, value });
-        }
-        if let Some(batch) = Batch::new(stored) {
+        for batch in packer.finish() {
             self.records += batch.records().len() as u64;
             self.bytes += batch.bytes();
-            self.batches.push_back(Arc::new(batch));
-            self.next = next;
+            self.batches.push_back(batch);
         }
+        self.next = span.end;
         Ok(span)
     }
 
@@ -166,7 +121,7 @@ impl State {
             Seek::Start => earliest,
             Seek::End => extent.next,
             Seek::Time(time) => {
-                let time = whole_milliseconds(time);
+                let time = pack::whole_milliseconds(time);
                 let at = self.batches.partition_point(|batch| recorded(batch) < time);
                 self.batches.get(at).map_or(extent.next, |batch| batch.first().max(earliest))
             }
@@ -262,9 +217,4 @@ impl Candidate {
 /// When the batch was recorded: one time for all its records.
 fn recorded(batch: &Batch) -> Timestamp {
     batch.records().first().map_or(Timestamp::MAX, |record| record.recorded)
-}
-
-/// Kafka's record timestamps are milliseconds; all implementations agree on that.
-fn whole_milliseconds(time: Timestamp) -> Timestamp {
-    Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
 }

@@ -15,9 +15,66 @@ pub enum OpenError {
         /// The limit.
         streams_max: usize,
     },
+    /// Another process writes to the folder.
+    #[error("`{path}` is held by another process, {holder}: stop it first, or use another folder")]
+    Locked {
+        /// The lock.
+        path: PathBuf,
+        /// What it says of its holder.
+        holder: String,
+    },
+    /// A newer release wrote it.
+    #[error(
+        "`{path}` has format {format}, written by pluvio {release}; this release reads up to {newest}"
+    )]
+    FormatTooNew {
+        /// What tells the format.
+        path: PathBuf,
+        /// Its format.
+        format: u32,
+        /// The newest format that we read.
+        newest: u32,
+        /// Who wrote it.
+        release: String,
+    },
+    /// Stored bytes are not what was written. Nothing was changed.
+    #[error(
+        "`{path}` is damaged at byte {byte}, at offset {offset}: {reason}; `pluvio log verify` tells more, `pluvio log repair` mends what can be mended"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where the damage begins.
+        byte: u64,
+        /// The first offset that is concerned.
+        offset: Offset,
+        /// What does not fit.
+        reason: String,
+    },
+    /// The disk refused.
+    #[error("failed to {operation} `{path}`")]
+    Disk {
+        /// What was tried.
+        operation: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What failed.
+        source: std::io::Error,
+    },
 }
 
-/// Records were not appended. All variants: none of them was, and none will be.
+impl OpenError {
+    pub(crate) fn disk(
+        operation: &'static str,
+        path: impl Into<PathBuf>,
+        source: std::io::Error,
+    ) -> Self {
+        Self::Disk { operation, path: path.into(), source }
+    }
+}
+
+/// Records were not appended. All variants but [`Stopped`](Self::Stopped): none of them was, and
+/// none will be.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
     /// Nobody opened the stream.
@@ -48,7 +105,8 @@ pub enum AppendError {
         reserve_bytes: u64,
     },
     /// The disk failed while this stream was written to: it takes nothing until Pluvio is started
-    /// again, because what a failed sync left on the disk cannot be known.
+    /// again, because what a failed sync left on the disk cannot be known. Nor is the outcome of
+    /// this append: positions tell after the restart.
     #[error("stream `{stream}` is stopped: its disk failed")]
     Stopped {
         /// The stream.

@@ -6,8 +6,9 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use crate::{
-    AppendError, Chunk, Entries, Entry, EventId, Extent, Fetched, Found, Log, Offset, OpenError,
-    Position, Positions, ReadError, ReadLimit, Record, Seek, SourceName, Span, StreamName, Table,
+    AppendError, Chunk, Entries, Entry, EventId, Extent, Fetched, Found, Health, Log, Offset,
+    OpenError, Position, Positions, ReadError, ReadLimit, Record, Seek, SourceName, Span,
+    StreamName, Table,
 };
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -96,6 +97,10 @@ impl Log for LogHandle {
         self.0.extent(stream)
     }
 
+    fn health(&self) -> Health {
+        self.0.health()
+    }
+
     async fn maintain(&self) {
         self.0.maintain().await;
     }
@@ -139,6 +144,7 @@ trait Erased: Send + Sync {
     fn put(&self, table: Table, entries: Vec<Entry>) -> Boxed<'_, Result<(), AppendError>>;
     fn entries(&self, table: Table) -> Boxed<'_, Result<Entries, ReadError>>;
     fn extent(&self, s: &StreamName) -> Result<Extent, ReadError>;
+    fn health(&self) -> Health;
     fn maintain(&self) -> Boxed<'_, ()>;
 }
 
@@ -204,6 +210,9 @@ impl<L: Log> Erased for L {
     }
     fn extent(&self, s: &StreamName) -> Result<Extent, ReadError> {
         Log::extent(self, s)
+    }
+    fn health(&self) -> Health {
+        Log::health(self)
     }
     fn maintain(&self) -> Boxed<'_, ()> {
         Box::pin(Log::maintain(self))

@@ -27,14 +27,17 @@
 //! An empty stream has `start` = `next` and neither `earliest` nor `latest`.
 //!
 //! [`Log`] is the specification. `tests/log/conformance.rs` is the same as code, and any
-//! implementation runs it in ten lines. [`Memory`] is the first one.
+//! implementation runs it in ten lines: [`Memory`], which is the model, and [`Embedded`], which
+//! lasts.
 //!
 //! This crate names no cloud and no protocol, and never retries: an append says what happened.
 
 pub mod batch;
 pub mod disk;
+mod embedded;
 mod error;
 mod handle;
+mod health;
 mod memory;
 mod name;
 mod pack;
@@ -44,8 +47,10 @@ mod retention;
 mod spec;
 mod table;
 
+pub use embedded::{Embedded, EmbeddedConfig, Fsync};
 pub use error::{AppendError, OpenError, ReadError};
 pub use handle::LogHandle;
+pub use health::{Health, Recovery, StreamHealth, Trouble};
 pub use memory::{Memory, MemoryConfig};
 pub use name::{InvalidName, SourceName, StreamName};
 pub use read::{Batch, Chunk, EventId, Extent, Fetched, Found, ReadLimit, Seek, StoredRecord};

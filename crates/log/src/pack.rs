@@ -33,7 +33,7 @@ pub(crate) struct Prepared {
     /// The hash of the event's id, and its time, for the id index.
     pub(crate) id: u64,
     pub(crate) time: Option<Timestamp>,
-    body: Bytes,
+    pub(crate) body: Bytes,
     /// How the body is cut: the key's length, and where the value lies.
     key: Option<(u32, u32)>,
     value: (u32, u32),
@@ -154,7 +154,8 @@ impl Packer {
             key: placed.key.map(slice),
             value: slice(placed.value),
         });
-        self.finished.extend(Batch::new(stored.collect(), built.encoded).map(Arc::new));
+        let (stored, plain_bytes) = (stored.collect(), built.plain.len());
+        self.finished.extend(Batch::new(stored, built.encoded, plain_bytes).map(Arc::new));
     }
 }
 

@@ -35,13 +35,20 @@ impl StoredRecord {
 pub struct Batch {
     records: Vec<StoredRecord>,
     encoded: Bytes,
+    /// Of the batch before compression.
+    plain_bytes: usize,
 }
 
 impl Batch {
-    /// `None` for no records. Offsets must increase; `encoded` is the record batch that holds them.
-    pub(crate) fn new(records: Vec<StoredRecord>, encoded: Bytes) -> Option<Self> {
+    /// `None` for no records. Offsets must increase; `encoded` is the record batch that holds them,
+    /// `plain_bytes` its size before compression.
+    pub(crate) fn new(
+        records: Vec<StoredRecord>,
+        encoded: Bytes,
+        plain_bytes: usize,
+    ) -> Option<Self> {
         debug_assert!(records.windows(2).all(|pair| pair[0].offset < pair[1].offset));
-        if records.is_empty() { None } else { Some(Self { records, encoded }) }
+        if records.is_empty() { None } else { Some(Self { records, encoded, plain_bytes }) }
     }
 
     /// The record batch as it is stored and sent to Kafka's clients.
@@ -64,9 +71,16 @@ impl Batch {
         self.records.last().map_or(Offset::ZERO, |record| record.offset)
     }
 
-    /// Stored bytes.
+    /// Bytes of the batch before compression.
     pub fn bytes(&self) -> u64 {
-        self.encoded.len() as u64
+        self.plain_bytes as u64
+    }
+
+    /// Bytes of memory that its content takes.
+    pub(crate) fn footprint(&self) -> u64 {
+        // Without compression, records are slices of what is stored.
+        let apart = if self.encoded.len() == self.plain_bytes { 0 } else { self.plain_bytes };
+        (self.encoded.len() + apart) as u64
     }
 }
 

@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc};
 use jiff::Timestamp;
 
 use crate::{
-    AppendError, Chunk, Entries, Entry, EventId, Extent, Fetched, Found, Offset, OpenError,
+    AppendError, Chunk, Entries, Entry, EventId, Extent, Fetched, Found, Health, Offset, OpenError,
     Position, Positions, ReadError, ReadLimit, Record, Seek, SourceName, Span, StreamName, Table,
 };
 
@@ -135,6 +135,9 @@ pub trait Log: Send + Sync + 'static {
 
     /// The stream's bounds now. Cheap: no I/O.
     fn extent(&self, stream: &StreamName) -> Result<Extent, ReadError>;
+
+    /// How the log is. Asks the disk how much room it has, nothing more.
+    fn health(&self) -> Health;
 
     /// Applies retention by age, which nobody's append would. Called about once a minute.
     fn maintain(&self) -> impl Future<Output = ()> + Send;

@@ -84,6 +84,9 @@ pub(crate) struct Demo {
     /// Decides machines and what happens to them
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+    /// Folder of the log: what was captured is still there at the next start
+    #[arg(long, default_value = "demo-data")]
+    pub(crate) data: PathBuf,
 }
 
 /// `pluvio check`

@@ -5,7 +5,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use bytes::Bytes;
-use pluvio_log::{Log, Offset};
+use pluvio_log::{Log as _, Offset};
 use pluvio_runtime::{
     Principal,
     status::{ComponentStatus, Kind as ComponentKind, State},
@@ -76,7 +76,11 @@ impl Check {
 fn log(call: &Call) -> Check {
     let context = &call.server.context;
     let failure = context.log.extent(&context.stream).err();
-    Check::new("log", failure.iter().map(ToString::to_string).collect())
+    let mut reasons: Vec<String> = failure.iter().map(ToString::to_string).collect();
+    let health = context.log.health();
+    let troubles = health.troubles();
+    reasons.extend(troubles.map(|(stream, trouble)| format!("stream `{stream}`: {trouble}")));
+    Check::new("log", reasons)
 }
 
 fn sources(call: &Call) -> Check {
@@ -119,7 +123,25 @@ pub(super) fn status(call: &Call) -> Answer {
         started: String,
         watches: usize,
         components: Vec<ComponentStatus>,
+        log: Log,
         streams: Vec<Stream>,
+    }
+    #[derive(Serialize)]
+    struct Log {
+        /// Bytes that can still be written where it lies.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        free_bytes: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        recovery: Option<Recovery>,
+    }
+    /// What opening it found and mended.
+    #[derive(Serialize)]
+    struct Recovery {
+        seconds: f64,
+        read_bytes: u64,
+        cut_bytes: u64,
+        indexes_rebuilt: u64,
+        may_have_lost: bool,
     }
     #[derive(Serialize)]
     struct Stream {
@@ -130,11 +152,16 @@ pub(super) fn status(call: &Call) -> Answer {
         next: i64,
         records: u64,
         bytes: u64,
+        segments: usize,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        trouble: Option<String>,
     }
     let server = &call.server;
     let log = &server.context.log;
+    let health = log.health();
     let stream = |name: &pluvio_log::StreamName| {
         let extent = log.extent(name).ok()?;
+        let told = health.streams.iter().find(|told| told.stream == *name);
         Some(Stream {
             name: name.to_string(),
             log_id: extent.log_id.to_string(),
@@ -143,13 +170,23 @@ pub(super) fn status(call: &Call) -> Answer {
             next: extent.next.get(),
             records: extent.records,
             bytes: extent.bytes,
+            segments: told.map_or(0, |told| told.segments),
+            trouble: told.and_then(|told| Some(told.trouble.as_ref()?.to_string())),
         })
     };
+    let recovery = health.recovery.as_ref().map(|recovery| Recovery {
+        seconds: recovery.took.as_secs_f64(),
+        read_bytes: recovery.read_bytes,
+        cut_bytes: recovery.cut_bytes,
+        indexes_rebuilt: recovery.indexes_rebuilt,
+        may_have_lost: recovery.may_have_lost,
+    });
     let mut answer = call::json(&Status {
         version: server.context.version,
         started: server.started.to_string(),
         watches: server.admission.count(),
         components: server.context.status.components(),
+        log: Log { free_bytes: health.free_bytes, recovery },
         streams: log.streams().iter().filter_map(stream).collect(),
     });
     answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

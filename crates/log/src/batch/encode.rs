@@ -1,20 +1,12 @@
 //! Building a batch: bodies are encoded by whoever appends, the batch around them by the one writer.
+//!
+//! It refuses to look into a body or to give out offsets: it only puts bytes in order.
 
 use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::HEADER_BYTES;
-
-/// How the records of a batch are packed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Compression {
-    /// As they are.
-    #[default]
-    None,
-    /// One LZ4 frame with independent blocks, as Kafka's clients read it.
-    Lz4,
-}
+use super::{Compression, HEADER_BYTES, Header, lz4, varint};
 
 /// Where the parts of a body lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,12 +28,12 @@ pub fn body(
     let key = match key {
         Some(key) => Some(sized(out, key)),
         None => {
-            varint(out, -1);
+            varint::put(out, -1);
             None
         }
     };
     let value = sized(out, value);
-    varint(out, headers.len() as i64);
+    varint::put(out, headers.len() as i64);
     for (name, content) in headers {
         sized(out, name.as_bytes());
         sized(out, content);
@@ -50,24 +42,9 @@ pub fn body(
 }
 
 fn sized(out: &mut Vec<u8>, bytes: &[u8]) -> Range<usize> {
-    varint(out, bytes.len() as i64);
+    varint::put(out, bytes.len() as i64);
     out.extend_from_slice(bytes);
     out.len() - bytes.len()..out.len()
-}
-
-/// A signed number in zigzag form, seven bits a byte, the least significant first.
-fn varint(out: &mut Vec<u8>, number: i64) {
-    let mut rest = ((number << 1) ^ (number >> 63)) as u64;
-    while rest >= 0x80 {
-        out.push(rest as u8 | 0x80);
-        rest >>= 7;
-    }
-    out.push(rest as u8);
-}
-
-fn varint_bytes(number: i64) -> usize {
-    let zigzag = ((number << 1) ^ (number >> 63)) as u64;
-    (64 - zigzag.leading_zeros() as usize).div_ceil(7).max(1)
 }
 
 /// A batch being built.
@@ -116,18 +93,20 @@ impl Builder {
         self.count == 0
     }
 
-    /// Appends a record made by [`body`]. Offsets grow and timestamps do not decrease: the caller
-    /// sees to that. Returns where the body lies in [`Built::plain`].
+    /// Appends a record made by [`body`]. Offsets grow, at most 2^31 - 1 above the first, and
+    /// timestamps do not decrease: the caller sees to that. Returns where the body lies in
+    /// [`Built::plain`].
     pub fn push(&mut self, offset: i64, timestamp: i64, body: &[u8]) -> Range<usize> {
         debug_assert!(self.is_empty() || offset > self.last_offset);
         debug_assert!(timestamp >= self.last_timestamp);
         let (offset_delta, time_delta) =
             (offset - self.base_offset, timestamp - self.base_timestamp);
-        let bytes = 1 + varint_bytes(time_delta) + varint_bytes(offset_delta) + body.len();
-        varint(&mut self.buffer, bytes as i64);
+        debug_assert!((0..=i64::from(i32::MAX)).contains(&offset_delta));
+        let bytes = 1 + varint::bytes(time_delta) + varint::bytes(offset_delta) + body.len();
+        varint::put(&mut self.buffer, bytes as i64);
         self.buffer.push(0);
-        varint(&mut self.buffer, time_delta);
-        varint(&mut self.buffer, offset_delta);
+        varint::put(&mut self.buffer, time_delta);
+        varint::put(&mut self.buffer, offset_delta);
         let start = self.buffer.len();
         self.buffer.extend_from_slice(body);
         (self.last_offset, self.last_timestamp) = (offset, timestamp);
@@ -135,41 +114,36 @@ impl Builder {
         start..self.buffer.len()
     }
 
-    /// Closes the batch.
-    pub fn finish(mut self, _compression: Compression) -> Built {
-        header(
-            &mut self.buffer,
-            self.base_offset,
-            self.base_timestamp,
-            Last { offset: self.last_offset, timestamp: self.last_timestamp, count: self.count },
-        );
+    /// Closes the batch. It stays plain where compressing does not make it smaller.
+    pub fn finish(mut self, compression: Compression) -> Built {
+        let packed = match compression {
+            Compression::None => None,
+            Compression::Lz4 => lz4::pack(&[0; HEADER_BYTES], &self.buffer[HEADER_BYTES..]),
+        };
+        if let Some(mut packed) = packed {
+            self.header(Compression::Lz4).write(&mut packed);
+            return Built { encoded: Bytes::from(packed), plain: Bytes::from(self.buffer) };
+        }
+        self.header(Compression::None).write(&mut self.buffer);
         let encoded = Bytes::from(self.buffer);
         Built { plain: encoded.clone(), encoded }
     }
-}
 
-struct Last {
-    offset: i64,
-    timestamp: i64,
-    count: i32,
-}
-
-fn header(buffer: &mut [u8], base_offset: i64, base_timestamp: i64, last: Last) {
-    let mut fields = Vec::with_capacity(HEADER_BYTES);
-    fields.extend_from_slice(&base_offset.to_be_bytes());
-    fields.extend_from_slice(&((buffer.len() - 12) as i32).to_be_bytes());
-    fields.extend_from_slice(&0_i32.to_be_bytes()); // leader epoch
-    fields.push(2); // magic
-    fields.extend_from_slice(&[0; 4]); // CRC, below
-    fields.extend_from_slice(&0_i16.to_be_bytes()); // attributes
-    fields.extend_from_slice(&((last.offset - base_offset) as i32).to_be_bytes());
-    fields.extend_from_slice(&base_timestamp.to_be_bytes());
-    fields.extend_from_slice(&last.timestamp.to_be_bytes());
-    fields.extend_from_slice(&(-1_i64).to_be_bytes()); // producer id
-    fields.extend_from_slice(&(-1_i16).to_be_bytes()); // producer epoch
-    fields.extend_from_slice(&(-1_i32).to_be_bytes()); // base sequence
-    fields.extend_from_slice(&last.count.to_be_bytes());
-    buffer[..HEADER_BYTES].copy_from_slice(&fields);
-    let crc = crc32c::crc32c(&buffer[21..]);
-    buffer[17..21].copy_from_slice(&crc.to_be_bytes());
+    fn header(&self, compression: Compression) -> Header {
+        Header {
+            base_offset: self.base_offset,
+            bytes: 0,
+            leader_epoch: 0,
+            crc: 0,
+            compression,
+            append_time: false,
+            last_offset_delta: (self.last_offset - self.base_offset) as i32,
+            base_timestamp: self.base_timestamp,
+            max_timestamp: self.last_timestamp,
+            producer_id: -1,
+            producer_epoch: -1,
+            base_sequence: -1,
+            count: self.count,
+        }
+    }
 }

@@ -12,13 +12,27 @@
 //! twice and the format is proven by clients that we did not write (Kafka protocol guide, "Record
 //! Batch"). The CRC does not cover the base offset; whoever reads compares it with an index.
 //!
+//! ```text
+//!  Header::parse   61 bytes   where the batch ends, what it claims
+//!  verify          all        nothing was changed since it was written
+//!  decode          all        its records, as slices
+//! ```
+//!
 //! What it refuses: the older message sets, transactions, control batches, gzip, snappy and zstd.
 //! Pure functions on bytes: no I/O, no clock. Bytes from a disk may be hostile: nothing here panics,
 //! and nothing allocates beyond the limit it is given.
 
+mod decode;
 mod encode;
+mod error;
+mod header;
+mod lz4;
+mod varint;
 
-pub use encode::{Builder, Built, Compression, Places, body};
+pub use decode::{Decoded, HeaderIter, Headers, decode};
+pub use encode::{Builder, Built, Places, body};
+pub use error::BatchError;
+pub use header::{Compression, Header, verify};
 
 /// Bytes of a batch before its records.
 pub const HEADER_BYTES: usize = 61;

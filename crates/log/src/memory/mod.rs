@@ -17,9 +17,9 @@ use std::{
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    AppendError, Chunk, Clock, Entries, Entry, EventId, Extent, Fetched, Found, Log, Offset,
-    OpenError, Position, Positions, ReadError, ReadLimit, Record, Retention, Seek, SourceName,
-    Span, StreamName, Table, pack, system_clock, table,
+    AppendError, Chunk, Clock, Entries, Entry, EventId, Extent, Fetched, Found, Health, Log,
+    Offset, OpenError, Position, Positions, ReadError, ReadLimit, Record, Retention, Seek,
+    SourceName, Span, StreamName, Table, pack, system_clock, table,
 };
 use state::State;
 
@@ -218,6 +218,10 @@ impl Log for Memory {
 
     fn extent(&self, stream: &StreamName) -> Result<Extent, ReadError> {
         Ok(lock(&self.readable(stream)?.state).extent())
+    }
+
+    fn health(&self) -> Health {
+        Health::default()
     }
 
     async fn maintain(&self) {

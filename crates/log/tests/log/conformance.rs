@@ -9,8 +9,8 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use pluvio_event::{AttributeName, Data, Event};
 use pluvio_log::{
-    AppendError, EventId, Log, LogHandle, Offset, Position, ReadError, ReadLimit, Record, Seek,
-    SourceName, Span, StreamName,
+    AppendError, Entry, EventId, Log, LogHandle, Offset, Position, ReadError, ReadLimit, Record,
+    Seek, SourceName, Span, StreamName, Table, batch,
 };
 
 /// A log under test and its clock.
@@ -358,6 +358,208 @@ pub(crate) async fn retention_by_age_counts_from_recording_and_needs_no_append(b
     assert_eq!(bench.bounds().0, 1);
 }
 
+pub(crate) async fn what_is_fetched_undecoded_is_what_is_read(bench: Bench) {
+    bench.append_at(&[("a", None), ("b", Some(7))]).await;
+    bench.append(&["c"]).await;
+    let fetched = bench.log.fetch(&stream(), offset(3), ReadLimit::default()).await.unwrap();
+    assert_eq!((fetched.from, fetched.next), (offset(3), offset(9)));
+    let mut bytes = bytes::Bytes::from(fetched.pieces.concat());
+    let mut seen = Vec::new();
+    while !bytes.is_empty() {
+        let header = batch::verify(&bytes).unwrap();
+        let whole = bytes.split_to(header.bytes);
+        seen.extend(batch::decode(&whole, 1 << 20).unwrap());
+    }
+    let read = bench.log.read(&stream(), Offset::ZERO, ReadLimit::default()).await.unwrap();
+    let read: Vec<_> = read.records().collect();
+    assert_eq!(seen.len(), read.len(), "also the records of the first batch below the offset");
+    for (fetched, read) in seen.iter().zip(read) {
+        assert_eq!(fetched.offset, read.offset.get());
+        assert_eq!(fetched.timestamp, read.recorded.as_millisecond());
+        assert_eq!((&fetched.key, fetched.value.as_ref()), (&read.key, Some(&read.value)));
+        assert_eq!(fetched.headers.get("content-type"), Some(&b"application/cloudevents+json"[..]));
+    }
+    assert_eq!(seen[1].headers.get("pluvio-pos"), Some(&b"cloud=after b"[..]));
+}
+
+pub(crate) async fn a_fetch_keeps_to_its_limit_but_always_gives_a_batch(bench: Bench) {
+    for _ in 0..10 {
+        bench.append(&["a"]).await;
+    }
+    let limit = ReadLimit { bytes_max: 1, ..ReadLimit::default() };
+    let one = bench.log.fetch(&stream(), Offset::ZERO, limit).await.unwrap();
+    assert_eq!(one.next, offset(1));
+    let bytes_max = one.pieces.concat().len() * 3;
+    let limit = ReadLimit { bytes_max, ..ReadLimit::default() };
+    assert_eq!(bench.log.fetch(&stream(), offset(2), limit).await.unwrap().next, offset(5));
+    let none = bench.log.fetch(&stream(), offset(10), ReadLimit::default()).await.unwrap();
+    assert!(none.is_empty());
+}
+
+fn entry(key: &str, value: Option<&str>) -> Entry {
+    Entry { key: key.to_owned().into(), value: value.map(|value| value.to_owned().into()) }
+}
+
+async fn table(bench: &Bench) -> Vec<String> {
+    let entries = bench.log.entries(Table::Offsets).await.unwrap();
+    let text = |bytes: &bytes::Bytes| String::from_utf8(bytes.to_vec()).unwrap();
+    entries.iter().map(|(key, value)| format!("{}={}", text(key), text(value))).collect()
+}
+
+pub(crate) async fn a_table_holds_the_newest_value_of_each_key(bench: Bench) {
+    let changes = [entry("b", Some("1")), entry("a", Some("1")), entry("b", Some("2"))];
+    bench.log.put(Table::Offsets, changes.to_vec()).await.unwrap();
+    assert_eq!(table(&bench).await, ["a=1", "b=2"]);
+    bench.log.put(Table::Offsets, vec![entry("a", None)]).await.unwrap();
+    assert_eq!(table(&bench).await, ["b=2"]);
+    assert!(bench.log.entries(Table::Cursors).await.unwrap().is_empty());
+    let large = "x".repeat(Table::ENTRY_BYTES_MAX);
+    let refused = bench.log.put(Table::Offsets, vec![entry("c", Some(&large))]).await;
+    assert!(matches!(refused, Err(AppendError::TableFull { .. })));
+}
+
+/// A log that lasts: `open` gives what a new process would find.
+pub(crate) struct Durable {
+    pub(crate) open: Box<dyn Fn() -> LogHandle>,
+    pub(crate) now: Arc<Mutex<Timestamp>>,
+}
+
+impl Durable {
+    fn open(&self) -> Bench {
+        Bench { log: (self.open)(), now: Arc::clone(&self.now) }
+    }
+}
+
+pub(crate) async fn all_that_was_acknowledged_is_there_in_the_next_process(durable: Durable) {
+    let bench = durable.open();
+    bench.append_at(&[("a", None), ("b", Some(10))]).await;
+    bench.append(&["c"]).await;
+    let (all, extent) = (bench.all(0).await.unwrap(), bench.log.extent(&stream()).unwrap());
+    drop(bench);
+    let bench = durable.open();
+    assert_eq!(bench.log.streams(), [stream()]);
+    assert_eq!(bench.log.extent(&stream()).unwrap(), extent);
+    assert_eq!(bench.all(0).await.unwrap(), all);
+    assert_eq!(bench.append(&["d"]).await.start, extent.next);
+}
+
+pub(crate) async fn positions_and_checkpoints_last(durable: Durable) {
+    let bench = durable.open();
+    let mut other = record("x", None);
+    other.source = SourceName::new("other").unwrap();
+    bench.append(&["a"]).await;
+    bench.log.append(&stream(), vec![other]).await.unwrap();
+    let looked = Position::new("looked, nothing new").unwrap();
+    let cloud = SourceName::new("cloud").unwrap();
+    bench.log.checkpoint(&stream(), &cloud, looked).await.unwrap();
+    let before = bench.log.positions(&stream()).await.unwrap();
+    drop(bench);
+    let bench = durable.open();
+    assert_eq!(bench.log.positions(&stream()).await.unwrap(), before);
+    assert_eq!(before[&cloud].as_str(), "looked, nothing new");
+    bench.append(&["b"]).await;
+    drop(bench);
+    let bench = durable.open();
+    let after = bench.log.positions(&stream()).await.unwrap();
+    assert_eq!(after[&cloud].as_str(), "after b", "a record supersedes a checkpoint");
+    bench.log.trim(&stream(), offset(1000)).await.unwrap();
+    drop(bench);
+    assert_eq!(durable.open().log.positions(&stream()).await.unwrap(), after, "without records");
+}
+
+pub(crate) async fn a_trim_lasts_inside_a_batch_and_beyond_the_end(durable: Durable) {
+    let bench = durable.open();
+    bench.append(&["a", "b", "c"]).await;
+    bench.log.trim(&stream(), offset(1)).await.unwrap();
+    let before = bench.log.extent(&stream()).unwrap();
+    drop(bench);
+    let bench = durable.open();
+    assert_eq!(bench.log.extent(&stream()).unwrap(), before);
+    assert_eq!((before.earliest, before.records), (Some(offset(1)), 2));
+    bench.log.trim(&stream(), offset(50)).await.unwrap();
+    drop(bench);
+    let bench = durable.open();
+    assert_eq!(bench.bounds(), (50, None, None, 50));
+    assert_eq!(bench.append(&["d"]).await.start, offset(50));
+}
+
+pub(crate) async fn ids_are_found_in_the_next_process_also_without_their_records(durable: Durable) {
+    let bench = durable.open();
+    let time = "2026-11-20T09:00:00.5Z".parse::<Timestamp>().unwrap();
+    let mut timed = record("a", None);
+    timed.event = Event::builder("a", "urn:cloud", "t").time(time).build().unwrap();
+    bench.log.open(&stream()).await.unwrap();
+    bench.log.append(&stream(), vec![timed, record("b", None)]).await.unwrap();
+    let ids = [bench.id("a"), bench.id("b"), bench.id("x")];
+    for trimmed in [0, 1, 1000] {
+        bench.log.trim(&stream(), offset(trimmed)).await.unwrap();
+    }
+    drop(bench);
+    let bench = durable.open();
+    let found = bench.log.find(&stream(), &ids).await.unwrap();
+    assert_eq!(found[0].map(|f| (f.offset, f.time)), Some((offset(0), Some(time))));
+    assert_eq!(found[1].map(|f| (f.offset, f.time)), Some((offset(1), None)));
+    assert_eq!(found[2], None);
+}
+
+pub(crate) async fn recorded_times_do_not_decrease_over_a_restart(durable: Durable) {
+    let bench = durable.open();
+    bench.append(&["a"]).await;
+    drop(bench);
+    let bench = durable.open();
+    bench.advance(SignedDuration::from_hours(-24));
+    bench.append(&["b"]).await;
+    let chunk = bench.log.read(&stream(), Offset::ZERO, ReadLimit::default()).await.unwrap();
+    let times: Vec<_> = chunk.records().map(|r| r.recorded).collect();
+    assert!(times[0] <= times[1]);
+}
+
+pub(crate) async fn tables_last(durable: Durable) {
+    let bench = durable.open();
+    let changes = vec![entry("a", Some("1")), entry("b", Some("1"))];
+    bench.log.put(Table::Offsets, changes).await.unwrap();
+    bench.log.put(Table::Offsets, vec![entry("a", None), entry("c", Some("3"))]).await.unwrap();
+    drop(bench);
+    let bench = durable.open();
+    assert_eq!(table(&bench).await, ["b=1", "c=3"]);
+}
+
+pub(crate) async fn a_table_that_is_changed_for_long_stays_small_and_right(durable: Durable) {
+    let bench = durable.open();
+    let large = "x".repeat(60_000);
+    bench.log.put(Table::Offsets, vec![entry("kept", Some("1"))]).await.unwrap();
+    for round in 0..200 {
+        let value = format!("{round}{large}");
+        bench.log.put(Table::Offsets, vec![entry("changed", Some(&value))]).await.unwrap();
+    }
+    bench.log.put(Table::Offsets, vec![entry("changed", Some("last"))]).await.unwrap();
+    drop(bench);
+    assert_eq!(table(&durable.open()).await, ["changed=last", "kept=1"]);
+}
+
+/// Runs what a log that lasts promises beyond the others.
+macro_rules! durability {
+    ($make:path) => {
+        durability!(@run $make;
+            all_that_was_acknowledged_is_there_in_the_next_process,
+            positions_and_checkpoints_last,
+            a_trim_lasts_inside_a_batch_and_beyond_the_end,
+            ids_are_found_in_the_next_process_also_without_their_records,
+            recorded_times_do_not_decrease_over_a_restart,
+            tables_last,
+            a_table_that_is_changed_for_long_stays_small_and_right,
+        );
+    };
+    (@run $make:path; $($promise:ident,)*) => {
+        $(
+            #[tokio::test(start_paused = true)]
+            async fn $promise() {
+                $crate::conformance::$promise($make()).await;
+            }
+        )*
+    };
+}
+
 /// Runs every promise on the log that `$make` makes; time is paused, so a wait costs nothing.
 macro_rules! conformance {
     ($make:path) => {
@@ -383,6 +585,9 @@ macro_rules! conformance {
             positions_are_those_of_each_sources_last_record_also_after_it_went,
             a_checkpoint_is_a_position_until_the_next_record,
             recorded_times_never_decrease_when_the_clock_is_set_back,
+            what_is_fetched_undecoded_is_what_is_read,
+            a_fetch_keeps_to_its_limit_but_always_gives_a_batch,
+            a_table_holds_the_newest_value_of_each_key,
         );
         conformance!(@run $make, Retention { records_max: Some(1), ..Retention::default() };
             the_newest_batch_stays_whatever_retention_says,

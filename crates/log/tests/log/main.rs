@@ -3,4 +3,5 @@
 
 #[macro_use]
 mod conformance;
+mod embedded;
 mod memory;

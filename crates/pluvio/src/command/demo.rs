@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use anyhow::Context as _;
 use jiff::tz::TimeZone;
-use pluvio_log::{Log as _, LogHandle, Offset, ReadLimit, StreamName};
+use pluvio_log::{Log as _, LogHandle, ReadLimit, StreamName};
 use pluvio_sim::{VCenter, VCenterConfig};
 
 use super::{
@@ -29,7 +29,7 @@ pub(crate) fn demo(options: &Demo) -> Result<(), Failed> {
         });
         let vcenter = vcenter.await.context("failed to simulate a vCenter")?;
         let listen = free_address(options.port);
-        let running = start(config::demo(&vcenter.url(), listen)).await?;
+        let running = start(config::demo(&vcenter.url(), listen, &options.data)).await?;
         print_line(&welcome(&running, &vcenter));
         tokio::select! {
             shown = show(&running.log) => shown?,
@@ -65,7 +65,7 @@ fn welcome(running: &Running, vcenter: &VCenter) -> String {
 
 async fn show(log: &LogHandle) -> anyhow::Result<()> {
     let (stream, palette, zone) = (StreamName::events(), Palette::of_stdout(), TimeZone::system());
-    let mut from = Offset::ZERO;
+    let mut from = log.extent(&stream)?.next;
     loop {
         let limit =
             ReadLimit { wait: std::time::Duration::from_secs(3600), ..ReadLimit::default() };

@@ -3,8 +3,9 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::Context as _;
+use metrics::gauge;
 use metrics_exporter_prometheus::PrometheusBuilder;
-use pluvio_log::{Log as _, LogHandle, Memory};
+use pluvio_log::{Log as _, LogHandle};
 use pluvio_runtime::{
     Ingest,
     status::StatusBoard,
@@ -73,8 +74,9 @@ pub(super) struct Running {
 
 /// Starts all components; problems are told before anything connects.
 pub(super) async fn start(mut configuration: Configuration) -> Result<Running, Failed> {
-    let metrics = metrics()?;
-    let log = LogHandle::new(Memory::new(configuration.log.memory()));
+    let log = configuration.log.open().context("failed to open the log")?;
+    tell_recovery(&log);
+    let metrics = metrics(log.clone())?;
     let streams = configuration.streams();
     let status = StatusBoard::default();
     let sources = configuration.sources();
@@ -104,11 +106,48 @@ pub(super) async fn start(mut configuration: Configuration) -> Result<Running, F
     Ok(Running { supervisor, log, urls })
 }
 
-fn metrics() -> Result<Metrics, Failed> {
+/// What opening the log found: one line an operator can search for.
+fn tell_recovery(log: &LogHandle) {
+    let Some(recovery) = log.health().recovery else { return };
+    let pluvio_log::Recovery { took, read_bytes, cut_bytes, indexes_rebuilt, may_have_lost } =
+        recovery;
+    info!(?took, read_bytes, cut_bytes, indexes_rebuilt, "opened the log");
+    if may_have_lost {
+        warn!(
+            "the log was written with fsync = \"os\" and not closed: the newest events may be gone; \
+             sources resume from what is left"
+        );
+    }
+}
+
+fn metrics(log: LogHandle) -> Result<Metrics, Failed> {
     let handle =
         PrometheusBuilder::new().install_recorder().context("failed to install the metrics")?;
     Ok(Arc::new(move || {
+        measure(&log);
         handle.run_upkeep();
         handle.render()
     }))
+}
+
+/// What is only known when it is asked for.
+fn measure(log: &LogHandle) {
+    let health = log.health();
+    if let Some(bytes) = health.free_bytes {
+        gauge!("pluvio_log_free_bytes").set(bytes as f64);
+    }
+    if let Some(recovery) = &health.recovery {
+        gauge!("pluvio_log_recovery_seconds").set(recovery.took.as_secs_f64());
+        gauge!("pluvio_log_recovery_cut_bytes").set(recovery.cut_bytes as f64);
+    }
+    for told in &health.streams {
+        let stream = told.stream.to_string();
+        let is_writable = f64::from(u8::from(told.trouble.is_none()));
+        gauge!("pluvio_stream_writable", "stream" => stream.clone()).set(is_writable);
+        gauge!("pluvio_stream_segments", "stream" => stream.clone()).set(told.segments as f64);
+        if let Ok(extent) = log.extent(&told.stream) {
+            gauge!("pluvio_stream_bytes", "stream" => stream.clone()).set(extent.bytes as f64);
+            gauge!("pluvio_stream_records", "stream" => stream).set(extent.records as f64);
+        }
+    }
 }

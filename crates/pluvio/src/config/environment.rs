@@ -9,6 +9,7 @@
 //! | `VCENTER_STREAM_BEGIN` | `10m` | how far back the first start begins |
 //! | `LOG_MAX_RECORD_SIZE_BYTES` | `524288` | larger events are stored without their data |
 //! | `LOG_MAX_SEGMENT_SIZE` | `1000` | twice as many events are kept |
+//! | `PLUVIO_DATA` | – | folder of a log on disk; without it events live as long as the process |
 //! | `PORT` | `8080` | where HTTP is served, on all addresses |
 //! | `DEBUG` | `false` | log more |
 //!
@@ -23,7 +24,7 @@ use pluvio_log::{SourceName, StreamName};
 use pluvio_net::{SecretSource, TlsOptions};
 use pluvio_runtime::unit::{ByteSize, Period};
 
-use super::{Configuration, ListenerSection, LogSection, Place, Problem, SourceSection};
+use super::{Configuration, ListenerSection, LogSection, LogType, Place, Problem, SourceSection};
 use crate::registry;
 
 /// Reads a variable; given to be replaced in tests.
@@ -41,7 +42,10 @@ pub(crate) fn from_environment() -> Result<Configuration, Vec<Problem>> {
 
 fn configuration(lookup: Lookup<'_>) -> Result<Configuration, Vec<Problem>> {
     let mut read = Variables { lookup, problems: Vec::new() };
+    let data = (read.lookup)("PLUVIO_DATA");
     let log = LogSection {
+        log_type: if data.is_some() { LogType::Disk } else { LogType::Memory },
+        dir: data.unwrap_or_default().into(),
         retention_records: Some(read.number("LOG_MAX_SEGMENT_SIZE", 1000).saturating_mul(2).max(1)),
         record_max: ByteSize(read.number("LOG_MAX_RECORD_SIZE_BYTES", 512 << 10)),
         ..LogSection::default()
@@ -151,12 +155,13 @@ pub(crate) fn is_debug() -> bool {
 }
 
 /// The demo: one simulated vCenter, served on this machine only.
-pub(crate) fn demo(url: &str, listen: SocketAddr) -> Configuration {
+pub(crate) fn demo(url: &str, listen: SocketAddr, data: &Path) -> Configuration {
     let vcenter = vsphere::Config {
         username: SecretSource::literal("demo"),
         password: SecretSource::literal("demo"),
         ..vsphere::Config::new(url)
     };
     let listener = http::Config { listen, ..http::Config::default() };
-    assembled(LogSection::default(), vcenter, listener)
+    let log = LogSection { dir: data.to_owned(), ..LogSection::default() };
+    assembled(log, vcenter, listener)
 }

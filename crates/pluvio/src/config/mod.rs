@@ -25,7 +25,7 @@ pub(crate) use document::Problem;
 pub(crate) use environment::{
     demo, from_environment, is_configured as environment_is_configured, is_debug,
 };
-pub(crate) use sections::LogSection;
+pub(crate) use sections::{LogSection, LogType};
 pub(crate) use template::{schema, template};
 
 use crate::registry::{self, BuildError, BuiltListener, BuiltSource, SourceSlot};
@@ -99,6 +99,9 @@ fn parse(document: &Document) -> Result<Configuration, Vec<Problem>> {
                 if let Some(log) = reader.plain::<LogSection>("[log]", value) {
                     if let Some(wrong) = log.wrong_record_max() {
                         reader.problem(value, format!("`record_max` of [log]: {wrong}"));
+                    }
+                    if let Some(wrong) = log.wrong_segment_size() {
+                        reader.problem(value, format!("`segment_size` of [log]: {wrong}"));
                     }
                     configuration.log = log;
                 }

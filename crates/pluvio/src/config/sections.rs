@@ -1,9 +1,12 @@
 //! The sections that belong to no component: `[log]` and `[principals]`.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use pluvio_event::{Filter, Pattern};
-use pluvio_log::{MemoryConfig, Retention};
+use pluvio_log::{
+    Embedded, EmbeddedConfig, Fsync, LogHandle, Memory, MemoryConfig, OpenError, Retention,
+    batch::Compression,
+};
 use pluvio_net::{SecretError, SecretSource};
 use pluvio_runtime::{
     ATTRIBUTES_BYTES_MAX, AccessTable, Chain, Principal, Streams, Verb,
@@ -16,49 +19,138 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct LogSection {
-    /// Where the log is kept: `memory`, as long as the process lives.
+    /// Where the log is kept: `disk`, or `memory`, as long as the process lives.
     #[serde(rename = "type")]
     pub(crate) log_type: LogType,
+    /// Folder of a log on disk, relative to where Pluvio is started. One process uses it at a time.
+    pub(crate) dir: PathBuf,
+    /// When an event counts as stored: `always`, behind a sync of the disk, so that power loss takes
+    /// nothing; `os`, as soon as the operating system has it, so that only the end of the machine
+    /// takes something.
+    pub(crate) fsync: FsyncPolicy,
+    /// How events are packed on disk: `lz4` or `none`. Readers over Kafka get them as they are stored.
+    pub(crate) compression: Packing,
     /// Delete events that were recorded longer ago than this.
     pub(crate) retention_age: Period,
-    /// Keep at most this much of each stream.
-    pub(crate) retention_size: ByteSize,
+    /// Keep at most this much of each stream. Default: 10 GiB on disk, 64 MiB in memory.
+    pub(crate) retention_size: Option<ByteSize>,
     /// Keep at most this many events of each stream; all that fit if not set.
     pub(crate) retention_records: Option<u64>,
+    /// Size of a file of the log; retention deletes whole files.
+    pub(crate) segment_size: ByteSize,
     /// An event larger than this is stored without its data, marked with `dataomitted`.
     pub(crate) record_max: ByteSize,
+    /// Memory for what was read or written last.
+    pub(crate) cache: ByteSize,
+    /// What stays free on the disk: with less, nothing is stored until there is room again.
+    pub(crate) reserve: ByteSize,
 }
 
 /// Where a log is kept.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogType {
-    /// In memory.
+    /// In a folder.
     #[default]
+    Disk,
+    /// In memory.
     Memory,
+}
+
+/// When an event counts as stored.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum FsyncPolicy {
+    /// Behind a sync.
+    #[default]
+    Always,
+    /// When the operating system has it.
+    Os,
+}
+
+/// How events are packed on disk.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Packing {
+    /// LZ4.
+    #[default]
+    Lz4,
+    /// Not at all.
+    None,
 }
 
 impl Default for LogSection {
     fn default() -> Self {
         Self {
-            log_type: LogType::Memory,
+            log_type: LogType::default(),
+            dir: PathBuf::from("data"),
+            fsync: FsyncPolicy::default(),
+            compression: Packing::default(),
             retention_age: Period(Duration::from_secs(30 * 86_400)),
-            retention_size: ByteSize(64 << 20),
+            retention_size: None,
             retention_records: None,
+            segment_size: ByteSize(128 << 20),
             record_max: ByteSize(512 << 10),
+            cache: ByteSize(16 << 20),
+            reserve: ByteSize(64 << 20),
         }
     }
 }
 
+/// Retention of a log in memory unless told otherwise.
+const MEMORY_BYTES: u64 = 64 << 20;
+/// Retention of a log on disk unless told otherwise.
+const DISK_BYTES: u64 = 10 << 30;
+/// A batch is found by 32 bits in its segment, and a segment is read into memory by parts of it.
+const SEGMENT_BYTES: std::ops::RangeInclusive<u64> = 1 << 20..=2 << 30;
+
 impl LogSection {
-    pub(crate) fn memory(&self) -> MemoryConfig {
-        let retention = Retention {
+    /// Opens the log, recovering what is there. Blocks.
+    pub(crate) fn open(&self) -> Result<LogHandle, OpenError> {
+        match self.log_type {
+            LogType::Disk => Embedded::open(self.disk()).map(LogHandle::new),
+            LogType::Memory => Ok(LogHandle::new(Memory::new(self.memory()))),
+        }
+    }
+
+    fn retention(&self, bytes: u64) -> Retention {
+        Retention {
             age: Some(self.retention_age.0),
-            bytes_max: Some(self.retention_size.0),
+            bytes_max: Some(self.retention_size.map_or(bytes, |size| size.0)),
             records_max: self.retention_records,
-        };
+        }
+    }
+
+    fn memory(&self) -> MemoryConfig {
+        let retention = self.retention(MEMORY_BYTES);
         let record_bytes_max = self.record_bytes_max();
         MemoryConfig { retention, record_bytes_max, ..MemoryConfig::default() }
+    }
+
+    fn disk(&self) -> EmbeddedConfig {
+        EmbeddedConfig {
+            fsync: match self.fsync {
+                FsyncPolicy::Always => Fsync::Always,
+                FsyncPolicy::Os => Fsync::Os,
+            },
+            compression: match self.compression {
+                Packing::Lz4 => Compression::Lz4,
+                Packing::None => Compression::None,
+            },
+            retention: self.retention(DISK_BYTES),
+            segment_bytes_max: self.segment_size.0,
+            record_bytes_max: self.record_bytes_max(),
+            cache_bytes_max: self.cache.0,
+            reserve_bytes: self.reserve.0,
+            ..EmbeddedConfig::new(&self.dir)
+        }
+    }
+
+    /// What is wrong with the size of segments, if anything.
+    pub(crate) fn wrong_segment_size(&self) -> Option<String> {
+        let (min, max) = (ByteSize(*SEGMENT_BYTES.start()), ByteSize(*SEGMENT_BYTES.end()));
+        let wrong = !SEGMENT_BYTES.contains(&self.segment_size.0);
+        wrong.then(|| format!("{} is not between {min} and {max}", self.segment_size))
     }
 
     /// What is wrong with the limit of records, if anything.

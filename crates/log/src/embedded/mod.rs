@@ -1,0 +1,376 @@
+//! The log on disk: what it has acknowledged survives kill -9, power loss, a full disk, and is never
+//! served wrong from a rotten sector.
+//!
+//! ```text
+//!   append ─▶ stream ─▶ segment ─▶ Disk          one batch a sync; answers only behind it
+//!   read   ◀─ cache ◀── segment                  a batch is checked and decoded once
+//!             positions ─▶ __positions           before each roll: a restart reads one segment
+//! ```
+//!
+//! Files are Kafka record batches one after the other ([`batch`](crate::batch)), everything else can
+//! be made again from them. The disk is a trait, so that power can be cut a hundred thousand times
+//! ([`SimulatedDisk`](crate::disk::SimulatedDisk)).
+//!
+//! It refuses to retry: a full disk is told to whoever appends, a failed sync stops the stream until
+//! a restart. It has no replica, no compaction, no thread of its own.
+
+mod active;
+mod cache;
+mod index;
+mod layout;
+mod manifest;
+mod positions;
+mod recover;
+mod scan;
+mod stream;
+mod table;
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use crate::{
+    AppendError, Chunk, Clock, Entries, Entry, EventId, Extent, Fetched, Found, Health, Log,
+    Offset, OpenError, Position, Positions, ReadError, ReadLimit, Record, Recovery, Retention,
+    Seek, SourceName, Span, StreamHealth, StreamName, Table, Trouble,
+    batch::Compression,
+    disk::{Disk, Lock, RealDisk},
+    system_clock, table as tables,
+};
+use stream::Stream;
+use table::TableLog;
+
+/// When an append is acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fsync {
+    /// Behind an `fdatasync`: survives power loss.
+    #[default]
+    Always,
+    /// As soon as the operating system has it: survives the end of the process, not of the machine.
+    Os,
+}
+
+/// How an [`Embedded`] log behaves.
+#[derive(Clone)]
+pub struct EmbeddedConfig {
+    /// Where everything lies.
+    pub folder: PathBuf,
+    /// The disk it lies on.
+    pub disk: Arc<dyn Disk>,
+    /// When an append is acknowledged.
+    pub fsync: Fsync,
+    /// How batches are packed.
+    pub compression: Compression,
+    /// When segments go. The default keeps 30 days and 10 GiB.
+    pub retention: Retention,
+    /// A segment is sealed before it grows beyond this.
+    pub segment_bytes_max: u64,
+    /// Largest record in bytes, encoded: 1 MiB, as Kafka takes by default.
+    pub record_bytes_max: usize,
+    /// Most streams: each has a folder, an open file and its ids in memory.
+    pub streams_max: usize,
+    /// Most bytes of decoded batches in memory.
+    pub cache_bytes_max: u64,
+    /// Bytes that stay free on the disk: nothing is appended that would take them.
+    pub reserve_bytes: u64,
+    /// Tells the time.
+    pub clock: Clock,
+}
+
+impl EmbeddedConfig {
+    /// The defaults, in `folder` on the machine's disk.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+            disk: Arc::new(RealDisk),
+            fsync: Fsync::Always,
+            compression: Compression::Lz4,
+            retention: Retention {
+                age: Some(Duration::from_secs(30 * 86_400)),
+                bytes_max: Some(10 << 30),
+                records_max: None,
+            },
+            segment_bytes_max: 128 << 20,
+            record_bytes_max: 1 << 20,
+            streams_max: 1000,
+            cache_bytes_max: 16 << 20,
+            reserve_bytes: 64 << 20,
+            clock: system_clock(),
+        }
+    }
+}
+
+/// A log in a folder.
+pub struct Embedded {
+    context: Arc<Context>,
+    streams: Mutex<BTreeMap<StreamName, Arc<Stream>>>,
+    tables: BTreeMap<Table, Arc<TableLog>>,
+    recovery: Recovery,
+    _lock: Box<dyn Lock>,
+}
+
+/// What all streams share.
+struct Context {
+    folder: PathBuf,
+    disk: Arc<dyn Disk>,
+    config: EmbeddedConfig,
+    positions: Arc<TableLog>,
+    batches: cache::Batches,
+    places: cache::Places,
+    closed: AtomicBool,
+}
+
+/// Longest wait of one read; a day is for ever.
+const WAIT_MAX: Duration = Duration::from_secs(86_400);
+
+impl Embedded {
+    /// Opens the log in a folder, making it where there is none, and recovers every stream. Blocks.
+    pub fn open(config: EmbeddedConfig) -> Result<Self, OpenError> {
+        let begun = Instant::now();
+        let (disk, folder) = (Arc::clone(&config.disk), config.folder.clone());
+        let told = |operation| {
+            let folder = folder.clone();
+            move |source| OpenError::disk(operation, folder, source)
+        };
+        disk.create_folder(&folder).map_err(told("make"))?;
+        let lock = hold(&*disk, &folder)?;
+        let listed = disk.list(&folder).map_err(told("list"))?;
+        let lost = listed.iter().any(|entry| entry.name == layout::UNSYNCED);
+        let mut found = stream::Found::default();
+        let table = |name: &str, cut: &mut u64| {
+            let name = StreamName::new(name).unwrap_or_else(|_| StreamName::events());
+            let folder = folder.join(name.as_str());
+            TableLog::open(Arc::clone(&disk), name, folder, cut).map(Arc::new)
+        };
+        let positions = table(layout::POSITIONS, &mut found.cut_bytes)?;
+        let mut tables = BTreeMap::new();
+        for which in Table::ALL {
+            tables.insert(which, table(which.name(), &mut found.cut_bytes)?);
+        }
+        let context = Arc::new(Context {
+            folder: folder.clone(),
+            disk: Arc::clone(&disk),
+            positions,
+            batches: cache::batches(config.cache_bytes_max),
+            places: cache::places(),
+            closed: AtomicBool::new(false),
+            config,
+        });
+        let mut streams = BTreeMap::new();
+        let names = listed.iter().filter(|entry| entry.bytes.is_none());
+        let names = names.filter_map(|entry| StreamName::new(&entry.name).ok());
+        for name in names.filter(|name| !name.is_internal()) {
+            let stream = Stream::open(&context, &name, lost, &mut found)?;
+            streams.insert(name, Arc::new(stream));
+        }
+        mark_unsynced(&context, lost)?;
+        let recovery = Recovery {
+            took: begun.elapsed(),
+            read_bytes: found.read_bytes,
+            cut_bytes: found.cut_bytes,
+            indexes_rebuilt: found.indexes_rebuilt,
+            may_have_lost: lost,
+        };
+        Ok(Self { context, streams: Mutex::new(streams), tables, recovery, _lock: lock })
+    }
+
+    fn stream(&self, name: &StreamName) -> Option<Arc<Stream>> {
+        lock(&self.streams).get(name).cloned()
+    }
+
+    fn readable(&self, name: &StreamName) -> Result<Arc<Stream>, ReadError> {
+        self.stream(name).ok_or_else(|| ReadError::UnknownStream(name.clone()))
+    }
+
+    fn writable(&self, name: &StreamName) -> Result<Arc<Stream>, AppendError> {
+        self.stream(name).ok_or_else(|| AppendError::UnknownStream(name.clone()))
+    }
+
+    fn all(&self) -> Vec<Arc<Stream>> {
+        lock(&self.streams).values().cloned().collect()
+    }
+}
+
+/// Takes the folder's lock, or says who has it.
+fn hold(disk: &dyn Disk, folder: &std::path::Path) -> Result<Box<dyn Lock>, OpenError> {
+    let path = folder.join(layout::LOCK);
+    let holder = format!("pid {}\n", std::process::id());
+    disk.lock(&path, &holder).map_err(|error| {
+        if error.kind() != io::ErrorKind::WouldBlock {
+            return OpenError::disk("lock", path.clone(), error);
+        }
+        let told = crate::disk::contents(disk, &path, 1024).unwrap_or_default();
+        let holder = String::from_utf8_lossy(&told).trim().to_owned();
+        OpenError::Locked { path: path.clone(), holder }
+    })
+}
+
+/// Keeps the marker of a process that writes without syncing as long as there is one.
+fn mark_unsynced(context: &Context, is_there: bool) -> Result<(), OpenError> {
+    let path = context.folder.join(layout::UNSYNCED);
+    let disk = &*context.disk;
+    let marked = match (context.config.fsync, is_there) {
+        (Fsync::Always, false) | (Fsync::Os, true) => return Ok(()),
+        (Fsync::Always, true) => disk.remove(&path),
+        (Fsync::Os, false) => disk.create(&path).map(|_| ()),
+    };
+    let marked = marked.and_then(|()| disk.sync_folder(&context.folder));
+    marked.map_err(|source| OpenError::disk("mark", path, source))
+}
+
+impl Log for Embedded {
+    async fn open(&self, name: &StreamName) -> Result<Extent, OpenError> {
+        if let Some(stream) = self.stream(name) {
+            return Ok(stream.extent());
+        }
+        let mut streams = lock(&self.streams);
+        if let Some(stream) = streams.get(name) {
+            return Ok(stream.extent());
+        }
+        let streams_max = self.context.config.streams_max;
+        if streams.len() >= streams_max {
+            return Err(OpenError::TooManyStreams { stream: name.clone(), streams_max });
+        }
+        // Rare and short: a folder and two small files.
+        let stream = Stream::open(&self.context, name, false, &mut stream::Found::default())?;
+        let extent = stream.extent();
+        streams.insert(name.clone(), Arc::new(stream));
+        Ok(extent)
+    }
+
+    fn streams(&self) -> Vec<StreamName> {
+        lock(&self.streams).keys().cloned().collect()
+    }
+
+    async fn append(&self, name: &StreamName, records: Vec<Record>) -> Result<Span, AppendError> {
+        self.writable(name)?.append(records).await
+    }
+
+    async fn checkpoint(
+        &self,
+        name: &StreamName,
+        source: &SourceName,
+        position: Position,
+    ) -> Result<(), AppendError> {
+        let (stream, source) = (self.writable(name)?, source.clone());
+        appending(move || stream.checkpoint(&source, position)).await
+    }
+
+    async fn read(&self, s: &StreamName, from: Offset, l: ReadLimit) -> Result<Chunk, ReadError> {
+        self.readable(s)?.read(from, l).await
+    }
+
+    async fn fetch(
+        &self,
+        s: &StreamName,
+        from: Offset,
+        l: ReadLimit,
+    ) -> Result<Fetched, ReadError> {
+        self.readable(s)?.fetch(from, l).await
+    }
+
+    async fn seek(&self, stream: &StreamName, seek: Seek) -> Result<Offset, ReadError> {
+        self.readable(stream)?.seek(seek).await
+    }
+
+    async fn find(
+        &self,
+        stream: &StreamName,
+        ids: &[EventId],
+    ) -> Result<Vec<Option<Found>>, ReadError> {
+        self.readable(stream)?.find(ids).await
+    }
+
+    async fn trim(&self, stream: &StreamName, before: Offset) -> Result<(), ReadError> {
+        let stream = self.readable(stream)?;
+        let trimmed = tokio::task::spawn_blocking(move || stream.trim(before)).await;
+        trimmed.unwrap_or(Ok(()))
+    }
+
+    async fn positions(&self, stream: &StreamName) -> Result<Positions, ReadError> {
+        Ok(self.readable(stream)?.positions())
+    }
+
+    async fn put(&self, table: Table, changes: Vec<Entry>) -> Result<(), AppendError> {
+        let Some(log) = self.tables.get(&table).cloned() else { return Ok(()) };
+        appending(move || {
+            tables::check(table, &log.entries(), &changes)?;
+            log.put(changes)
+        })
+        .await
+    }
+
+    async fn entries(&self, table: Table) -> Result<Entries, ReadError> {
+        Ok(self.tables.get(&table).map(|log| log.entries()).unwrap_or_default())
+    }
+
+    fn extent(&self, stream: &StreamName) -> Result<Extent, ReadError> {
+        Ok(self.readable(stream)?.extent())
+    }
+
+    fn health(&self) -> Health {
+        let context = &self.context;
+        let mut streams: Vec<StreamHealth> = self.all().iter().map(|s| s.health()).collect();
+        for table in self.tables.values().chain([&context.positions]) {
+            let trouble = table.stopped_by().map(|error| Trouble::Stopped(error.to_string()));
+            streams.push(StreamHealth { stream: table.name.clone(), segments: 1, trouble });
+        }
+        Health {
+            streams,
+            free_bytes: context.disk.free_bytes(&context.folder).ok(),
+            recovery: Some(self.recovery.clone()),
+        }
+    }
+
+    async fn maintain(&self) {
+        let streams = self.all();
+        let maintained = tokio::task::spawn_blocking(move || {
+            for stream in streams {
+                stream.maintain();
+            }
+        });
+        // It cannot fail but by a panic, which the next append tells.
+        let _ended = maintained.await;
+    }
+}
+
+/// Runs what writes where it may block. It goes on when nobody waits for it any more.
+async fn appending(
+    work: impl FnOnce() -> Result<(), AppendError> + Send + 'static,
+) -> Result<(), AppendError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => Ok(()),
+    }
+}
+
+/// A panic while a lock was held stops the stream whose writer panicked; what it guards is changed
+/// only behind what can fail.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for Embedded {
+    /// The end of a process that wrote without syncing is a good one if all is synced here.
+    fn drop(&mut self) {
+        self.context.closed.store(true, Ordering::Release);
+        if self.context.config.fsync == Fsync::Os {
+            let synced = self.all().iter().try_for_each(|stream| stream.sync());
+            let path = self.context.folder.join(layout::UNSYNCED);
+            let marked = synced.and_then(|()| self.context.disk.remove(&path));
+            if let Err(error) =
+                marked.and_then(|()| self.context.disk.sync_folder(&self.context.folder))
+            {
+                tracing::warn!(%error, "failed to sync the log at its end");
+            }
+        }
+    }
+}

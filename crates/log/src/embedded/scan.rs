@@ -1,0 +1,214 @@
+//! Walking a segment from its first byte, checking all that can be checked.
+//!
+//! One sync writes one batch, so the rule is simple: a batch that is not whole and has nothing
+//! behind it was never acknowledged (a *torn tail*, to be cut); one with a whole batch behind it was,
+//! and its bytes have changed since (*damage*, to be told).
+
+use std::io;
+
+use bytes::Bytes;
+
+use super::index::Place;
+use crate::{
+    Offset,
+    batch::{self, BATCH_BYTES_MAX, Header},
+    disk::File,
+};
+
+/// What a segment holds.
+#[derive(Debug, Default)]
+pub(super) struct Scan {
+    pub(super) places: Vec<Place>,
+    /// The byte after its last whole batch.
+    pub(super) end: u64,
+    /// What follows that is neither a batch nor zeros.
+    pub(super) torn: Option<Torn>,
+}
+
+/// The rest of a write that never ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Torn {
+    pub(super) bytes: u64,
+    pub(super) reason: String,
+}
+
+/// Bytes that were acknowledged and are not what was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Damage {
+    pub(super) byte: u64,
+    /// The first offset that is concerned.
+    pub(super) offset: Offset,
+    pub(super) reason: String,
+}
+
+#[derive(Debug)]
+pub(super) enum ScanError {
+    Disk(io::Error),
+    Damage(Damage),
+}
+
+impl From<io::Error> for ScanError {
+    fn from(error: io::Error) -> Self {
+        Self::Disk(error)
+    }
+}
+
+/// How the end of a segment is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tail {
+    /// Every batch was synced before the next was written.
+    Synced,
+    /// Nothing was: whatever follows the first broken batch may never have been written.
+    Unsynced,
+}
+
+/// Read at once; a batch that is larger is read by itself.
+const WINDOW_BYTES: u64 = 4 << 20;
+/// The largest batch that can be: one record of the largest size with its surroundings, expanded a
+/// little by a compression that did not help.
+const BATCH_BYTES_LIMIT: u64 = 64 << 20;
+
+/// Walks the segment whose first offset is not below `base`, handing each whole batch to `visit`.
+pub(super) fn scan(
+    file: &dyn File,
+    base: Offset,
+    tail: Tail,
+    mut visit: impl FnMut(&Place, &Bytes),
+) -> Result<Scan, ScanError> {
+    let length = file.len()?;
+    let mut scan = Scan::default();
+    let mut expected = Expected { offset: base, time: i64::MIN };
+    let mut window = Window { file, length, at: 0, bytes: Bytes::new() };
+    while scan.end < length {
+        let wrong = match next(&mut window, scan.end, &expected)? {
+            Ok((place, bytes)) => {
+                visit(&place, &bytes);
+                scan.end += bytes.len() as u64;
+                expected = Expected { offset: place.last().following(), time: place.time };
+                scan.places.push(place);
+                continue;
+            }
+            Err(wrong) => wrong,
+        };
+        if is_zero(file, scan.end, length)? {
+            break;
+        }
+        if tail == Tail::Synced && has_batch_after(&mut window, scan.end, expected.offset)? {
+            let (byte, offset) = (scan.end, expected.offset);
+            return Err(ScanError::Damage(Damage { byte, offset, reason: wrong }));
+        }
+        scan.torn = Some(Torn { bytes: length - scan.end, reason: wrong });
+        break;
+    }
+    Ok(scan)
+}
+
+/// What the next batch may not be below.
+struct Expected {
+    offset: Offset,
+    time: i64,
+}
+
+/// The batch at `at`, or what is wrong with it.
+fn next(
+    window: &mut Window<'_>,
+    at: u64,
+    expected: &Expected,
+) -> io::Result<Result<(Place, Bytes), String>> {
+    let head = window.get(at, batch::HEADER_BYTES as u64)?;
+    let header = match Header::parse(&head) {
+        Ok(header) => header,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    if header.bytes as u64 > BATCH_BYTES_LIMIT {
+        return Ok(Err(format!("it claims {} bytes", header.bytes)));
+    }
+    let bytes = window.get(at, header.bytes as u64)?;
+    if let Err(error) = batch::verify(&bytes) {
+        return Ok(Err(error.to_string()));
+    }
+    Ok(place(&header, at).and_then(|place| {
+        if place.base < expected.offset {
+            return Err(format!("its offset {} is below {}", place.base, expected.offset));
+        }
+        if place.time < expected.time {
+            return Err("its time is before that of the batch before it".to_owned());
+        }
+        Ok((place, bytes))
+    }))
+}
+
+/// What an index says of a batch.
+fn place(header: &Header, at: u64) -> Result<Place, String> {
+    let base = Offset::new(header.base_offset).ok_or("its offset is negative")?;
+    let at = u32::try_from(at).map_err(|_| "it lies beyond 4 GiB")?;
+    let last_delta =
+        u32::try_from(header.last_offset_delta).map_err(|_| "its delta is negative")?;
+    let count = u32::try_from(header.count).map_err(|_| "its count is negative")?;
+    Ok(Place { base, time: header.max_timestamp, at, last_delta, count })
+}
+
+/// Whether nothing but zeros lies in `from..to`: what was written ahead.
+fn is_zero(file: &dyn File, from: u64, to: u64) -> io::Result<bool> {
+    let mut at = from;
+    let mut buffer = vec![0; (to - from).min(64 << 10) as usize];
+    while at < to {
+        let bytes = (to - at).min(buffer.len() as u64) as usize;
+        file.read_at(&mut buffer[..bytes], at)?;
+        if buffer[..bytes].iter().any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+        at += bytes as u64;
+    }
+    Ok(true)
+}
+
+/// Whether a whole batch begins anywhere behind `after`. Only asked when something is wrong.
+fn has_batch_after(window: &mut Window<'_>, after: u64, expected: Offset) -> io::Result<bool> {
+    const MAGIC_AT: usize = 16;
+    let mut at = after + 1;
+    while at + (batch::HEADER_BYTES as u64) <= window.length {
+        let content = window.get(at, (BATCH_BYTES_MAX as u64) * 2)?;
+        let heads = content.len().saturating_sub(batch::HEADER_BYTES - 1);
+        for start in
+            memchr::memchr_iter(2, &content).filter_map(|magic| magic.checked_sub(MAGIC_AT))
+        {
+            if start >= heads {
+                break;
+            }
+            let Ok(header) = Header::parse(&content[start..]) else { continue };
+            if header.base_offset < expected.get() || header.bytes as u64 > BATCH_BYTES_LIMIT {
+                continue;
+            }
+            let whole = window.get(at + start as u64, header.bytes as u64)?;
+            if batch::verify(&whole).is_ok() {
+                return Ok(true);
+            }
+        }
+        at += heads.max(1) as u64;
+    }
+    Ok(false)
+}
+
+/// A piece of the file in memory.
+struct Window<'a> {
+    file: &'a dyn File,
+    length: u64,
+    at: u64,
+    bytes: Bytes,
+}
+
+impl Window<'_> {
+    /// Up to `bytes` from `at` on: fewer where the file ends.
+    fn get(&mut self, at: u64, bytes: u64) -> io::Result<Bytes> {
+        let end = (at + bytes).min(self.length);
+        if at < self.at || end > self.at + self.bytes.len() as u64 {
+            let read = (end - at).max(WINDOW_BYTES.min(self.length - at));
+            let mut buffer = vec![0; read as usize];
+            self.file.read_at(&mut buffer, at)?;
+            (self.at, self.bytes) = (at, Bytes::from(buffer));
+        }
+        let start = (at - self.at) as usize;
+        Ok(self.bytes.slice(start..start + (end - at) as usize))
+    }
+}

@@ -1,0 +1,413 @@
+//! Writing: whoever comes first takes all that waits, puts it into batches, syncs, and answers.
+//!
+//! ```text
+//!  append ─▶ queue ─▶ leader: offsets · batch · write · sync ─▶ readers see it ─▶ answers
+//!  append ─▶ queue ─┘    ▲                                │
+//!                        └── what came meanwhile ◀────────┘
+//! ```
+//!
+//! One batch, one sync: recovery can then tell a torn tail from damage. A group is what waits, up to
+//! the size of a batch; while one is synced the next gathers. The leader runs where it may block, and
+//! leaves when nothing waits: an idle stream costs no thread.
+
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
+
+use jiff::Timestamp;
+use metrics::histogram;
+use tokio::sync::oneshot;
+
+use super::{QUEUE_BYTES_MAX, Request, SEGMENT_RECORDS_MAX, Sealed, Stream, View, Writer, uid};
+use crate::{
+    AppendError, Batch, Offset, Position, Record, SourceName, Span,
+    embedded::{
+        Fsync,
+        active::Active,
+        index::{self, Id, Place},
+        layout, lock, positions,
+    },
+    pack::{self, Packer, Prepared},
+};
+
+/// A group is closed when its bodies reach this: what fits one batch.
+const GROUP_BYTES: usize = 256 << 10;
+/// A mark is written when so much was appended since the last one: what a restart unpacks at most.
+const MARK_BYTES: u64 = 16 << 20;
+
+/// What a request becomes once its records have their places.
+struct Placed {
+    request: Request,
+    span: Span,
+    offsets: Vec<Offset>,
+}
+
+/// Why a group was not written.
+pub(super) enum Failed {
+    Full { free_bytes: u64 },
+    Stopped(Arc<io::Error>),
+}
+
+impl Stream {
+    pub(in crate::embedded) async fn append(
+        self: &Arc<Self>,
+        records: Vec<Record>,
+    ) -> Result<Span, AppendError> {
+        let records = pack::prepare(&self.name, records, self.context.config.record_bytes_max)?;
+        if records.is_empty() {
+            let next = lock(&self.shared).next;
+            return Ok(Span { start: next, end: next });
+        }
+        let bytes: usize = records.iter().map(|record| record.body.len()).sum();
+        let bytes = u32::try_from(bytes.min(QUEUE_BYTES_MAX)).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.room).acquire_many_owned(bytes).await;
+        let Ok(room) = room else { return Err(self.stopped(&closed())) };
+        let begun = Instant::now();
+        let (reply, answer) = oneshot::channel();
+        let is_led = {
+            let mut queue = lock(&self.queue);
+            queue.requests.push_back(Request { records, reply, _room: room });
+            std::mem::replace(&mut queue.is_led, true)
+        };
+        if !is_led {
+            let stream = Arc::clone(self);
+            tokio::task::spawn_blocking(move || Leader(&stream).lead());
+        }
+        let answer = answer.await.unwrap_or_else(|_| Err(self.stopped(&closed())));
+        histogram!("pluvio_log_append_seconds").record(begun.elapsed());
+        answer
+    }
+
+    pub(in crate::embedded) fn checkpoint(
+        &self,
+        source: &SourceName,
+        position: Position,
+    ) -> Result<(), AppendError> {
+        // The writer's lock: no roll between the sync and the note.
+        let writer = lock(&self.writer);
+        if self.context.config.fsync == Fsync::Os {
+            writer.active.sync().map_err(|error| self.stop(error))?;
+        }
+        let next = lock(&self.shared).next;
+        positions::checkpoint(&self.context.positions, &self.name, source, &position, next)?;
+        lock(&self.shared).positions.insert(source.clone(), position);
+        Ok(())
+    }
+
+    /// Nothing is appended from now on.
+    fn stop(&self, error: io::Error) -> AppendError {
+        let error = Arc::new(error);
+        tracing::error!(stream = %self.name, %error, "disk failed: the stream is stopped");
+        lock(&self.shared).stopped = Some(Arc::clone(&error));
+        self.stopped(&error)
+    }
+
+    /// Writes one group and answers all in it.
+    fn commit(&self, writer: &mut Writer, group: Vec<Request>) {
+        let is_closed = self.context.closed.load(Ordering::Acquire);
+        let (stopped, next) = {
+            let shared = lock(&self.shared);
+            (shared.stopped.clone().or(is_closed.then(closed)), shared.next)
+        };
+        if let Some(error) = stopped {
+            return self.refuse(group, || self.stopped(&error));
+        }
+        let now = (self.context.config.clock)();
+        let recorded = writer.recorded.max(pack::whole_milliseconds(now));
+        let (placed, packer) = self.place(group, next, recorded);
+        let batches = packer.finish();
+        if batches.is_empty() {
+            return;
+        }
+        let written = self.write(writer, &batches, recorded);
+        lock(&self.shared).full = match &written {
+            Err(Failed::Full { free_bytes }) => Some(*free_bytes),
+            _ => None,
+        };
+        if let Err(failed) = written {
+            let group = placed.into_iter().map(|placed| placed.request).collect();
+            let reserve_bytes = self.context.config.reserve_bytes;
+            return self.refuse(group, || match &failed {
+                Failed::Full { free_bytes } => AppendError::DiskFull {
+                    stream: self.name.clone(),
+                    free_bytes: *free_bytes,
+                    reserve_bytes,
+                },
+                Failed::Stopped(error) => self.stopped(error),
+            });
+        }
+        writer.recorded = recorded;
+        self.publish(writer, &batches, placed);
+    }
+
+    fn refuse(&self, group: Vec<Request>, error: impl Fn() -> AppendError) {
+        for request in group {
+            // Who does not wait any more does not want to know.
+            let _gone = request.reply.send(Err(error()));
+        }
+    }
+
+    /// Gives out offsets and packs; a request that finds none left is answered at once.
+    fn place(
+        &self,
+        group: Vec<Request>,
+        from: Offset,
+        recorded: Timestamp,
+    ) -> (Vec<Placed>, Packer) {
+        let mut packer = Packer::new(self.context.config.compression);
+        let (mut next, mut placed) = (from, Vec::with_capacity(group.len()));
+        for request in group {
+            let offsets = pack::place(next, &request.records).unwrap_or_default();
+            let (Some(start), Some(last)) = (offsets.first(), offsets.last()) else {
+                let _gone = request.reply.send(Err(AppendError::NoOffsetLeft(self.name.clone())));
+                continue;
+            };
+            let span = Span { start: *start, end: last.following() };
+            for (offset, record) in offsets.iter().zip(&request.records) {
+                packer.push(*offset, recorded, record);
+            }
+            next = span.end;
+            placed.push(Placed { request, span, offsets });
+        }
+        (placed, packer)
+    }
+
+    /// Writes and syncs batches, all or none.
+    fn write(
+        &self,
+        writer: &mut Writer,
+        batches: &[Arc<Batch>],
+        recorded: Timestamp,
+    ) -> Result<(), Failed> {
+        let bytes: u64 = batches.iter().map(|batch| batch.encoded().len() as u64).sum();
+        let growth = writer.active.growth(bytes);
+        if growth > 0 {
+            let free_bytes = self.free_bytes()?;
+            if free_bytes < self.context.config.reserve_bytes.saturating_add(growth) {
+                return Err(Failed::Full { free_bytes });
+            }
+        }
+        let records: u64 = batches.iter().map(|batch| batch.records().len() as u64).sum();
+        if self.is_over(writer, bytes, records) {
+            self.roll(writer)?;
+        } else if writer.active.end > writer.marked + MARK_BYTES {
+            self.mark(writer)?;
+        }
+        writer.begun.get_or_insert(recorded);
+        let before = writer.active.end;
+        for batch in batches {
+            if let Err(failed) = self.write_one(writer, batch.encoded()) {
+                writer.active.end = before;
+                return Err(self.undo(writer, failed));
+            }
+        }
+        Ok(())
+    }
+
+    fn write_one(&self, writer: &mut Writer, bytes: &[u8]) -> io::Result<()> {
+        writer.active.write(bytes)?;
+        if self.context.config.fsync == Fsync::Always {
+            let begun = Instant::now();
+            writer.active.sync()?;
+            histogram!("pluvio_log_sync_seconds").record(begun.elapsed());
+        }
+        writer.active.advance(bytes.len() as u64);
+        Ok(())
+    }
+
+    /// Takes back what a failed write left. A full disk is no failure if that works; anything else
+    /// stops the stream.
+    fn undo(&self, writer: &mut Writer, error: io::Error) -> Failed {
+        let cut = writer.active.cut();
+        if error.kind() == io::ErrorKind::StorageFull && cut.is_ok() {
+            let free_bytes = self.free_bytes().unwrap_or(0);
+            return Failed::Full { free_bytes };
+        }
+        self.failed(error)
+    }
+
+    fn failed(&self, error: io::Error) -> Failed {
+        match self.stop(error) {
+            AppendError::Stopped { source, .. } => Failed::Stopped(source),
+            _ => Failed::Stopped(closed()),
+        }
+    }
+
+    fn free_bytes(&self) -> Result<u64, Failed> {
+        self.context.disk.free_bytes(&self.folder).map_err(|error| self.failed(error))
+    }
+
+    /// Whether the active segment is full before `bytes` more.
+    fn is_over(&self, writer: &Writer, bytes: u64, records: u64) -> bool {
+        let held = lock(&self.shared).active.records;
+        held > 0
+            && (writer.active.end + bytes > self.context.config.segment_bytes_max
+                || held + records > SEGMENT_RECORDS_MAX)
+    }
+
+    /// Notes all positions as of the next offset.
+    fn mark(&self, writer: &mut Writer) -> Result<(), Failed> {
+        if self.context.config.fsync == Fsync::Os {
+            writer.active.sync().map_err(|error| self.failed(error))?;
+        }
+        let (next, known) = {
+            let shared = lock(&self.shared);
+            (shared.next, shared.positions.clone())
+        };
+        match positions::mark(&self.context.positions, &self.name, &known, next) {
+            Ok(()) => {
+                writer.marked = writer.active.end;
+                Ok(())
+            }
+            Err(AppendError::DiskFull { free_bytes, .. }) => Err(Failed::Full { free_bytes }),
+            Err(AppendError::Stopped { source, .. }) => Err(Failed::Stopped(source)),
+            Err(other) => Err(self.failed(io::Error::other(other))),
+        }
+    }
+
+    /// Seals the active segment, which holds records, and begins another behind them.
+    pub(super) fn roll(&self, writer: &mut Writer) -> Result<(), Failed> {
+        self.mark(writer)?;
+        self.know_active_ids().map_err(|error| self.failed(io::Error::other(error)))?;
+        let fault = |error: io::Error| {
+            if error.kind() == io::ErrorKind::StorageFull {
+                Failed::Full { free_bytes: 0 }
+            } else {
+                self.failed(error)
+            }
+        };
+        writer.active.cut().map_err(fault)?;
+        let (places, ids) = {
+            let shared = lock(&self.shared);
+            (shared.active.places.clone(), shared.ids.entries.clone())
+        };
+        let (disk, base) = (&*self.context.disk, writer.active.base);
+        let path = layout::index(&self.folder, base);
+        let summary = index::write(disk, &path, &places, ids, writer.active.end).map_err(fault)?;
+        let active = Active::create(disk, &self.folder, summary.last.following()).map_err(fault)?;
+        self.activate(writer, active, Some((base, summary)));
+        writer.has_rolled = true;
+        Ok(())
+    }
+
+    /// Puts an empty active segment in place of the last one, which was `sealed` or is gone.
+    pub(super) fn activate(
+        &self,
+        writer: &mut Writer,
+        active: Active,
+        sealed: Option<(Offset, index::Summary)>,
+    ) {
+        let view = View {
+            uid: uid(),
+            base: active.base,
+            file: Arc::clone(&active.file),
+            places: Vec::new(),
+            records: 0,
+            bytes: 0,
+        };
+        writer.active = active;
+        (writer.marked, writer.begun) = (0, None);
+        let mut shared = lock(&self.shared);
+        let before = std::mem::replace(&mut shared.active, view);
+        shared.ids = super::ActiveIds::default();
+        if let Some((base, summary)) = sealed {
+            self.context.places.insert(before.uid, Arc::new(before.places));
+            shared.sealed.push_back(Arc::new(Sealed { uid: before.uid, base, summary }));
+        }
+    }
+
+    /// Shows a written group to readers, then answers.
+    fn publish(&self, writer: &mut Writer, batches: &[Arc<Batch>], placed: Vec<Placed>) {
+        let mut at = writer.active.end;
+        at -= batches.iter().map(|batch| batch.encoded().len() as u64).sum::<u64>();
+        let mut shared = lock(&self.shared);
+        let uid = shared.active.uid;
+        for batch in batches {
+            let place = place(batch, at);
+            shared.active.places.push(place);
+            shared.active.records += u64::from(place.count);
+            at += batch.encoded().len() as u64;
+            shared.latest = Some(batch.last());
+            shared.earliest.get_or_insert(batch.first());
+            self.context.batches.insert((uid, place.at), Arc::clone(batch));
+        }
+        shared.active.bytes = at;
+        let mut answers = Vec::with_capacity(placed.len());
+        for Placed { request, span, offsets } in placed {
+            for (record, offset) in request.records.into_iter().zip(offsets) {
+                let Prepared { id, time, source, position, .. } = record;
+                let time = time.map(Timestamp::as_microsecond);
+                shared.ids.insert(Id { hash: id, offset, time });
+                shared.positions.insert(source, position);
+            }
+            shared.next = span.end;
+            answers.push((request.reply, span));
+        }
+        let next = shared.next;
+        drop(shared);
+        self.reached(next);
+        if std::mem::take(&mut writer.has_rolled) {
+            self.retain(writer);
+        }
+        for (reply, span) in answers {
+            let _gone = reply.send(Ok(span));
+        }
+    }
+}
+
+fn place(batch: &Batch, at: u64) -> Place {
+    let records = batch.records();
+    Place {
+        base: batch.first(),
+        time: records.last().map_or(0, |record| record.recorded.as_millisecond()),
+        at: at as u32,
+        last_delta: (batch.last().get() - batch.first().get()) as u32,
+        count: records.len() as u32,
+    }
+}
+
+pub(super) fn closed() -> Arc<io::Error> {
+    Arc::new(io::Error::other("the log is closed"))
+}
+
+/// Writes until nothing waits.
+struct Leader<'a>(&'a Arc<Stream>);
+
+impl Leader<'_> {
+    fn lead(self) {
+        while let Some(group) = self.group() {
+            self.0.commit(&mut lock(&self.0.writer), group);
+        }
+    }
+
+    /// What waits, up to a batch; `None`, and somebody else leads from then on, if nothing does.
+    fn group(&self) -> Option<Vec<Request>> {
+        let mut queue = lock(&self.0.queue);
+        let (mut group, mut bytes) = (Vec::new(), 0);
+        while bytes < GROUP_BYTES
+            && let Some(request) = queue.requests.pop_front()
+        {
+            bytes += request.records.iter().map(|record| record.body.len()).sum::<usize>();
+            group.push(request);
+        }
+        queue.is_led = !group.is_empty();
+        queue.is_led.then_some(group)
+    }
+}
+
+impl Drop for Leader<'_> {
+    /// A panic while writing leaves the file in an unknown state.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _told = self.0.stop(io::Error::other("writing panicked"));
+            let waiting = {
+                let mut queue = lock(&self.0.queue);
+                queue.is_led = false;
+                std::mem::take(&mut queue.requests)
+            };
+            drop(waiting);
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Finding: by id, by time, from the end.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::Stream;
+use crate::{
+    EventId, Found, Offset, ReadError, Seek,
+    embedded::{index::Id, lock, recover},
+    pack,
+};
+
+impl Stream {
+    pub(in crate::embedded) async fn seek(
+        self: &Arc<Self>,
+        seek: Seek,
+    ) -> Result<Offset, ReadError> {
+        let extent = self.extent();
+        match seek {
+            Seek::Start => Ok(extent.earliest.unwrap_or(extent.next)),
+            Seek::End => Ok(extent.next),
+            Seek::Last(0) => Ok(extent.next),
+            seek => {
+                self.blocking(move |stream| {
+                    match seek {
+                        Seek::Time(time) => stream.by_time(time),
+                        Seek::Last(count) => stream.nth_newest(count as u64),
+                        Seek::Id(id) => stream.by_id(id),
+                        Seek::Start | Seek::End => Ok(extent.next),
+                    }
+                    .map(Some)
+                })
+                .await
+            }
+        }
+    }
+
+    pub(in crate::embedded) async fn find(
+        self: &Arc<Self>,
+        ids: &[EventId],
+    ) -> Result<Vec<Option<Found>>, ReadError> {
+        let ids = ids.to_vec();
+        self.blocking(move |stream| stream.find_all(&ids).map(Some)).await
+    }
+
+    fn by_time(&self, time: Timestamp) -> Result<Offset, ReadError> {
+        let time = pack::whole_milliseconds(time).as_millisecond();
+        let (from, extent) = {
+            let shared = lock(&self.shared);
+            let at = shared.sealed.partition_point(|segment| segment.summary.time < time);
+            let from = shared.sealed.get(at).map_or(shared.active.base, |s| s.summary.first);
+            (from.max(shared.start), self.extent_of(&shared))
+        };
+        let earliest = extent.earliest.unwrap_or(extent.next);
+        let mut at = from;
+        while let Some(run) = self.run_at(at)? {
+            if let Some((place, _)) = run.iter().find(|(place, _)| place.time >= time) {
+                return Ok(place.base.max(earliest));
+            }
+            let Some((last, _)) = run.iter().last() else { break };
+            at = last.last().following();
+        }
+        Ok(extent.next)
+    }
+
+    /// The offset of the `count`-th newest record, or of the first.
+    fn nth_newest(&self, count: u64) -> Result<Offset, ReadError> {
+        let (extent, segments) = {
+            let shared = lock(&self.shared);
+            let sealed = shared.sealed.iter().rev();
+            let sealed = sealed.map(|s| (s.summary.first, s.summary.records));
+            let active = shared.active.places.first();
+            let active = active.map(|place| (place.base, shared.active.records));
+            (self.extent_of(&shared), active.into_iter().chain(sealed).collect::<Vec<_>>())
+        };
+        let earliest = extent.earliest.unwrap_or(extent.next);
+        let mut missing = count;
+        for (first, records) in segments {
+            if missing > records {
+                missing -= records;
+                continue;
+            }
+            // Counted from the segment's beginning.
+            let mut before = records - missing;
+            let mut at = first.max(extent.start);
+            if first < extent.start {
+                let hidden = lock(&self.shared).hidden;
+                before = before.saturating_sub(hidden);
+            }
+            while let Some(run) = self.run_at(at)? {
+                for (nth, (place, _)) in run.iter().enumerate() {
+                    let visible = if place.base < extent.start {
+                        self.load(&run, nth)?.map_or(0, |batch| {
+                            let records = batch.records().iter();
+                            records.filter(|record| record.offset >= extent.start).count() as u64
+                        })
+                    } else {
+                        u64::from(place.count)
+                    };
+                    if before < visible {
+                        let Some(batch) = self.load(&run, nth)? else { break };
+                        let records = batch.records().iter();
+                        let mut seen = records.filter(|record| record.offset >= extent.start);
+                        let found = seen.nth(before as usize).map(|record| record.offset);
+                        return Ok(found.unwrap_or(earliest));
+                    }
+                    before -= visible;
+                    at = place.last().following();
+                }
+            }
+        }
+        Ok(earliest)
+    }
+
+    fn by_id(&self, id: EventId) -> Result<Offset, ReadError> {
+        let found = self.find_all(std::slice::from_ref(&id))?.pop().flatten();
+        let start = self.extent().start;
+        match found {
+            Some(found) if found.offset >= start => Ok(found.offset),
+            _ => Err(ReadError::NotFound(id)),
+        }
+    }
+
+    /// Newest first: the active segment, the sealed ones, those whose records are gone.
+    fn find_all(&self, ids: &[EventId]) -> Result<Vec<Option<Found>>, ReadError> {
+        self.know_active_ids()?;
+        let hashes: Vec<u64> = ids.iter().map(EventId::hash).collect();
+        let mut found = vec![None; ids.len()];
+        let (hits, bases) = {
+            let shared = lock(&self.shared);
+            let hit = |hash| {
+                let at = *shared.ids.newest.get(hash)?;
+                shared.ids.entries.get(at as usize).copied()
+            };
+            let hits: Vec<Option<Id>> = hashes.iter().map(hit).collect();
+            let sealed = shared.sealed.iter().rev().map(|segment| segment.base);
+            let ghosts = shared.ghosts.iter().rev().map(|ghost| ghost.base);
+            (hits, sealed.chain(ghosts).collect::<Vec<_>>())
+        };
+        for (at, hit) in hits.into_iter().enumerate() {
+            if let Some(hit) = hit {
+                found[at] = self.confirmed(&ids[at], hit)?;
+            }
+        }
+        for base in bases {
+            if found.iter().all(Option::is_some) {
+                break;
+            }
+            let missing: Vec<usize> = (0..ids.len()).filter(|at| found[*at].is_none()).collect();
+            let hits = self.indexed(base, |index| {
+                let hits = missing.iter().map(|at| Ok((*at, index.find(hashes[*at])?)));
+                hits.collect::<Result<Vec<_>, _>>()
+            })?;
+            for (at, hits) in hits {
+                for hit in hits.into_iter().rev() {
+                    if found[at].is_none() {
+                        found[at] = self.confirmed(&ids[at], hit)?;
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether the record, where it stands, is of `id` and not of one with the same hash.
+    fn confirmed(&self, id: &EventId, hit: Id) -> Result<Option<Found>, ReadError> {
+        let time = hit.time.and_then(|time| Timestamp::from_microsecond(time).ok());
+        let told = Some(Found { offset: hit.offset, time });
+        if hit.offset < self.extent().start {
+            return Ok(told);
+        }
+        let record = match self.record(hit.offset) {
+            Ok(record) => record,
+            Err(ReadError::OutOfRange { .. }) => return Ok(told),
+            Err(error) => return Err(error),
+        };
+        let Some(Ok(event)) = record.map(|record| record.event()) else { return Ok(None) };
+        let is_it = event.id() == id.id && event.source() == id.source;
+        Ok(is_it.then(|| Found { offset: hit.offset, time: event.time() }))
+    }
+
+    /// Looks into the batches of the active segment that recovery only counted.
+    pub(super) fn know_active_ids(&self) -> Result<(), ReadError> {
+        let _one_at_a_time = lock(&self.reading_ids);
+        let (uid, mut at, unread) = {
+            let shared = lock(&self.shared);
+            let first = shared.ids.unread.first().map(|place| place.base);
+            (shared.active.uid, first, shared.ids.unread.len())
+        };
+        let mut ids = Vec::new();
+        let mut seen = 0;
+        while let Some(from) = at
+            && seen < unread
+            && let Some(run) = self.run_at(from.max(self.extent().start))?
+        {
+            let mut file = None;
+            for (place, size) in run.iter() {
+                let bytes =
+                    self.bytes(&run.segment, u64::from(place.at), size, place, &mut file)?;
+                ids.extend(recover::ids_of(&bytes));
+                at = Some(place.last().following());
+                seen += 1;
+                if seen == unread {
+                    break;
+                }
+            }
+        }
+        let mut shared = lock(&self.shared);
+        if shared.active.uid == uid && unread > 0 {
+            // Newer ones are there already.
+            for id in ids.into_iter().rev() {
+                let at = shared.ids.entries.len() as u32;
+                shared.ids.entries.push(id);
+                shared.ids.newest.entry(id.hash).or_insert(at);
+            }
+            shared.ids.unread = Vec::new();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,216 @@
+//! One stream: its segments, what readers see of them, and the queue of the one writer.
+
+mod commit;
+mod find;
+mod open;
+mod read;
+mod retain;
+
+pub(super) use open::Found;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    io,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use jiff::Timestamp;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use uuid::Uuid;
+
+use super::{
+    Context,
+    active::Active,
+    index::{Id, Place, Summary},
+    lock,
+    manifest::Manifest,
+};
+use crate::{
+    AppendError, Extent, Offset, Positions, ReadError, Span, StreamHealth, StreamName, Trouble,
+    disk::File, pack::Prepared,
+};
+
+/// A stream of an [`Embedded`](super::Embedded) log.
+pub(super) struct Stream {
+    context: Arc<Context>,
+    name: StreamName,
+    folder: PathBuf,
+    log_id: Uuid,
+    shared: Mutex<Shared>,
+    next: watch::Sender<Offset>,
+    writer: Mutex<Writer>,
+    queue: Mutex<Queue>,
+    /// Held by whoever reads the ids of the active segment.
+    reading_ids: Mutex<()>,
+    /// Bytes that may wait to be written.
+    room: Arc<Semaphore>,
+}
+
+/// What readers look at: only what is as durable as the policy says. Locked for moments.
+struct Shared {
+    start: Offset,
+    next: Offset,
+    earliest: Option<Offset>,
+    latest: Option<Offset>,
+    /// Records of the first batch that lie below `start`.
+    hidden: u64,
+    sealed: VecDeque<Arc<Sealed>>,
+    active: View,
+    positions: Positions,
+    ids: ActiveIds,
+    /// Indexes of segments that are gone, kept for their ids.
+    ghosts: VecDeque<Ghost>,
+    stopped: Option<Arc<io::Error>>,
+    /// What was free when an append found too little.
+    full: Option<u64>,
+}
+
+/// A segment that nothing is appended to any more.
+#[derive(Debug)]
+struct Sealed {
+    /// Names it in the caches.
+    uid: u64,
+    base: Offset,
+    summary: Summary,
+}
+
+/// What readers see of the active segment.
+struct View {
+    uid: u64,
+    base: Offset,
+    file: Arc<dyn File>,
+    places: Vec<Place>,
+    records: u64,
+    bytes: u64,
+}
+
+/// The ids of the active segment.
+#[derive(Default)]
+struct ActiveIds {
+    entries: Vec<Id>,
+    /// From a hash to the newest entry.
+    newest: HashMap<u64, u32>,
+    /// Batches found at recovery and not looked into yet.
+    unread: Vec<Place>,
+}
+
+impl ActiveIds {
+    fn insert(&mut self, id: Id) {
+        self.newest.insert(id.hash, self.entries.len() as u32);
+        self.entries.push(id);
+    }
+}
+
+/// Ids that outlive their records.
+#[derive(Clone, Copy, Debug)]
+struct Ghost {
+    base: Offset,
+    /// Of its newest record, in milliseconds since 1970.
+    time: i64,
+}
+
+/// Held by whoever changes files.
+struct Writer {
+    active: Active,
+    manifest: Manifest,
+    /// Of the newest batch.
+    recorded: Timestamp,
+    /// When the active segment got its first batch.
+    begun: Option<Timestamp>,
+    /// Bytes of the active segment that the last mark covers.
+    marked: u64,
+    /// Whether a segment was sealed since retention was looked at.
+    has_rolled: bool,
+}
+
+/// Appends that wait for the writer.
+#[derive(Default)]
+struct Queue {
+    requests: VecDeque<Request>,
+    /// Whether somebody is writing and will look here again.
+    is_led: bool,
+}
+
+struct Request {
+    records: Vec<Prepared>,
+    reply: oneshot::Sender<Result<Span, AppendError>>,
+    _room: OwnedSemaphorePermit,
+}
+
+/// Bytes of bodies that may wait to be written; more, and appends wait.
+const QUEUE_BYTES_MAX: usize = 16 << 20;
+/// A segment has at most this many records, which bounds what its ids take in memory.
+const SEGMENT_RECORDS_MAX: u64 = 1 << 18;
+
+static UID: AtomicU64 = AtomicU64::new(0);
+
+fn uid() -> u64 {
+    UID.fetch_add(1, Ordering::Relaxed)
+}
+
+impl Stream {
+    pub(super) fn extent(&self) -> Extent {
+        self.extent_of(&lock(&self.shared))
+    }
+
+    fn extent_of(&self, shared: &Shared) -> Extent {
+        let sealed = shared.sealed.iter();
+        let (records, bytes) = sealed.fold((0, 0), |(records, bytes), segment| {
+            (records + segment.summary.records, bytes + segment.summary.bytes)
+        });
+        Extent {
+            log_id: self.log_id,
+            start: shared.start,
+            earliest: shared.earliest,
+            latest: shared.latest,
+            next: shared.next,
+            records: records + shared.active.records - shared.hidden,
+            bytes: bytes + shared.active.bytes,
+            ids_forgotten_until: None,
+        }
+    }
+
+    /// Makes all that was written durable. Blocks.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        lock(&self.writer).active.sync()
+    }
+
+    pub(super) fn positions(&self) -> Positions {
+        lock(&self.shared).positions.clone()
+    }
+
+    pub(super) fn health(&self) -> StreamHealth {
+        let shared = lock(&self.shared);
+        let stopped = shared.stopped.as_ref().map(|error| Trouble::Stopped(error.to_string()));
+        let full = shared.full.map(|free_bytes| {
+            let reserve_bytes = self.context.config.reserve_bytes;
+            Trouble::Full { free_bytes, reserve_bytes }
+        });
+        StreamHealth {
+            stream: self.name.clone(),
+            segments: shared.sealed.len() + 1,
+            trouble: stopped.or(full),
+        }
+    }
+
+    /// Wakes readers; never goes back.
+    fn reached(&self, end: Offset) {
+        self.next.send_if_modified(|next| {
+            let is_news = *next < end;
+            *next = end.max(*next);
+            is_news
+        });
+    }
+
+    fn stopped(&self, error: &Arc<io::Error>) -> AppendError {
+        AppendError::Stopped { stream: self.name.clone(), source: Arc::clone(error) }
+    }
+
+    fn unreadable(&self, base: Offset, source: io::Error) -> ReadError {
+        ReadError::Disk { path: super::layout::segment(&self.folder, base), source }
+    }
+}

@@ -1,0 +1,249 @@
+//! Opening: from the folder to a stream.
+
+use std::{
+    collections::VecDeque,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use jiff::Timestamp;
+use tokio::sync::{Semaphore, watch};
+
+use super::{ActiveIds, Ghost, QUEUE_BYTES_MAX, Queue, Sealed, Shared, Stream, View, Writer, uid};
+use crate::{
+    Offset, OpenError, Position, SourceName, StreamName,
+    batch::{self, Decoded},
+    embedded::{
+        Context,
+        active::Active,
+        index::Index,
+        layout,
+        manifest::Manifest,
+        positions::{self, Mark},
+        recover::{self, Files, damaged},
+        scan::{Scan, Tail, scan},
+    },
+    pack::POSITION_HEADER,
+};
+
+/// What was found and mended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::embedded) struct Found {
+    /// Bytes of torn tails that were cut.
+    pub(in crate::embedded) cut_bytes: u64,
+    /// Bytes of segments that were read.
+    pub(in crate::embedded) read_bytes: u64,
+    /// Indexes that were made again.
+    pub(in crate::embedded) indexes_rebuilt: u64,
+}
+
+/// Offsets left out after a stop that may have lost unsynced records, so that none is used twice.
+const SKIPPED: i64 = 1 << 20;
+
+impl Stream {
+    /// Opens a stream, making it where it is not there. `lost`: the last process wrote without
+    /// syncing and did not end well.
+    pub(in crate::embedded) fn open(
+        context: &Arc<Context>,
+        name: &StreamName,
+        lost: bool,
+        found: &mut Found,
+    ) -> Result<Self, OpenError> {
+        let (disk, folder) = (&*context.disk, context.folder.join(name.as_str()));
+        let mut manifest = recover::ensure(disk, &folder)?;
+        let files = recover::tidied(disk, &folder)?;
+        let mut mark = positions::read(&context.positions, name);
+        let (sealed, ghosts) = sealed(context, &folder, &manifest, &files, found)?;
+        replay_sealed(context, &folder, &sealed, &mut mark)?;
+        let last = files.segments.last().copied();
+        let base = last.unwrap_or_else(|| manifest.start());
+        let (active, scan) = active(context, &folder, last, base, lost, &mut mark, found)?;
+        let mut next = scan.places.last().map_or(base, |place| place.last().following());
+        next = next.max(manifest.next()).max(manifest.start()).max(mark.reaches());
+        if lost {
+            next = Offset::new(next.get().saturating_add(SKIPPED)).unwrap_or(next);
+            manifest.next = next.get();
+            let written = manifest.write(disk, &folder);
+            written.map_err(|source| OpenError::disk("write the manifest of", &folder, source))?;
+        }
+        let recorded = scan.places.last().map(|place| place.time);
+        let recorded = recorded.or(sealed.back().map(|segment| segment.summary.time)).unwrap_or(0);
+        let view = view(&active, &scan);
+        let stream = Self {
+            context: Arc::clone(context),
+            name: name.clone(),
+            log_id: manifest.log_id,
+            next: watch::Sender::new(next),
+            queue: Mutex::new(Queue::default()),
+            reading_ids: Mutex::default(),
+            room: Arc::new(Semaphore::new(QUEUE_BYTES_MAX)),
+            writer: Mutex::new(Writer {
+                marked: active.end,
+                has_rolled: false,
+                active,
+                recorded: milliseconds(recorded),
+                begun: scan.places.first().map(|place| milliseconds(place.time)),
+                manifest: manifest.clone(),
+            }),
+            shared: Mutex::new(Shared {
+                start: manifest.start(),
+                next,
+                earliest: None,
+                latest: None,
+                hidden: 0,
+                sealed,
+                active: view,
+                positions: mark.sources.into_iter().map(|(s, as_of)| (s, as_of.position)).collect(),
+                ids: ActiveIds { unread: scan.places, ..ActiveIds::default() },
+                ghosts,
+                stopped: None,
+                full: None,
+            }),
+            folder,
+        };
+        stream.settle().map_err(|error| match error {
+            crate::ReadError::Damaged { path, byte, offset, reason } => {
+                OpenError::Damaged { path, byte, offset, reason }
+            }
+            error => {
+                let source = std::io::Error::other(error.to_string());
+                OpenError::disk("read", stream.folder.clone(), source)
+            }
+        })?;
+        Ok(stream)
+    }
+}
+
+fn milliseconds(time: i64) -> Timestamp {
+    Timestamp::from_millisecond(time).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+fn view(active: &Active, scan: &Scan) -> View {
+    View {
+        uid: uid(),
+        base: active.base,
+        file: Arc::clone(&active.file),
+        records: scan.places.iter().map(|place| u64::from(place.count)).sum(),
+        bytes: scan.end,
+        places: scan.places.clone(),
+    }
+}
+
+/// The sealed segments and the indexes that outlived theirs; what lies below the start is removed.
+fn sealed(
+    context: &Context,
+    folder: &Path,
+    manifest: &Manifest,
+    files: &Files,
+    found: &mut Found,
+) -> Result<(VecDeque<Arc<Sealed>>, VecDeque<Ghost>), OpenError> {
+    let disk = &*context.disk;
+    let mut segments = VecDeque::new();
+    let bases = files.segments.split_last().map_or(&[][..], |(_, sealed)| sealed);
+    for (base, behind) in bases.iter().zip(files.segments.iter().skip(1)) {
+        let path = layout::segment(folder, *base);
+        if *behind <= manifest.start() {
+            disk.remove(&path).map_err(|source| OpenError::disk("remove", path, source))?;
+            continue;
+        }
+        let summary = recover::sealed(disk, folder, *base, &mut found.indexes_rebuilt)?;
+        if summary.last.following() != *behind {
+            let path = layout::segment(folder, summary.last.following());
+            let reason = format!("it is missing: the next segment begins at {behind}");
+            let offset = summary.last.following();
+            return Err(OpenError::Damaged { path, byte: 0, offset, reason });
+        }
+        segments.push_back(Arc::new(Sealed { uid: uid(), base: *base, summary }));
+    }
+    let first = segments.front().map(|segment| segment.base).or(files.segments.last().copied());
+    let mut ghosts = VecDeque::new();
+    for base in &files.indexes {
+        let path = layout::index(folder, *base);
+        if segments.iter().any(|segment| segment.base == *base) {
+            continue;
+        }
+        match Index::open(disk, &path) {
+            Ok(index) if first.is_some_and(|first| *base < first) => {
+                ghosts.push_back(Ghost { base: *base, time: index.summary.time });
+            }
+            // The active segment's, from a seal that a crash cut off; or of no use.
+            _ => disk.remove(&path).map_err(|source| OpenError::disk("remove", path, source))?,
+        }
+    }
+    Ok((segments, ghosts))
+}
+
+/// Positions in sealed segments that no mark covers: there are none unless `__positions` was lost.
+fn replay_sealed(
+    context: &Context,
+    folder: &Path,
+    sealed: &VecDeque<Arc<Sealed>>,
+    mark: &mut Mark,
+) -> Result<(), OpenError> {
+    let from = mark.offset.unwrap_or(Offset::ZERO);
+    for segment in sealed.iter().filter(|segment| segment.summary.last >= from) {
+        let path = layout::segment(folder, segment.base);
+        let file = context.disk.open(&path);
+        let file = file.map_err(|source| OpenError::disk("read", path.clone(), source))?;
+        let walked = scan(&*file, segment.base, Tail::Synced, |_, bytes| replay(bytes, mark));
+        walked.map_err(|error| damaged(&path, error))?;
+    }
+    Ok(())
+}
+
+/// The last segment, scanned, cut where it is torn, and its positions folded into `mark`.
+fn active(
+    context: &Context,
+    folder: &Path,
+    last: Option<Offset>,
+    base: Offset,
+    lost: bool,
+    mark: &mut Mark,
+    found: &mut Found,
+) -> Result<(Active, Scan), OpenError> {
+    let disk = &*context.disk;
+    let path: PathBuf = layout::segment(folder, base);
+    let told = |operation| move |source| OpenError::disk(operation, path.clone(), source);
+    if last.is_none() {
+        let made = Active::create(disk, folder, base).map_err(told("make"))?;
+        return Ok((made, Scan::default()));
+    }
+    let path = layout::segment(folder, base);
+    let file = disk.open(&path).map_err(|source| OpenError::disk("open", path.clone(), source))?;
+    let tail = if lost { Tail::Unsynced } else { Tail::Synced };
+    let from = mark.offset.unwrap_or(Offset::ZERO);
+    let walked = scan(&*file, base, tail, |place, bytes| {
+        if place.last() >= from {
+            replay(bytes, mark);
+        }
+    });
+    let walked = walked.map_err(|error| damaged(&path, error))?;
+    found.read_bytes += walked.end;
+    if let Some(torn) = &walked.torn {
+        found.cut_bytes += torn.bytes;
+        let (path, reason) = (path.display(), &torn.reason);
+        tracing::warn!(%path, byte = walked.end, bytes = torn.bytes, reason,
+            "cut a write that never ended; nothing of it was acknowledged");
+    }
+    let is_torn = walked.torn.is_some();
+    let active = Active::resume(base, path.clone(), file, walked.end, is_torn)
+        .map_err(|source| OpenError::disk("cut", path, source))?;
+    Ok((active, walked))
+}
+
+/// Folds the positions of a batch into `mark`.
+fn replay(bytes: &bytes::Bytes, mark: &mut Mark) {
+    let records = batch::decode(bytes, recover::PLAIN_BYTES_MAX).unwrap_or_default();
+    for record in &records {
+        if let Some((offset, source, position)) = position(record) {
+            mark.see(offset, source, position);
+        }
+    }
+}
+
+fn position(record: &Decoded) -> Option<(Offset, SourceName, Position)> {
+    let header = std::str::from_utf8(record.headers.get(POSITION_HEADER)?).ok()?;
+    let (source, position) = header.split_once('=')?;
+    let offset = Offset::new(record.offset)?;
+    Some((offset, SourceName::new(source).ok()?, Position::new(position).ok()?))
+}

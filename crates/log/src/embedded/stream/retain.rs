@@ -1,0 +1,183 @@
+//! Deleting: whole sealed segments, oldest first, and never before the new start is durable.
+
+use std::{io, sync::Arc};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Ghost, Sealed, Shared, Stream, Writer};
+use crate::{
+    Offset, ReadError,
+    embedded::{active::Active, layout, lock},
+};
+
+/// Ids outlive their records: a day, which is how far back a sweep looks, and an hour for it to take.
+const IDS_OUTLIVE: SignedDuration = SignedDuration::from_hours(25);
+/// The active segment of a quiet stream is sealed after a day, or its records would never go.
+const SEGMENT_AGE_MAX: SignedDuration = SignedDuration::from_hours(24);
+
+impl Stream {
+    /// Deletes what retention says, and forgets ids. Blocks.
+    pub(in crate::embedded) fn maintain(&self) {
+        let mut writer = lock(&self.writer);
+        let now = (self.context.config.clock)();
+        if writer.begun.is_some_and(|begun| now.duration_since(begun) >= SEGMENT_AGE_MAX) {
+            // A failure is told by the next append.
+            let _told = self.roll(&mut writer);
+        }
+        self.retain(&mut writer);
+    }
+
+    /// Deletes segments that a limit has passed.
+    pub(super) fn retain(&self, writer: &mut Writer) {
+        // What was recorded counts, not the clock: set forward for a moment, it would delete all.
+        let now = (self.context.config.clock)();
+        let start = self.retained(now);
+        if let Some(start) = start
+            && let Err(error) = self.delete_below(writer, start)
+        {
+            tracing::error!(stream = %self.name, %error, "failed to delete what retention says");
+        }
+        self.forget(now);
+    }
+
+    /// The start after retention, if it moves.
+    fn retained(&self, now: Timestamp) -> Option<Offset> {
+        let retention = &self.context.config.retention;
+        let shared = lock(&self.shared);
+        let extent = self.extent_of(&shared);
+        let (mut records, mut bytes) = (extent.records + shared.hidden, extent.bytes);
+        let mut start = None;
+        for segment in &shared.sealed {
+            let recorded = Timestamp::from_millisecond(segment.summary.time).unwrap_or(now);
+            let is_old = |age| {
+                let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
+                now.duration_since(recorded) > age
+            };
+            let is_over = retention.records_max.is_some_and(|max| records > max)
+                || retention.bytes_max.is_some_and(|max| bytes > max)
+                || retention.age.is_some_and(is_old);
+            if !is_over {
+                break;
+            }
+            records -= segment.summary.records;
+            bytes -= segment.summary.bytes;
+            start = Some(segment.summary.last.following());
+        }
+        start
+    }
+
+    /// Moves the start, durably, and removes segments that lie below it.
+    fn delete_below(&self, writer: &mut Writer, start: Offset) -> io::Result<()> {
+        let disk = &*self.context.disk;
+        if start > writer.manifest.start() {
+            let mut manifest = writer.manifest.clone();
+            manifest.start = start.get();
+            manifest.next = manifest.next.max(start.get());
+            manifest.write(disk, &self.folder)?;
+            writer.manifest = manifest;
+        }
+        let mut gone = Vec::new();
+        {
+            let mut shared = lock(&self.shared);
+            shared.start = shared.start.max(start);
+            while shared.sealed.front().is_some_and(|segment| segment.summary.last < start) {
+                let Some(segment) = shared.sealed.pop_front() else { break };
+                let (base, time) = (segment.base, segment.summary.time);
+                shared.ghosts.push_back(Ghost { base, time });
+                gone.push(segment);
+            }
+        }
+        let settled = self.settle().map_err(io::Error::other);
+        for segment in &gone {
+            self.context.places.remove(&segment.uid);
+            disk.remove(&layout::segment(&self.folder, segment.base))?;
+        }
+        if !gone.is_empty() {
+            disk.sync_folder(&self.folder)?;
+        }
+        settled
+    }
+
+    /// Removes indexes of deleted segments when their ids are not asked for any more.
+    fn forget(&self, now: Timestamp) {
+        let old = {
+            let mut shared = lock(&self.shared);
+            let is_old = |ghost: &Ghost| {
+                let recorded = Timestamp::from_millisecond(ghost.time).unwrap_or(now);
+                now.duration_since(recorded) > IDS_OUTLIVE
+            };
+            let count = shared.ghosts.iter().take_while(|ghost| is_old(ghost)).count();
+            shared.ghosts.drain(..count).collect::<Vec<_>>()
+        };
+        for ghost in old {
+            let path = layout::index(&self.folder, ghost.base);
+            if let Err(error) = self.context.disk.remove(&path) {
+                tracing::warn!(path = %path.display(), %error, "failed to remove an old index");
+            }
+        }
+    }
+
+    pub(in crate::embedded) fn trim(&self, before: Offset) -> Result<(), ReadError> {
+        let mut writer = lock(&self.writer);
+        let writer = &mut *writer;
+        let (next, holds_records) = {
+            let shared = lock(&self.shared);
+            (shared.next, shared.active.records > 0)
+        };
+        let told = |source| self.unreadable(before, source);
+        let reaches = lock(&self.shared).latest.is_some_and(|latest| latest >= before);
+        if !reaches && holds_records {
+            self.roll(writer).map_err(|_| told(io::Error::other("failed to seal a segment")))?;
+        }
+        self.delete_below(writer, before).map_err(told)?;
+        if !reaches && writer.active.base < before {
+            // What is written next lies behind: the segment's name must say so.
+            let behind = before.max(next);
+            let old = writer.active.path.clone();
+            let disk = &*self.context.disk;
+            let active = Active::create(disk, &self.folder, behind).map_err(told)?;
+            self.activate(writer, active, None);
+            disk.remove(&old).map_err(told)?;
+        }
+        let next = {
+            let mut shared = lock(&self.shared);
+            shared.next = shared.next.max(before);
+            shared.next
+        };
+        self.reached(next);
+        Ok(())
+    }
+
+    /// Tells anew where the first and last records lie. Reads a batch when the start is inside one.
+    pub(super) fn settle(&self) -> Result<(), ReadError> {
+        let (start, first) = {
+            let mut shared = lock(&self.shared);
+            let shared = &mut *shared;
+            shared.latest = shared.active.places.last().map(super::Place::last);
+            shared.latest = shared.latest.or(shared.sealed.back().map(|s| s.summary.last));
+            (shared.start, first(shared))
+        };
+        let (earliest, hidden) = match first {
+            None => (None, 0),
+            Some(first) if first >= start => (Some(first), 0),
+            Some(_) => self.first_from(start)?,
+        };
+        let mut shared = lock(&self.shared);
+        (shared.earliest, shared.hidden) = (earliest, hidden);
+        Ok(())
+    }
+
+    /// The first record at or behind `start`, and how many records of the stream lie before it.
+    fn first_from(&self, start: Offset) -> Result<(Option<Offset>, u64), ReadError> {
+        let Some(run) = self.run_at(start)? else { return Ok((None, 0)) };
+        let Some(batch) = self.load(&run, 0)? else { return Ok((None, 0)) };
+        let within = batch.records().partition_point(|record| record.offset < start);
+        let earliest = batch.records().get(within).map(|record| record.offset);
+        Ok((earliest, run.records_before() + within as u64))
+    }
+}
+
+fn first(shared: &Shared) -> Option<Offset> {
+    let sealed = shared.sealed.front().map(|segment: &Arc<Sealed>| segment.summary.first);
+    sealed.or(shared.active.places.first().map(|place| place.base))
+}

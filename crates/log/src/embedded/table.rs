@@ -1,0 +1,221 @@
+//! A table: the newest value of each key, in an internal stream of its own.
+//!
+//! Every change is a record (an empty value deletes its key), every call one synced batch. When more
+//! was written than 4 MiB and than all live entries take, these are written to a new segment and the
+//! older ones go: a crash in between finds both and reads the same.
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
+
+use bytes::Bytes;
+
+use super::{
+    active::Active,
+    layout, lock,
+    manifest::Manifest,
+    recover::{self, damaged},
+    scan::{Tail, scan},
+};
+use crate::{
+    AppendError, Entries, Entry, Offset, OpenError, StreamName,
+    batch::{self, Builder, Compression},
+    disk::Disk,
+};
+
+/// Rewritten when more than this was written since the last time.
+const REWRITE_BYTES: u64 = 4 << 20;
+/// Live entries are rewritten in batches of this size.
+const BATCH_BYTES: usize = 256 << 10;
+/// Largest batch unpacked; entries are written as they are.
+const PLAIN_BYTES_MAX: usize = 64 << 20;
+
+#[derive(Debug)]
+pub(super) struct TableLog {
+    disk: Arc<dyn Disk>,
+    pub(super) name: StreamName,
+    folder: PathBuf,
+    writer: Mutex<Writer>,
+    entries: Mutex<Entries>,
+}
+
+#[derive(Debug)]
+struct Writer {
+    active: Active,
+    /// Segments before the active one.
+    older: Vec<Offset>,
+    next: Offset,
+    /// Since the last rewrite.
+    written: u64,
+    stopped: Option<Arc<io::Error>>,
+}
+
+impl TableLog {
+    /// Opens the table, making it where it is not there.
+    pub(super) fn open(
+        disk: Arc<dyn Disk>,
+        name: StreamName,
+        folder: PathBuf,
+        cut: &mut u64,
+    ) -> Result<Self, OpenError> {
+        recover::ensure(&*disk, &folder)?;
+        Manifest::read(&*disk, &folder)?;
+        let mut bases = recover::tidied(&*disk, &folder)?.segments;
+        let mut entries = Entries::new();
+        let (mut next, mut written, mut active) = (Offset::ZERO, 0, None);
+        for (index, base) in bases.iter().enumerate() {
+            let path = layout::segment(&folder, *base);
+            let told = |source| OpenError::disk("read", path.clone(), source);
+            let file = disk.open(&path).map_err(told)?;
+            let walked = scan(&*file, *base, Tail::Synced, |_, bytes| replay(&mut entries, bytes));
+            let walked = walked.map_err(|error| damaged(&path, error))?;
+            next = walked.places.last().map_or(next.max(*base), |place| place.last().following());
+            written += walked.end;
+            let torn = walked.torn.as_ref().map_or(0, |torn| torn.bytes);
+            *cut += torn;
+            if index + 1 == bases.len() {
+                let resumed = Active::resume(*base, path.clone(), file, walked.end, torn > 0);
+                active = Some(resumed.map_err(told)?);
+            }
+        }
+        let active = match active {
+            Some(active) => active,
+            None => Active::create(&*disk, &folder, next)
+                .map_err(|source| OpenError::disk("create a segment in", folder.clone(), source))?,
+        };
+        bases.pop();
+        let writer = Writer { active, older: bases, next, written, stopped: None };
+        Ok(Self { disk, name, folder, writer: Mutex::new(writer), entries: Mutex::new(entries) })
+    }
+
+    pub(super) fn entries(&self) -> Entries {
+        lock(&self.entries).clone()
+    }
+
+    /// Why nothing is written any more, if so.
+    pub(super) fn stopped_by(&self) -> Option<Arc<io::Error>> {
+        lock(&self.writer).stopped.clone()
+    }
+
+    /// Writes `changes` as one batch; durable on return. Blocks.
+    pub(super) fn put(&self, changes: Vec<Entry>) -> Result<(), AppendError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut writer = lock(&self.writer);
+        let pairs = changes
+            .iter()
+            .map(|change| (change.key.as_ref(), change.value.as_deref().unwrap_or_default()));
+        let (batch, next) = encode(writer.next, pairs);
+        self.write(&mut writer, &batch, next)?;
+        crate::table::apply(&mut lock(&self.entries), changes);
+        if writer.written > REWRITE_BYTES {
+            self.rewrite(&mut writer)?;
+        }
+        Ok(())
+    }
+
+    fn write(&self, writer: &mut Writer, batch: &[u8], next: Offset) -> Result<(), AppendError> {
+        if let Some(error) = &writer.stopped {
+            return Err(self.stopped(error));
+        }
+        let written = writer.active.write(batch);
+        if let Err(error) = &written
+            && error.kind() == io::ErrorKind::StorageFull
+            && writer.active.cut().is_ok()
+        {
+            let free_bytes = self.disk.free_bytes(&self.folder).unwrap_or(0);
+            let stream = self.name.clone();
+            return Err(AppendError::DiskFull { stream, free_bytes, reserve_bytes: 0 });
+        }
+        if let Err(error) = written.and_then(|()| writer.active.sync()) {
+            let error = Arc::new(error);
+            writer.stopped = Some(Arc::clone(&error));
+            // What of it lies on the disk is not known; at least nobody finds it after a restart.
+            let _unknown_anyway = writer.active.cut();
+            return Err(self.stopped(&error));
+        }
+        writer.active.advance(batch.len() as u64);
+        writer.next = next;
+        writer.written += batch.len() as u64;
+        Ok(())
+    }
+
+    fn stopped(&self, error: &Arc<io::Error>) -> AppendError {
+        AppendError::Stopped { stream: self.name.clone(), source: Arc::clone(error) }
+    }
+
+    /// Writes all live entries to a new segment and removes the others.
+    fn rewrite(&self, writer: &mut Writer) -> Result<(), AppendError> {
+        let entries = self.entries();
+        let live: u64 = entries.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum();
+        if writer.written <= live {
+            return Ok(());
+        }
+        let stop = |writer: &mut Writer, error: io::Error| {
+            let error = Arc::new(error);
+            writer.stopped = Some(Arc::clone(&error));
+            self.stopped(&error)
+        };
+        let active = match Active::create(&*self.disk, &self.folder, writer.next) {
+            Ok(active) => active,
+            // The next change tries again.
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => return Ok(()),
+            Err(error) => return Err(stop(writer, error)),
+        };
+        let before = std::mem::replace(&mut writer.active, active);
+        writer.older.push(before.base);
+        writer.written = 0;
+        let mut rest = entries.iter().map(|(key, value)| (key.as_ref(), value.as_ref())).peekable();
+        while rest.peek().is_some() {
+            let mut bytes = 0;
+            let some = std::iter::from_fn(|| {
+                let (key, value) = rest.next_if(|_| bytes < BATCH_BYTES)?;
+                bytes += key.len() + value.len();
+                Some((key, value))
+            });
+            let (batch, next) = encode(writer.next, some);
+            match self.write(writer, &batch, next) {
+                // Half a rewrite is nothing worse than a few repeated entries.
+                Err(AppendError::DiskFull { .. }) => return Ok(()),
+                other => other?,
+            }
+        }
+        writer.written = 0;
+        for base in std::mem::take(&mut writer.older) {
+            let removed = self.disk.remove(&layout::segment(&self.folder, base));
+            removed.map_err(|error| stop(writer, error))?;
+        }
+        self.disk.sync_folder(&self.folder).map_err(|error| stop(writer, error))
+    }
+}
+
+fn encode<'a>(
+    from: Offset,
+    entries: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+) -> (Bytes, Offset) {
+    let mut builder = Builder::new(from.get(), 0);
+    let (mut next, mut body) = (from, Vec::new());
+    for (key, value) in entries {
+        body.clear();
+        batch::body(&mut body, Some(key), value, &[]);
+        builder.push(next.get(), 0, &body);
+        next = next.following();
+    }
+    (builder.finish(Compression::None).encoded, next)
+}
+
+/// Applies the entries of a batch whose checksum was right.
+pub(super) fn replay(entries: &mut Entries, bytes: &Bytes) {
+    for record in batch::decode(bytes, PLAIN_BYTES_MAX).unwrap_or_default() {
+        let key = record.key.unwrap_or_default();
+        match record.value.filter(|value| !value.is_empty()) {
+            Some(value) => {
+                entries.insert(Bytes::copy_from_slice(&key), Bytes::copy_from_slice(&value))
+            }
+            None => entries.remove(&key),
+        };
+    }
+}

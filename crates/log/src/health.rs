@@ -1,0 +1,67 @@
+//! How a log is: what an operator is told, and what readiness asks.
+
+use std::time::Duration;
+
+use crate::StreamName;
+
+/// How a log is at one instant.
+#[derive(Clone, Debug, Default)]
+pub struct Health {
+    /// Each stream, internal ones too.
+    pub streams: Vec<StreamHealth>,
+    /// Bytes that can still be written where it lies; `None` for a log that lies nowhere, or when the
+    /// disk does not say.
+    pub free_bytes: Option<u64>,
+    /// What opening it found and mended; `None` for a log that is always new.
+    pub recovery: Option<Recovery>,
+}
+
+impl Health {
+    /// The streams that take nothing, with the reason.
+    pub fn troubles(&self) -> impl Iterator<Item = (&StreamName, &Trouble)> {
+        self.streams.iter().filter_map(|s| Some((&s.stream, s.trouble.as_ref()?)))
+    }
+}
+
+/// How a stream is.
+#[derive(Clone, Debug)]
+pub struct StreamHealth {
+    /// Its name.
+    pub stream: StreamName,
+    /// Files that hold its records.
+    pub segments: usize,
+    /// Why it takes nothing, if so.
+    pub trouble: Option<Trouble>,
+}
+
+/// Why a stream takes nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// It goes on by itself when there is room.
+    #[error("the disk is full: {free_bytes} bytes are free, {reserve_bytes} are kept in reserve")]
+    Full {
+        /// What was free when an append found too little.
+        free_bytes: u64,
+        /// What is kept free.
+        reserve_bytes: u64,
+    },
+    /// Until a restart.
+    #[error("the disk failed: {0}; check it, then start Pluvio again")]
+    Stopped(String),
+}
+
+/// What opening a log found and mended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// How long it took.
+    pub took: Duration,
+    /// Bytes of segments that were read.
+    pub read_bytes: u64,
+    /// Bytes of writes that had never ended, and were cut.
+    pub cut_bytes: u64,
+    /// Indexes that were made again.
+    pub indexes_rebuilt: u64,
+    /// Whether records that were told to readers may be gone: the last process wrote without
+    /// syncing (`fsync = "os"`) and did not end well.
+    pub may_have_lost: bool,
+}

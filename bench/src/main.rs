@@ -10,6 +10,7 @@
 //! | [`measure`] | the benchmarks, one file each |
 //! | [`servers`], [`bare`] | what runs: vcsim, the simulated vCenter, Pluvio, the bare writer |
 //! | [`vcenter`], [`crowd`], [`watcher`] | the clients on both ends |
+//! | [`shelf`] | a log in this process, on a disk that counts |
 //! | [`statistics`], [`report`], [`machine`] | from samples to the document |
 
 #![expect(
@@ -25,6 +26,7 @@ mod machine;
 mod measure;
 mod report;
 mod servers;
+mod shelf;
 mod statistics;
 mod vcenter;
 mod watcher;

@@ -1,5 +1,6 @@
 //! The benchmarks: one file for each, in the order of the table.
 
+mod append;
 mod capture;
 mod catch_up;
 mod idle;
@@ -63,7 +64,8 @@ pub(crate) async fn run(stage: &Stage, filter: &str) -> Vec<Row> {
 }
 
 /// All benchmarks, for the filter and its help.
-pub(crate) const NAMES: [&str; 8] = [
+pub(crate) const NAMES: [&str; 9] = [
+    "append",
     "capture-latency",
     "sustained",
     "burst",
@@ -82,6 +84,7 @@ async fn alone(stage: &Stage, name: &str) -> Result<Vec<Row>> {
 
 async fn one(stage: &Stage, name: &str) -> Result<Vec<Row>> {
     match name {
+        "append" => append::run(stage).await,
         "capture-latency" => capture::run(stage).await,
         "sustained" => sustained::run(stage).await,
         "burst" => sustained::burst(stage).await,

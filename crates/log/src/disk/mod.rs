@@ -21,7 +21,7 @@ use std::{
 };
 
 pub use real::RealDisk;
-pub use simulated::{Fault, SimulatedDisk};
+pub use simulated::{Failure, Fault, Operation, SimulatedDisk, is_power_off};
 
 /// A place for files.
 pub trait Disk: Send + Sync + fmt::Debug + 'static {

@@ -283,3 +283,53 @@ fn number(bytes: &[u8]) -> u64 {
 fn offset(bytes: &[u8]) -> Result<Offset, Unusable> {
     Offset::new(number(bytes) as i64).ok_or(Unusable::Damaged("an offset in it is negative"))
 }
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::disk::SimulatedDisk;
+
+    fn written(hashes: &[u64]) -> Index {
+        let disk = SimulatedDisk::new(1);
+        disk.create_folder(Path::new("/d")).unwrap_or_else(|e| unreachable!("{e}"));
+        let ids = hashes.iter().zip(0..).map(|(hash, at)| Id {
+            hash: *hash,
+            offset: Offset::new(at).unwrap_or_default(),
+            time: (at % 3 != 0).then_some(at * 1000),
+        });
+        let path = PathBuf::from("/d/x.idx");
+        let place =
+            Place { base: Offset::ZERO, time: 5, at: 0, last_delta: 9, count: hashes.len() as u32 };
+        let summary = write(&disk, &path, &[place], ids.collect(), 1000);
+        let index = Index::open(&disk, &path).unwrap_or_else(|e| unreachable!("{e}"));
+        assert_eq!(Some(index.summary), summary.ok());
+        assert_eq!(index.places().unwrap_or_default(), [place]);
+        index
+    }
+
+    fn offsets(index: &Index, hash: u64) -> Vec<i64> {
+        let found = index.find(hash).unwrap_or_else(|e| unreachable!("{e}"));
+        found.iter().map(|id| id.offset.get()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn every_id_is_found_and_no_other(
+            spread in proptest::collection::vec(any::<u64>(), 0..600),
+            narrow in proptest::collection::vec(0_u64..40, 0..600),
+            missing in any::<u64>(),
+        ) {
+            let hashes: Vec<u64> = spread.iter().chain(&narrow).copied().collect();
+            let index = written(&hashes);
+            for hash in hashes.iter().chain([&missing, &0, &u64::MAX]) {
+                let expected: Vec<i64> =
+                    (0..).zip(&hashes).filter(|(_, h)| *h == hash).map(|(at, _)| at).collect();
+                prop_assert_eq!(offsets(&index, *hash), expected);
+            }
+            prop_assert_eq!(index.ids().map_or(0, |ids| ids.len()), hashes.len());
+        }
+    }
+}

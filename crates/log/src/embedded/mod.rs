@@ -28,7 +28,7 @@ mod table;
 use std::{
     collections::BTreeMap,
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -139,7 +139,11 @@ impl Embedded {
             let folder = folder.clone();
             move |source| OpenError::disk(operation, folder, source)
         };
-        disk.create_folder(&folder).map_err(told("make"))?;
+        if disk.list(&folder).is_err() {
+            disk.create_folder(&folder).map_err(told("make"))?;
+            let above = folder.parent().filter(|above| !above.as_os_str().is_empty());
+            disk.sync_folder(above.unwrap_or(Path::new("."))).map_err(told("make"))?;
+        }
         let lock = hold(&*disk, &folder)?;
         let listed = disk.list(&folder).map_err(told("list"))?;
         let lost = listed.iter().any(|entry| entry.name == layout::UNSYNCED);

@@ -10,7 +10,11 @@ use std::{
 };
 
 use jiff::Timestamp;
-use pluvio_log::{Embedded, EmbeddedConfig, LogHandle, Retention, disk::Disk};
+use pluvio_log::{
+    Embedded, EmbeddedConfig, LogHandle, Retention,
+    batch::Compression,
+    disk::{Disk, SimulatedDisk},
+};
 
 use crate::conformance::{Bench, Durable};
 
@@ -19,6 +23,9 @@ type Now = Arc<Mutex<Timestamp>>;
 fn now() -> Now {
     Arc::new(Mutex::new("2026-11-20T10:00:00Z".parse().unwrap()))
 }
+
+/// Small enough for a segment a batch.
+const ONE_BATCH: u64 = 1;
 
 fn config(disk: Arc<dyn Disk>, now: &Now) -> EmbeddedConfig {
     let clock = Arc::clone(now);
@@ -34,6 +41,54 @@ fn config(disk: Arc<dyn Disk>, now: &Now) -> EmbeddedConfig {
 
 fn open(config: EmbeddedConfig) -> LogHandle {
     LogHandle::new(Embedded::open(config).unwrap())
+}
+
+fn simulated(retention: Retention, change: impl FnOnce(&mut EmbeddedConfig)) -> Bench {
+    let now = now();
+    let mut config = config(Arc::new(SimulatedDisk::new(1)), &now);
+    config.retention = retention;
+    change(&mut config);
+    Bench { log: open(config), now }
+}
+
+mod a_batch_a_segment {
+    use super::*;
+
+    fn bench(retention: Retention) -> Bench {
+        simulated(retention, |config| {
+            config.segment_bytes_max = ONE_BATCH;
+            config.compression = Compression::None;
+        })
+    }
+
+    conformance!(bench);
+
+    fn durable() -> Durable {
+        let (now, disk) = (now(), SimulatedDisk::new(1));
+        let clock = Arc::clone(&now);
+        let open = move || {
+            disk.kill();
+            let mut config = config(Arc::new(disk.clone()), &clock);
+            config.segment_bytes_max = ONE_BATCH;
+            open(config)
+        };
+        Durable { open: Box::new(open), now }
+    }
+
+    durability!(durable);
+}
+
+mod without_a_cache {
+    use super::*;
+
+    fn bench(retention: Retention) -> Bench {
+        simulated(retention, |config| {
+            config.segment_bytes_max = ONE_BATCH;
+            config.cache_bytes_max = 0;
+        })
+    }
+
+    conformance!(bench);
 }
 
 mod on_a_real_disk {
@@ -72,17 +127,4 @@ mod on_a_real_disk {
     }
 
     durability!(durable);
-
-    fn bench(retention: Retention) -> Bench {
-        let now = now();
-        let folder = Folder::new();
-        let mut config = config(Arc::new(pluvio_log::disk::RealDisk), &now);
-        config.folder = folder.0.to_path_buf();
-        config.segment_bytes_max = 1;
-        config.retention = retention;
-        std::mem::forget(folder);
-        Bench { log: open(config), now }
-    }
-
-    conformance!(bench);
 }

@@ -1,0 +1,1 @@
+//! Rotten bytes.

@@ -1,0 +1,10 @@
+//! The log on a disk that fails: power cut at any instant, errors, no room, rotten bytes.
+//!
+//! Everything is decided by a seed. A failure prints it; `PLUVIO_FAULTS_SEED=N` runs that one alone,
+//! `PLUVIO_FAULTS_RUNS=N` more of them (`cargo xtask faults` sets both).
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod errors;
+mod flips;
+mod model;
+mod power;

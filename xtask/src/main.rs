@@ -4,6 +4,8 @@
 //! only starts them.
 
 mod docs;
+mod faults;
+mod fuzz;
 mod tidy;
 mod vsphere_types;
 
@@ -41,6 +43,10 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Lose power 100,000 times and change 10,000 bytes under the log, on a simulated disk
+    Faults(faults::Args),
+    /// Feed the codecs arbitrary bytes for a while; needs a nightly compiler and cargo-fuzz
+    Fuzz(fuzz::Args),
     /// Make the table of vSphere's classes from the sources of govmomi
     VsphereTypes(vsphere_types::Args),
 }
@@ -51,6 +57,8 @@ fn main() -> ExitCode {
         Verb::Docs => docs::write(),
         Verb::E2e { args } => release("pluvio-e2e", &args),
         Verb::Bench { args } => release("pluvio-bench", &args),
+        Verb::Faults(args) => faults::run(&args),
+        Verb::Fuzz(args) => fuzz::run(&args),
         Verb::VsphereTypes(args) => vsphere_types::run(&args),
     };
     match done {

@@ -114,7 +114,7 @@ pub fn decode(batch: &Bytes, plain_bytes_max: usize) -> Result<Vec<Decoded>, Bat
     let (mut rest, mut order) = (&plain[..], Order::new(&header));
     for index in 0..count {
         let (record, deltas) = record(&plain, &mut rest, index)?;
-        let (offset, timestamp) = order.next(index, deltas)?;
+        let (offset, timestamp) = order.next(index, &deltas)?;
         records.push(Decoded { offset, timestamp, ..record });
     }
     if !rest.is_empty() {
@@ -194,8 +194,8 @@ impl<'a> Order<'a> {
         Self { header, last_delta: -1, last_time: i64::MIN }
     }
 
-    fn next(&mut self, index: usize, deltas: Deltas) -> Result<(i64, i64), BatchError> {
-        let Deltas { time, offset: delta } = deltas;
+    fn next(&mut self, index: usize, deltas: &Deltas) -> Result<(i64, i64), BatchError> {
+        let Deltas { time, offset: delta } = *deltas;
         let offset = self.header.base_offset.saturating_add(i64::from(delta));
         if delta <= self.last_delta || delta > self.header.last_offset_delta {
             return Err(BatchError::Offset { index, offset });

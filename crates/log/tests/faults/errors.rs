@@ -1,1 +1,161 @@
-//! Errors of the disk.
+//! A disk that answers with errors, and one without room.
+
+use std::sync::Arc;
+
+use pluvio_event::Event;
+use pluvio_log::{
+    AppendError, Embedded, EmbeddedConfig, Log as _, Offset, Position, ReadLimit, Record,
+    SourceName, Span, StreamName, Trouble,
+    disk::{Failure, Fault, Operation, SimulatedDisk},
+};
+
+fn config(disk: &SimulatedDisk) -> EmbeddedConfig {
+    EmbeddedConfig { disk: Arc::new(disk.clone()), reserve_bytes: 0, ..EmbeddedConfig::new("/log") }
+}
+
+fn stream(name: &str) -> StreamName {
+    StreamName::new(name).unwrap()
+}
+
+async fn append(log: &Embedded, name: &str, id: &str) -> Result<Span, AppendError> {
+    let record = Record {
+        event: Event::builder(id, "urn:cloud", "t").build().unwrap(),
+        source: SourceName::new("cloud").unwrap(),
+        position: Position::new(format!("after {id}")).unwrap(),
+        at_least: None,
+    };
+    log.append(&stream(name), vec![record]).await
+}
+
+async fn ids(log: &Embedded, name: &str) -> Vec<String> {
+    let limit = ReadLimit { records_max: usize::MAX, ..ReadLimit::default() };
+    let (mut ids, mut from) = (Vec::new(), log.extent(&stream(name)).unwrap().start);
+    loop {
+        let chunk = log.read(&stream(name), from, limit).await.unwrap();
+        if chunk.is_empty() {
+            return ids;
+        }
+        ids.extend(chunk.records().map(|record| record.event().unwrap().id().to_owned()));
+        from = chunk.next;
+    }
+}
+
+fn trouble(log: &Embedded, name: &str) -> Option<Trouble> {
+    let health = log.health();
+    let told = health.streams.iter().find(|told| told.stream == stream(name)).unwrap();
+    told.trouble.clone()
+}
+
+async fn two_streams(disk: &SimulatedDisk) -> Embedded {
+    let log = Embedded::open(config(disk)).unwrap();
+    for name in ["a", "b"] {
+        log.open(&stream(name)).await.unwrap();
+        append(&log, name, "1").await.unwrap();
+    }
+    log
+}
+
+#[tokio::test]
+async fn a_failed_sync_stops_its_stream_tells_why_and_leaves_the_others_alone() {
+    let disk = SimulatedDisk::new(1);
+    let log = two_streams(&disk).await;
+    disk.inject(Fault::new(Operation::Sync, Failure::Io).on("/a/"));
+    let refused = append(&log, "a", "2").await;
+    assert!(matches!(refused, Err(AppendError::Stopped { .. })), "{refused:?}");
+    let again = append(&log, "a", "2").await;
+    assert!(matches!(again, Err(AppendError::Stopped { .. })), "never tried again");
+    assert!(matches!(trouble(&log, "a"), Some(Trouble::Stopped(_))));
+    append(&log, "b", "2").await.unwrap();
+    assert_eq!(
+        (ids(&log, "a").await, ids(&log, "b").await),
+        (vec!["1".into()], vec!["1".into(), "2".into()])
+    );
+    drop(log);
+    disk.kill();
+    let log = Embedded::open(config(&disk)).unwrap();
+    assert_eq!(ids(&log, "a").await, ["1"], "what was never acknowledged is not there");
+    append(&log, "a", "2").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_failed_write_stops_its_stream_and_nothing_of_it_is_found_later() {
+    let disk = SimulatedDisk::new(2);
+    let log = two_streams(&disk).await;
+    disk.inject(Fault::new(Operation::Write, Failure::Io).on("/a/"));
+    assert!(append(&log, "a", "2").await.is_err());
+    append(&log, "b", "2").await.unwrap();
+    drop(log);
+    disk.restart();
+    let log = Embedded::open(config(&disk)).unwrap();
+    assert_eq!(ids(&log, "a").await, ["1"]);
+}
+
+#[tokio::test]
+async fn a_failed_read_is_told_and_the_next_one_may_work() {
+    let disk = SimulatedDisk::new(3);
+    let log = two_streams(&disk).await;
+    drop(log);
+    disk.kill();
+    let mut config = config(&disk);
+    config.cache_bytes_max = 0;
+    let log = Embedded::open(config).unwrap();
+    disk.inject(Fault::new(Operation::Read, Failure::Io).on("/a/"));
+    let failed = log.read(&stream("a"), Offset::ZERO, ReadLimit::default()).await;
+    assert!(failed.unwrap_err().to_string().contains("/log/a/00000000000000000000.log"));
+    assert_eq!(ids(&log, "a").await, ["1"]);
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_appends_and_serves_on_and_goes_on_by_itself() {
+    let disk = SimulatedDisk::new(4);
+    let log = two_streams(&disk).await;
+    let mut acknowledged = vec!["1".to_owned()];
+    for round in 0..5 {
+        // Some bytes more than there are, so that it is not always the same write that fails.
+        let used: u64 = disk.paths().iter().map(|p| disk.read_file(p).unwrap().len() as u64).sum();
+        disk.capacity(Some(used + round * 37));
+        let mut refusals = 0;
+        for number in 0.. {
+            let id = format!("{round}-{number}");
+            match append(&log, "a", &id).await {
+                Ok(_) => acknowledged.push(id),
+                Err(AppendError::DiskFull { .. }) if refusals < 3 => refusals += 1,
+                Err(AppendError::DiskFull { .. }) => break,
+                Err(other) => panic!("{other}"),
+            }
+        }
+        assert!(matches!(trouble(&log, "a"), Some(Trouble::Full { .. })));
+        assert_eq!(ids(&log, "a").await, acknowledged, "it is served as before");
+        disk.capacity(None);
+        let id = format!("{round}-room");
+        append(&log, "a", &id).await.unwrap();
+        acknowledged.push(id);
+        assert_eq!(trouble(&log, "a"), None);
+    }
+    drop(log);
+    disk.restart();
+    let log = Embedded::open(config(&disk)).unwrap();
+    assert_eq!(ids(&log, "a").await, acknowledged, "none twice: what was refused is not there");
+}
+
+#[tokio::test]
+async fn nothing_is_appended_that_would_take_the_reserve() {
+    let disk = SimulatedDisk::new(5);
+    let log = Embedded::open(EmbeddedConfig { reserve_bytes: 1 << 20, ..config(&disk) }).unwrap();
+    log.open(&stream("a")).await.unwrap();
+    disk.capacity(Some(1 << 20));
+    let refused = append(&log, "a", "1").await;
+    let Err(AppendError::DiskFull { reserve_bytes, .. }) = refused else { panic!("{refused:?}") };
+    assert_eq!(reserve_bytes, 1 << 20);
+    let position = Position::new("looked").unwrap();
+    let source = SourceName::new("cloud").unwrap();
+    log.checkpoint(&stream("a"), &source, position).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_second_process_is_refused_and_told_who_is_there() {
+    let disk = SimulatedDisk::new(6);
+    let _first = Embedded::open(config(&disk)).unwrap();
+    let refused = Embedded::open(config(&disk)).map(drop).unwrap_err().to_string();
+    assert!(refused.contains(&format!("pid {}", std::process::id())), "{refused}");
+}

@@ -10,7 +10,8 @@ const LOSSES: usize = 4;
 /// Steps between two losses, at most.
 const STEPS_MAX: usize = 60;
 
-fn variable(name: &str) -> Option<u64> {
+/// A number from the environment.
+pub(crate) fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())
 }
 
@@ -18,7 +19,7 @@ fn variable(name: &str) -> Option<u64> {
 fn nothing_acknowledged_is_lost_doubled_or_moved_by_power_losses() {
     let runs = variable("PLUVIO_FAULTS_RUNS").unwrap_or(2000);
     let first = variable("PLUVIO_FAULTS_SEED");
-    let seeds = first.map_or_else(rand::random, |seed| seed);
+    let seeds = first.unwrap_or_else(rand::random);
     let seeds: Vec<u64> = match first {
         Some(seed) if variable("PLUVIO_FAULTS_RUNS").is_none() => vec![seed],
         _ => (0..runs.div_ceil(LOSSES as u64)).map(|n| seeds.wrapping_add(n)).collect(),

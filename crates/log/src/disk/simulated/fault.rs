@@ -108,7 +108,7 @@ pub(super) fn power_off() -> io::Error {
 
 /// Whether a call failed because the power of a [`SimulatedDisk`](super::SimulatedDisk) is off.
 pub fn is_power_off(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|cause| cause.is::<PowerOff>())
+    error.get_ref().and_then(|cause| cause.downcast_ref::<PowerOff>()).is_some()
 }
 
 #[derive(Debug, thiserror::Error)]

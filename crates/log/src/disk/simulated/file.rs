@@ -57,7 +57,7 @@ impl Node {
         let contents = self.contents();
         let start = usize::try_from(at).unwrap_or(usize::MAX);
         let found = contents.current.get(start..).and_then(|rest| rest.get(..buffer.len()));
-        found.map(|found| buffer.copy_from_slice(found)).is_some()
+        buffer.is_empty() || found.map(|found| buffer.copy_from_slice(found)).is_some()
     }
 
     pub(super) fn write(&self, bytes: &[u8], at: u64) {

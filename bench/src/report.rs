@@ -95,6 +95,10 @@ process of its own, all sharing the cores.
   the kernel and in the client; so the servers' own processor time is told, too.
 - **Stalled readers**: a tenth of the watchers asks for a long replay and reads nothing of it. The
   latency of the others, from the first who has an event, ÷ the same without the stalled.
+- **Consume**: kcat (librdkafka) and Kafka's ConsumerPerformance (its Java client) read a topic from
+  the beginning to the end and throw it away, from Pluvio and from Apache Kafka 4.3 with the heap
+  and collector of its own start script. The record batches are the very same: fetched from Pluvio
+  as bytes and produced as bytes. Both servers have served all of it several times before.
 - **Idle**: resident memory, and voluntary context switches of all threads, from `/proc`.
 ";
 

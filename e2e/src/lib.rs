@@ -18,10 +18,12 @@
 pub mod feed;
 pub mod folder;
 pub mod http;
+pub mod kafka;
 pub mod process;
 pub mod relay;
 pub mod servers;
 pub mod soap;
 pub mod stage;
+pub mod tls;
 pub mod tools;
 pub mod wait;

@@ -53,6 +53,12 @@ pub async fn until_clock_shows(time: Timestamp) -> Result<()> {
     .await
 }
 
+/// Lets a moment pass. For faults alone, whose instant is what is varied: nothing is expected to have
+/// happened afterwards.
+pub async fn a_moment(length: Duration) {
+    sleep(length).await;
+}
+
 /// Runs `work`, at most `within`.
 pub async fn at_most<T>(
     what: &str,

@@ -3,8 +3,10 @@
 mod append;
 mod capture;
 mod catch_up;
+mod consume;
 mod idle;
 mod live;
+mod long_log;
 mod replay;
 mod start;
 mod sustained;
@@ -64,14 +66,16 @@ pub(crate) async fn run(stage: &Stage, filter: &str) -> Vec<Row> {
 }
 
 /// All benchmarks, for the filter and its help.
-pub(crate) const NAMES: [&str; 9] = [
+pub(crate) const NAMES: [&str; 11] = [
     "append",
+    "long-log",
     "capture-latency",
     "sustained",
     "burst",
     "catch-up",
     "fan-out-replay",
     "fan-out-live",
+    "consume",
     "idle",
     "start",
 ];
@@ -85,12 +89,14 @@ async fn alone(stage: &Stage, name: &str) -> Result<Vec<Row>> {
 async fn one(stage: &Stage, name: &str) -> Result<Vec<Row>> {
     match name {
         "append" => append::run(stage).await,
+        "long-log" => long_log::run(stage).await,
         "capture-latency" => capture::run(stage).await,
         "sustained" => sustained::run(stage).await,
         "burst" => sustained::burst(stage).await,
         "catch-up" => catch_up::run(stage).await,
         "fan-out-replay" => replay::run(stage).await,
         "fan-out-live" => live::run(stage).await,
+        "consume" => consume::run(stage).await,
         "idle" => idle::run(stage).await,
         _ => start::run(stage).await,
     }

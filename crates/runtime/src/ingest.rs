@@ -30,6 +30,24 @@ pub struct IngestError {
     source: AppendError,
 }
 
+impl IngestError {
+    /// Whether only room is missing, so that the same will work later.
+    pub(crate) fn is_full(&self) -> bool {
+        matches!(self.source, AppendError::DiskFull { .. })
+    }
+
+    /// What the operator can do.
+    pub(crate) fn remedy(&self) -> Option<&'static str> {
+        match self.source {
+            AppendError::DiskFull { .. } => {
+                Some("free some room on the disk of the log, or lower `retention_size` of [log]")
+            }
+            AppendError::Stopped { .. } => Some("check the disk, then start Pluvio again"),
+            _ => None,
+        }
+    }
+}
+
 impl Ingest {
     /// `record_bytes_max`: an event that is larger when encoded is stored without its data.
     pub fn new(

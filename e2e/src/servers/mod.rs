@@ -1,6 +1,8 @@
 //! The servers and tools of a test, one module each: how it is started, asked and stopped.
 
+mod deployment;
 mod govc;
+mod kafka;
 mod pluvio;
 mod simulator;
 mod vcsim;
@@ -12,7 +14,9 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
+pub use deployment::Deployment;
 pub use govc::{Govc, GovcEvent};
+pub use kafka::{Kafka, Machine};
 pub use pluvio::{Pluvio, Setup, Source, run_pluvio};
 pub use simulator::{Produced, Simulator};
 pub use vcsim::{Vcsim, VcsimOptions};

@@ -45,11 +45,17 @@ pub struct Source {
 impl Source {
     /// The section that describes it, kept in a log that holds a storm.
     pub fn setup(&self) -> Setup {
+        let section = self.section("vcenter");
+        Setup::File(format!("[log]\nretention_size = \"512 MiB\"\n\n{section}\n"))
+    }
+
+    /// Its section alone, under this name.
+    pub(super) fn section(&self, name: &str) -> String {
         let Self { url, username, password, more } = self;
-        Setup::File(format!(
-            "[log]\nretention_size = \"512 MiB\"\n\n[sources.vcenter]\ntype = \"vsphere\"\n\
-             url = \"{url}\"\nusername = \"{username}\"\npassword = \"{password}\"\n{more}\n"
-        ))
+        format!(
+            "[sources.{name}]\ntype = \"vsphere\"\nurl = \"{url}\"\n\
+             username = \"{username}\"\npassword = \"{password}\"\n{more}\n"
+        )
     }
 }
 
@@ -75,8 +81,8 @@ pub struct Pluvio {
 }
 
 impl Pluvio {
-    /// Starts it and waits until it serves; whether it captures is another question.
-    pub async fn start(stage: &Stage, setup: &Setup) -> Result<Self> {
+    /// The command that starts it.
+    pub fn command(stage: &Stage, setup: &Setup) -> Result<Command> {
         let mut command = Command::new(&stage.pluvio);
         command.env_clear();
         match setup {
@@ -90,6 +96,12 @@ impl Pluvio {
                 command.envs(variables.iter().map(|(name, value)| (name, value)));
             }
         }
+        Ok(command)
+    }
+
+    /// Starts it and waits until it serves; whether it captures is another question.
+    pub async fn start(stage: &Stage, setup: &Setup) -> Result<Self> {
+        let mut command = Self::command(stage, setup)?;
         let mut process = Process::start("pluvio", &mut command, stage.folder.path())?;
         let mut address = process
             .says("where it serves", START_MAX, |text| {

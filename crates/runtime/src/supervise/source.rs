@@ -40,6 +40,8 @@ pub struct SourceContext {
 const STALLED_AFTER: Duration = Duration::from_secs(150);
 /// A connection that held this long was a good one: the next failure is a new story.
 const HELD_LONG: Duration = Duration::from_secs(30);
+/// How long a source waits for room on the disk before it tries again.
+const FULL_PAUSE: Duration = Duration::from_secs(2);
 /// How long `close` may take.
 const CLOSE_MAX: Duration = Duration::from_secs(1);
 /// How long a drain waits for a connection that is being opened.
@@ -64,6 +66,8 @@ impl<E: Failure> Failure for Setback<E> {
     fn response(&self) -> Response {
         match self {
             Self::Source(error) => error.response(),
+            // The cloud keeps its history; as soon as there is room it goes on.
+            Self::Ingest(error) if error.is_full() => Response::Wait(FULL_PAUSE),
             _ => Response::Retry,
         }
     }
@@ -71,6 +75,7 @@ impl<E: Failure> Failure for Setback<E> {
     fn remedy(&self) -> Option<String> {
         match self {
             Self::Source(error) => error.remedy(),
+            Self::Ingest(error) => error.remedy().map(ToOwned::to_owned),
             Self::Panicked(_) => Some("please report it with this message".to_owned()),
             _ => None,
         }

@@ -34,6 +34,9 @@ struct Cli {
     /// Decides what is random; printed, so that a run can be repeated
     #[arg(long)]
     seed: Option<u64>,
+    /// How often Pluvio is killed in a storm
+    #[arg(long, default_value_t = 50, env = "PLUVIO_E2E_KILLS")]
+    kills: u32,
     /// Keep all folders with their logs, not only those of failed scenarios
     #[arg(long)]
     keep: bool,
@@ -53,7 +56,7 @@ fn main() -> ExitCode {
 }
 
 fn begin(cli: &Cli) -> Result<ExitCode> {
-    let mut scenarios = scenarios::all();
+    let mut scenarios = scenarios::all(cli.kills);
     let is_wanted = |name: &str| {
         cli.names.is_empty() || cli.names.iter().any(|part| name.contains(part.as_str()))
     };

@@ -9,7 +9,7 @@ use anyhow::{Result, anyhow};
 use pluvio_e2e::{
     folder::Folder,
     stage::Stage,
-    tools::{NotRun, Tools},
+    tools::{NotRun, Tool, Tools},
 };
 use tokio::{
     runtime::Handle,
@@ -47,6 +47,8 @@ type Run = dyn Fn(Arc<Stage>) -> Pin<Box<dyn Future<Output = Result<Counts>>>> +
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     lane: Lane,
+    needs: Vec<Tool>,
+    within: Duration,
     run: Arc<Run>,
 }
 
@@ -57,7 +59,21 @@ impl Scenario {
         R: Fn(Arc<Stage>) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Counts>> + 'static,
     {
-        Self { name, lane: Lane::Busy, run: Arc::new(move |stage| Box::pin(run(stage))) }
+        let run: Arc<Run> = Arc::new(move |stage| Box::pin(run(stage)));
+        Self { name, lane: Lane::Busy, needs: Vec::new(), within: SCENARIO_MAX, run }
+    }
+
+    /// The same scenario, which waits for its turn until these are installed: a slow mirror takes
+    /// nothing from the scenario's own time.
+    pub(crate) fn needs(mut self, tools: &[Tool]) -> Self {
+        self.needs.extend_from_slice(tools);
+        self
+    }
+
+    /// The same scenario with another limit.
+    pub(crate) fn within(mut self, within: Duration) -> Self {
+        self.within = within;
+        self
     }
 
     /// The same scenario in another lane.
@@ -93,6 +109,10 @@ impl Runner {
             };
             let runner = self.clone();
             let task = tasks.spawn(async move {
+                for tool in &scenario.needs {
+                    // What cannot be had is told by the scenario.
+                    let _installed = runner.tools.path(*tool).await;
+                }
                 let _turn = lane.acquire_many(share).await;
                 let thread =
                     spawn_blocking(move || Handle::current().block_on(runner.one(&scenario)));
@@ -142,9 +162,9 @@ impl Runner {
         if self.keep {
             stage.folder.keep();
         }
-        let run = timeout(SCENARIO_MAX, (scenario.run)(Arc::clone(&stage)));
+        let run = timeout(scenario.within, (scenario.run)(Arc::clone(&stage)));
         let done = run.await.unwrap_or_else(|_| {
-            Err(anyhow!("the scenario did not end within {}s", SCENARIO_MAX.as_secs()))
+            Err(anyhow!("the scenario did not end within {}s", scenario.within.as_secs()))
         });
         match done {
             Ok(counts) => Verdict::Passed(counts),

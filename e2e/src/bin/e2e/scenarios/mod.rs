@@ -2,10 +2,13 @@
 
 mod capture;
 mod configuration;
+mod crashes;
 mod crowd;
 mod faults;
 mod govc;
+mod kafka;
 mod lives;
+mod outage;
 mod requests;
 mod storm;
 mod unreachable;
@@ -13,8 +16,13 @@ mod unreachable;
 use crate::runner::Scenario;
 
 /// All of them, the longest first in each lane.
-pub(crate) fn all() -> Vec<Scenario> {
+///
+/// `kills` is how often Pluvio is killed where that is the question.
+pub(crate) fn all(kills: u32) -> Vec<Scenario> {
     [
+        crashes::scenarios(kills),
+        kafka::scenarios(),
+        outage::scenarios(),
         storm::scenarios(),
         crowd::scenarios(),
         capture::scenarios(),

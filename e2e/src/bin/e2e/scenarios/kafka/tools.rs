@@ -1,0 +1,113 @@
+//! Kafka's own command line tools on Pluvio: they list and describe, and are refused when they write.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, ensure};
+use pluvio_e2e::{
+    kafka::{Admin, Client, Reading},
+    stage::Stage,
+    tools::Tool,
+};
+
+use super::site::{STREAM, Site};
+use crate::{report::Counts, runner::Scenario};
+
+const EVENTS: usize = 100;
+const GROUP: &str = "gauges";
+
+pub(super) fn scenarios() -> Vec<Scenario> {
+    vec![
+        Scenario::new("kafka: kafka-topics, -configs and -get-offsets tell of streams", topics)
+            .needs(&[Tool::Kafka]),
+        Scenario::new(
+            "kafka: kafka-consumer-groups tells of groups, their commits and lag",
+            groups,
+        )
+        .needs(&[Tool::Kafka]),
+        Scenario::new("kafka: whoever produces is refused, and told why", producing)
+            .needs(&[Tool::Kafka, Tool::Kcat]),
+    ]
+}
+
+async fn topics(stage: Arc<Stage>) -> Result<Counts> {
+    let site = Site::start(&stage, EVENTS).await?;
+    let served = site.served().await?;
+    let (first, last) = served.first().zip(served.last()).context("nothing is served")?;
+    let admin = Admin::new(&stage, &site.access())?;
+    let listed = admin.topics(&["--list"]).await?.ok()?;
+    let listed: Vec<&str> = listed.lines().collect();
+    ensure!(listed.contains(&STREAM), "listed are {listed:?}");
+    let internal = listed.iter().find(|name| name.starts_with("__"));
+    ensure!(internal.is_none(), "an internal stream is listed: {internal:?}");
+    let described = admin.topics(&["--describe", "--topic", STREAM]).await?.ok()?;
+    for part in ["PartitionCount: 1", "Partition: 0", "Leader: ", "Isr: "] {
+        ensure!(described.contains(part), "no `{part}` in: {described}");
+    }
+    let unknown = admin.topics(&["--describe", "--topic", "drought"]).await?;
+    ensure!(!unknown.is_success, "a stream that is not there is described: {}", unknown.out);
+    let arguments = ["--describe", "--entity-type", "topics", "--entity-name", STREAM, "--all"];
+    let configured = admin.configs(&arguments).await?.ok()?;
+    ensure!(configured.contains("cleanup.policy=delete"), "configured is {configured}");
+    let earliest = admin.offset_at(STREAM, "-2").await?;
+    let next = admin.offset_at(STREAM, "-1").await?;
+    ensure!(earliest <= first.offset, "the earliest offset is {earliest}");
+    ensure!(next == last.offset + 1, "the next offset is {next}, the last was {}", last.offset);
+    let newest = admin.offset_at(STREAM, "-3").await?;
+    let of_newest = served.iter().find(|it| it.offset == newest).map(|it| it.recorded);
+    ensure!(of_newest == Some(last.recorded), "the largest time is told of offset {newest}");
+    Ok(Counts::default().with("listed", listed.len()).with("next", next))
+}
+
+async fn groups(stage: Arc<Stage>) -> Result<Counts> {
+    const READ: usize = 40;
+    let site = Site::start(&stage, EVENTS).await?;
+    let served = site.served().await?;
+    let reading = Reading::of(STREAM).group(GROUP).count(READ);
+    Client::Console.read(&stage, &site.access(), &reading).await?;
+    let admin = Admin::new(&stage, &site.access())?;
+    let listed = admin.groups(&["--list"]).await?.ok()?;
+    ensure!(listed.lines().any(|name| name.trim() == GROUP), "listed are {listed}");
+    let described = admin.groups(&["--describe", "--group", GROUP]).await?.ok()?;
+    let row = described.lines().find(|line| line.split_whitespace().nth(1) == Some(STREAM));
+    let row: Vec<&str> = row.with_context(|| described.clone())?.split_whitespace().collect();
+    // Group, topic, partition, committed, next, lag, …
+    let committed = served[READ].offset;
+    let next = served.last().context("nothing is served")?.offset + 1;
+    let wanted = [0, committed, next, next - committed].map(|number| number.to_string());
+    ensure!(row.get(2..6) == Some(&wanted.each_ref().map(String::as_str)[..]), "{row:?}");
+
+    let member = Reading::of(STREAM).group(GROUP);
+    let mut session = Client::Console.start(&stage, &site.access(), &member).await?;
+    session.until(served.len() - READ).await?;
+    let arguments = ["--describe", "--group", GROUP, "--members", "--state"];
+    let state = admin.groups(&arguments[..4]).await?.ok()?;
+    ensure!(state.contains(GROUP), "no member is told: {state}");
+    let state = admin.groups(&["--describe", "--group", GROUP, "--state"]).await?.ok()?;
+    ensure!(state.contains("Stable"), "the state is {state}");
+    session.leave().await?;
+    Ok(Counts::default().with("committed", committed).with("lag", next - committed))
+}
+
+/// It comes later; until then the answer is an error with a reason, and nothing is stored.
+async fn producing(stage: Arc<Stage>) -> Result<Counts> {
+    let site = Site::start(&stage, EVENTS).await?;
+    let before = site.served().await?.len();
+    let admin = Admin::new(&stage, &site.access())?;
+    let by_kcat = admin.produce_by_kcat(STREAM, "rain\n").await?;
+    let said = by_kcat.all();
+    let is_told = |said: &str| {
+        let said = said.to_lowercase();
+        ["authoriz", "not supported", "unsupported", "policy", "invalid"]
+            .iter()
+            .any(|word| said.contains(word))
+    };
+    ensure!(is_told(&said), "kcat is not told why: {said}");
+    let by_console = admin.produce(STREAM, "rain\n").await?;
+    let told = by_console.all();
+    ensure!(is_told(&told), "the console producer is not told why: {told}");
+    let after = site.served().await?.len();
+    ensure!(after == before, "something was stored");
+    let word =
+        |said: &str| said.lines().next().unwrap_or_default().chars().take(90).collect::<String>();
+    Ok(Counts::default().with("kcat", word(&said)).with("console", word(&told)))
+}

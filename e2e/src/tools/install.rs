@@ -1,0 +1,91 @@
+//! One tool into the cache: tries, each beside the final place and moved there when it is complete.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use tokio::time::{Instant, timeout_at};
+
+use super::{Tool, debian, recipe::Recipe, run};
+
+/// Time for one tool with all tries, downloads and compilation together.
+const INSTALL_MAX: Duration = Duration::from_secs(6 * 60);
+/// Attempts for one tool.
+const TRIES: u32 = 3;
+
+/// Installs it unless it is there; gives its path.
+pub(super) async fn tool(tool: Tool, say: fn(&str)) -> Result<PathBuf> {
+    if let Some(path) = on_path(tool) {
+        return Ok(path);
+    }
+    let recipe = Recipe::of(tool);
+    let folder = cache()?.join(&recipe.folder);
+    let product = folder.join(recipe.product);
+    if product.exists() {
+        return Ok(product);
+    }
+    let (begun, mut failure) = (Instant::now(), None);
+    for number in 1..=TRIES {
+        say(&format!("installing {}, try {number} of {TRIES}", recipe.folder));
+        let made = timeout_at(begun + INSTALL_MAX, make(tool, &recipe, &folder)).await;
+        match made {
+            Ok(Ok(())) => {
+                say(&format!("{} is there after {} s", recipe.folder, begun.elapsed().as_secs()));
+                return Ok(product);
+            }
+            Ok(Err(error)) => failure = Some(error),
+            Err(_) => {
+                return Err(failure.unwrap_or_else(|| anyhow::anyhow!("it took too long")))
+                    .with_context(|| format!("not done within {}s", INSTALL_MAX.as_secs()));
+            }
+        }
+    }
+    Err(failure.context("no try was made")?)
+}
+
+/// Installs beside the final place and moves it there, so that what is there is complete.
+async fn make(tool: Tool, recipe: &Recipe, folder: &Path) -> Result<()> {
+    let process = std::process::id();
+    let unfinished = folder.with_file_name(format!("{}.{process}.part", recipe.folder));
+    let _none_was_left = std::fs::remove_dir_all(&unfinished);
+    std::fs::create_dir_all(&unfinished)
+        .with_context(|| format!("failed to make `{}`", unfinished.display()))?;
+    let done = make_in(tool, recipe, &unfinished).await;
+    if done.is_ok() && !folder.exists() {
+        std::fs::rename(&unfinished, folder)
+            .with_context(|| format!("failed to make `{}`", folder.display()))?;
+    }
+    let _moved_or_gone = std::fs::remove_dir_all(&unfinished);
+    done
+}
+
+async fn make_in(tool: Tool, recipe: &Recipe, folder: &Path) -> Result<()> {
+    for (name, content) in &recipe.files {
+        std::fs::write(folder.join(name), content)
+            .with_context(|| format!("failed to write `{name}`"))?;
+    }
+    if recipe.is_debian {
+        debian::unpack("kcat", folder).await?;
+    }
+    for mut command in recipe.commands(tool, folder) {
+        run::quietly(command.current_dir(folder)).await?;
+    }
+    ensure!(folder.join(recipe.product).exists(), "`{}` was not made", recipe.product);
+    Ok(())
+}
+
+/// What a system has anyway: kcat, which everybody has in the one version that is still made.
+fn on_path(tool: Tool) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH").filter(|_| tool == Tool::Kcat)?;
+    std::env::split_paths(&folders).map(|folder| folder.join("kcat")).find(|path| path.is_file())
+}
+
+fn cache() -> Result<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let own = folder("PLUVIO_E2E_CACHE");
+    let users = || folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
+    let cache = own.or_else(|| Some(users()?.join("pluvio-e2e")));
+    cache.context("no cache folder: set PLUVIO_E2E_CACHE, XDG_CACHE_HOME or HOME")
+}

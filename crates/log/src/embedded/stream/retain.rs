@@ -120,10 +120,7 @@ impl Stream {
     pub(in crate::embedded) fn trim(&self, before: Offset) -> Result<(), ReadError> {
         let mut writer = lock(&self.writer);
         let writer = &mut *writer;
-        let (next, holds_records) = {
-            let shared = lock(&self.shared);
-            (shared.next, shared.active.records > 0)
-        };
+        let holds_records = lock(&self.shared).active.records > 0;
         let told = |source| self.unreadable(before, source);
         let reaches = lock(&self.shared).latest.is_some_and(|latest| latest >= before);
         if !reaches && holds_records {
@@ -132,10 +129,9 @@ impl Stream {
         self.delete_below(writer, before).map_err(told)?;
         if !reaches && writer.active.base < before {
             // What is written next lies behind: the segment's name must say so.
-            let behind = before.max(next);
             let old = writer.active.path.clone();
             let disk = &*self.context.disk;
-            let active = Active::create(disk, &self.folder, behind).map_err(told)?;
+            let active = Active::create(disk, &self.folder, before).map_err(told)?;
             self.activate(writer, active, None);
             disk.remove(&old).map_err(told)?;
         }
@@ -164,12 +160,17 @@ impl Stream {
         };
         let mut shared = lock(&self.shared);
         (shared.earliest, shared.hidden) = (earliest, hidden);
+        shared.latest = shared.latest.filter(|_| earliest.is_some());
         Ok(())
     }
 
     /// The first record at or behind `start`, and how many records of the stream lie before it.
     fn first_from(&self, start: Offset) -> Result<(Option<Offset>, u64), ReadError> {
-        let Some(run) = self.run_at(start)? else { return Ok((None, 0)) };
+        let Some(run) = self.run_at(start)? else {
+            // All that is left lies below: what was above was lost without a sync.
+            let shared = lock(&self.shared);
+            return Ok((None, self.extent_of(&shared).records + shared.hidden));
+        };
         let Some(batch) = self.load(&run, 0)? else { return Ok((None, 0)) };
         let within = batch.records().partition_point(|record| record.offset < start);
         let earliest = batch.records().get(within).map(|record| record.offset);

@@ -8,13 +8,15 @@ use std::sync::Arc;
 use quick_cache::{Weighter, sync::Cache};
 
 use super::index::Place;
-use crate::Batch;
+use crate::{Batch, disk::File};
 
 /// A batch: which segment (numbered in this process), and its first byte there.
 pub(super) type Key = (u64, u32);
 
 pub(super) type Batches = Cache<Key, Arc<Batch>, Weigh>;
 pub(super) type Places = Cache<u64, Arc<Vec<Place>>, Weigh>;
+/// Sealed segments that were read lately, open: the operating system reads ahead on each.
+pub(super) type Files = Cache<u64, Arc<dyn File>>;
 
 #[derive(Clone)]
 pub(super) struct Weigh;
@@ -40,6 +42,13 @@ const PLACES_BYTES_MAX: u64 = 8 << 20;
 
 pub(super) fn batches(bytes_max: u64) -> Batches {
     Cache::with_weighter((bytes_max / (16 << 10)).max(16) as usize, bytes_max, Weigh)
+}
+
+/// Most sealed segments that are open at a time, far below what a process may open.
+const FILES_MAX: usize = 128;
+
+pub(super) fn files() -> Files {
+    Cache::new(FILES_MAX)
 }
 
 pub(super) fn places() -> Places {

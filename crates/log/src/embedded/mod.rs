@@ -124,6 +124,7 @@ struct Context {
     positions: Arc<TableLog>,
     batches: cache::Batches,
     places: cache::Places,
+    files: cache::Files,
     closed: AtomicBool,
 }
 
@@ -164,6 +165,7 @@ impl Embedded {
             positions,
             batches: cache::batches(config.cache_bytes_max),
             places: cache::places(),
+            files: cache::files(),
             closed: AtomicBool::new(false),
             config,
         });

@@ -194,10 +194,8 @@ impl Stream {
             && seen < unread
             && let Some(run) = self.run_at(from.max(self.extent().start))?
         {
-            let mut file = None;
             for (place, size) in run.iter() {
-                let bytes =
-                    self.bytes(&run.segment, u64::from(place.at), size, place, &mut file)?;
+                let bytes = self.bytes(&run.segment, u64::from(place.at), size, place)?;
                 ids.extend(recover::ids_of(&bytes));
                 at = Some(place.last().following());
                 seen += 1;

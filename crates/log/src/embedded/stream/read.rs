@@ -35,8 +35,6 @@ pub(super) struct Run {
     places: Places,
     /// Its first batch.
     from: usize,
-    /// Records of the segment before `places`.
-    before: u64,
     /// The byte behind its last batch.
     end: u64,
 }
@@ -59,12 +57,6 @@ impl Deref for Places {
 }
 
 impl Run {
-    /// Records of the segment that lie before it.
-    pub(super) fn records_before(&self) -> u64 {
-        self.before
-            + self.places[..self.from].iter().map(|place| u64::from(place.count)).sum::<u64>()
-    }
-
     /// The batches with their sizes.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Place, u64)> {
         (self.from..self.places.len()).map(|at| {
@@ -159,7 +151,7 @@ impl Stream {
         reach: Reach,
     ) -> Result<Option<Chunk>, ReadError> {
         let mut chunk = Chunk { from, next: from, batches: Vec::new() };
-        let (mut records, mut bytes, mut file) = (0, 0, None);
+        let (mut records, mut bytes) = (0, 0);
         loop {
             let run = match self.look(chunk.next, reach) {
                 Ok(Look::Run(run)) => run,
@@ -175,7 +167,7 @@ impl Stream {
                     None if reach == Reach::Memory => {
                         return Ok((!chunk.is_empty()).then_some(chunk));
                     }
-                    None => match self.load_sized(&run.segment, place, size, &mut file) {
+                    None => match self.load_sized(&run.segment, place, size) {
                         Ok(batch) => batch,
                         Err(error) if chunk.is_empty() => return Err(error),
                         Err(_) => return Ok(Some(chunk)),
@@ -191,7 +183,6 @@ impl Stream {
                 chunk.next = batch.last().following();
                 chunk.batches.push(batch);
             }
-            file = None;
         }
     }
 
@@ -249,7 +240,7 @@ impl Stream {
         }
         let (Reach::Disk, Some((first, _))) = (reach, taken.first()) else { return Ok(None) };
         let bytes: u64 = taken.iter().map(|(_, size)| size).sum();
-        let read = self.bytes(segment, u64::from(first.at), bytes, first, &mut None)?;
+        let read = self.bytes(segment, u64::from(first.at), bytes, first)?;
         let mut at = 0;
         for (place, size) in taken {
             let batch = read.slice(at..at + *size as usize);
@@ -280,8 +271,7 @@ impl Stream {
                     let file = Some(Arc::clone(&active.file));
                     let segment = Segment { uid: active.uid, base: active.base, file };
                     let places = Places::Own(active.places[from..to].to_vec());
-                    let before = active.places[..from].iter().map(|p| u64::from(p.count)).sum();
-                    return Ok(Look::Run(Run { segment, places, from: 0, before, end }));
+                    return Ok(Look::Run(Run { segment, places, from: 0, end }));
                 }
                 Some(sealed) => {
                     let segment = Segment { uid: sealed.uid, base: sealed.base, file: None };
@@ -291,7 +281,7 @@ impl Stream {
         };
         let Some(places) = self.places(&segment, reach)? else { return Ok(Look::NeedsDisk) };
         let from = places.partition_point(|place| place.last() < at);
-        Ok(Look::Run(Run { segment, places: Places::Shared(places), from, before: 0, end }))
+        Ok(Look::Run(Run { segment, places: Places::Shared(places), from, end }))
     }
 
     /// The batches of a sealed segment.
@@ -348,6 +338,20 @@ impl Stream {
         }
     }
 
+    /// Records that lie in the first segment before the batches of `run`, which are of that one.
+    pub(super) fn records_before(&self, run: &Run) -> u64 {
+        let count = |places: &[Place]| places.iter().map(|place| u64::from(place.count)).sum();
+        match &run.places {
+            Places::Shared(places) => count(&places[..run.from]),
+            Places::Own(places) => {
+                let first = places.first().map_or(Offset::ZERO, |place| place.base);
+                let shared = lock(&self.shared);
+                let all = &shared.active.places;
+                count(&all[..all.partition_point(|place| place.base < first)])
+            }
+        }
+    }
+
     /// All batches of the segment that holds `at`, with the disk.
     pub(super) fn run_at(&self, at: Offset) -> Result<Option<Run>, ReadError> {
         match self.look(at, Reach::Disk)? {
@@ -366,10 +370,9 @@ impl Stream {
         segment: &Segment,
         place: &Place,
         size: u64,
-        file: &mut Option<Arc<dyn File>>,
     ) -> Result<Arc<Batch>, ReadError> {
         self.context.batches.get_or_insert_with(&(segment.uid, place.at), || {
-            let bytes = self.bytes(segment, u64::from(place.at), size, place, file)?;
+            let bytes = self.bytes(segment, u64::from(place.at), size, place)?;
             let damage = |reason| self.damage(segment, place, reason);
             let bytes = recover::checked(bytes, place).map_err(damage)?;
             let batch = recover::batch(bytes).map_err(damage)?;
@@ -383,7 +386,7 @@ impl Stream {
         if let Some(batch) = self.cached(&run.segment, place) {
             return Ok(Some(batch));
         }
-        self.load_sized(&run.segment, place, size, &mut None).map(Some)
+        self.load_sized(&run.segment, place, size).map(Some)
     }
 
     /// The record at exactly `offset`.
@@ -394,6 +397,14 @@ impl Stream {
         Ok(at.ok().and_then(|at| batch.records().get(at)).cloned())
     }
 
+    fn opened(&self, segment: &Segment) -> io::Result<Arc<dyn File>> {
+        let open = || self.context.disk.open(&layout::segment(&self.folder, segment.base));
+        match &segment.file {
+            Some(file) => Ok(Arc::clone(file)),
+            None => self.context.files.get_or_insert_with(&segment.uid, open),
+        }
+    }
+
     /// Bytes of a segment. One that retention took meanwhile is out of range.
     pub(super) fn bytes(
         &self,
@@ -401,16 +412,10 @@ impl Stream {
         at: u64,
         bytes: u64,
         place: &Place,
-        file: &mut Option<Arc<dyn File>>,
     ) -> Result<Bytes, ReadError> {
-        let opened = match (&segment.file, &*file) {
-            (Some(file), _) | (None, Some(file)) => Ok(Arc::clone(file)),
-            (None, None) => self.context.disk.open(&layout::segment(&self.folder, segment.base)),
-        };
-        let read = opened.and_then(|opened| {
+        let read = self.opened(segment).and_then(|file| {
             let mut buffer = vec![0; bytes as usize];
-            opened.read_at(&mut buffer, at)?;
-            *file = Some(opened);
+            file.read_at(&mut buffer, at)?;
             Ok(Bytes::from(buffer))
         });
         read.map_err(|error| {

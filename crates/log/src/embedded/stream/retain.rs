@@ -90,6 +90,7 @@ impl Stream {
         let settled = self.settle().map_err(io::Error::other);
         for segment in &gone {
             self.context.places.remove(&segment.uid);
+            self.context.files.remove(&segment.uid);
             disk.remove(&layout::segment(&self.folder, segment.base))?;
         }
         if !gone.is_empty() {
@@ -174,7 +175,7 @@ impl Stream {
         let Some(batch) = self.load(&run, 0)? else { return Ok((None, 0)) };
         let within = batch.records().partition_point(|record| record.offset < start);
         let earliest = batch.records().get(within).map(|record| record.offset);
-        Ok((earliest, run.records_before() + within as u64))
+        Ok((earliest, self.records_before(&run) + within as u64))
     }
 }
 

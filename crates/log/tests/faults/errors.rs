@@ -1,12 +1,12 @@
 //! A disk that answers with errors, and one without room.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use pluvio_event::Event;
 use pluvio_log::{
-    AppendError, Embedded, EmbeddedConfig, Log as _, Offset, Position, ReadLimit, Record,
-    SourceName, Span, StreamName, Trouble,
-    disk::{Failure, Fault, Operation, SimulatedDisk},
+    AppendError, Embedded, EmbeddedConfig, Log as _, Offset, OpenError, Position, ReadLimit,
+    Record, SourceName, Span, StreamName, Trouble,
+    disk::{Disk as _, Failure, Fault, Operation, SimulatedDisk},
 };
 
 fn config(disk: &SimulatedDisk) -> EmbeddedConfig {
@@ -158,4 +158,54 @@ async fn a_second_process_is_refused_and_told_who_is_there() {
     let _first = Embedded::open(config(&disk)).unwrap();
     let refused = Embedded::open(config(&disk)).map(drop).unwrap_err().to_string();
     assert!(refused.contains(&format!("pid {}", std::process::id())), "{refused}");
+}
+
+#[tokio::test]
+async fn a_newer_format_is_refused_and_says_which_release_wrote_it() {
+    let disk = SimulatedDisk::new(7);
+    drop(two_streams(&disk).await);
+    disk.kill();
+    let manifest = Path::new("/log/a/stream.json");
+    disk.remove(manifest).unwrap();
+    let newer = br#"{"format":2,"release":"9.1.0","whatever":"it likes"}"#;
+    disk.create(manifest).unwrap().write_at(newer, 0).unwrap();
+    let refused = Embedded::open(config(&disk)).map(drop).unwrap_err();
+    assert!(matches!(refused, OpenError::FormatTooNew { format: 2, newest: 1, .. }));
+    assert!(refused.to_string().contains("pluvio 9.1.0"), "{refused}");
+}
+
+#[tokio::test]
+async fn damage_in_the_middle_is_refused_with_its_place_and_what_to_run() {
+    let disk = SimulatedDisk::new(8);
+    let log = two_streams(&disk).await;
+    append(&log, "a", "2").await.unwrap();
+    append(&log, "a", "3").await.unwrap();
+    drop(log);
+    disk.kill();
+    let segment = "/log/a/00000000000000000000.log";
+    let before = disk.read_file(segment).unwrap();
+    let second = 12 + u32::from_be_bytes(before[8..12].try_into().unwrap()) as u64;
+    assert!(disk.flip(segment, second + 70, 1));
+    let refused = Embedded::open(config(&disk)).map(drop).unwrap_err().to_string();
+    assert!(refused.contains(&format!("`{segment}` is damaged at byte {second}, at offset 1")));
+    assert!(refused.contains("pluvio log repair"), "{refused}");
+    let after = disk.read_file(segment).unwrap();
+    assert_eq!(after.len(), before.len(), "nothing was cut");
+}
+
+#[tokio::test]
+async fn a_segment_that_is_missing_between_others_is_noticed() {
+    let disk = SimulatedDisk::new(9);
+    let small = EmbeddedConfig { segment_bytes_max: 1, ..config(&disk) };
+    let log = Embedded::open(small.clone()).unwrap();
+    log.open(&stream("a")).await.unwrap();
+    for id in ["1", "2", "3", "4"] {
+        append(&log, "a", id).await.unwrap();
+    }
+    drop(log);
+    disk.kill();
+    disk.remove(Path::new("/log/a/00000000000000000001.log")).unwrap();
+    let refused = Embedded::open(small).map(drop).unwrap_err().to_string();
+    assert!(refused.contains("00000000000000000001.log` is damaged"), "{refused}");
+    assert!(refused.contains("the next segment begins at 2"), "{refused}");
 }

@@ -98,7 +98,9 @@ process of its own, all sharing the cores.
 - **Consume**: kcat (librdkafka) and Kafka's ConsumerPerformance (its Java client) read a topic from
   the beginning to the end and throw it away, from Pluvio and from Apache Kafka 4.3 with the heap
   and collector of its own start script. The record batches are the very same: fetched from Pluvio
-  as bytes and produced as bytes. Both servers have served all of it several times before.
+  as bytes and produced as bytes. Both servers have served all of it several times before. What a
+  server's processor does without readers is measured first and taken off.
+  librdkafka is given a queue that never fills: it would else stop fetching for a second at a time.
 - **Idle**: resident memory, and voluntary context switches of all threads, from `/proc`.
 ";
 

@@ -63,6 +63,16 @@ pub(crate) async fn pluvio(stage: &Stage, source: impl Into<Source>) -> Result<P
     Pluvio::start(stage, &source.setup()).await
 }
 
+/// Pluvio on a log that lies in `folder`.
+pub(crate) async fn pluvio_on(
+    stage: &Stage,
+    simulator: &Simulator,
+    folder: &Path,
+) -> Result<Pluvio> {
+    let log = format!("dir = \"{}\"\nretention_size = \"100 GiB\"", folder.display());
+    Pluvio::start(stage, &Source::from(simulator).setup_with(&log)).await
+}
+
 /// [`pluvio`] that is connected and holds everything: the backlog, and what the login made.
 pub(crate) async fn pluvio_with(stage: &Stage, simulator: &Simulator) -> Result<Pluvio> {
     let pluvio = pluvio(stage, simulator).await?;

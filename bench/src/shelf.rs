@@ -85,6 +85,9 @@ impl Disk for Counting {
     fn lock(&self, path: &Path, holder: &str) -> io::Result<Box<dyn Lock>> {
         RealDisk.lock(path, holder)
     }
+    fn is_locked(&self, path: &Path) -> io::Result<bool> {
+        RealDisk.is_locked(path)
+    }
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {
         RealDisk.free_bytes(path)
     }
@@ -194,7 +197,7 @@ pub(crate) fn vsphere_records(from: usize, count: usize) -> Vec<Record> {
 }
 
 fn record(id: &str, kind: &str, source: &str, data: &str) -> Option<Record> {
-    let data = Data::json(data.to_owned()).ok()?;
+    let data = Data::json(data).ok()?;
     let event = Event::builder(id, source, kind).data(data).build().ok()?;
     let (source, position) = (SourceName::new("bench").ok()?, Position::new(id).ok()?);
     Some(Record { event, source, position, at_least: None })

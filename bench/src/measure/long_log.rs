@@ -166,9 +166,9 @@ async fn read_log(log: &LogHandle) -> Result<u64> {
 /// The process that serves it.
 async fn memory(stage: &Stage, folder: &Path) -> Result<Row> {
     let simulated = Simulator::start(stage, 0).await?;
-    let pluvio = servers::pluvio_on(stage, &simulated, folder).await?;
+    let mut pluvio = servers::pluvio_on(stage, &simulated, folder).await?;
     servers::holds(&pluvio, RECORDS as usize, std::time::Duration::from_millis(10)).await?;
-    let memory = machine::memory(pluvio.pid());
+    let memory = machine::memory(pluvio.process().id());
     let figures = format!(
         "{:.1} MB anonymous, {:.1} MB of the program's file",
         memory.anonymous / 1e6,

@@ -6,4 +6,11 @@
 //!
 //! It refuses to know any cloud, to write to the log behind the runtime's back, or to retry.
 
+mod connections;
+mod context;
+mod exposure;
 pub mod http;
+pub mod kafka;
+mod socket;
+
+pub use context::{Context, MetricsText};

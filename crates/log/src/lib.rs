@@ -47,7 +47,7 @@ mod retention;
 mod spec;
 mod table;
 
-pub use embedded::{Embedded, EmbeddedConfig, Fsync};
+pub use embedded::{Embedded, EmbeddedConfig, Fsync, inspect};
 pub use error::{AppendError, OpenError, ReadError};
 pub use handle::LogHandle;
 pub use health::{Health, Recovery, StreamHealth, Trouble};

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The media type of a stored value (CloudEvents' Kafka binding, §3.3).
-const CONTENT_TYPE: (&str, &[u8]) = ("content-type", b"application/cloudevents+json");
+pub(crate) const CONTENT_TYPE: (&str, &[u8]) = ("content-type", b"application/cloudevents+json");
 /// The header that carries `source=position`.
 pub(crate) const POSITION_HEADER: &str = "pluvio-pos";
 /// What attributes and headers take in most records.

@@ -58,6 +58,9 @@ pub(crate) enum Command {
     },
     /// Show events as they come, one readable line each
     Tail(Tail),
+    /// Look at a log on disk, check every byte of it, mend it
+    #[command(subcommand, after_help = LOG_EXAMPLES)]
+    Log(Log),
     /// Run a simulated cloud for tests and demonstrations
     Simulate {
         #[command(subcommand)]
@@ -78,6 +81,9 @@ pub(crate) struct Demo {
     /// Port of the HTTP listener on this machine; another free one is taken if it is in use
     #[arg(long, default_value_t = 8080)]
     pub(crate) port: u16,
+    /// Port of the Kafka listener, likewise
+    #[arg(long, default_value_t = 9092)]
+    pub(crate) kafka_port: u16,
     /// Events per second that the simulated vCenter makes
     #[arg(long, default_value_t = 2.0)]
     pub(crate) rate: f64,
@@ -142,6 +148,79 @@ pub(crate) enum Output {
     Text,
     /// The event, one JSON object a line.
     Json,
+}
+
+const LOG_EXAMPLES: &str = "\
+Examples:
+  pluvio log info                              what the log of pluvio.toml holds
+  pluvio log verify data                       is every byte what was written?
+  pluvio log repair data                       says what it would do, and asks
+  pluvio log dump data --from 44 --limit 3     records 44 and the two behind it
+  pluvio log dump data --stream __positions    where the sources stand, as it is stored
+
+`info`, `verify` and `dump` change nothing and work beside a running Pluvio; `repair` needs the log
+for itself. Exit status: 0 nothing is damaged, 1 damage or a failure, 2 wrong usage.";
+
+/// `pluvio log`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Log {
+    /// Show streams, their ranges, segments and sizes, and where each source stands
+    Info(LogInfo),
+    /// Read every batch, index and state; name file, byte and offset of what is wrong
+    Verify(LogVerify),
+    /// Mend what can be mended; damaged bytes are kept in `<stream>/damaged/`
+    Repair(LogRepair),
+    /// Print records as they are stored, one line of JSON each
+    Dump(LogDump),
+}
+
+/// `pluvio log info`
+#[derive(Debug, Args)]
+pub(crate) struct LogInfo {
+    /// Folder of the log [default: `dir` of [log] in the configuration, else `data`]
+    pub(crate) dir: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `pluvio log verify`
+#[derive(Debug, Args)]
+pub(crate) struct LogVerify {
+    /// Folder of the log [default: `dir` of [log] in the configuration, else `data`]
+    pub(crate) dir: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `pluvio log repair`
+#[derive(Debug, Args)]
+pub(crate) struct LogRepair {
+    /// Folder of the log [default: `dir` of [log] in the configuration, else `data`]
+    pub(crate) dir: Option<PathBuf>,
+    /// Do it without asking
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+/// `pluvio log dump`
+#[derive(Debug, Args)]
+pub(crate) struct LogDump {
+    /// Folder of the log [default: `dir` of [log] in the configuration, else `data`]
+    pub(crate) dir: Option<PathBuf>,
+    /// Stream to read; `__positions`, `__cursors` and `__offsets` are the log's own
+    #[arg(long, default_value = "events")]
+    pub(crate) stream: String,
+    /// First offset
+    #[arg(long, default_value_t = 0, value_name = "OFFSET")]
+    pub(crate) from: u64,
+    /// Most records to print; all if not given
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) limit: Option<u64>,
+    /// Lines are JSON already; taken so that all of `pluvio log` understands it
+    #[arg(long, hide = true)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]

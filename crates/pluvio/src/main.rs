@@ -42,6 +42,7 @@ fn dispatch(cli: Cli) -> Result<(), Failed> {
         Command::Check(options) => command::check::check(&cli.config, &options),
         Command::Config { schema } => command::print::config(schema),
         Command::Tail(options) => command::tail::tail(options),
+        Command::Log(asked) => command::log::log(&cli.config, &asked),
         Command::Simulate { cloud: cli::Simulate::Vcenter(options) } => {
             command::simulate::vcenter(options)
         }

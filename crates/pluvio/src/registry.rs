@@ -5,7 +5,7 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use pluvio_connect::vsphere;
-use pluvio_listen::http;
+use pluvio_listen::{Context, http, kafka};
 use pluvio_net::SecretSource;
 use pluvio_runtime::{
     Chain, Failure as _,
@@ -35,7 +35,7 @@ pub(crate) struct ListenerType {
     /// What its section may hold.
     pub(crate) schema: fn() -> Schema,
     /// Makes it from its section; binds its socket.
-    pub(crate) build: fn(toml::Table, http::Context) -> Result<BuiltListener, BuildError>,
+    pub(crate) build: fn(toml::Table, Context) -> Result<BuiltListener, BuildError>,
 }
 
 /// Every type of source.
@@ -47,12 +47,20 @@ pub(crate) const SOURCES: &[SourceType] = &[SourceType {
 }];
 
 /// Every type of listener.
-pub(crate) const LISTENERS: &[ListenerType] = &[ListenerType {
-    name: "http",
-    summary: "HTTP: pages, watches, status, metrics",
-    schema: || schemars::schema_for!(http::Config),
-    build: |section, context| build_http(section_of(section)?, context),
-}];
+pub(crate) const LISTENERS: &[ListenerType] = &[
+    ListenerType {
+        name: "http",
+        summary: "HTTP: pages, watches, status, metrics",
+        schema: || schemars::schema_for!(http::Config),
+        build: |section, context| build_http(section_of(section)?, context),
+    },
+    ListenerType {
+        name: "kafka",
+        summary: "Kafka's protocol: any consumer reads, and commits its offsets",
+        schema: || schemars::schema_for!(kafka::Config),
+        build: |section, context| build_kafka(section_of(section)?, context),
+    },
+];
 
 /// What a source learns of its place.
 #[derive(Clone, Copy, Debug)]
@@ -133,7 +141,7 @@ pub(crate) fn build_vsphere(
 /// An HTTP listener from a section, or for the environment's `PORT`.
 pub(crate) fn build_http(
     config: http::Config,
-    context: http::Context,
+    context: Context,
 ) -> Result<BuiltListener, BuildError> {
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let listener = config
@@ -142,6 +150,22 @@ pub(crate) fn build_http(
     let url = format!("{scheme}://{}", listener.local_addr());
     let start =
         move |supervisor: &Supervisor, name: &str| supervisor.listener(name, "http", listener);
+    Ok(BuiltListener { url, start: Box::new(start) })
+}
+
+/// A Kafka listener from a section, or the default one.
+pub(crate) fn build_kafka(
+    config: kafka::Config,
+    context: Context,
+) -> Result<BuiltListener, BuildError> {
+    let scheme = if config.tls.is_some() { "kafka+tls" } else { "kafka" };
+    let listener = config.build(context).map_err(|error| BuildError {
+        key: Some(error.key()),
+        message: Chain(&error).to_string(),
+    })?;
+    let url = format!("{scheme}://{}", listener.local_addr());
+    let start =
+        move |supervisor: &Supervisor, name: &str| supervisor.listener(name, "kafka", listener);
     Ok(BuiltListener { url, start: Box::new(start) })
 }
 

@@ -19,6 +19,7 @@ mod ingest;
 mod listener;
 mod principal;
 mod push;
+mod scram;
 mod sink;
 mod source;
 pub mod status;
@@ -33,5 +34,6 @@ pub use principal::{
     AccessTable, Credential, Principal, SameToken, Streams, Unauthenticated, Verb,
 };
 pub use push::{Headers, Push, Refusal};
+pub use scram::{ScramExchange, ScramMechanism};
 pub use sink::{Delivered, Outcome, Sink};
 pub use source::{Connection, Pull, Source};

@@ -2,16 +2,20 @@
 //!
 //! Every listener turns a connection into a [`Principal`] before it does anything else. Credentials
 //! are kept as SHA-256 digests: the table can be printed, dumped and compared without a secret in
-//! it. Looking a digest up tells an attacker's stopwatch nothing about the token.
+//! it. Looking a digest up tells an attacker's stopwatch nothing about the token. For SCRAM, which
+//! needs more than a digest, keys are derived from each password when it is added.
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    fmt,
     sync::Arc,
 };
 
 use pluvio_event::{Filter, Pattern};
 use pluvio_log::StreamName;
 use sha2::{Digest, Sha256};
+
+use crate::scram::{ScramExchange, ScramKeys, ScramMechanism};
 
 /// Someone who was let in, and how far.
 #[derive(Clone, Debug)]
@@ -79,6 +83,15 @@ impl Principal {
         self.verbs.contains(&verb) && sees && !stream.is_internal()
     }
 
+    /// Whether it sees every stream and every event: nothing in the log has to be kept from it.
+    pub fn sees_everything(&self) -> bool {
+        let sees_all = match &self.streams {
+            Streams::All => true,
+            Streams::Matching(patterns) => patterns.contains(&Pattern::new("*")),
+        };
+        sees_all && self.filter.passes_all()
+    }
+
     /// Whether status and metrics may be seen.
     pub fn may_see_status(&self) -> bool {
         self.verbs.contains(&Verb::Status)
@@ -112,21 +125,39 @@ pub struct Unauthenticated;
 pub struct SameToken(String);
 
 /// All principals by their credentials.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone)]
 pub struct AccessTable {
     by_digest: BTreeMap<[u8; 32], Arc<Principal>>,
+    scram: BTreeMap<(ScramMechanism, String), (ScramKeys, Arc<Principal>)>,
+    /// What users that do not exist are challenged with is derived from it.
+    secret: [u8; 32],
     anonymous: Option<Arc<Principal>>,
+}
+
+impl fmt::Debug for AccessTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (principals, anonymous) = (self.by_digest.values(), &self.anonymous);
+        f.debug_struct("AccessTable")
+            .field("principals", &principals.map(|p| &p.name).collect::<BTreeSet<_>>())
+            .field("anonymous", anonymous)
+            .finish_non_exhaustive()
+    }
 }
 
 impl AccessTable {
     /// Lets everybody in as [`Principal::anonymous`].
     pub fn open() -> Self {
-        Self { anonymous: Some(Arc::new(Principal::anonymous())), ..Self::default() }
+        Self { anonymous: Some(Arc::new(Principal::anonymous())), ..Self::closed() }
     }
 
     /// Lets nobody in until credentials are added.
     pub fn closed() -> Self {
-        Self::default()
+        Self {
+            by_digest: BTreeMap::new(),
+            scram: BTreeMap::new(),
+            secret: rand::random(),
+            anonymous: None,
+        }
     }
 
     /// Adds a bearer token for `principal`. Refused if it is somebody else's already: who is asking
@@ -143,6 +174,11 @@ impl AccessTable {
 
     /// Adds a password; the principal's name is the user name.
     pub fn add_password(&mut self, password: &str, principal: Arc<Principal>) {
+        for mechanism in ScramMechanism::ALL {
+            let keys = ScramKeys::derive(mechanism, password);
+            let name = principal.name.clone();
+            self.scram.insert((mechanism, name), (keys, Arc::clone(&principal)));
+        }
         self.by_digest.insert(digest(&["basic", &principal.name, password]), principal);
     }
 
@@ -164,6 +200,19 @@ impl AccessTable {
             }
         };
         known.cloned().ok_or(Unauthenticated)
+    }
+
+    /// Reads the first message of a SCRAM exchange; gives what to go on with, and the challenge.
+    /// Whether there is such a user is not told here.
+    pub fn scram(
+        &self,
+        mechanism: ScramMechanism,
+        message: &[u8],
+    ) -> Result<(ScramExchange, Vec<u8>), Unauthenticated> {
+        ScramExchange::begin(mechanism, message, &self.secret, |user| {
+            let known = self.scram.get(&(mechanism, user.to_owned()));
+            known.map(|(keys, principal)| (keys, principal))
+        })
     }
 }
 

@@ -114,7 +114,7 @@ impl Kafka {
 fn properties(folder: &Folder, tls: &Certificates, ports: [&Access; 2]) -> Result<String> {
     let [open, secure] = ports.map(|access| access.address);
     let controller = free_address()?;
-    let (data, pair) = (folder.path().join("kafka-data"), tls.pair.display());
+    let (data, pair) = (folder.path().join(format!("kafka-{}", open.port())), tls.pair.display());
     let (user, password) = (Kafka::USERNAME, Kafka::PASSWORD);
     let lines = [
         "node.id=1".to_owned(),

@@ -3,6 +3,7 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     process::{Command, ExitStatus, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -43,10 +44,17 @@ pub struct Source {
 }
 
 impl Source {
-    /// The section that describes it, kept in a log that holds a storm.
+    /// The section that describes it, with a new log that holds a storm: started with the same setup
+    /// again, it goes on; with another, it begins anew.
     pub fn setup(&self) -> Setup {
-        let section = self.section("vcenter");
-        Setup::File(format!("[log]\nretention_size = \"512 MiB\"\n\n{section}\n"))
+        static LOGS: AtomicU32 = AtomicU32::new(0);
+        let log = LOGS.fetch_add(1, Ordering::Relaxed);
+        self.setup_with(&format!("dir = \"log-{log}\"\nretention_size = \"512 MiB\""))
+    }
+
+    /// The section that describes it, with these lines of `[log]`.
+    pub fn setup_with(&self, log: &str) -> Setup {
+        Setup::File(format!("[log]\n{log}\n\n{}\n", self.section("vcenter")))
     }
 
     /// Its section alone, under this name.

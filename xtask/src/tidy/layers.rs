@@ -19,7 +19,7 @@ const ROOMS: [(&str, &[&str]); 12] = [
     ("crates/pluvio", &["event", "log", "net", "clouds", "runtime", "connect", "listen", "sim"]),
     ("xtask", &[]),
     ("e2e", &["clouds", "net", "sim"]),
-    ("bench", &["clouds", "e2e", "net", "sim"]),
+    ("bench", &["clouds", "e2e", "event", "log", "net", "sim"]),
 ];
 
 pub(super) fn check(root: &Path) -> anyhow::Result<Vec<Finding>> {

@@ -22,6 +22,10 @@ pub(super) async fn librdkafka(stage: &Stage, access: &Access, topic: &str) -> R
     let mut kcat = Command::new(stage.tools.path(Tool::Kcat).await?);
     kcat.args(["-b", &access.address.to_string(), "-C", "-t", topic, "-p", "0"]);
     kcat.args(["-o", "beginning", "-e", "-q"]);
+    // Else it stops fetching for a second whenever 100,000 messages wait for it to print them: that
+    // second would be all that is measured.
+    kcat.args(["-X", "queued.min.messages=10000000"]);
+    kcat.args(["-X", "queued.max.messages.kbytes=2000000"]);
     kcat.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
     let begun = Instant::now();
     let output =

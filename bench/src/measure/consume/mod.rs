@@ -1,5 +1,5 @@
 //! Consume: the same Kafka clients read the very same record batches from Pluvio and from Apache
-//! Kafka.
+//! Kafka, packed by LZ4 as is the default, and as they are.
 //!
 //! The batches are those of Pluvio, fetched as bytes and produced as bytes, so that neither size nor
 //! compression differs. Both servers have read all of it before anything is measured.
@@ -12,7 +12,6 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use pluvio_e2e::{
     kafka::{Access, Client, Reading},
-    process::Process,
     servers::{Deployment, Kafka, Machine, Simulator, Source},
     stage::Stage,
 };
@@ -34,6 +33,10 @@ const JAVA_PAIRS: usize = 4;
 /// Runs before anything counts: Kafka's compilers need some.
 const WARM_UPS: usize = 4;
 const TOPIC: &str = "events";
+/// For how long nobody reads.
+const IDLE: Duration = Duration::from_secs(4);
+/// To end.
+const STOP_MAX: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// One of the two servers.
@@ -51,20 +54,46 @@ struct Load {
 
 pub(super) async fn run(stage: &Stage) -> Result<Vec<Row>> {
     let simulated = Simulator::start(stage, EVENTS).await?;
-    let source = Source { more: "begin = \"2d\"".to_owned(), ..Source::from(&simulated) };
-    let deployment = Deployment::of(source).kafka()?;
+    let mut full = Vec::new();
+    for packing in ["lz4", "none"] {
+        full.push((packing, fill(stage, &simulated, packing).await?));
+    }
+    // From here on there is no cloud to read: catching up and sweeps would be counted as serving.
+    drop(simulated);
+    let mut rows = Vec::new();
+    for (packing, deployment) in full {
+        rows.extend(packed(stage, packing, &deployment).await?);
+    }
+    Ok(rows)
+}
+
+/// Captures everything into a log of its own, and ends.
+async fn fill(stage: &Stage, simulated: &Simulator, packing: &str) -> Result<Deployment> {
+    let source = Source { more: "begin = \"2d\"".to_owned(), ..Source::from(simulated) };
+    let log = format!(
+        "dir = \"{}-{packing}\"\ncompression = \"{packing}\"\nretention_size = \"4 GiB\"",
+        Deployment::DATA
+    );
+    let deployment = Deployment::of(source).log(&log).kafka()?;
     let mut pluvio = deployment.start(stage).await?;
     servers::holds(&pluvio, EVENTS, PAUSE).await?;
+    pluvio.terminate(STOP_MAX).await?;
+    Ok(deployment)
+}
+
+/// With batches packed so, both servers freshly started.
+async fn packed(stage: &Stage, packing: &str, deployment: &Deployment) -> Result<Vec<Row>> {
+    let mut pluvio = deployment.start(stage).await?;
     let kafka = Kafka::start(stage, Machine::Full).await?;
     kafka.make_topic(stage, TOPIC).await?;
-    let pluvio = Server { access: deployment.access(), process: pluvio.process().id() };
-    let id = |process: &Process| process.id();
-    let kafka_server = Server { access: kafka.access(), process: id(kafka.process()) };
-    let load = copy(stage, &pluvio, &kafka_server).await?;
-    let servers = [pluvio, kafka_server];
-    let mut rows = by_librdkafka(stage, &servers, &load).await?;
-    rows.push(by_java(stage, &servers, &load).await?);
-    rows.push(memory(&servers));
+    let servers = [
+        Server { access: deployment.access(), process: pluvio.process().id() },
+        Server { access: kafka.access(), process: kafka.process().id() },
+    ];
+    let load = copy(stage, &servers).await?;
+    let mut rows = by_librdkafka(stage, packing, &servers, &load).await?;
+    rows.push(by_java(stage, packing, &servers, &load).await?);
+    rows.push(memory(packing, &servers));
     Ok(rows)
 }
 
@@ -73,7 +102,7 @@ fn of(servers: &[Server; 2], side: Side) -> &Server {
 }
 
 /// Copies every batch; both then serve the same records to the same client.
-async fn copy(stage: &Stage, from: &Server, to: &Server) -> Result<Load> {
+async fn copy(stage: &Stage, [from, to]: &[Server; 2]) -> Result<Load> {
     let mut source = Wire::connect(from.access.address, TOPIC).await?;
     let mut target = Wire::connect(to.access.address, TOPIC).await?;
     let (mut next, mut records, mut stored) = (0, 0, 0);
@@ -102,21 +131,28 @@ async fn copy(stage: &Stage, from: &Server, to: &Server) -> Result<Load> {
     Ok(Load { records, stored_bytes: stored as f64, value_bytes })
 }
 
-async fn by_librdkafka(stage: &Stage, servers: &[Server; 2], load: &Load) -> Result<Vec<Row>> {
+async fn by_librdkafka(
+    stage: &Stage,
+    packing: &str,
+    servers: &[Server; 2],
+    load: &Load,
+) -> Result<Vec<Row>> {
     for server in servers {
         for _ in 0..WARM_UPS {
             librdkafka(stage, &server.access, TOPIC).await?;
         }
     }
+    // What a server does without any reader is none of the readers' cost.
+    let idle = idle(servers).await;
     let (mut rates, mut busy) = (Pairs::default(), [0.0, 0.0]);
     for side in interleaved(PAIRS) {
-        let server = of(servers, side);
+        let (at, server) = (usize::from(side == Side::B), of(servers, side));
         let before = machine::processor_seconds(server.process);
         let taken = librdkafka(stage, &server.access, TOPIC).await?;
-        busy[usize::from(side == Side::B)] += machine::processor_seconds(server.process) - before;
+        busy[at] += machine::processor_seconds(server.process) - before - idle[at] * taken;
         rates.push(side, load.value_bytes / 1e6 / taken);
     }
-    let per_gigabyte = busy.map(|seconds| seconds / (load.stored_bytes * PAIRS as f64 / 1e9));
+    let [a, b] = busy.map(|seconds| seconds / (load.stored_bytes * PAIRS as f64 / 1e9));
     let figures = format!(
         "{:.0} MB/s of values, Kafka {:.0} MB/s; {} records, {:.0} MB of values in {:.0} MB of \
          batches, the very same in both",
@@ -126,18 +162,24 @@ async fn by_librdkafka(stage: &Stage, servers: &[Server; 2], load: &Load) -> Res
         load.value_bytes / 1e6,
         load.stored_bytes / 1e6
     );
-    let time = format!(
-        "{:.2} s of the server's processor per GB of batches, Kafka {:.2} s",
-        per_gigabyte[0], per_gigabyte[1]
-    );
-    let ratio = per_gigabyte[0] / per_gigabyte[1];
+    let time = format!("{a:.2} s of the server's processor per GB of batches, Kafka {b:.2} s");
+    let name = format!("consume, librdkafka, {packing}");
     Ok(vec![
-        Row::ratio("consume, librdkafka", Goal::AtLeast(0.9), &rates.ratios(), figures),
-        Row::ratio("consume, librdkafka: processor", Goal::AtMost(1.0), &[ratio], time),
+        Row::ratio(&name, Goal::AtLeast(0.9), &rates.ratios(), figures),
+        Row::ratio(&format!("{name}: processor"), Goal::AtMost(1.0), &[a / b], time),
     ])
 }
 
-async fn by_java(stage: &Stage, servers: &[Server; 2], load: &Load) -> Result<Row> {
+/// Processor seconds a second of both, while nobody reads.
+async fn idle(servers: &[Server; 2]) -> [f64; 2] {
+    let now = || servers.each_ref().map(|server| machine::processor_seconds(server.process));
+    let before = now();
+    tokio::time::sleep(IDLE).await;
+    let after = now();
+    [0, 1].map(|at| (after[at] - before[at]) / IDLE.as_secs_f64())
+}
+
+async fn by_java(stage: &Stage, packing: &str, servers: &[Server; 2], load: &Load) -> Result<Row> {
     for server in servers {
         console(stage, &server.access, TOPIC, load.records).await?;
     }
@@ -148,12 +190,19 @@ async fn by_java(stage: &Stage, servers: &[Server; 2], load: &Load) -> Result<Ro
     }
     let (a, b) = (median(&rates.a), median(&rates.b));
     let figures = format!("{a:.0} MB/s, Kafka {b:.0} MB/s, by its ConsumerPerformance");
-    Ok(Row::ratio("consume, Java client", Goal::AtLeast(0.9), &rates.ratios(), figures))
+    let name = format!("consume, Java client, {packing}");
+    Ok(Row::ratio(&name, Goal::AtLeast(0.9), &rates.ratios(), figures))
 }
 
 /// After all reading.
-fn memory(servers: &[Server; 2]) -> Row {
-    let [pluvio, kafka] = servers.each_ref().map(|it| machine::memory(it.process).resident / 1e6);
-    let figures = format!("{pluvio:.0} MB resident, Kafka {kafka:.0} MB with its own 1 GiB heap");
-    Row::ratio("consume: memory", Goal::AtMost(0.1), &[pluvio / kafka], figures)
+fn memory(packing: &str, servers: &[Server; 2]) -> Row {
+    let [pluvio, kafka] = servers.each_ref().map(|server| machine::memory(server.process));
+    let figures = format!(
+        "{:.0} MB resident, {:.0} MB of it anonymous; Kafka {:.0} MB with its own 1 GiB heap",
+        pluvio.resident / 1e6,
+        pluvio.anonymous / 1e6,
+        kafka.resident / 1e6
+    );
+    let name = format!("consume, {packing}: memory");
+    Row::ratio(&name, Goal::AtMost(0.1), &[pluvio.resident / kafka.resident], figures)
 }

@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Context, HttpListener, server::Settings};
+use crate::exposure;
 
 /// The HTTP listener: `[listeners.<name>]` with `type = "http"`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -127,15 +128,9 @@ impl Config {
     }
 
     fn check(&self, context: &Context) -> Result<(), Error> {
-        let missing = match (context.access.demands_authentication(), self.tls.is_some()) {
-            (true, true) => None,
-            (true, false) => Some("TLS"),
-            (false, true) => Some("authentication"),
-            (false, false) => Some("authentication and TLS"),
-        };
-        if let Some(missing) = missing
-            && !self.listen.ip().to_canonical().is_loopback()
-            && !self.insecure
+        let has_tls = self.tls.is_some();
+        if let Some(missing) =
+            exposure::missing(self.listen, &context.access, has_tls, self.insecure)
         {
             return Err(Error::Exposed { listen: self.listen, missing });
         }

@@ -20,8 +20,9 @@ use super::{
     limits::{HEAD_BYTES_MAX, Limits},
     meter,
     problem::{Kind, Problem},
-    socket::{Peer, Pending, Socket, Transport},
+    socket::{Peer, Socket},
 };
+use crate::socket::{self, Pending, Transport};
 
 /// What all connections of one listener are served with.
 pub(super) struct Host {
@@ -55,8 +56,8 @@ impl Host {
             },
         };
         let sent = counter!(meter::SENT_BYTES);
-        let socket = Socket::new(transport, pending, self.epoch, sent);
-        self.http(socket, peer, router).await;
+        let socket = socket::Socket::new(transport, pending, self.epoch, sent);
+        self.http(Socket::new(socket), peer, router).await;
     }
 
     async fn http(&self, socket: Socket, peer: SocketAddr, router: Router) {

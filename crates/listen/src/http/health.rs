@@ -5,7 +5,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use bytes::Bytes;
-use pluvio_log::{Log as _, Offset};
+use pluvio_log::{Health, Log as _, Offset};
 use pluvio_runtime::{
     Principal,
     status::{ComponentStatus, Kind as ComponentKind, State},
@@ -123,25 +123,8 @@ pub(super) fn status(call: &Call) -> Answer {
         started: String,
         watches: usize,
         components: Vec<ComponentStatus>,
-        log: Log,
+        log: LogStatus,
         streams: Vec<Stream>,
-    }
-    #[derive(Serialize)]
-    struct Log {
-        /// Bytes that can still be written where it lies.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        free_bytes: Option<u64>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        recovery: Option<Recovery>,
-    }
-    /// What opening it found and mended.
-    #[derive(Serialize)]
-    struct Recovery {
-        seconds: f64,
-        read_bytes: u64,
-        cut_bytes: u64,
-        indexes_rebuilt: u64,
-        may_have_lost: bool,
     }
     #[derive(Serialize)]
     struct Stream {
@@ -174,21 +157,48 @@ pub(super) fn status(call: &Call) -> Answer {
             trouble: told.and_then(|told| Some(told.trouble.as_ref()?.to_string())),
         })
     };
-    let recovery = health.recovery.as_ref().map(|recovery| Recovery {
-        seconds: recovery.took.as_secs_f64(),
-        read_bytes: recovery.read_bytes,
-        cut_bytes: recovery.cut_bytes,
-        indexes_rebuilt: recovery.indexes_rebuilt,
-        may_have_lost: recovery.may_have_lost,
-    });
+
     let mut answer = call::json(&Status {
         version: server.context.version,
         started: server.started.to_string(),
         watches: server.admission.count(),
         components: server.context.status.components(),
-        log: Log { free_bytes: health.free_bytes, recovery },
+        log: LogStatus::of(&health),
         streams: log.streams().iter().filter_map(stream).collect(),
     });
     answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
+}
+
+/// How the log is.
+#[derive(Serialize)]
+struct LogStatus {
+    /// Bytes that can still be written where it lies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    free_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovery: Option<RecoveryStatus>,
+}
+
+/// What opening it found and mended.
+#[derive(Serialize)]
+struct RecoveryStatus {
+    seconds: f64,
+    read_bytes: u64,
+    cut_bytes: u64,
+    indexes_rebuilt: u64,
+    may_have_lost: bool,
+}
+
+impl LogStatus {
+    fn of(health: &Health) -> Self {
+        let recovery = health.recovery.as_ref().map(|recovery| RecoveryStatus {
+            seconds: recovery.took.as_secs_f64(),
+            read_bytes: recovery.read_bytes,
+            cut_bytes: recovery.cut_bytes,
+            indexes_rebuilt: recovery.indexes_rebuilt,
+            may_have_lost: recovery.may_have_lost,
+        });
+        Self { free_bytes: health.free_bytes, recovery }
+    }
 }

@@ -1,7 +1,6 @@
 //! The bound port: accept, limit, watch over the connections, drain.
 
 use std::{
-    collections::HashMap,
     io,
     net::{SocketAddr, TcpListener as StdListener},
     sync::Arc,
@@ -10,16 +9,14 @@ use std::{
 
 use axum::{Router, routing::any};
 use jiff::Timestamp;
-use metrics::{counter, gauge};
 use pluvio_runtime::Listener;
 use tokio::{
     net::{TcpListener, TcpStream},
-    task::{AbortHandle, Id, JoinError, JoinSet},
-    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep},
 };
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::warn;
 
 use super::{
     Context, Limits,
@@ -31,9 +28,9 @@ use super::{
     render::Renderer,
     routes::{self, Head},
     server::{Server, Settings},
-    socket::Pending,
     watch::Admission,
 };
+use crate::connections::Connections;
 
 /// The HTTP listener, bound to its port.
 pub struct HttpListener {
@@ -116,40 +113,41 @@ impl Listener for HttpListener {
         let draining = drain.child_token();
         let _guard = draining.clone().drop_guard();
         let server = self.server(&draining);
-        let mut connections = Connections::new(self, &server, draining);
+        let mut house = House::new(self, &server, draining);
         let mut sweep = interval((self.limits.stall / 4).max(Duration::from_millis(10)));
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = drain.cancelled() => break,
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, peer)) => connections.serve(stream, peer),
+                    Ok((stream, peer)) => house.serve(stream, peer),
                     Err(error) => {
                         warn!(%error, "failed to accept a connection");
                         sleep(ACCEPT_PAUSE).await;
                     }
                 },
-                Some(ended) = connections.tasks.join_next_with_id() => connections.ended(ended),
-                _ = sweep.tick(), if !connections.tasks.is_empty() => connections.drop_stalled(),
+                () = house.connections.ended() => {}
+                _ = sweep.tick(), if !house.connections.is_empty() => {
+                    house.connections.drop_stalled();
+                }
             }
         }
         drop(listener);
-        connections.drain().await;
+        house.drain().await;
         Ok(())
     }
 }
 
-/// The tasks of all connections, each with what tells whether its reader is stalled.
-struct Connections {
+/// Where connections go as they come.
+struct House {
     host: Arc<Host>,
     server: Arc<Server>,
     router: Router,
     refusal: Router,
-    tasks: JoinSet<()>,
-    watched: HashMap<Id, (AbortHandle, Arc<Pending>)>,
+    connections: Connections,
 }
 
-impl Connections {
+impl House {
     fn new(listener: &HttpListener, server: &Arc<Server>, drain: CancellationToken) -> Self {
         let (tls, limits) = (listener.tls.clone(), listener.limits);
         let refused = any(async |request: axum::extract::Request| {
@@ -161,65 +159,32 @@ impl Connections {
             server: Arc::clone(server),
             router: routes::router(server),
             refusal: Router::new().fallback_service(refused),
-            tasks: JoinSet::new(),
-            watched: HashMap::new(),
+            connections: Connections::new(server.epoch, limits.stall, meter::CONNECTION_METERS),
         }
     }
 
     fn serve(&mut self, stream: TcpStream, peer: SocketAddr) {
-        let above = self.tasks.len().saturating_sub(self.server.settings.connections_max - 1);
+        let above = self.connections.len().saturating_sub(self.server.settings.connections_max - 1);
         if above > REFUSALS_MAX {
             return;
         }
         let router = if above == 0 { self.router.clone() } else { self.refusal.clone() };
-        let pending = Arc::new(Pending::default());
-        let (host, writes) = (Arc::clone(&self.host), Arc::clone(&pending));
-        let task = self.tasks.spawn(async move { host.serve(stream, peer, writes, router).await });
-        self.watched.insert(task.id(), (task, pending));
-        gauge!(meter::CONNECTIONS).set(self.tasks.len() as f64);
-    }
-
-    fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {
-        let id = match ended {
-            Ok((id, ())) => id,
-            Err(error) => {
-                if error.is_panic() {
-                    counter!(meter::PANICS).increment(1);
-                    error!("a connection's task panicked; the others go on");
-                }
-                error.id()
-            }
-        };
-        self.watched.remove(&id);
-        gauge!(meter::CONNECTIONS).set(self.tasks.len() as f64);
-    }
-
-    fn drop_stalled(&mut self) {
-        let (now, limit) = (self.host.epoch.elapsed(), self.host.limits.stall);
-        for (task, pending) in self.watched.values() {
-            if pending.is_stalled(now, limit) {
-                counter!(meter::STALLED).increment(1);
-                task.abort();
-            }
-        }
+        let host = Arc::clone(&self.host);
+        self.connections.spawn(|pending| async move {
+            host.serve(stream, peer, pending, router).await;
+        });
     }
 
     /// Watches end by themselves once they have delivered what there is; those too far behind are
     /// ended, cleanly, after a while; who does not even take that is left.
     async fn drain(mut self) {
-        let rest = self.host.limits.drain;
-        if timeout(rest, self.join_all()).await.is_ok() {
+        if self.connections.drain(self.host.limits.drain).await {
             return;
         }
         self.server.cut.cancel();
-        if timeout(AFTER_CUT, self.join_all()).await.is_err() {
-            warn!(connections = self.tasks.len(), "closed connections that took nothing any more");
-        }
-    }
-
-    async fn join_all(&mut self) {
-        while let Some(ended) = self.tasks.join_next_with_id().await {
-            self.ended(ended);
+        if !self.connections.drain(AFTER_CUT).await {
+            let connections = self.connections.len();
+            warn!(connections, "closed connections that took nothing any more");
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use metrics::{Unit, describe_counter, describe_gauge};
 
+use crate::connections::Meters;
+
 /// Requests by `route` and `status`.
 pub(super) const REQUESTS: &str = "pluvio_http_requests_total";
 /// Bytes written to clients, framing included, encryption not.
@@ -16,6 +18,10 @@ pub(super) const PANICS: &str = "pluvio_http_panics_total";
 pub(super) const WATCHES: &str = "pluvio_http_watches";
 /// Open connections.
 pub(super) const CONNECTIONS: &str = "pluvio_http_connections";
+
+/// The metrics of connections, for what watches over them.
+pub(super) const CONNECTION_METERS: Meters =
+    Meters { open: CONNECTIONS, panics: PANICS, stalled: STALLED };
 
 /// Tells the recorder what they are.
 pub(super) fn describe() {

@@ -43,31 +43,8 @@ mod single;
 mod socket;
 mod watch;
 
-use std::sync::Arc;
-
-use pluvio_log::{LogHandle, StreamName};
-use pluvio_runtime::{AccessTable, status::StatusBoard};
-
 pub use config::{Config, Error};
 pub use limits::Limits;
 pub use listener::HttpListener;
 
-/// Renders the process's metrics in Prometheus' text format.
-pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
-
-/// What the listener serves, given by the binary.
-#[derive(Clone)]
-pub struct Context {
-    /// The log.
-    pub log: LogHandle,
-    /// The stream behind `/api/v1/events`; all others are at `/api/v1/streams/{stream}/events`.
-    pub stream: StreamName,
-    /// Who is let in, and how far.
-    pub access: Arc<AccessTable>,
-    /// What all components are doing, for `/readyz` and `/api/v1/status`.
-    pub status: StatusBoard,
-    /// The text of `/metrics`.
-    pub metrics: MetricsText,
-    /// Pluvio's version, for `/api/v1/status` and `/openapi.json`.
-    pub version: &'static str,
-}
+pub use crate::context::{Context, MetricsText};

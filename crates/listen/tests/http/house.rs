@@ -52,6 +52,8 @@ pub(crate) fn context(log: &LogHandle, access: AccessTable, status: &StatusBoard
         status: status.clone(),
         metrics: Arc::new(|| "# the metrics\n".to_owned()),
         version: "1.2.3",
+        retention: Retention::default(),
+        record_bytes_max: 512 << 10,
     }
 }
 

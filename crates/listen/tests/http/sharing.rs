@@ -6,9 +6,9 @@ use std::sync::{
 };
 
 use pluvio_log::{
-    AppendError, Chunk, EventId, Extent, Found, Log, LogHandle, Memory, MemoryConfig, Offset,
-    OpenError, Position, Positions, ReadError, ReadLimit, Record, Seek, SourceName, Span,
-    StreamName,
+    AppendError, Chunk, Entries, Entry, EventId, Extent, Fetched, Found, Health, Log, LogHandle,
+    Memory, MemoryConfig, Offset, OpenError, Position, Positions, ReadError, ReadLimit, Record,
+    Seek, SourceName, Span, StreamName, Table,
 };
 
 use crate::house::plan;
@@ -41,6 +41,14 @@ impl Log for Counting {
         self.reads.fetch_add(1, Ordering::Relaxed);
         self.memory.read(s, from, l).await
     }
+    async fn fetch(
+        &self,
+        s: &StreamName,
+        from: Offset,
+        l: ReadLimit,
+    ) -> Result<Fetched, ReadError> {
+        self.memory.fetch(s, from, l).await
+    }
     async fn seek(&self, stream: &StreamName, seek: Seek) -> Result<Offset, ReadError> {
         self.memory.seek(stream, seek).await
     }
@@ -56,6 +64,15 @@ impl Log for Counting {
     }
     async fn positions(&self, stream: &StreamName) -> Result<Positions, ReadError> {
         self.memory.positions(stream).await
+    }
+    async fn put(&self, table: Table, entries: Vec<Entry>) -> Result<(), AppendError> {
+        self.memory.put(table, entries).await
+    }
+    async fn entries(&self, table: Table) -> Result<Entries, ReadError> {
+        self.memory.entries(table).await
+    }
+    fn health(&self) -> Health {
+        self.memory.health()
     }
     fn extent(&self, stream: &StreamName) -> Result<Extent, ReadError> {
         self.memory.extent(stream)

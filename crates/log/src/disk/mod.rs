@@ -50,6 +50,9 @@ pub trait Disk: Send + Sync + fmt::Debug + 'static {
     /// writes `holder` into it. [`io::ErrorKind::WouldBlock`] when another process has it.
     fn lock(&self, path: &Path, holder: &str) -> io::Result<Box<dyn Lock>>;
 
+    /// Whether a process has that lock; changes nothing. A lock that is missing is nobody's.
+    fn is_locked(&self, path: &Path) -> io::Result<bool>;
+
     /// Bytes that can still be written to the file system of `path`.
     fn free_bytes(&self, path: &Path) -> io::Result<u64>;
 }

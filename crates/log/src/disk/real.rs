@@ -74,6 +74,15 @@ impl Disk for RealDisk {
         Ok(Box::new(RealLock { _file: file }))
     }
 
+    fn is_locked(&self, path: &Path) -> io::Result<bool> {
+        // Shared, and given back at once: two who ask do not see each other.
+        match fs::File::open(path)?.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(fs::TryLockError::WouldBlock) => Ok(true),
+            Err(fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
+
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {
         let told = rustix::fs::statvfs(path)?;
         Ok(told.f_bavail.saturating_mul(told.f_frsize))

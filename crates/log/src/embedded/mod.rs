@@ -17,6 +17,7 @@
 mod active;
 mod cache;
 mod index;
+pub mod inspect;
 mod layout;
 mod manifest;
 mod positions;

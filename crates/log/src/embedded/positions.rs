@@ -3,7 +3,8 @@
 //! A source's position is that of its last record, and records are found in the active segment. What
 //! lies before that is covered by a *mark*: all positions of a stream, written in one batch before
 //! each roll and every 16 MiB, under `<stream>/<source>`, with the offset they hold from on; and
-//! under `<stream>` that offset alone. A source that looked and found nothing new writes its own.
+//! under `<stream>` that offset, with the active segment and how far it was synced: a restart only
+//! counts the batches before. A source that looked and found nothing new writes its own.
 //!
 //! Never ahead of the records: the stream's segment is synced before.
 
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::table::TableLog;
-use crate::{AppendError, Entry, Offset, Position, Positions, SourceName, StreamName};
+use crate::{AppendError, Entries, Entry, Offset, Position, Positions, SourceName, StreamName};
 
 /// A position and the first offset that would supersede it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub(super) struct AsOf {
 pub(super) struct Mark {
     /// Records from here on were not looked at; `None`: none were.
     pub(super) offset: Option<Offset>,
+    /// The segment that was active then, and the byte up to which it was synced.
+    pub(super) place: Option<(Offset, u64)>,
     pub(super) sources: BTreeMap<SourceName, AsOf>,
 }
 
@@ -46,14 +49,19 @@ impl Mark {
 }
 
 /// What the table says of `stream`.
-pub(super) fn read(table: &TableLog, stream: &StreamName) -> Mark {
+pub(super) fn read(entries: &Entries, stream: &StreamName) -> Mark {
     let mut mark = Mark::default();
-    for (key, value) in table.entries() {
-        let (Ok(key), Ok(value)) = (std::str::from_utf8(&key), std::str::from_utf8(&value)) else {
+    for (key, value) in entries {
+        let (Ok(key), Ok(value)) = (std::str::from_utf8(key), std::str::from_utf8(value)) else {
             continue;
         };
         match key.split_once('/') {
-            None if key == stream.as_str() => mark.offset = offset(value),
+            None if key == stream.as_str() => {
+                let mut parts = value.split(' ');
+                mark.offset = parts.next().and_then(offset);
+                let place = parts.next().and_then(offset).zip(parts.next());
+                mark.place = place.and_then(|(base, byte)| Some((base, byte.parse().ok()?)));
+            }
             Some((name, source)) if name == stream.as_str() => {
                 let Some((as_of, position)) = value.split_once(' ') else { continue };
                 let (source, position) = (SourceName::new(source), Position::new(position));
@@ -73,17 +81,19 @@ fn offset(text: &str) -> Option<Offset> {
     text.parse().ok().and_then(Offset::new)
 }
 
-/// Writes all positions of a stream as of `offset`. Blocks.
+/// Writes all positions of a stream as of `offset`, when the segment `base` was synced up to `byte`.
+/// Blocks.
 pub(super) fn mark(
     table: &TableLog,
     stream: &StreamName,
     positions: &Positions,
     offset: Offset,
+    (base, byte): (Offset, u64),
 ) -> Result<(), AppendError> {
     let own = positions.iter().map(|(source, position)| entry(stream, source, position, offset));
     let all = Entry {
         key: Bytes::copy_from_slice(stream.as_str().as_bytes()),
-        value: Some(offset.to_string().into()),
+        value: Some(format!("{offset} {base} {byte}").into()),
     };
     table.put(own.chain([all]).collect())
 }

@@ -118,7 +118,7 @@ pub(super) fn reindex(disk: &dyn Disk, folder: &Path, base: Offset) -> Result<Su
     let told = |source| OpenError::disk("read", segment.clone(), source);
     let file = disk.open(&segment).map_err(told)?;
     let mut ids = Vec::new();
-    let walked = scan(&*file, base, Tail::Synced, |_, bytes| ids.extend(ids_of(bytes)));
+    let walked = scan(&*file, base, Tail::Synced, 0, |_, bytes| ids.extend(ids_of(bytes)));
     let walked = walked.map_err(|error| damaged(&segment, error))?;
     if let Some(torn) = walked.torn {
         let offset = walked.places.last().map_or(base, |place| place.last().following());

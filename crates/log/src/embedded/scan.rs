@@ -64,23 +64,32 @@ pub(super) enum Tail {
 
 /// Read at once; a batch that is larger is read by itself.
 const WINDOW_BYTES: u64 = 4 << 20;
+/// Read at once where only headers count: a page.
+const HEADS_WINDOW_BYTES: u64 = 4 << 10;
 /// The largest batch that can be: one record of the largest size with its surroundings, expanded a
 /// little by a compression that did not help.
 const BATCH_BYTES_LIMIT: u64 = 64 << 20;
 
-/// Walks the segment whose first offset is not below `base`, handing each whole batch to `visit`.
+/// Walks the segment whose first offset is not below `base`, handing each whole batch to `visit`;
+/// but those before the byte `known`, which were looked at by whoever wrote them down as synced, are
+/// only counted.
 pub(super) fn scan(
     file: &dyn File,
     base: Offset,
     tail: Tail,
+    known: u64,
     mut visit: impl FnMut(&Place, &Bytes),
 ) -> Result<Scan, ScanError> {
     let length = file.len()?;
-    let mut scan = Scan::default();
-    let mut expected = Expected { offset: base, time: i64::MIN };
-    let mut window = Window { file, length, at: 0, bytes: Bytes::new() };
+    let mut scan = counted(file, base, known.min(length))?.unwrap_or_default();
+    let last = scan.places.last();
+    let mut expected = Expected {
+        offset: last.map_or(base, |place| place.last().following()),
+        time: last.map_or(i64::MIN, |place| place.time),
+    };
+    let mut window = Window::new(file, length);
     while scan.end < length {
-        let wrong = match next(&mut window, scan.end, &expected)? {
+        let refused = match next(&mut window, scan.end, &expected)? {
             Ok((place, bytes)) => {
                 visit(&place, &bytes);
                 scan.end += bytes.len() as u64;
@@ -88,46 +97,79 @@ pub(super) fn scan(
                 scan.places.push(place);
                 continue;
             }
-            Err(wrong) => wrong,
+            Err(refused) => refused,
         };
         if is_zero(file, scan.end, length)? {
             break;
         }
-        if tail == Tail::Synced && has_batch_after(&mut window, scan.end, expected.offset)? {
+        let Refused { reason, is_whole } = refused;
+        // No write that was torn has a right checksum.
+        let was_acknowledged = is_whole
+            || tail == Tail::Synced && has_batch_after(&mut window, scan.end, expected.offset)?;
+        if was_acknowledged {
             let (byte, offset) = (scan.end, expected.offset);
-            return Err(ScanError::Damage(Damage { byte, offset, reason: wrong }));
+            return Err(ScanError::Damage(Damage { byte, offset, reason }));
         }
-        scan.torn = Some(Torn { bytes: length - scan.end, reason: wrong });
+        scan.torn = Some(Torn { bytes: length - scan.end, reason });
         break;
     }
     Ok(scan)
 }
 
+/// Why a batch is not taken.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) reason: String,
+    /// Its checksum is right: it is what was written, but not where it belongs.
+    pub(super) is_whole: bool,
+}
+
+/// Batches up to the byte `until`, by their headers alone; `None` if these do not lead there.
+fn counted(file: &dyn File, base: Offset, until: u64) -> io::Result<Option<Scan>> {
+    let mut scan = Scan::default();
+    let mut window = Window { piece: HEADS_WINDOW_BYTES, ..Window::new(file, until) };
+    let mut expected = base;
+    while scan.end < until {
+        let head = window.get(scan.end, batch::HEADER_BYTES as u64)?;
+        let Ok(header) = Header::parse(&head) else { return Ok(None) };
+        let Ok(place) = place(&header, scan.end) else { return Ok(None) };
+        if place.base < expected {
+            return Ok(None);
+        }
+        expected = place.last().following();
+        scan.end += header.bytes as u64;
+        scan.places.push(place);
+    }
+    Ok((scan.end == until).then_some(scan))
+}
+
 /// What the next batch may not be below.
-struct Expected {
-    offset: Offset,
-    time: i64,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expected {
+    pub(super) offset: Offset,
+    pub(super) time: i64,
 }
 
 /// The batch at `at`, or what is wrong with it.
-fn next(
+pub(super) fn next(
     window: &mut Window<'_>,
     at: u64,
     expected: &Expected,
-) -> io::Result<Result<(Place, Bytes), String>> {
+) -> io::Result<Result<(Place, Bytes), Refused>> {
+    let broken = |reason: String| Ok(Err(Refused { reason, is_whole: false }));
     let head = window.get(at, batch::HEADER_BYTES as u64)?;
     let header = match Header::parse(&head) {
         Ok(header) => header,
-        Err(error) => return Ok(Err(error.to_string())),
+        Err(error) => return broken(error.to_string()),
     };
     if header.bytes as u64 > BATCH_BYTES_LIMIT {
-        return Ok(Err(format!("it claims {} bytes", header.bytes)));
+        return broken(format!("it claims {} bytes", header.bytes));
     }
     let bytes = window.get(at, header.bytes as u64)?;
     if let Err(error) = batch::verify(&bytes) {
-        return Ok(Err(error.to_string()));
+        return broken(error.to_string());
     }
-    Ok(place(&header, at).and_then(|place| {
+    let placed = place(&header, at).and_then(|place| {
         if place.base < expected.offset {
             return Err(format!("its offset {} is below {}", place.base, expected.offset));
         }
@@ -135,11 +177,12 @@ fn next(
             return Err("its time is before that of the batch before it".to_owned());
         }
         Ok((place, bytes))
-    }))
+    });
+    Ok(placed.map_err(|reason| Refused { reason, is_whole: true }))
 }
 
 /// What an index says of a batch.
-fn place(header: &Header, at: u64) -> Result<Place, String> {
+pub(super) fn place(header: &Header, at: u64) -> Result<Place, String> {
     let base = Offset::new(header.base_offset).ok_or("its offset is negative")?;
     let at = u32::try_from(at).map_err(|_| "it lies beyond 4 GiB")?;
     let last_delta =
@@ -149,7 +192,7 @@ fn place(header: &Header, at: u64) -> Result<Place, String> {
 }
 
 /// Whether nothing but zeros lies in `from..to`: what was written ahead.
-fn is_zero(file: &dyn File, from: u64, to: u64) -> io::Result<bool> {
+pub(super) fn is_zero(file: &dyn File, from: u64, to: u64) -> io::Result<bool> {
     let mut at = from;
     let mut buffer = vec![0; (to - from).min(64 << 10) as usize];
     while at < to {
@@ -165,6 +208,15 @@ fn is_zero(file: &dyn File, from: u64, to: u64) -> io::Result<bool> {
 
 /// Whether a whole batch begins anywhere behind `after`. Only asked when something is wrong.
 fn has_batch_after(window: &mut Window<'_>, after: u64, expected: Offset) -> io::Result<bool> {
+    Ok(batch_after(window, after, expected)?.is_some())
+}
+
+/// Where the next whole batch begins behind `after`.
+pub(super) fn batch_after(
+    window: &mut Window<'_>,
+    after: u64,
+    expected: Offset,
+) -> io::Result<Option<u64>> {
     const MAGIC_AT: usize = 16;
     let mut at = after + 1;
     while at + (batch::HEADER_BYTES as u64) <= window.length {
@@ -182,28 +234,34 @@ fn has_batch_after(window: &mut Window<'_>, after: u64, expected: Offset) -> io:
             }
             let whole = window.get(at + start as u64, header.bytes as u64)?;
             if batch::verify(&whole).is_ok() {
-                return Ok(true);
+                return Ok(Some(at + start as u64));
             }
         }
         at += heads.max(1) as u64;
     }
-    Ok(false)
+    Ok(None)
 }
 
 /// A piece of the file in memory.
-struct Window<'a> {
+pub(super) struct Window<'a> {
     file: &'a dyn File,
     length: u64,
+    /// Read at once.
+    piece: u64,
     at: u64,
     bytes: Bytes,
 }
 
-impl Window<'_> {
+impl<'a> Window<'a> {
+    pub(super) fn new(file: &'a dyn File, length: u64) -> Self {
+        Self { file, length, piece: WINDOW_BYTES, at: 0, bytes: Bytes::new() }
+    }
+
     /// Up to `bytes` from `at` on: fewer where the file ends.
-    fn get(&mut self, at: u64, bytes: u64) -> io::Result<Bytes> {
+    pub(super) fn get(&mut self, at: u64, bytes: u64) -> io::Result<Bytes> {
         let end = (at + bytes).min(self.length);
         if at < self.at || end > self.at + self.bytes.len() as u64 {
-            let read = (end - at).max(WINDOW_BYTES.min(self.length - at));
+            let read = (end - at).max(self.piece.min(self.length - at));
             let mut buffer = vec![0; read as usize];
             self.file.read_at(&mut buffer, at)?;
             (self.at, self.bytes) = (at, Bytes::from(buffer));

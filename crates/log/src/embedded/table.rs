@@ -69,7 +69,8 @@ impl TableLog {
             let path = layout::segment(&folder, *base);
             let told = |source| OpenError::disk("read", path.clone(), source);
             let file = disk.open(&path).map_err(told)?;
-            let walked = scan(&*file, *base, Tail::Synced, |_, bytes| replay(&mut entries, bytes));
+            let walked =
+                scan(&*file, *base, Tail::Synced, 0, |_, bytes| replay(&mut entries, bytes));
             let walked = walked.map_err(|error| damaged(&path, error))?;
             next = walked.places.last().map_or(next.max(*base), |place| place.last().following());
             written += walked.end;

@@ -4,8 +4,8 @@ use std::{path::Path, sync::Arc};
 
 use pluvio_event::Event;
 use pluvio_log::{
-    AppendError, Embedded, EmbeddedConfig, Log as _, Offset, OpenError, Position, ReadLimit,
-    Record, SourceName, Span, StreamName, Trouble,
+    AppendError, Embedded, EmbeddedConfig, EventId, Log as _, Offset, OpenError, Position,
+    ReadLimit, Record, SourceName, Span, StreamName, Trouble,
     disk::{Disk as _, Failure, Fault, Operation, SimulatedDisk},
 };
 
@@ -208,4 +208,65 @@ async fn a_segment_that_is_missing_between_others_is_noticed() {
     let refused = Embedded::open(small).map(drop).unwrap_err().to_string();
     assert!(refused.contains("00000000000000000001.log` is damaged"), "{refused}");
     assert!(refused.contains("the next segment begins at 2"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_batch_whose_offset_changed_is_damage_and_costs_no_batch_behind_it() {
+    let disk = SimulatedDisk::new(10);
+    let log = two_streams(&disk).await;
+    for id in ["2", "3"] {
+        append(&log, "a", id).await.unwrap();
+    }
+    drop(log);
+    disk.kill();
+    let segment = "/log/a/00000000000000000000.log";
+    let before = disk.read_file(segment).unwrap();
+    assert!(disk.flip(segment, 5, 1), "the base offset is not under the checksum");
+    let refused = Embedded::open(config(&disk)).map(drop).unwrap_err();
+    assert!(matches!(refused, OpenError::Damaged { .. }), "{refused}");
+    assert_eq!(disk.read_file(segment).unwrap().len(), before.len(), "nothing was cut");
+}
+
+#[tokio::test]
+async fn ids_of_deleted_records_are_given_up_when_their_index_is_damaged_and_that_is_told() {
+    let disk = SimulatedDisk::new(11);
+    let log = Embedded::open(EmbeddedConfig { segment_bytes_max: 1, ..config(&disk) }).unwrap();
+    log.open(&stream("a")).await.unwrap();
+    for id in ["1", "2", "3"] {
+        append(&log, "a", id).await.unwrap();
+    }
+    log.trim(&stream("a"), Offset::new(1).unwrap()).await.unwrap();
+    let ghost = "/log/a/00000000000000000000.idx";
+    let last = disk.read_file(ghost).unwrap().len() as u64 - 1;
+    assert!(disk.flip(ghost, last, 1));
+    let id = |id: &str| EventId { source: "urn:cloud".to_owned(), id: id.to_owned() };
+    let found = log.find(&stream("a"), &[id("1"), id("2"), id("x")]).await.unwrap();
+    let found: Vec<_> = found.iter().map(|found| found.map(|found| found.offset.get())).collect();
+    assert_eq!(found, [None, Some(1), None]);
+    assert!(log.extent(&stream("a")).unwrap().ids_forgotten_until.is_some());
+}
+
+#[tokio::test]
+async fn a_first_or_last_segment_that_is_missing_is_noticed() {
+    for (seed, gone, told) in [
+        (12, "00000000000000000000.log", "the first segment begins at 1"),
+        (13, "00000000000000000003.log", "records up to 3 are missing"),
+    ] {
+        let disk = SimulatedDisk::new(seed);
+        let small = EmbeddedConfig { segment_bytes_max: 1, ..config(&disk) };
+        let log = Embedded::open(small.clone()).unwrap();
+        log.open(&stream("a")).await.unwrap();
+        for id in ["1", "2", "3", "4"] {
+            append(&log, "a", id).await.unwrap();
+        }
+        drop(log);
+        disk.kill();
+        disk.remove(Path::new(&format!("/log/a/{gone}"))).unwrap();
+        if seed == 13 {
+            // The one before as well: the mark was written when it was sealed.
+            disk.remove(Path::new("/log/a/00000000000000000002.log")).unwrap();
+        }
+        let refused = Embedded::open(small).map(drop).unwrap_err().to_string();
+        assert!(refused.contains(told), "{refused}");
+    }
 }

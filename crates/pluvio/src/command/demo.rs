@@ -28,8 +28,8 @@ pub(crate) fn demo(options: &Demo) -> Result<(), Failed> {
             ..VCenterConfig::default()
         });
         let vcenter = vcenter.await.context("failed to simulate a vCenter")?;
-        let listen = free_address(options.port);
-        let running = start(config::demo(&vcenter.url(), listen, &options.data)).await?;
+        let (listen, kafka) = (free_address(options.port), free_address(options.kafka_port));
+        let running = start(config::demo(&vcenter.url(), listen, kafka, &options.data)).await?;
         print_line(&welcome(&running, &vcenter));
         tokio::select! {
             shown = show(&running.log) => shown?,
@@ -51,13 +51,18 @@ fn free_address(port: u16) -> SocketAddr {
 }
 
 fn welcome(running: &Running, vcenter: &VCenter) -> String {
-    let url = running.urls.first().map(|(_, url)| url.as_str()).unwrap_or_default();
+    let url = |name: &str| {
+        let url = running.urls.iter().find(|(listener, _)| listener == name);
+        url.map(|(_, url)| url.as_str()).unwrap_or_default()
+    };
+    let (kafka, url) = (url("kafka").trim_start_matches("kafka://"), url("http"));
     let (cloud, control) = (vcenter.url(), vcenter.control_url());
     format!(
         "A simulated vCenter is at {cloud}; Pluvio captures its events and serves them on {url}\n\
          Try in another terminal:\n\
          \n  curl -s {url}/api/v1/range\
          \n  curl -sN '{url}/api/v1/events?watch=true&type=VmPowered*'\
+         \n  kcat -C -b {kafka} -t events -o -5 -e    # any Kafka client\
          \n  curl -sX POST '{control}/post?count=20'    # make twenty things happen\n\
          \nWhat comes in (Ctrl-C ends):"
     )

@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod demo;
+pub(crate) mod log;
 pub(crate) mod print;
 pub(crate) mod run;
 pub(crate) mod simulate;

@@ -19,7 +19,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::Path, time::Duration};
 
 use pluvio_connect::vsphere;
-use pluvio_listen::http;
+use pluvio_listen::{http, kafka};
 use pluvio_log::{SourceName, StreamName};
 use pluvio_net::{SecretSource, TlsOptions};
 use pluvio_runtime::unit::{ByteSize, Period};
@@ -154,8 +154,13 @@ pub(crate) fn is_debug() -> bool {
     Variables { lookup: &lookup, problems: Vec::new() }.flag("DEBUG")
 }
 
-/// The demo: one simulated vCenter, served on this machine only.
-pub(crate) fn demo(url: &str, listen: SocketAddr, data: &Path) -> Configuration {
+/// The demo: one simulated vCenter, served on this machine only, to HTTP and Kafka clients.
+pub(crate) fn demo(
+    url: &str,
+    listen: SocketAddr,
+    listen_kafka: SocketAddr,
+    data: &Path,
+) -> Configuration {
     let vcenter = vsphere::Config {
         username: SecretSource::literal("demo"),
         password: SecretSource::literal("demo"),
@@ -163,5 +168,10 @@ pub(crate) fn demo(url: &str, listen: SocketAddr, data: &Path) -> Configuration 
     };
     let listener = http::Config { listen, ..http::Config::default() };
     let log = LogSection { dir: data.to_owned(), ..LogSection::default() };
-    assembled(log, vcenter, listener)
+    let mut configuration = assembled(log, vcenter, listener);
+    let place = Place { name: "kafka".to_owned(), keys: BTreeMap::new() };
+    let kafka = kafka::Config { listen: listen_kafka, ..kafka::Config::default() };
+    let build = Box::new(move |context| registry::build_kafka(kafka, context));
+    configuration.listeners.push(ListenerSection { place, listen: None, build });
+    configuration
 }

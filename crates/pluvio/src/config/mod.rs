@@ -12,7 +12,7 @@ mod template;
 
 use std::{collections::BTreeMap, path::Path};
 
-use pluvio_listen::http;
+use pluvio_listen::{Context, http, kafka};
 use pluvio_log::{LogHandle, SourceName, StreamName};
 use pluvio_runtime::AccessTable;
 use serde_json::Value as Json;
@@ -64,7 +64,7 @@ struct ListenerSection {
     place: Place,
     /// As written, to tell two that want the same address.
     listen: Option<String>,
-    build: Box<dyn FnOnce(http::Context) -> Result<BuiltListener, BuildError>>,
+    build: Box<dyn FnOnce(Context) -> Result<BuiltListener, BuildError>>,
 }
 
 /// A source that can start.
@@ -380,7 +380,8 @@ impl Configuration {
         if problems.is_empty() { Ok(table) } else { Err(problems) }
     }
 
-    /// Makes all listeners and binds their sockets. Without any, HTTP on its default address.
+    /// Makes all listeners and binds their sockets. Without any, HTTP and Kafka on their default
+    /// addresses; Kafka only if nobody else has its port.
     pub(crate) fn listeners(
         &mut self,
         log: &LogHandle,
@@ -388,21 +389,29 @@ impl Configuration {
         metrics: &registry::Metrics,
     ) -> Result<Vec<(String, BuiltListener)>, Vec<Problem>> {
         let table = self.access()?;
-        let context = http::Context {
+        let context = Context {
             log: log.clone(),
             stream: StreamName::events(),
             access: std::sync::Arc::new(table),
             status: status.clone(),
             metrics: std::sync::Arc::clone(metrics),
             version: crate::VERSION,
+            retention: self.log.kept(),
+            record_bytes_max: self.log.record_bytes_max(),
         };
+        let (mut problems, mut ready) = (Vec::new(), Vec::new());
         if self.listeners.is_empty() {
             let build = Box::new(|context| registry::build_http(http::Config::default(), context));
             let place = Place { name: "http".to_owned(), keys: BTreeMap::new() };
             self.listeners.push(ListenerSection { place, listen: None, build });
+            match registry::build_kafka(kafka::Config::default(), context.clone()) {
+                Ok(listener) => ready.push(("kafka".to_owned(), listener)),
+                Err(BuildError { message, .. }) => tracing::warn!(
+                    message,
+                    "not serving Kafka's clients; [listeners.kafka] takes another address"
+                ),
+            }
         }
-        let mut problems = Vec::new();
-        let mut ready = Vec::new();
         for ListenerSection { place, build, .. } in std::mem::take(&mut self.listeners) {
             match build(context.clone()) {
                 Ok(listener) => ready.push((place.name, listener)),

@@ -122,6 +122,14 @@ impl LogSection {
         }
     }
 
+    /// How long records stay, wherever the log is kept.
+    pub(crate) fn kept(&self) -> Retention {
+        match self.log_type {
+            LogType::Disk => self.retention(DISK_BYTES),
+            LogType::Memory => self.retention(MEMORY_BYTES),
+        }
+    }
+
     fn memory(&self) -> MemoryConfig {
         let retention = self.retention(MEMORY_BYTES);
         let record_bytes_max = self.record_bytes_max();

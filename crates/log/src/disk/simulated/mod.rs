@@ -180,6 +180,10 @@ impl Disk for SimulatedDisk {
         Ok(Box::new(Held { disk, path, life: state.life }))
     }
 
+    fn is_locked(&self, path: &Path) -> io::Result<bool> {
+        self.state().is_locked(path)
+    }
+
     fn free_bytes(&self, _path: &Path) -> io::Result<u64> {
         self.state().free_bytes()
     }

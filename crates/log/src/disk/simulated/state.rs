@@ -273,6 +273,11 @@ impl State {
         Ok(())
     }
 
+    pub(super) fn is_locked(&self, path: &Path) -> io::Result<bool> {
+        self.powered()?;
+        Ok(self.locks.contains(&key(path)))
+    }
+
     pub(super) fn unlock(&mut self, path: &Path, life: u64) {
         if life == self.life {
             self.locks.remove(path);

@@ -256,7 +256,8 @@ impl Stream {
             let shared = lock(&self.shared);
             (shared.next, shared.positions.clone())
         };
-        match positions::mark(&self.context.positions, &self.name, &known, next) {
+        let place = (writer.active.base, writer.active.end);
+        match positions::mark(&self.context.positions, &self.name, &known, next, place) {
             Ok(()) => {
                 writer.marked = writer.active.end;
                 Ok(())

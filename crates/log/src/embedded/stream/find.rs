@@ -151,7 +151,15 @@ impl Stream {
             let hits = self.indexed(base, |index| {
                 let hits = missing.iter().map(|at| Ok((*at, index.find(hashes[*at])?)));
                 hits.collect::<Result<Vec<_>, _>>()
-            })?;
+            });
+            let hits = match hits {
+                // Its records are gone, so it cannot be made again.
+                Err(ReadError::OutOfRange { .. }) => {
+                    self.forget_ghost(base);
+                    continue;
+                }
+                hits => hits?,
+            };
             for (at, hits) in hits {
                 for hit in hits.into_iter().rev() {
                     if found[at].is_none() {
@@ -161,6 +169,17 @@ impl Stream {
             }
         }
         Ok(found)
+    }
+
+    /// Does without the ids of a deleted segment whose index is damaged, and tells so.
+    fn forget_ghost(&self, base: Offset) {
+        let mut shared = lock(&self.shared);
+        if let Some(ghost) = shared.ghosts.iter().find(|ghost| ghost.base == base).copied() {
+            let until = Timestamp::from_millisecond(ghost.time).ok();
+            shared.ids_forgotten_until = shared.ids_forgotten_until.max(until);
+            shared.ghosts.retain(|ghost| ghost.base != base);
+            tracing::warn!(stream = %self.name, %base, "ids of deleted records are lost: their index is damaged");
+        }
     }
 
     /// Whether the record, where it stands, is of `id` and not of one with the same hash.

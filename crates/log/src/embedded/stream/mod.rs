@@ -6,7 +6,7 @@ mod open;
 mod read;
 mod retain;
 
-pub(super) use open::Found;
+pub(super) use open::{Found, replay};
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -64,6 +64,8 @@ struct Shared {
     ids: ActiveIds,
     /// Indexes of segments that are gone, kept for their ids.
     ghosts: VecDeque<Ghost>,
+    /// Ids of events recorded up to then are lost with a damaged index.
+    ids_forgotten_until: Option<Timestamp>,
     stopped: Option<Arc<io::Error>>,
     /// What was free when an append found too little.
     full: Option<u64>,
@@ -170,7 +172,7 @@ impl Stream {
             next: shared.next,
             records: records + shared.active.records - shared.hidden,
             bytes: bytes + shared.active.bytes,
-            ids_forgotten_until: None,
+            ids_forgotten_until: shared.ids_forgotten_until,
         }
     }
 

@@ -52,20 +52,13 @@ impl Stream {
         let (disk, folder) = (&*context.disk, context.folder.join(name.as_str()));
         let mut manifest = recover::ensure(disk, &folder)?;
         let files = recover::tidied(disk, &folder)?;
-        let mut mark = positions::read(&context.positions, name);
+        let mut mark = positions::read(&context.positions.entries(), name);
         let (sealed, ghosts) = sealed(context, &folder, &manifest, &files, found)?;
         replay_sealed(context, &folder, &sealed, &mut mark)?;
         let last = files.segments.last().copied();
         let base = last.unwrap_or_else(|| manifest.start());
         let (active, scan) = active(context, &folder, last, base, lost, &mut mark, found)?;
-        let mut next = scan.places.last().map_or(base, |place| place.last().following());
-        next = next.max(manifest.next()).max(manifest.start()).max(mark.reaches());
-        if lost {
-            next = Offset::new(next.get().saturating_add(SKIPPED)).unwrap_or(next);
-            manifest.next = next.get();
-            let written = manifest.write(disk, &folder);
-            written.map_err(|source| OpenError::disk("write the manifest of", &folder, source))?;
-        }
+        let next = next_offset(context, &folder, &mut manifest, &files, (&scan, &mark), lost)?;
         let recorded = scan.places.last().map(|place| place.time);
         let recorded = recorded.or(sealed.back().map(|segment| segment.summary.time)).unwrap_or(0);
         let view = view(&active, &scan);
@@ -96,6 +89,7 @@ impl Stream {
                 positions: mark.sources.into_iter().map(|(s, as_of)| (s, as_of.position)).collect(),
                 ids: ActiveIds { unread: scan.places, ..ActiveIds::default() },
                 ghosts,
+                ids_forgotten_until: None,
                 stopped: None,
                 full: None,
             }),
@@ -112,6 +106,43 @@ impl Stream {
         })?;
         Ok(stream)
     }
+}
+
+/// The offset that the next record gets, at least; refused where records must have been lost.
+fn next_offset(
+    context: &Context,
+    folder: &Path,
+    manifest: &mut Manifest,
+    files: &Files,
+    (scan, mark): (&Scan, &Mark),
+    lost: bool,
+) -> Result<Offset, OpenError> {
+    let first = files.segments.first().copied().filter(|first| *first > manifest.start());
+    if let Some(first) = first {
+        let reason = format!("it is missing: the first segment begins at {first}");
+        return Err(missing(folder, manifest.start(), reason));
+    }
+    let base = files.segments.last().copied().unwrap_or_else(|| manifest.start());
+    let next = scan.places.last().map_or(base, |place| place.last().following());
+    let next = next.max(manifest.next()).max(manifest.start());
+    if !lost && mark.reaches() > next {
+        let reason = format!("records up to {} are missing behind it", mark.reaches());
+        return Err(missing(folder, base, reason));
+    }
+    if !lost {
+        return Ok(next);
+    }
+    let next = next.max(mark.reaches());
+    let next = Offset::new(next.get().saturating_add(SKIPPED)).unwrap_or(next);
+    manifest.next = next.get();
+    let written = manifest.write(&*context.disk, folder);
+    written.map_err(|source| OpenError::disk("write the manifest of", folder, source))?;
+    Ok(next)
+}
+
+/// Records from `offset` on, in a segment that begins there, are gone.
+fn missing(folder: &Path, offset: Offset, reason: String) -> OpenError {
+    OpenError::Damaged { path: layout::segment(folder, offset), byte: 0, offset, reason }
 }
 
 fn milliseconds(time: i64) -> Timestamp {
@@ -148,10 +179,8 @@ fn sealed(
         }
         let summary = recover::sealed(disk, folder, *base, &mut found.indexes_rebuilt)?;
         if summary.last.following() != *behind {
-            let path = layout::segment(folder, summary.last.following());
             let reason = format!("it is missing: the next segment begins at {behind}");
-            let offset = summary.last.following();
-            return Err(OpenError::Damaged { path, byte: 0, offset, reason });
+            return Err(missing(folder, summary.last.following(), reason));
         }
         segments.push_back(Arc::new(Sealed { uid: uid(), base: *base, summary }));
     }
@@ -185,7 +214,7 @@ fn replay_sealed(
         let path = layout::segment(folder, segment.base);
         let file = context.disk.open(&path);
         let file = file.map_err(|source| OpenError::disk("read", path.clone(), source))?;
-        let walked = scan(&*file, segment.base, Tail::Synced, |_, bytes| replay(bytes, mark));
+        let walked = scan(&*file, segment.base, Tail::Synced, 0, |_, bytes| replay(bytes, mark));
         walked.map_err(|error| damaged(&path, error))?;
     }
     Ok(())
@@ -212,13 +241,14 @@ fn active(
     let file = disk.open(&path).map_err(|source| OpenError::disk("open", path.clone(), source))?;
     let tail = if lost { Tail::Unsynced } else { Tail::Synced };
     let from = mark.offset.unwrap_or(Offset::ZERO);
-    let walked = scan(&*file, base, tail, |place, bytes| {
+    let known = mark.place.filter(|(segment, _)| *segment == base).map_or(0, |(_, byte)| byte);
+    let walked = scan(&*file, base, tail, known, |place, bytes| {
         if place.last() >= from {
             replay(bytes, mark);
         }
     });
     let walked = walked.map_err(|error| damaged(&path, error))?;
-    found.read_bytes += walked.end;
+    found.read_bytes += walked.end.saturating_sub(known);
     if let Some(torn) = &walked.torn {
         found.cut_bytes += torn.bytes;
         let (path, reason) = (path.display(), &torn.reason);
@@ -232,7 +262,7 @@ fn active(
 }
 
 /// Folds the positions of a batch into `mark`.
-fn replay(bytes: &bytes::Bytes, mark: &mut Mark) {
+pub(in crate::embedded) fn replay(bytes: &bytes::Bytes, mark: &mut Mark) {
     let records = batch::decode(bytes, recover::PLAIN_BYTES_MAX).unwrap_or_default();
     for record in &records {
         if let Some((offset, source, position)) = position(record) {

@@ -180,7 +180,7 @@ impl Stream {
                 }
                 records += batch.records().len();
                 bytes += size;
-                chunk.next = batch.last().following();
+                chunk.next = place.last().following();
                 chunk.batches.push(batch);
             }
         }

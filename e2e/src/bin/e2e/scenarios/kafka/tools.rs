@@ -107,7 +107,9 @@ async fn producing(stage: Arc<Stage>) -> Result<Counts> {
     ensure!(is_told(&told), "the console producer is not told why: {told}");
     let after = site.served().await?.len();
     ensure!(after == before, "something was stored");
-    let word =
-        |said: &str| said.lines().next().unwrap_or_default().chars().take(90).collect::<String>();
+    let word = |said: &str| {
+        let line = said.lines().find(|line| is_told(line)).unwrap_or_default();
+        line.rsplit(": ").next().unwrap_or_default().to_owned()
+    };
     Ok(Counts::default().with("kcat", word(&said)).with("console", word(&told)))
 }

@@ -1,0 +1,176 @@
+//! What an operator can set, and the one step that turns it into a bound listener.
+
+use std::{
+    fmt, io,
+    net::{SocketAddr, TcpListener},
+    str::FromStr,
+};
+
+use pluvio_net::{ServerTls, ServerTlsError};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{KafkaListener, listener::Settings};
+use crate::{Context, exposure};
+
+/// The Kafka listener: `[listeners.<name>]` with `type = "kafka"`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Address and port to listen on. Beyond loopback, both authentication and `tls` are needed.
+    /// Default `127.0.0.1:9092`.
+    pub listen: SocketAddr,
+    /// Host and port that clients are told to connect to, for example `"pluvio.example.org:9092"`:
+    /// needed behind a proxy or an address translation. Default: the address that the client has
+    /// reached already.
+    pub advertised: Option<String>,
+    /// Certificate and key. Default: plain TCP.
+    pub tls: Option<ServerTls>,
+    /// Listen beyond loopback without authentication or without TLS all the same. Everybody who
+    /// reaches the port then reads the events, or the credentials on the way. Default `false`.
+    pub insecure: bool,
+    /// Most connections at a time; one more is closed. A consumer has two or three. Default 1000.
+    pub connections_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 9092)),
+            advertised: None,
+            tls: None,
+            insecure: false,
+            connections_max: 1000,
+        }
+    }
+}
+
+/// A host and a port as clients are told them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advertised {
+    pub(super) host: String,
+    pub(super) port: u16,
+}
+
+/// A text that is no host and port.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no host and port; write for example \"pluvio.example.org:9092\"")]
+pub struct InvalidAdvertised(String);
+
+impl FromStr for Advertised {
+    type Err = InvalidAdvertised;
+
+    fn from_str(text: &str) -> Result<Self, InvalidAdvertised> {
+        let invalid = || InvalidAdvertised(text.to_owned());
+        let (host, port) = text.rsplit_once(':').ok_or_else(invalid)?;
+        let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+        let is_host = |c: char| c.is_ascii_alphanumeric() || ".-_:%".contains(c);
+        let port = port.parse().ok().filter(|port| *port > 0);
+        match port {
+            Some(port) if !host.is_empty() && host.chars().all(is_host) && host.len() < 256 => {
+                Ok(Self { host: host.to_owned(), port })
+            }
+            _ => Err(invalid()),
+        }
+    }
+}
+
+impl fmt::Display for Advertised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+/// Why there is no listener.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Others could read what they should not.
+    #[error(
+        "refused to listen on {listen} beyond loopback without {missing}; \
+         configure {missing}, listen on 127.0.0.1, or accept the risk with `insecure = true`"
+    )]
+    Exposed {
+        /// The address asked for.
+        listen: SocketAddr,
+        /// What is missing: authentication, TLS, or both.
+        missing: &'static str,
+    },
+    /// Nobody could connect to what is advertised.
+    #[error("cannot advertise an address")]
+    Advertised(#[source] InvalidAdvertised),
+    /// A limit of zero would serve nobody.
+    #[error("{0} must be at least 1")]
+    Zero(&'static str),
+    /// Certificate or key cannot be used.
+    #[error("failed to set up TLS on {listen}")]
+    Tls {
+        /// The address asked for.
+        listen: SocketAddr,
+        /// What is wrong with the files.
+        #[source]
+        source: Box<ServerTlsError>,
+    },
+    /// The address cannot be bound; most often another process has it.
+    #[error("failed to listen on {listen}")]
+    Bind {
+        /// The address asked for.
+        listen: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// The key that is wrong.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Exposed { .. } | Self::Bind { .. } => "listen",
+            Self::Advertised(_) => "advertised",
+            Self::Zero(key) => key,
+            Self::Tls { .. } => "tls",
+        }
+    }
+}
+
+impl Config {
+    /// Checks everything, reads the certificate and binds the port.
+    pub fn build(self, context: Context) -> Result<KafkaListener, Error> {
+        let listen = self.listen;
+        let has_tls = self.tls.is_some();
+        if let Some(missing) = exposure::missing(listen, &context.access, has_tls, self.insecure) {
+            return Err(Error::Exposed { listen, missing });
+        }
+        if self.connections_max == 0 {
+            return Err(Error::Zero("connections_max"));
+        }
+        let advertised = self.advertised.as_deref().map(Advertised::from_str).transpose();
+        let advertised = advertised.map_err(Error::Advertised)?;
+        let tls = self.tls.as_ref().map(ServerTls::server_config).transpose();
+        let tls = tls.map_err(|source| Error::Tls { listen, source: Box::new(source) })?;
+        let bound = TcpListener::bind(listen).and_then(|listener| {
+            listener.set_nonblocking(true)?;
+            let local = listener.local_addr()?;
+            Ok((listener, local))
+        });
+        let (listener, local) = bound.map_err(|source| Error::Bind { listen, source })?;
+        let settings = Settings { advertised, connections_max: self.connections_max };
+        Ok(KafkaListener::new(listener, local, tls, context, settings))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_advertised_address_is_a_host_and_a_port() {
+        let read = |text: &str| text.parse::<Advertised>().map(|a| (a.host, a.port)).ok();
+        assert_eq!(read("pluvio.example.org:9092"), Some(("pluvio.example.org".into(), 9092)));
+        assert_eq!(read("[2001:db8::1]:9092"), Some(("2001:db8::1".into(), 9092)));
+        for bad in ["", "host", "host:", ":9092", "host:0", "host:99999", "kafka://host:9", "a b:1"]
+        {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! One connection: requests in, answers out in the same order.
+//!
+//! One request is worked on at a time; what comes meanwhile waits in the buffer and in the socket.
+//! While a request waits for a record or a rebalance, the socket is read on, up to one frame, so that
+//! a client that is gone is noticed and no wait outlives it.
+
+use std::{collections::VecDeque, io, net::SocketAddr, sync::Arc};
+
+use bytes::{Buf, Bytes, BytesMut};
+use metrics::counter;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{Instant, sleep, timeout, timeout_at},
+};
+use tokio_rustls::TlsAcceptor;
+use tracing::debug;
+
+use super::{
+    limits::{DENIED_PAUSE, FRAME_BYTES_MAX, FRAME_BYTES_MAX_UNAUTHENTICATED},
+    meter,
+    request::{Answer, Hangup, Request, Session},
+    server::Server,
+    wire::take_frame,
+};
+use crate::socket::{Pending, Socket, Transport};
+
+/// What all connections of one listener are served with.
+pub(super) struct Host {
+    pub(super) server: Server,
+    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) epoch: Instant,
+}
+
+/// How a connection ended.
+enum End {
+    /// The client went, or the listener drains.
+    Closed,
+    /// This side had a reason.
+    Hangup(Hangup),
+}
+
+impl From<Hangup> for End {
+    fn from(reason: Hangup) -> Self {
+        Self::Hangup(reason)
+    }
+}
+
+impl From<io::Error> for End {
+    fn from(_: io::Error) -> Self {
+        Self::Closed
+    }
+}
+
+impl Host {
+    /// Serves `stream` until one side is done with it.
+    pub(super) async fn serve(&self, stream: TcpStream, peer: SocketAddr, pending: Arc<Pending>) {
+        let _ = stream.set_nodelay(true);
+        let Ok(local) = stream.local_addr() else { return };
+        let transport = match &self.tls {
+            None => Transport::Plain(stream),
+            Some(acceptor) => {
+                let begun = self.server.limits.begun;
+                match timeout(begun, acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => Transport::Tls(Box::new(stream)),
+                    Ok(Err(error)) => return debug!(%peer, %error, "TLS handshake failed"),
+                    Err(_) => return debug!(%peer, "TLS handshake took too long"),
+                }
+            }
+        };
+        let sent = counter!(meter::SENT_BYTES);
+        let socket = Socket::new(transport, pending, self.epoch, sent);
+        let mut connection = Connection {
+            server: &self.server,
+            session: Session::new(&self.server, peer, local),
+            socket,
+            buffer: BytesMut::new(),
+            login_until: Instant::now() + self.server.limits.begun,
+        };
+        if let Err(End::Hangup(reason)) = connection.run().await {
+            counter!(meter::HANGUPS, "reason" => reason.label()).increment(1);
+            debug!(%peer, %reason, "closed a kafka connection");
+        }
+        let _ = connection.socket.shutdown().await;
+    }
+}
+
+struct Connection<'a> {
+    server: &'a Server,
+    session: Session,
+    socket: Socket,
+    buffer: BytesMut,
+    /// By when a client must have said who it is.
+    login_until: Instant,
+}
+
+impl Connection<'_> {
+    async fn run(&mut self) -> Result<(), End> {
+        while let Some(frame) = self.frame().await? {
+            let request = match Request::read(&frame)? {
+                Ok(request) => request,
+                Err(answer) => {
+                    self.send(answer).await?;
+                    continue;
+                }
+            };
+            let answering = self.session.answer(self.server, &request);
+            let answer = if request.may_wait() {
+                tokio::select! {
+                    biased;
+                    answer = answering => answer?,
+                    () = gone(&mut self.socket, &mut self.buffer) => return Err(End::Closed),
+                }
+            } else {
+                answering.await?
+            };
+            if let Some(answer) = answer {
+                self.send(answer).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next frame; `None` when the client is done or the listener drains.
+    async fn frame(&mut self) -> Result<Option<Bytes>, End> {
+        let bytes_max = match self.session.is_unknown() {
+            true => FRAME_BYTES_MAX_UNAUTHENTICATED,
+            false => FRAME_BYTES_MAX,
+        };
+        let mut begun = None;
+        loop {
+            let taken = take_frame(&mut self.buffer, bytes_max);
+            if let Some(frame) = taken.map_err(|_| Hangup::FrameTooLarge)? {
+                return Ok(Some(frame));
+            }
+            let now = Instant::now();
+            let limits = self.server.limits;
+            let until = if self.session.is_unknown() {
+                self.login_until
+            } else if self.buffer.is_empty() {
+                now + limits.idle
+            } else {
+                *begun.get_or_insert(now + limits.begun)
+            };
+            let reason = match self.buffer.is_empty() && !self.session.is_unknown() {
+                true => Hangup::Idle,
+                false => Hangup::TooSlow,
+            };
+            tokio::select! {
+                read = timeout_at(until, self.socket.read_buf(&mut self.buffer)) => {
+                    if read.map_err(|_| reason)?? == 0 {
+                        return Ok(None);
+                    }
+                }
+                () = self.server.drain.cancelled() => return Ok(None),
+            }
+        }
+    }
+
+    async fn send(&mut self, answer: Answer) -> Result<(), End> {
+        if answer.last == Some(Hangup::Denied) {
+            sleep(DENIED_PAUSE).await;
+        }
+        let mut pieces = Pieces::new(answer.pieces);
+        self.socket.write_all_buf(&mut pieces).await?;
+        self.socket.flush().await?;
+        match answer.last {
+            Some(reason) => Err(reason.into()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Resolves when the client is gone. What it says meanwhile is kept; if that is more than a frame,
+/// nothing is read any more and nothing noticed.
+async fn gone(socket: &mut Socket, buffer: &mut BytesMut) {
+    while buffer.len() <= FRAME_BYTES_MAX {
+        match socket.read_buf(buffer).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+    }
+    std::future::pending::<()>().await;
+}
+
+/// Several pieces as one buffer, so that the kernel gathers them instead of us.
+struct Pieces {
+    pieces: VecDeque<Bytes>,
+    remaining: usize,
+}
+
+impl Pieces {
+    fn new(pieces: Vec<Bytes>) -> Self {
+        let pieces: VecDeque<Bytes> = pieces.into_iter().filter(|p| !p.is_empty()).collect();
+        Self { remaining: pieces.iter().map(Bytes::len).sum(), pieces }
+    }
+}
+
+impl Buf for Pieces {
+    fn remaining(&self) -> usize {
+        self.remaining
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.pieces.front().map_or(&[], |piece| piece)
+    }
+
+    fn chunks_vectored<'a>(&'a self, into: &mut [io::IoSlice<'a>]) -> usize {
+        let slices = into.iter_mut().zip(&self.pieces);
+        slices.map(|(slice, piece)| *slice = io::IoSlice::new(piece)).count()
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        self.remaining = self.remaining.saturating_sub(count);
+        while let Some(piece) = self.pieces.front_mut() {
+            if count < piece.len() {
+                return piece.advance(count);
+            }
+            count -= piece.len();
+            self.pieces.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_gathered_and_taken_off_in_any_cut() {
+        let whole = b"abcdefgh";
+        for cut in 0..=whole.len() {
+            let parts = [&b"ab"[..], b"", b"cde", b"f", b"gh"];
+            let mut pieces = Pieces::new(parts.map(Bytes::from_static).to_vec());
+            assert_eq!(pieces.remaining(), whole.len());
+            pieces.advance(cut);
+            let mut slices = [io::IoSlice::new(&[]); 8];
+            let count = pieces.chunks_vectored(&mut slices);
+            let rest: Vec<u8> = slices.iter().take(count).flat_map(|s| s.iter().copied()).collect();
+            assert_eq!(rest, &whole[cut..]);
+            assert_eq!(pieces.remaining(), whole.len() - cut);
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Fetch: whole batches as they are stored, and a wait at the tail that costs nothing.
+//!
+//! ```text
+//!            ┌──────────── collect: what is there, within the limits ◀────────┐
+//!  request ─▶┤                                                                │ a record came
+//!            └─ enough? an error? ── no ─▶ wait: all partitions at once ──────┘
+//!                       │ yes, or time is up, or the listener drains
+//!                       ▼
+//!                     encode: heads by hand, batches spliced in, not copied
+//! ```
+//!
+//! The answer is written by hand and not by the codec, because the codec copies: here the bytes of a
+//! batch go from the log to the socket without being touched. Plain TCP then costs what the kernel
+//! takes.
+//!
+//! Fetch sessions are declined, as the protocol allows: every request says all that it wants.
+//!
+//! It refuses to look into a batch. The first one may begin before the offset asked for; clients
+//! skip what they did not ask for.
+
+mod encode;
+
+use std::{cmp::Ordering, time::Duration};
+
+use bytes::Bytes;
+use futures::{StreamExt, stream::FuturesUnordered};
+use kafka_protocol::{ResponseError, messages::FetchRequest};
+use metrics::counter;
+use pluvio_log::{Log as _, Offset, ReadLimit, StreamName};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    error,
+    limits::{FETCH_BYTES_MAX, FETCH_PERMIT_BYTES},
+    meter,
+    server::{Caller, Server},
+    topics::{PARTITION, check_epoch},
+};
+
+/// An answer's pieces, and what holds their place in the memory that all answers share.
+pub(super) struct Sending {
+    pub(super) pieces: Vec<Bytes>,
+    pub(super) permit: Option<OwnedSemaphorePermit>,
+}
+
+/// Where one partition of a request stands.
+struct Part {
+    stream: StreamName,
+    /// Where to go on reading.
+    next: Offset,
+    bytes_max: usize,
+    bytes: usize,
+    pieces: Vec<Bytes>,
+}
+
+type Outcome = Result<Part, ResponseError>;
+
+/// Answers `Fetch`.
+pub(super) async fn answer(caller: &Caller<'_>, request: &FetchRequest) -> Sending {
+    if let Err(error) = check_session(request) {
+        return Sending { pieces: encode::refused(error, caller.version), permit: None };
+    }
+    let outcomes: Vec<Outcome> = request
+        .topics
+        .iter()
+        .flat_map(|topic| topic.partitions.iter().map(move |partition| (topic, partition)))
+        .map(|(topic, wanted)| {
+            let found = match caller.version {
+                13.. => caller.topic_of(topic.topic_id),
+                _ => caller.topic(&topic.topic),
+            }?;
+            if wanted.partition != PARTITION {
+                return Err(ResponseError::UnknownTopicOrPartition);
+            }
+            check_epoch(wanted.current_leader_epoch)?;
+            let next = Offset::new(wanted.fetch_offset).ok_or(ResponseError::OffsetOutOfRange)?;
+            let bytes_max = usize::try_from(wanted.partition_max_bytes).unwrap_or(0);
+            Ok(Part { stream: found.stream, next, bytes_max, bytes: 0, pieces: Vec::new() })
+        })
+        .collect();
+    let bytes_max = usize::try_from(request.max_bytes).unwrap_or(0).min(FETCH_BYTES_MAX);
+    let mut fetch = Fetch { server: caller.server, outcomes, bytes_max, bytes: 0, permit: None };
+    let bytes_min = usize::try_from(request.min_bytes).unwrap_or(0).min(bytes_max);
+    let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
+    fetch.run(bytes_min, wait).await;
+    let extents = |stream: &StreamName| caller.server.context.log.extent(stream).ok();
+    let pieces = encode::answer(request, fetch.outcomes, extents, caller.version);
+    Sending { pieces, permit: fetch.permit }
+}
+
+/// Sessions are never opened, so that nobody can be in the middle of one.
+fn check_session(request: &FetchRequest) -> Result<(), ResponseError> {
+    match (request.session_id, request.session_epoch.cmp(&0)) {
+        (_, Ordering::Less | Ordering::Equal) => Ok(()),
+        (0, Ordering::Greater) => Err(ResponseError::InvalidFetchSessionEpoch),
+        (_, Ordering::Greater) => Err(ResponseError::FetchSessionIdNotFound),
+    }
+}
+
+struct Fetch<'a> {
+    server: &'a Server,
+    outcomes: Vec<Outcome>,
+    bytes_max: usize,
+    bytes: usize,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Fetch<'_> {
+    /// Collects until there is enough, something is wrong, or waiting is over.
+    async fn run(&mut self, bytes_min: usize, wait: Duration) {
+        let deadline = Instant::now() + wait;
+        self.collect().await;
+        let mut has_waited = false;
+        while self.bytes < bytes_min && self.outcomes.iter().all(Result::is_ok) {
+            if !has_waited {
+                counter!(meter::FETCH_WAITS).increment(1);
+                has_waited = true;
+            }
+            if !self.wait(deadline).await {
+                break;
+            }
+            self.collect().await;
+        }
+    }
+
+    /// Reads what is there, in the order asked for, without waiting.
+    async fn collect(&mut self) {
+        for index in 0..self.outcomes.len() {
+            let Some(Ok(part)) = self.outcomes.get(index) else { continue };
+            let (stream, from, wish) = (part.stream.clone(), part.next, part.room());
+            let log = &self.server.context.log;
+            let extent = match log.extent(&stream) {
+                Ok(extent) => extent,
+                Err(failed) => {
+                    self.fail(index, error::of_read(&stream, &failed));
+                    continue;
+                }
+            };
+            match from.cmp(&extent.next) {
+                Ordering::Greater => self.fail(index, ResponseError::OffsetOutOfRange),
+                // Nothing there, but below `start` that is for the log to say.
+                Ordering::Equal if from >= extent.start => {}
+                _ if self.bytes > 0 && (self.room() == 0 || wish == 0) => {}
+                _ => self.read(index, &stream, from, wish).await,
+            }
+        }
+    }
+
+    async fn read(&mut self, index: usize, stream: &StreamName, from: Offset, wish: usize) {
+        let held = self.hold(wish.min(self.room()));
+        let bytes_max = held.as_ref().map_or(0, |permit| permit.num_permits() * FETCH_PERMIT_BYTES);
+        let limit = ReadLimit {
+            records_max: usize::MAX,
+            bytes_max: bytes_max.min(wish).min(self.room()).max(1),
+            wait: Duration::ZERO,
+        };
+        match self.server.context.log.fetch(stream, from, limit).await {
+            Ok(fetched) => {
+                let bytes = fetched.pieces.iter().map(Bytes::len).sum();
+                // The log gives a first batch of any size; an answer takes one such only.
+                if bytes <= self.room() || self.bytes == 0 {
+                    self.keep(held, bytes);
+                    self.take(index, fetched.pieces, bytes, fetched.next);
+                }
+            }
+            Err(failed) => self.fail(index, error::of_read(stream, &failed)),
+        }
+    }
+
+    /// Waits for the first record behind any partition; whether one came before the deadline.
+    async fn wait(&mut self, deadline: Instant) -> bool {
+        let log = &self.server.context.log;
+        let wait = deadline.saturating_duration_since(Instant::now());
+        let limit = ReadLimit { records_max: 1, bytes_max: 1, wait };
+        let waits: FuturesUnordered<_> = self
+            .outcomes
+            .iter()
+            .enumerate()
+            .filter_map(|(index, outcome)| outcome.as_ref().ok().map(|part| (index, part)))
+            .filter(|(_, part)| part.room() > 0 || part.bytes == 0)
+            .map(|(index, part)| {
+                let (stream, from) = (part.stream.clone(), part.next);
+                async move {
+                    let fetched = log.fetch(&stream, from, limit).await;
+                    (index, stream, fetched)
+                }
+            })
+            .collect();
+        let came = |(_, _, fetched): &(_, _, Result<pluvio_log::Fetched, _>)| {
+            std::future::ready(fetched.as_ref().map_or(true, |fetched| !fetched.is_empty()))
+        };
+        let mut waits = waits.filter(came);
+        let first = self.server.drain.run_until_cancelled(timeout_at(deadline, waits.next()));
+        let first = first.await;
+        drop(waits);
+        match first {
+            Some(Ok(Some((index, _, Ok(fetched))))) => {
+                let bytes = fetched.pieces.iter().map(Bytes::len).sum();
+                self.take(index, fetched.pieces, bytes, fetched.next);
+                true
+            }
+            Some(Ok(Some((index, stream, Err(failed))))) => {
+                self.fail(index, error::of_read(&stream, &failed));
+                true
+            }
+            Some(Ok(None) | Err(_)) | None => false,
+        }
+    }
+
+    fn room(&self) -> usize {
+        self.bytes_max.saturating_sub(self.bytes)
+    }
+
+    fn take(&mut self, index: usize, pieces: Vec<Bytes>, bytes: usize, next: Offset) {
+        if let Some(Ok(part)) = self.outcomes.get_mut(index) {
+            self.bytes += bytes;
+            part.bytes += bytes;
+            part.next = next;
+            part.pieces.extend(pieces);
+        }
+    }
+
+    fn fail(&mut self, index: usize, error: ResponseError) {
+        if let Some(outcome) = self.outcomes.get_mut(index) {
+            *outcome = Err(error);
+        }
+    }
+
+    /// A place in memory for `bytes`, if there is one left.
+    fn hold(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let permits = u32::try_from(bytes.div_ceil(FETCH_PERMIT_BYTES)).ok()?;
+        self.server.budget.clone().try_acquire_many_owned(permits).ok()
+    }
+
+    /// Keeps as much of a place as was used.
+    fn keep(&mut self, held: Option<OwnedSemaphorePermit>, bytes: usize) {
+        let Some(mut held) = held else { return };
+        let used = bytes.div_ceil(FETCH_PERMIT_BYTES).min(held.num_permits());
+        match (held.split(used), &mut self.permit) {
+            (Some(used), Some(permit)) => permit.merge(used),
+            (used, none) => *none = used,
+        }
+    }
+}
+
+impl Part {
+    fn room(&self) -> usize {
+        self.bytes_max.saturating_sub(self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_that_was_never_opened_cannot_be_continued() {
+        let check = |id, epoch| {
+            let request = FetchRequest::default().with_session_id(id).with_session_epoch(epoch);
+            check_session(&request)
+        };
+        assert_eq!(check(0, -1), Ok(()));
+        assert_eq!(check(0, 0), Ok(()));
+        assert_eq!(check(7, 0), Ok(()), "closed, and a new one asked for");
+        assert_eq!(check(7, -1), Ok(()), "closed");
+        assert_eq!(check(7, 1), Err(ResponseError::FetchSessionIdNotFound));
+        assert_eq!(check(0, 1), Err(ResponseError::InvalidFetchSessionEpoch));
+    }
+}

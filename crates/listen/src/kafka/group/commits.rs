@@ -1,0 +1,199 @@
+//! OffsetCommit and OffsetFetch: from the wire to the offsets and back.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        GroupId, OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest,
+        OffsetFetchResponse, TopicName,
+        offset_commit_request::OffsetCommitRequestPartition,
+        offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic},
+        offset_fetch_response::{
+            OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
+            OffsetFetchResponseTopic, OffsetFetchResponseTopics,
+        },
+    },
+    protocol::StrBytes,
+};
+use pluvio_log::StreamName;
+
+use super::{event::Speaker, offsets::Committed};
+use crate::kafka::{
+    limits::OFFSET_METADATA_BYTES_MAX,
+    server::Caller,
+    topics::{EPOCH, PARTITION},
+};
+
+/// Answers `OffsetCommit`. A partition that cannot be is refused by itself; the others are stored
+/// together.
+pub(crate) async fn commit(
+    caller: &Caller<'_>,
+    request: OffsetCommitRequest,
+) -> OffsetCommitResponse {
+    let mut offsets = Vec::new();
+    let mut topics: Vec<OffsetCommitResponseTopic> = Vec::new();
+    for topic in &request.topics {
+        let answered = topic.partitions.iter().map(|wanted| {
+            let read = read(caller, &topic.name, wanted);
+            let code = read.as_ref().map_or_else(ResponseError::code, |_| 0);
+            offsets.extend(read);
+            OffsetCommitResponsePartition::default()
+                .with_partition_index(wanted.partition_index)
+                .with_error_code(code)
+        });
+        let answered = answered.collect();
+        let named = OffsetCommitResponseTopic::default().with_name(topic.name.clone());
+        topics.push(named.with_partitions(answered));
+    }
+    let speaker = Speaker {
+        member: &request.member_id,
+        instance: request.group_instance_id.as_deref(),
+        generation: request.generation_id_or_member_epoch,
+    };
+    let stored = match caller.group(&request.group_id) {
+        Ok(group) => caller.server.groups.commit(&group, speaker, offsets).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = stored {
+        let partitions = topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+        for partition in partitions.filter(|partition| partition.error_code == 0) {
+            partition.error_code = error.code();
+        }
+    }
+    OffsetCommitResponse::default().with_topics(topics)
+}
+
+fn read(
+    caller: &Caller<'_>,
+    name: &str,
+    wanted: &OffsetCommitRequestPartition,
+) -> Result<(StreamName, Committed), ResponseError> {
+    let topic = caller.partition(name, wanted.partition_index)?;
+    let metadata = wanted.committed_metadata.as_deref().unwrap_or_default();
+    if metadata.len() > OFFSET_METADATA_BYTES_MAX {
+        return Err(ResponseError::OffsetMetadataTooLarge);
+    }
+    let committed = Committed {
+        offset: wanted.committed_offset,
+        epoch: wanted.committed_leader_epoch,
+        at: Timestamp::now().as_millisecond(),
+        log_id: topic.extent.log_id,
+        metadata: Arc::from(metadata),
+    };
+    Ok((topic.stream, committed))
+}
+
+/// What a partition of `OffsetFetch` is answered with.
+struct Found {
+    partition: i32,
+    offset: i64,
+    epoch: i32,
+    metadata: StrBytes,
+    error: i16,
+}
+
+type Topics = Vec<(TopicName, Vec<Found>)>;
+
+/// Answers `OffsetFetch`.
+pub(crate) fn fetch(caller: &Caller<'_>, request: OffsetFetchRequest) -> OffsetFetchResponse {
+    if caller.version >= 8 {
+        let groups = request.groups.into_iter().map(|group| {
+            let topics = group
+                .topics
+                .map(|topics| topics.into_iter().map(|t| (t.name, t.partition_indexes)).collect());
+            let found = found(caller, &group.group_id, topics);
+            of_group(group.group_id, found)
+        });
+        return OffsetFetchResponse::default().with_groups(groups.collect());
+    }
+    let topics = request
+        .topics
+        .map(|topics| topics.into_iter().map(|t| (t.name, t.partition_indexes)).collect());
+    match found(caller, &request.group_id, topics) {
+        Err(error) => OffsetFetchResponse::default().with_error_code(error.code()),
+        Ok(topics) => {
+            let topics = topics.into_iter().map(|(name, found)| {
+                let partitions = found.into_iter().map(|found| {
+                    OffsetFetchResponsePartition::default()
+                        .with_partition_index(found.partition)
+                        .with_committed_offset(found.offset)
+                        .with_committed_leader_epoch(found.epoch)
+                        .with_metadata(Some(found.metadata))
+                        .with_error_code(found.error)
+                });
+                let partitions = partitions.collect();
+                OffsetFetchResponseTopic::default().with_name(name).with_partitions(partitions)
+            });
+            OffsetFetchResponse::default().with_topics(topics.collect())
+        }
+    }
+}
+
+fn of_group(id: GroupId, found: Result<Topics, ResponseError>) -> OffsetFetchResponseGroup {
+    let group = OffsetFetchResponseGroup::default().with_group_id(id);
+    match found {
+        Err(error) => group.with_error_code(error.code()),
+        Ok(topics) => {
+            let topics = topics.into_iter().map(|(name, found)| {
+                let partitions = found.into_iter().map(|found| {
+                    OffsetFetchResponsePartitions::default()
+                        .with_partition_index(found.partition)
+                        .with_committed_offset(found.offset)
+                        .with_committed_leader_epoch(found.epoch)
+                        .with_metadata(Some(found.metadata))
+                        .with_error_code(found.error)
+                });
+                let partitions = partitions.collect();
+                OffsetFetchResponseTopics::default().with_name(name).with_partitions(partitions)
+            });
+            group.with_topics(topics.collect())
+        }
+    }
+}
+
+/// A group's offsets in `topics`; in all that it has some in, if not told.
+fn found(
+    caller: &Caller<'_>,
+    group: &str,
+    topics: Option<Vec<(TopicName, Vec<i32>)>>,
+) -> Result<Topics, ResponseError> {
+    let offsets = caller.server.groups.offsets(&caller.group(group)?);
+    let topics = topics.unwrap_or_else(|| {
+        let names = offsets.keys().filter(|stream| caller.topic(stream.as_str()).is_ok());
+        let named = |stream: &StreamName| {
+            (TopicName(StrBytes::from(stream.as_str().to_owned())), vec![PARTITION])
+        };
+        names.map(named).collect()
+    });
+    let answered = topics.into_iter().map(|(name, partitions)| {
+        let found = partitions.into_iter().map(|at| found_one(caller, &offsets, &name, at));
+        let found = found.collect();
+        (name, found)
+    });
+    Ok(answered.collect())
+}
+
+fn found_one(
+    caller: &Caller<'_>,
+    offsets: &BTreeMap<StreamName, Committed>,
+    name: &str,
+    partition: i32,
+) -> Found {
+    let none = Found { partition, offset: -1, epoch: -1, metadata: StrBytes::default(), error: 0 };
+    match caller.partition(name, partition) {
+        // Nothing can be committed there, and "no offset" is the answer that every client knows.
+        Err(ResponseError::UnknownTopicOrPartition) => none,
+        Err(error) => Found { error: error.code(), ..none },
+        Ok(topic) => match offsets.get(&topic.stream) {
+            Some(committed) if committed.log_id == topic.extent.log_id => Found {
+                offset: committed.offset,
+                epoch: committed.epoch.min(EPOCH),
+                metadata: StrBytes::from(committed.metadata.to_string()),
+                ..none
+            },
+            _ => none,
+        },
+    }
+}

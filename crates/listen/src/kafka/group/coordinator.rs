@@ -1,0 +1,393 @@
+//! The edge of the groups: the lock, the clock, the timer, the log.
+//!
+//! All groups are behind one lock, which is never held across an await: a group's work is small, and
+//! members are few. It refuses to wake up while no group has a member.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    convert::Infallible,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use kafka_protocol::ResponseError;
+use metrics::gauge;
+use pluvio_log::{Entry, Log as _, LogHandle, ReadError, StreamName, Table};
+use tokio::{
+    sync::{Notify, oneshot},
+    time::{Instant, timeout_at},
+};
+use tracing::warn;
+
+use super::{
+    event::{Action, Join, Joined, NotJoined, Speaker, Synced, Ticket, Time},
+    offsets::{Committed, GroupName, key, parse},
+    state::Group,
+};
+use crate::kafka::{
+    error,
+    limits::{GROUPS_MAX, OFFSET_REFRESH, OFFSETS_GRACE, OFFSETS_RETENTION},
+    meter,
+};
+
+/// All groups of one listener.
+pub(crate) struct Coordinator {
+    log: LogHandle,
+    epoch: Instant,
+    started: Timestamp,
+    /// Rung when something may be due earlier than thought.
+    bell: Notify,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    slots: BTreeMap<GroupName, Slot>,
+    waiting: HashMap<Ticket, Waiter>,
+    tickets: u64,
+    /// When forgotten offsets were last looked for.
+    swept: Time,
+}
+
+/// A group with its offsets.
+#[derive(Default)]
+pub(super) struct Slot {
+    pub(super) group: Group,
+    offsets: BTreeMap<StreamName, Committed>,
+    /// Held while offsets are stored, so that memory and log agree on which came last.
+    order: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// Whom an answer goes to.
+enum Waiter {
+    Join(oneshot::Sender<Result<Joined, NotJoined>>),
+    Sync(oneshot::Sender<Result<Synced, ResponseError>>),
+}
+
+/// Tells the group when nobody waits for a ticket any more.
+struct Waiting<'a> {
+    coordinator: &'a Coordinator,
+    group: &'a GroupName,
+    ticket: Ticket,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let now = self.coordinator.now();
+        let mut inner = self.coordinator.lock();
+        if inner.waiting.remove(&self.ticket).is_some()
+            && let Some(slot) = inner.slots.get_mut(self.group)
+        {
+            slot.group.abandon(self.ticket, now);
+            self.coordinator.bell.notify_one();
+        }
+    }
+}
+
+impl Coordinator {
+    /// Reads what was committed.
+    pub(crate) async fn load(log: LogHandle) -> Result<Self, ReadError> {
+        let mut slots: BTreeMap<GroupName, Slot> = BTreeMap::new();
+        for (key, value) in log.entries(Table::Offsets).await? {
+            if let (Some((group, stream)), Some(committed)) =
+                (parse(&key), Committed::decode(&value))
+            {
+                slots.entry(group).or_default().offsets.insert(stream, committed);
+            }
+        }
+        gauge!(meter::GROUPS).set(slots.len() as f64);
+        Ok(Self {
+            log,
+            epoch: Instant::now(),
+            started: Timestamp::now(),
+            bell: Notify::new(),
+            inner: Mutex::new(Inner { slots, ..Inner::default() }),
+        })
+    }
+
+    /// Lets time pass for the groups. Never ends.
+    pub(crate) async fn run(&self) -> Infallible {
+        loop {
+            let due = self.lock().slots.values().filter_map(|slot| slot.group.due()).min();
+            match due {
+                None => self.bell.notified().await,
+                Some(due) => {
+                    let rung = timeout_at(self.epoch + due, self.bell.notified()).await;
+                    if rung.is_err() {
+                        self.tick();
+                    }
+                }
+            }
+        }
+    }
+
+    fn tick(&self) {
+        let now = self.now();
+        let mut inner = self.lock();
+        let is_due = |slot: &Slot| slot.group.due().is_some_and(|due| due <= now);
+        let due = inner.slots.iter().filter(|(_, slot)| is_due(slot));
+        let due: Vec<GroupName> = due.map(|(name, _)| name.clone()).collect();
+        for name in due {
+            inner.change(&name, |group| group.tick(now));
+        }
+    }
+
+    pub(super) async fn join(&self, name: &GroupName, join: Join) -> Result<Joined, NotJoined> {
+        let member = join.member.clone();
+        let (sender, receiver) = oneshot::channel();
+        let now = self.now();
+        let ticket = {
+            let mut inner = self.lock();
+            if !inner.slots.contains_key(name) && inner.slots.len() >= GROUPS_MAX {
+                warn!(group = %name.id, groups_max = GROUPS_MAX, "refused one group more");
+                return Err(NotJoined { error: ResponseError::GroupMaxSizeReached, member });
+            }
+            let ticket = inner.ticket(Waiter::Join(sender));
+            inner.change(name, |group| group.join(join, ticket, now));
+            ticket
+        };
+        self.bell.notify_one();
+        let _waiting = Waiting { coordinator: self, group: name, ticket };
+        let error = ResponseError::CoordinatorNotAvailable;
+        receiver.await.unwrap_or(Err(NotJoined { error, member }))
+    }
+
+    pub(super) async fn sync(
+        &self,
+        name: &GroupName,
+        sync: impl FnOnce(&mut Group, Ticket, Time),
+    ) -> Result<Synced, ResponseError> {
+        let (sender, receiver) = oneshot::channel();
+        let now = self.now();
+        let ticket = {
+            let mut inner = self.lock();
+            if !inner.slots.contains_key(name) {
+                return Err(ResponseError::UnknownMemberId);
+            }
+            let ticket = inner.ticket(Waiter::Sync(sender));
+            inner.change(name, |group| sync(group, ticket, now));
+            ticket
+        };
+        self.bell.notify_one();
+        let _waiting = Waiting { coordinator: self, group: name, ticket };
+        receiver.await.unwrap_or(Err(ResponseError::CoordinatorNotAvailable))
+    }
+
+    /// Tells a group something that is answered at once; `None` where there is no such group.
+    pub(super) fn tell<T>(
+        &self,
+        name: &GroupName,
+        event: impl FnOnce(&mut Group, Time) -> T,
+    ) -> Option<T> {
+        let now = self.now();
+        let mut inner = self.lock();
+        if !inner.slots.contains_key(name) {
+            return None;
+        }
+        let told = inner.change(name, |group| event(group, now));
+        self.bell.notify_one();
+        Some(told)
+    }
+
+    /// Stores offsets, if the speaker may; durable on return.
+    pub(super) async fn commit(
+        &self,
+        name: &GroupName,
+        speaker: Speaker<'_>,
+        offsets: Vec<(StreamName, Committed)>,
+    ) -> Result<(), ResponseError> {
+        let order = self.admit(name, speaker)?;
+        self.sweep().await;
+        let stored = {
+            let _order = order.lock().await;
+            self.store(name, offsets).await
+        };
+        drop(order);
+        self.lock().drop_if_unused(name);
+        stored
+    }
+
+    async fn store(
+        &self,
+        name: &GroupName,
+        offsets: Vec<(StreamName, Committed)>,
+    ) -> Result<(), ResponseError> {
+        let changed = self.changed(name, offsets);
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let entry = |(stream, committed): &(StreamName, Committed)| Entry {
+            key: key(name, stream),
+            value: Some(committed.encode()),
+        };
+        let entries = changed.iter().map(entry).collect();
+        let stored = self.log.put(Table::Offsets, entries).await;
+        stored.map_err(|failed| error::of_commit(&failed))?;
+        let mut inner = self.lock();
+        inner.slots.entry(name.clone()).or_default().offsets.extend(changed);
+        gauge!(meter::GROUPS).set(inner.slots.len() as f64);
+        Ok(())
+    }
+
+    fn admit(
+        &self,
+        name: &GroupName,
+        speaker: Speaker<'_>,
+    ) -> Result<Arc<tokio::sync::Mutex<()>>, ResponseError> {
+        let now = self.now();
+        let mut inner = self.lock();
+        let is_full = inner.slots.len() >= GROUPS_MAX;
+        match inner.slots.get_mut(name) {
+            Some(slot) => {
+                slot.group.check_commit(speaker, now)?;
+                Ok(Arc::clone(&slot.order))
+            }
+            None if speaker.generation >= 0 => Err(ResponseError::IllegalGeneration),
+            None if is_full => Err(ResponseError::GroupMaxSizeReached),
+            None => Ok(Arc::clone(&inner.slots.entry(name.clone()).or_default().order)),
+        }
+    }
+
+    /// Those that say something new, or nothing new after a long time.
+    fn changed(
+        &self,
+        name: &GroupName,
+        mut offsets: Vec<(StreamName, Committed)>,
+    ) -> Vec<(StreamName, Committed)> {
+        let inner = self.lock();
+        let refresh = milliseconds(OFFSET_REFRESH);
+        offsets.retain(|(stream, new)| {
+            let old = inner.slots.get(name).and_then(|slot| slot.offsets.get(stream));
+            old.is_none_or(|old| !old.is_same(new) || new.at - old.at >= refresh)
+        });
+        offsets
+    }
+
+    /// A group's offsets that are not forgotten.
+    pub(super) fn offsets(&self, name: &GroupName) -> BTreeMap<StreamName, Committed> {
+        let inner = self.lock();
+        let Some(slot) = inner.slots.get(name) else { return BTreeMap::new() };
+        let is_kept = |committed: &Committed| !self.is_forgotten(slot, committed);
+        slot.offsets
+            .iter()
+            .filter(|(_, committed)| is_kept(committed))
+            .map(|(stream, committed)| (stream.clone(), committed.clone()))
+            .collect()
+    }
+
+    /// Gives all groups of a space to `show`, those left out that are forgotten but not yet deleted.
+    pub(super) fn list<T>(&self, space: &str, show: impl Fn(&str, &Group) -> T) -> Vec<T> {
+        let inner = self.lock();
+        let is_there = |slot: &&Slot| {
+            !slot.group.is_idle() || slot.offsets.values().any(|o| !self.is_forgotten(slot, o))
+        };
+        let mine = inner.slots.iter().filter(|(name, _)| &*name.space == space);
+        let there = mine.filter(|(_, slot)| is_there(slot));
+        there.map(|(name, slot)| show(&name.id, &slot.group)).collect()
+    }
+
+    /// Deletes what is forgotten, at most once an hour.
+    async fn sweep(&self) {
+        let forgotten: Vec<(GroupName, StreamName)> = {
+            let now = self.now();
+            let mut inner = self.lock();
+            if now.saturating_sub(inner.swept) < OFFSETS_GRACE {
+                return;
+            }
+            inner.swept = now;
+            let slots = inner.slots.iter();
+            let forgotten = slots.flat_map(|(name, slot)| {
+                let offsets = slot.offsets.iter().filter(|(_, o)| self.is_forgotten(slot, o));
+                offsets.map(|(stream, _)| (name.clone(), stream.clone()))
+            });
+            forgotten.collect()
+        };
+        if forgotten.is_empty() {
+            return;
+        }
+        let delete = |(name, stream): &(GroupName, StreamName)| Entry {
+            key: key(name, stream),
+            value: None,
+        };
+        let entries = forgotten.iter().map(delete).collect();
+        if let Err(failed) = self.log.put(Table::Offsets, entries).await {
+            let _told = error::of_commit(&failed);
+            return;
+        }
+        let mut inner = self.lock();
+        for (name, stream) in forgotten {
+            if let Some(slot) = inner.slots.get_mut(&name) {
+                slot.offsets.remove(&stream);
+            }
+            inner.drop_if_unused(&name);
+        }
+    }
+
+    fn is_forgotten(&self, slot: &Slot, committed: &Committed) -> bool {
+        if !slot.group.is_idle() {
+            return false;
+        }
+        let started = self.started.as_millisecond();
+        let emptied = match slot.group.emptied() {
+            Some(at) => started + milliseconds(at),
+            None => started - milliseconds(OFFSETS_RETENTION) + milliseconds(OFFSETS_GRACE),
+        };
+        let used = committed.at.max(emptied);
+        started + milliseconds(self.now()) - used > milliseconds(OFFSETS_RETENTION)
+    }
+
+    fn now(&self) -> Time {
+        self.epoch.elapsed()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn ticket(&mut self, waiter: Waiter) -> Ticket {
+        self.tickets += 1;
+        let ticket = Ticket(self.tickets);
+        self.waiting.insert(ticket, waiter);
+        ticket
+    }
+
+    /// Changes a group and gives out the answers that are due.
+    fn change<T>(&mut self, name: &GroupName, event: impl FnOnce(&mut Group) -> T) -> T {
+        let slot = self.slots.entry(name.clone()).or_default();
+        let result = event(&mut slot.group);
+        for action in slot.group.take_actions() {
+            // Nobody there to take it: the connection is gone, and so is its ticket.
+            match action {
+                Action::Join(ticket, answer) => {
+                    if let Some(Waiter::Join(sender)) = self.waiting.remove(&ticket) {
+                        let _ = sender.send(answer);
+                    }
+                }
+                Action::Sync(ticket, answer) => {
+                    if let Some(Waiter::Sync(sender)) = self.waiting.remove(&ticket) {
+                        let _ = sender.send(answer);
+                    }
+                }
+            }
+        }
+        self.drop_if_unused(name);
+        gauge!(meter::GROUPS).set(self.slots.len() as f64);
+        result
+    }
+
+    fn drop_if_unused(&mut self, name: &GroupName) {
+        let is_unused = |slot: &Slot| {
+            slot.group.is_idle() && slot.offsets.is_empty() && Arc::strong_count(&slot.order) == 1
+        };
+        if self.slots.get(name).is_some_and(is_unused) {
+            self.slots.remove(name);
+        }
+    }
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
+}

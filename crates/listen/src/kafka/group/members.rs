@@ -1,0 +1,209 @@
+//! JoinGroup, SyncGroup, Heartbeat and LeaveGroup: from the wire to the group and back.
+//!
+//! What is kept is copied out of the request: a name of ten bytes must not hold on to a frame of a
+//! megabyte.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse,
+        LeaveGroupRequest, LeaveGroupResponse, SyncGroupRequest, SyncGroupResponse,
+        join_group_response::JoinGroupResponseMember, leave_group_request::MemberIdentity,
+        leave_group_response::MemberResponse,
+    },
+    protocol::StrBytes,
+};
+use uuid::Uuid;
+
+use super::{
+    event::{Join, Joined, Name, NotJoined, Speaker},
+    offsets::GroupName,
+};
+use crate::kafka::{
+    limits::{
+        MEMBER_BYTES_MAX, NAME_BYTES_MAX, REBALANCE_TIMEOUT_MAX, SESSION_TIMEOUT_MAX,
+        SESSION_TIMEOUT_MIN,
+    },
+    server::Caller,
+};
+
+impl Caller<'_> {
+    /// The group called `id` in the caller's space.
+    pub(super) fn group(&self, id: &str) -> Result<GroupName, ResponseError> {
+        if id.is_empty() || id.len() > NAME_BYTES_MAX {
+            return Err(ResponseError::InvalidGroupId);
+        }
+        Ok(GroupName { space: self.space().into(), id: id.into() })
+    }
+
+    /// Whose groups the caller uses; see the module's documentation.
+    pub(super) fn space(&self) -> &str {
+        if self.principal.sees_everything() { "" } else { &self.principal.name }
+    }
+}
+
+/// Answers `JoinGroup`.
+pub(crate) async fn join(caller: &Caller<'_>, request: JoinGroupRequest) -> JoinGroupResponse {
+    let member: Name = (*request.member_id).into();
+    let refused = |error| NotJoined { error, member: member.clone() };
+    let answered = match (caller.group(&request.group_id), read_join(caller, &request)) {
+        (Ok(group), Ok(join)) => {
+            let joining = caller.server.groups.join(&group, join);
+            let joined = caller.server.drain.run_until_cancelled(joining).await;
+            joined.unwrap_or_else(|| Err(refused(ResponseError::CoordinatorNotAvailable)))
+        }
+        (Err(error), _) | (_, Err(error)) => Err(refused(error)),
+    };
+    match answered {
+        Ok(joined) => shown(joined),
+        Err(NotJoined { error, member }) => JoinGroupResponse::default()
+            .with_error_code(error.code())
+            .with_generation_id(-1)
+            // Before version 7 a name cannot be null.
+            .with_protocol_name((caller.version < 7).then(StrBytes::default))
+            .with_member_id(text(&member)),
+    }
+}
+
+fn read_join(caller: &Caller<'_>, request: &JoinGroupRequest) -> Result<Join, ResponseError> {
+    let session_timeout = period(request.session_timeout_ms);
+    if !(SESSION_TIMEOUT_MIN..=SESSION_TIMEOUT_MAX).contains(&session_timeout) {
+        return Err(ResponseError::InvalidSessionTimeout);
+    }
+    // Version 0 has one time-out for both.
+    let rebalance_timeout = match caller.version {
+        0 => session_timeout,
+        _ => period(request.rebalance_timeout_ms).min(REBALANCE_TIMEOUT_MAX),
+    };
+    let said: usize = request.protocols.iter().map(|p| p.metadata.len()).sum();
+    let instance = request.group_instance_id.as_deref();
+    let names = request.protocols.iter().map(|protocol| &*protocol.name);
+    let mut names = names.chain([&*request.member_id, &*request.protocol_type]).chain(instance);
+    if said > MEMBER_BYTES_MAX || names.any(|name| name.len() > NAME_BYTES_MAX) {
+        return Err(ResponseError::InvalidRequest);
+    }
+    let protocols = request.protocols.iter().map(|protocol| {
+        let name: Name = (*protocol.name).into();
+        (name, Bytes::copy_from_slice(&protocol.metadata))
+    });
+    let client: String = caller.client.chars().take(60).collect();
+    let prefix = instance.unwrap_or(&client);
+    Ok(Join {
+        member: (*request.member_id).into(),
+        fresh: format!("{prefix}-{}", Uuid::new_v4()).into(),
+        instance: instance.map(Arc::from),
+        host: format!("/{}", caller.peer.ip().to_canonical()),
+        session_timeout,
+        rebalance_timeout,
+        protocol_type: (*request.protocol_type).into(),
+        protocols: protocols.collect(),
+        must_return: caller.version >= 4,
+        can_skip: caller.version >= 9,
+        client,
+    })
+}
+
+fn shown(joined: Joined) -> JoinGroupResponse {
+    let members = joined.members.into_iter().map(|(name, instance, metadata)| {
+        JoinGroupResponseMember::default()
+            .with_member_id(text(&name))
+            .with_group_instance_id(instance.as_ref().map(text))
+            .with_metadata(metadata)
+    });
+    JoinGroupResponse::default()
+        .with_generation_id(joined.generation)
+        .with_protocol_type(Some(text(&joined.protocol_type)))
+        .with_protocol_name(Some(text(&joined.protocol)))
+        .with_leader(text(&joined.leader))
+        .with_skip_assignment(joined.skip_assignment)
+        .with_member_id(text(&joined.member))
+        .with_members(members.collect())
+}
+
+/// Answers `SyncGroup`.
+pub(crate) async fn sync(caller: &Caller<'_>, request: SyncGroupRequest) -> SyncGroupResponse {
+    let failed = |error: ResponseError| SyncGroupResponse::default().with_error_code(error.code());
+    let group = match caller.group(&request.group_id) {
+        Ok(group) => group,
+        Err(error) => return failed(error),
+    };
+    if request.assignments.iter().any(|a| a.assignment.len() > MEMBER_BYTES_MAX) {
+        return failed(ResponseError::InvalidRequest);
+    }
+    let assignments = request.assignments.iter().map(|assigned| {
+        let name: Name = (*assigned.member_id).into();
+        (name, Bytes::copy_from_slice(&assigned.assignment))
+    });
+    let assignments = assignments.collect();
+    let speaker = Speaker {
+        member: &request.member_id,
+        instance: request.group_instance_id.as_deref(),
+        generation: request.generation_id,
+    };
+    let protocol = (request.protocol_type.as_deref(), request.protocol_name.as_deref());
+    let synced = caller.server.groups.sync(&group, |group, ticket, now| {
+        group.sync(speaker, protocol, assignments, ticket, now);
+    });
+    let synced = caller.server.drain.run_until_cancelled(synced).await;
+    match synced.unwrap_or(Err(ResponseError::CoordinatorNotAvailable)) {
+        Ok(synced) => SyncGroupResponse::default()
+            .with_protocol_type(Some(text(&synced.protocol_type)))
+            .with_protocol_name(Some(text(&synced.protocol)))
+            .with_assignment(synced.assignment),
+        Err(error) => failed(error),
+    }
+}
+
+/// Answers `Heartbeat`.
+pub(crate) fn heartbeat(caller: &Caller<'_>, request: &HeartbeatRequest) -> HeartbeatResponse {
+    let speaker = Speaker {
+        member: &request.member_id,
+        instance: request.group_instance_id.as_deref(),
+        generation: request.generation_id,
+    };
+    let beat = caller.group(&request.group_id).and_then(|group| {
+        let told = caller.server.groups.tell(&group, |group, now| group.heartbeat(speaker, now));
+        told.unwrap_or(Err(ResponseError::UnknownMemberId))
+    });
+    HeartbeatResponse::default().with_error_code(code(beat))
+}
+
+/// Answers `LeaveGroup`.
+pub(crate) fn leave(caller: &Caller<'_>, request: LeaveGroupRequest) -> LeaveGroupResponse {
+    let group = match caller.group(&request.group_id) {
+        Ok(group) => group,
+        Err(error) => return LeaveGroupResponse::default().with_error_code(error.code()),
+    };
+    let left = |member: &str, instance: Option<&str>| {
+        let told =
+            caller.server.groups.tell(&group, |group, now| group.leave(member, instance, now));
+        code(told.unwrap_or(Err(ResponseError::UnknownMemberId)))
+    };
+    if caller.version < 3 {
+        return LeaveGroupResponse::default().with_error_code(left(&request.member_id, None));
+    }
+    let answered = |gone: MemberIdentity| {
+        let error = left(&gone.member_id, gone.group_instance_id.as_deref());
+        MemberResponse::default()
+            .with_member_id(gone.member_id)
+            .with_group_instance_id(gone.group_instance_id)
+            .with_error_code(error)
+    };
+    let members = request.members.into_iter().map(answered).collect();
+    LeaveGroupResponse::default().with_members(members)
+}
+
+pub(super) fn text(name: &Name) -> StrBytes {
+    StrBytes::from(name.to_string())
+}
+
+fn code(result: Result<(), ResponseError>) -> i16 {
+    result.map_or_else(|error| error.code(), |()| 0)
+}
+
+fn period(milliseconds: i32) -> Duration {
+    Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0))
+}

@@ -1,0 +1,35 @@
+//! Consumer groups: who reads what, and how far they came.
+//!
+//! ```text
+//!   request ─▶ handle ─▶ Coordinator ── events, now ──▶ state::Group     pure
+//!                            │ ▲                            │
+//!                 Table::Offsets │                       actions: answer this ticket …
+//!                            ▼ └──── one timer for all groups, and none while no one is a member
+//!                          offsets
+//! ```
+//!
+//! The classic protocol: members join, one of them (the leader) assigns, all sync, each beats its
+//! heart. With one partition a stream, a group reads each stream with one of its members while the
+//! others stand by.
+//!
+//! **Whose groups are whose.** A group's name says nothing about who may use it, so names are kept
+//! apart: principals that see everything share one space of names (what an operator's tool shows is
+//! what the operator's consumers use); every other principal has a space of its own, in which it can
+//! neither see nor disturb anybody else's groups.
+//!
+//! Offsets are durable before a commit is answered. They are kept per stream *and incarnation of the
+//! stream*: an offset of a log that was wiped is no offset of its successor.
+
+mod commits;
+mod coordinator;
+mod event;
+mod members;
+mod offsets;
+mod state;
+mod tools;
+mod vote;
+
+pub(super) use commits::{commit, fetch};
+pub(super) use coordinator::Coordinator;
+pub(super) use members::{heartbeat, join, leave, sync};
+pub(super) use tools::{describe, find_coordinator, list};

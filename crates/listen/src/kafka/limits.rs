@@ -1,0 +1,93 @@
+//! Limits that protect the process, with their reasons. But for the count of connections none is
+//! configurable: an operator who needs another one has found a defect.
+
+use std::time::Duration;
+
+/// Largest request in bytes, without its length. A consumer's requests have some hundred bytes, a
+/// group leader's assignment some thousand; but a producer that comes here by mistake sends batches
+/// of up to 1 MiB (Java's and librdkafka's default), and is to be told that nothing is produced here
+/// rather than to be cut off.
+pub(super) const FRAME_BYTES_MAX: usize = (1 << 20) + (64 << 10);
+
+/// The same before a client has said who it is: SCRAM needs some hundred bytes.
+pub(super) const FRAME_BYTES_MAX_UNAUTHENTICATED: usize = 16 << 10;
+
+/// Most elements of all lists of one request together. A consumer names each topic once; without a
+/// limit, a list of empty names would cost thirty times its bytes in memory.
+pub(super) const REQUEST_ITEMS_MAX: usize = 20_000;
+
+/// Most bytes of record batches in one answer to a fetch. Clients ask for up to 50 MiB; eight keep
+/// a link busy, and a client asks again at once.
+pub(super) const FETCH_BYTES_MAX: usize = 8 << 20;
+
+/// Most bytes of record batches in all answers that are being sent. When they are used up, an answer
+/// carries a single batch: nobody waits for another reader.
+pub(super) const FETCH_BYTES_MAX_TOTAL: usize = 128 << 20;
+
+/// The unit in which [`FETCH_BYTES_MAX_TOTAL`] is given out.
+pub(super) const FETCH_PERMIT_BYTES: usize = 4 << 10;
+
+/// Most groups of all principals: each costs memory as long as it has members or offsets.
+pub(super) const GROUPS_MAX: usize = 1000;
+
+/// Most members of one group, promised ones included: with one partition a stream, more than a few
+/// stand idle.
+pub(super) const GROUP_MEMBERS_MAX: usize = 100;
+
+/// Longest name of a group, a member, an instance or a protocol, in bytes.
+pub(super) const NAME_BYTES_MAX: usize = 255;
+
+/// Most bytes of what a member says of itself (its subscription, by protocol), and of what the
+/// leader assigns to one member.
+pub(super) const MEMBER_BYTES_MAX: usize = 64 << 10;
+
+/// Longest text that is kept with an offset, in bytes; Kafka's default.
+pub(super) const OFFSET_METADATA_BYTES_MAX: usize = 4096;
+
+/// A group's offsets are forgotten when nobody has used them for this long; Kafka's default.
+pub(super) const OFFSETS_RETENTION: Duration = Duration::from_secs(7 * 86_400);
+
+/// After a start, a group gets at least this long to come back before its offsets are forgotten.
+pub(super) const OFFSETS_GRACE: Duration = Duration::from_secs(3600);
+
+/// An offset that is committed again unchanged is written again after this: more often would be a
+/// write each five seconds from every idle consumer, less often it would look unused.
+pub(super) const OFFSET_REFRESH: Duration = Duration::from_secs(3600);
+
+/// Bounds of a member's session time-out. Kafka's lower bound is 6 s; below one second a pause of
+/// the machine looks like a death.
+pub(super) const SESSION_TIMEOUT_MIN: Duration = Duration::from_secs(1);
+/// See [`SESSION_TIMEOUT_MIN`]; Kafka's default.
+pub(super) const SESSION_TIMEOUT_MAX: Duration = Duration::from_secs(30 * 60);
+/// Longest time that a rebalance may take: longer than any client's default (5 min).
+pub(super) const REBALANCE_TIMEOUT_MAX: Duration = Duration::from_secs(30 * 60);
+
+/// A denied login is told after this, as Kafka does: clients try again at once and without end, and
+/// whoever guesses passwords should not do so as fast as the network allows.
+pub(super) const DENIED_PAUSE: Duration = Duration::from_millis(100);
+
+/// Limits of time. Tests shorten them; they are no configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// A TLS handshake, a request that has begun, and authentication where it is needed must each be
+    /// complete within this. Default 30 s.
+    pub begun: Duration,
+    /// A client that asks for nothing for this long is closed, as Kafka does. Default 10 min.
+    pub idle: Duration,
+    /// A reader that takes no byte for this long is dropped. Default 30 s.
+    pub stall: Duration,
+    /// After a drain began, answers that are not taken within this are cut. Default 4 s: the
+    /// supervisor waits 5 s in all.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            begun: Duration::from_secs(30),
+            idle: Duration::from_secs(600),
+            stall: Duration::from_secs(30),
+            drain: Duration::from_secs(4),
+        }
+    }
+}

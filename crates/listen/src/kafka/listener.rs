@@ -1,0 +1,141 @@
+//! The bound port: accept, limit, watch over the connections, drain.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener as StdListener},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use pluvio_log::ReadError;
+use pluvio_runtime::Listener;
+use tokio::{
+    net::TcpListener,
+    time::{Instant, MissedTickBehavior, interval, sleep},
+};
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::{
+    Limits, config::Advertised, connection::Host, group::Coordinator, meter, server::Server,
+};
+use crate::{Context, connections::Connections};
+
+/// The Kafka listener, bound to its port.
+pub struct KafkaListener {
+    listener: StdListener,
+    local: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    context: Context,
+    settings: Settings,
+    limits: Limits,
+}
+
+/// The configuration, resolved.
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) advertised: Option<Advertised>,
+    pub(super) connections_max: usize,
+}
+
+/// The port cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The bound socket cannot be used any more.
+    #[error("failed to take over the socket of {local}")]
+    Socket {
+        /// Where it listens.
+        local: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// What groups committed cannot be read; without it they would begin anew.
+    #[error("failed to read the offsets of kafka groups")]
+    Offsets(#[source] ReadError),
+}
+
+/// Pause after a failed accept: most often the process is out of file descriptors, and asking again
+/// at once would only burn a core.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+impl KafkaListener {
+    pub(super) fn new(
+        listener: StdListener,
+        local: SocketAddr,
+        tls: Option<ServerConfig>,
+        context: Context,
+        settings: Settings,
+    ) -> Self {
+        let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
+        Self { listener, local, tls, context, settings, limits: Limits::default() }
+    }
+
+    /// Where it listens: with port 0 in the configuration, the port that the system chose.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Shortens the limits of time, for tests; see [`Limits`].
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    async fn host(&self, drain: CancellationToken) -> Result<Arc<Host>, ServeError> {
+        let groups = Coordinator::load(self.context.log.clone()).await;
+        let groups = groups.map_err(ServeError::Offsets)?;
+        let advertised = self.settings.advertised.clone();
+        let server = Server::new(self.context.clone(), advertised, self.limits, groups, drain);
+        Ok(Arc::new(Host { server, tls: self.tls.clone(), epoch: Instant::now() }))
+    }
+}
+
+impl Listener for KafkaListener {
+    type Error = ServeError;
+
+    async fn serve(&mut self, drain: CancellationToken) -> Result<(), ServeError> {
+        let failed = |source| ServeError::Socket { local: self.local, source };
+        meter::describe();
+        let listener = self.listener.try_clone().and_then(TcpListener::from_std).map_err(failed)?;
+        let host = self.host(drain.clone()).await?;
+        let mut connections =
+            Connections::new(host.epoch, self.limits.stall, meter::CONNECTION_METERS);
+        let mut sweep = interval((self.limits.stall / 4).max(Duration::from_millis(10)));
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut groups = pin!(host.server.groups.run());
+        loop {
+            tokio::select! {
+                () = drain.cancelled() => break,
+                accepted = listener.accept() => match accepted {
+                    // One more than the limit: there is no answer before a request, and no request
+                    // that is worth a place.
+                    Ok(_) if connections.len() >= self.settings.connections_max => {
+                        warn!(connections = connections.len(), "refused one connection more");
+                    }
+                    Ok((stream, peer)) => {
+                        let host = Arc::clone(&host);
+                        connections.spawn(|pending| async move {
+                            host.serve(stream, peer, pending).await;
+                        });
+                    }
+                    Err(error) => {
+                        warn!(%error, "failed to accept a connection");
+                        sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+                () = connections.ended() => {}
+                _ = sweep.tick(), if !connections.is_empty() => connections.drop_stalled(),
+                never = &mut groups => match never {},
+            }
+        }
+        drop(listener);
+        if !connections.drain(self.limits.drain).await {
+            warn!(connections = connections.len(), "closed connections that took nothing any more");
+        }
+        Ok(())
+    }
+}

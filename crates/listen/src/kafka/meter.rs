@@ -1,0 +1,44 @@
+//! The names of this listener's metrics, and what they mean.
+
+use metrics::{Unit, describe_counter, describe_gauge};
+
+use crate::connections::Meters;
+
+/// Requests by `api`.
+pub(super) const REQUESTS: &str = "pluvio_kafka_requests_total";
+/// Bytes written to clients, framing included, encryption not.
+pub(super) const SENT_BYTES: &str = "pluvio_kafka_sent_bytes_total";
+/// Fetches that had to wait for a record.
+pub(super) const FETCH_WAITS: &str = "pluvio_kafka_fetch_waits_total";
+/// Connections that this side closed, by `reason`.
+pub(super) const HANGUPS: &str = "pluvio_kafka_hangups_total";
+/// Failed logins.
+pub(super) const DENIED: &str = "pluvio_kafka_denied_total";
+/// Reads and commits that the log failed.
+pub(super) const LOG_ERRORS: &str = "pluvio_kafka_log_errors_total";
+/// Readers that were dropped because they took nothing.
+pub(super) const STALLED: &str = "pluvio_kafka_stalled_total";
+/// Connections that ended in a panic.
+pub(super) const PANICS: &str = "pluvio_kafka_panics_total";
+/// Open connections.
+pub(super) const CONNECTIONS: &str = "pluvio_kafka_connections";
+/// Groups that have members or offsets.
+pub(super) const GROUPS: &str = "pluvio_kafka_groups";
+
+/// The metrics of connections, for what watches over them.
+pub(super) const CONNECTION_METERS: Meters =
+    Meters { open: CONNECTIONS, panics: PANICS, stalled: STALLED };
+
+/// Tells the recorder what they are.
+pub(super) fn describe() {
+    describe_counter!(REQUESTS, "Requests by API.");
+    describe_counter!(SENT_BYTES, Unit::Bytes, "Bytes written to clients.");
+    describe_counter!(FETCH_WAITS, "Fetches that had to wait for a record.");
+    describe_counter!(HANGUPS, "Connections closed from this side, by reason.");
+    describe_counter!(DENIED, "Failed logins.");
+    describe_counter!(LOG_ERRORS, "Reads and commits that the log failed.");
+    describe_counter!(STALLED, "Readers dropped because they took nothing.");
+    describe_counter!(PANICS, "Connections that ended in a panic.");
+    describe_gauge!(CONNECTIONS, "Open connections.");
+    describe_gauge!(GROUPS, "Groups that have members or offsets.");
+}

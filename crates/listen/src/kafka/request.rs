@@ -1,0 +1,268 @@
+//! One request to one answer: the table of who answers what.
+//!
+//! It refuses to answer anything but the login before somebody is known, and to guess: bytes that
+//! are not what their head says end the connection.
+
+use std::{fmt, net::SocketAddr, sync::Arc};
+
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::{
+    messages::{ApiKey, SaslAuthenticateRequest, SaslHandshakeRequest},
+    protocol::{Decodable, Encodable},
+};
+use metrics::counter;
+use pluvio_runtime::{Credential, Principal};
+use tokio::sync::OwnedSemaphorePermit;
+use tracing::{debug, error};
+
+use super::{
+    describe, fetch, group, metadata, meter, offsets, refuse,
+    sasl::{Outcome, Sasl},
+    server::{Caller, Server},
+    versions,
+    wire::{Api, Head, Reader, framed},
+};
+
+/// What goes back to the client.
+pub(super) struct Answer {
+    pub(super) pieces: Vec<Bytes>,
+    /// Held until the answer is sent.
+    pub(super) _permit: Option<OwnedSemaphorePermit>,
+    /// Why the connection ends after this answer.
+    pub(super) last: Option<Hangup>,
+}
+
+/// Why this side ends a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hangup {
+    FrameTooLarge,
+    Malformed,
+    UnknownApi,
+    UnsupportedVersion,
+    NotAuthenticated,
+    Denied,
+    UnansweredProduce,
+    TooSlow,
+    Idle,
+    Unencodable,
+}
+
+impl Hangup {
+    /// For metrics.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::FrameTooLarge => "frame_too_large",
+            Self::Malformed => "malformed",
+            Self::UnknownApi => "unknown_api",
+            Self::UnsupportedVersion => "unsupported_version",
+            Self::NotAuthenticated => "not_authenticated",
+            Self::Denied => "denied",
+            Self::UnansweredProduce => "unanswered_produce",
+            Self::TooSlow => "too_slow",
+            Self::Idle => "idle",
+            Self::Unencodable => "unencodable",
+        }
+    }
+}
+
+impl fmt::Display for Hangup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.label().replace('_', " "))
+    }
+}
+
+/// Who is at the other end, as far as is known.
+pub(super) struct Session {
+    pub(super) peer: SocketAddr,
+    pub(super) local: SocketAddr,
+    principal: Option<Arc<Principal>>,
+    sasl: Sasl,
+}
+
+/// A request whose bytes have been checked.
+pub(super) struct Request {
+    pub(super) api: &'static Api,
+    pub(super) version: i16,
+    correlation: i32,
+    client: String,
+    body: Bytes,
+}
+
+impl Request {
+    /// Reads a frame. `Ok(Err(_))`: it is answered already.
+    pub(super) fn read(frame: &Bytes) -> Result<Result<Self, Answer>, Hangup> {
+        let mut reader = Reader::new(frame);
+        let is_flexible = |key, version| {
+            Api::of(key).is_some_and(|api| api.has(version) && api.is_flexible(version))
+        };
+        let head = Head::read(&mut reader, is_flexible).map_err(|_| Hangup::Malformed)?;
+        let api = Api::of(head.key).ok_or(Hangup::UnknownApi)?;
+        counter!(meter::REQUESTS, "api" => api.name).increment(1);
+        if !api.has(head.version) {
+            return match api.key {
+                ApiKey::ApiVersions => {
+                    let body = encoded(&versions::too_new(), 0)?;
+                    let pieces = framed(head.correlation, false, body);
+                    Ok(Err(Answer { pieces, _permit: None, last: None }))
+                }
+                _ => Err(Hangup::UnsupportedVersion),
+            };
+        }
+        let body = frame.slice_ref(reader.rest());
+        api.check(head.version, &body).map_err(|_| Hangup::Malformed)?;
+        let Head { version, correlation, client, .. } = head;
+        Ok(Ok(Self { api, version, correlation, client, body }))
+    }
+
+    /// Whether it may wait for something to happen, so that somebody should look after the socket.
+    pub(super) fn may_wait(&self) -> bool {
+        matches!(self.api.key, ApiKey::Fetch | ApiKey::JoinGroup | ApiKey::SyncGroup)
+    }
+
+    fn decoded<M: Decodable>(&self) -> Result<M, Hangup> {
+        M::decode(&mut self.body.clone(), self.version).map_err(|_| Hangup::Malformed)
+    }
+
+    fn framed(&self, body: Vec<Bytes>) -> Vec<Bytes> {
+        framed(self.correlation, self.api.answers_with_tags(self.version), body)
+    }
+}
+
+fn encoded<M: Encodable>(message: &M, version: i16) -> Result<Vec<Bytes>, Hangup> {
+    let mut body = BytesMut::new();
+    message.encode(&mut body, version).map_err(|error| {
+        error!(%error, version, message = std::any::type_name::<M>(), "failed to encode an answer");
+        Hangup::Unencodable
+    })?;
+    Ok(vec![body.freeze()])
+}
+
+impl Session {
+    pub(super) fn new(server: &Server, peer: SocketAddr, local: SocketAddr) -> Self {
+        let principal = server.context.access.authenticate(Credential::None).ok();
+        Self { peer, local, principal, sasl: Sasl::Begin }
+    }
+
+    /// Whether nobody is known yet.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.principal.is_none()
+    }
+
+    /// Answers a request; `None`: nothing is to be answered.
+    pub(super) async fn answer(
+        &mut self,
+        server: &Server,
+        request: &Request,
+    ) -> Result<Option<Answer>, Hangup> {
+        let mut answer = Answer { pieces: Vec::new(), _permit: None, last: None };
+        let version = request.version;
+        let body = match (request.api.key, &self.principal) {
+            (ApiKey::ApiVersions, _) => encoded(&versions::answer(), version)?,
+            (ApiKey::SaslHandshake, _) => {
+                let wanted: SaslHandshakeRequest = request.decoded()?;
+                let table = &server.context.access;
+                encoded(&self.sasl.handshake(table, &wanted.mechanism), version)?
+            }
+            (ApiKey::SaslAuthenticate, _) => {
+                let (body, last) = self.authenticate(server, request)?;
+                answer.last = last;
+                body
+            }
+            (_, None) => return Err(Hangup::NotAuthenticated),
+            (ApiKey::Fetch, Some(principal)) => {
+                let (wanted, caller) =
+                    (request.decoded()?, self.caller(server, principal, request));
+                let sending = fetch::answer(&caller, &wanted).await;
+                answer._permit = sending.permit;
+                sending.pieces
+            }
+            (_, Some(principal)) => {
+                let caller = self.caller(server, principal, request);
+                match answer_known(&caller, request).await? {
+                    Some(body) => body,
+                    None => return Ok(None),
+                }
+            }
+        };
+        answer.pieces = request.framed(body);
+        Ok(Some(answer))
+    }
+
+    fn caller<'a>(
+        &self,
+        server: &'a Server,
+        principal: &'a Principal,
+        request: &'a Request,
+    ) -> Caller<'a> {
+        let (peer, local, version) = (self.peer, self.local, request.version);
+        Caller { server, principal, client: &request.client, peer, local, version }
+    }
+
+    fn authenticate(
+        &mut self,
+        server: &Server,
+        request: &Request,
+    ) -> Result<(Vec<Bytes>, Option<Hangup>), Hangup> {
+        let wanted: SaslAuthenticateRequest = request.decoded()?;
+        let step = self.sasl.authenticate(&server.context.access, &wanted.auth_bytes);
+        let last = match step.outcome {
+            Outcome::More => None,
+            Outcome::Known(principal) => {
+                self.principal = Some(principal);
+                None
+            }
+            Outcome::Denied => {
+                counter!(meter::DENIED).increment(1);
+                debug!(peer = %self.peer, client = request.client, "denied a kafka client's login");
+                Some(Hangup::Denied)
+            }
+        };
+        Ok((encoded(&step.response, request.version)?, last))
+    }
+}
+
+/// Answers what somebody asks who is known.
+async fn answer_known(
+    caller: &Caller<'_>,
+    request: &Request,
+) -> Result<Option<Vec<Bytes>>, Hangup> {
+    let version = request.version;
+    let body = match request.api.key {
+        ApiKey::Metadata => encoded(&metadata::answer(caller, request.decoded()?), version),
+        ApiKey::DescribeCluster => {
+            encoded(&metadata::cluster(caller, &request.decoded()?), version)
+        }
+        ApiKey::DescribeConfigs => encoded(&describe::answer(caller, request.decoded()?), version),
+        ApiKey::ListOffsets => encoded(&offsets::list(caller, request.decoded()?).await, version),
+        ApiKey::OffsetForLeaderEpoch => {
+            encoded(&offsets::of_epoch(caller, request.decoded()?), version)
+        }
+        ApiKey::FindCoordinator => {
+            encoded(&group::find_coordinator(caller, request.decoded()?), version)
+        }
+        ApiKey::JoinGroup => encoded(&group::join(caller, request.decoded()?).await, version),
+        ApiKey::SyncGroup => encoded(&group::sync(caller, request.decoded()?).await, version),
+        ApiKey::Heartbeat => encoded(&group::heartbeat(caller, &request.decoded()?), version),
+        ApiKey::LeaveGroup => encoded(&group::leave(caller, request.decoded()?), version),
+        ApiKey::OffsetCommit => encoded(&group::commit(caller, request.decoded()?).await, version),
+        ApiKey::OffsetFetch => encoded(&group::fetch(caller, request.decoded()?), version),
+        ApiKey::ListGroups => encoded(&group::list(caller, &request.decoded()?), version),
+        ApiKey::DescribeGroups => encoded(&group::describe(caller, request.decoded()?), version),
+        ApiKey::InitProducerId => encoded(&refuse::producer_id(&request.decoded()?), version),
+        ApiKey::Produce => {
+            let body = match version {
+                refuse::CODEC_SINCE.. => match refuse::produce(request.decoded()?) {
+                    Some(response) => Some(encoded(&response, version)?),
+                    None => None,
+                },
+                _ => {
+                    let answered = refuse::produce_old(&request.body, version);
+                    answered.map_err(|_| Hangup::Malformed)?.map(|body| vec![body])
+                }
+            };
+            return body.map(Some).ok_or(Hangup::UnansweredProduce);
+        }
+        _ => Err(Hangup::UnknownApi),
+    };
+    body.map(Some)
+}

@@ -1,0 +1,84 @@
+//! What all connections of one listener share, and what a request is answered with.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use kafka_protocol::{messages::BrokerId, protocol::StrBytes};
+use pluvio_log::Log as _;
+use pluvio_runtime::Principal;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    config::Advertised,
+    group::Coordinator,
+    limits::{FETCH_BYTES_MAX_TOTAL, FETCH_PERMIT_BYTES, Limits},
+};
+use crate::Context;
+
+/// The one broker, controller and coordinator that there is. Any number does; clients show it.
+pub(super) const NODE: BrokerId = BrokerId(1);
+
+/// One listener's shared state.
+pub(super) struct Server {
+    pub(super) context: Context,
+    pub(super) advertised: Option<Advertised>,
+    pub(super) limits: Limits,
+    /// Names this Pluvio to clients: the default stream's id, as Kafka writes ids.
+    pub(super) cluster: StrBytes,
+    pub(super) groups: Coordinator,
+    /// What [`FETCH_BYTES_MAX_TOTAL`] leaves, in permits.
+    pub(super) budget: Arc<Semaphore>,
+    /// Long waits end when this is cancelled.
+    pub(super) drain: CancellationToken,
+}
+
+impl Server {
+    pub(super) fn new(
+        context: Context,
+        advertised: Option<Advertised>,
+        limits: Limits,
+        groups: Coordinator,
+        drain: CancellationToken,
+    ) -> Self {
+        let id = context.log.extent(&context.stream).map(|extent| extent.log_id);
+        let cluster = BASE64_URL_SAFE_NO_PAD.encode(id.unwrap_or_default());
+        let budget = Semaphore::new(FETCH_BYTES_MAX_TOTAL / FETCH_PERMIT_BYTES);
+        Self {
+            context,
+            advertised,
+            limits,
+            cluster: StrBytes::from_string(cluster),
+            groups,
+            budget: Arc::new(budget),
+            drain,
+        }
+    }
+}
+
+/// Who asks, and where.
+pub(super) struct Caller<'a> {
+    pub(super) server: &'a Server,
+    pub(super) principal: &'a Principal,
+    /// What the client calls itself.
+    pub(super) client: &'a str,
+    pub(super) peer: SocketAddr,
+    /// This end of the client's connection.
+    pub(super) local: SocketAddr,
+    /// Of the request.
+    pub(super) version: i16,
+}
+
+impl Caller<'_> {
+    /// Where clients find the one broker: what the operator says, or else the address that this
+    /// client has found already.
+    pub(super) fn node(&self) -> (StrBytes, i32) {
+        match &self.server.advertised {
+            Some(Advertised { host, port }) => (StrBytes::from(host.clone()), i32::from(*port)),
+            None => {
+                let host = self.local.ip().to_canonical().to_string();
+                (StrBytes::from(host), i32::from(self.local.port()))
+            }
+        }
+    }
+}

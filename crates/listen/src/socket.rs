@@ -1,0 +1,145 @@
+//! A client's socket, plain or encrypted, watched while a protocol uses it.
+//!
+//! Only the socket can see that a reader takes nothing any more: a write has been pending, without a
+//! byte of progress, since … It is a number that the listener looks at now and then, so that a
+//! stalled reader costs no timer of its own.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use metrics::Counter;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::Instant,
+};
+use tokio_rustls::server::TlsStream;
+
+/// Since when a write has been pending, in milliseconds since the listener's epoch and plus one;
+/// zero: none is.
+#[derive(Debug, Default)]
+pub(crate) struct Pending(AtomicU64);
+
+impl Pending {
+    /// Whether a write was pending without progress for `limit` at `now`.
+    pub(crate) fn is_stalled(&self, now: Duration, limit: Duration) -> bool {
+        match self.0.load(Ordering::Relaxed) {
+            0 => false,
+            since => now.saturating_sub(Duration::from_millis(since - 1)) >= limit,
+        }
+    }
+}
+
+/// Plain or encrypted.
+pub(crate) enum Transport {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// A transport that counts what it sends and tells when it waits.
+pub(crate) struct Socket {
+    transport: Transport,
+    pending: Arc<Pending>,
+    epoch: Instant,
+    sent: Counter,
+}
+
+impl Socket {
+    pub(crate) fn new(
+        transport: Transport,
+        pending: Arc<Pending>,
+        epoch: Instant,
+        sent: Counter,
+    ) -> Self {
+        Self { transport, pending, epoch, sent }
+    }
+
+    fn written(&self, result: &Poll<io::Result<usize>>) {
+        match result {
+            Poll::Pending => {
+                let now = u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
+                let _ = self.pending.0.compare_exchange(
+                    0,
+                    now + 1,
+                    Ordering::Relaxed,
+                    Ordering::Relaxed,
+                );
+            }
+            Poll::Ready(Ok(count)) => {
+                self.pending.0.store(0, Ordering::Relaxed);
+                self.sent.increment(*count as u64);
+            }
+            Poll::Ready(Err(_)) => {}
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut self.transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Transport::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let result = match &mut self.transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Transport::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        };
+        self.written(&result);
+        result
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = match &mut self.transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Transport::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+        };
+        self.written(&result);
+        result
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.transport {
+            Transport::Plain(stream) => stream.is_write_vectored(),
+            Transport::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Transport::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Transport::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Groups over the wire: a rebalance of two, and offsets that outlive the listener.
+
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, OffsetCommitRequest,
+        SyncGroupRequest, SyncGroupResponse,
+        join_group_request::JoinGroupRequestProtocol,
+        offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
+        sync_group_request::SyncGroupRequestAssignment,
+    },
+    protocol::StrBytes,
+};
+
+use crate::{
+    client::{Client, group, text, topic},
+    house::{append, plan},
+    versions::{commit_one, committed},
+};
+
+/// A member and its connection.
+struct Member {
+    client: Client,
+    join: JoinGroupRequest,
+}
+
+impl Member {
+    /// Asks for a name and begins to join with it.
+    async fn begin(mut client: Client) -> Self {
+        let protocol = JoinGroupRequestProtocol::default().with_name(text("range"));
+        let mut join = JoinGroupRequest::default()
+            .with_group_id(group("g"))
+            .with_session_timeout_ms(30_000)
+            .with_rebalance_timeout_ms(30_000)
+            .with_protocol_type(text("consumer"))
+            .with_protocols(vec![protocol]);
+        let named = client.ask(9, &join).await;
+        assert_eq!(named.error_code, ResponseError::MemberIdRequired.code());
+        join.member_id = named.member_id;
+        let mut member = Self { client, join };
+        member.rejoin().await;
+        member
+    }
+
+    async fn rejoin(&mut self) {
+        self.client.send(9, &self.join).await;
+    }
+
+    async fn joined(&mut self) -> JoinGroupResponse {
+        let joined = self.client.receive::<JoinGroupRequest>(9).await;
+        assert_eq!(joined.error_code, 0);
+        joined
+    }
+
+    async fn sync(&mut self, generation: i32, assignments: &[(&StrBytes, &'static str)]) {
+        let assigned = assignments.iter().map(|(member, assignment)| {
+            SyncGroupRequestAssignment::default()
+                .with_member_id((*member).clone())
+                .with_assignment(assignment.as_bytes().into())
+        });
+        let request = SyncGroupRequest::default()
+            .with_group_id(group("g"))
+            .with_generation_id(generation)
+            .with_member_id(self.join.member_id.clone())
+            .with_protocol_type(Some(text("consumer")))
+            .with_protocol_name(Some(text("range")))
+            .with_assignments(assigned.collect());
+        self.client.send(5, &request).await;
+    }
+
+    async fn synced(&mut self) -> SyncGroupResponse {
+        self.client.receive::<SyncGroupRequest>(5).await
+    }
+
+    async fn beat(&mut self, generation: i32) -> i16 {
+        let request = HeartbeatRequest::default()
+            .with_group_id(group("g"))
+            .with_generation_id(generation)
+            .with_member_id(self.join.member_id.clone());
+        self.client.ask(4, &request).await.error_code
+    }
+}
+
+#[tokio::test]
+async fn two_members_share_rebalance_and_commit() {
+    let house = plan().open().await;
+    house.append(0..3).await;
+    let mut a = Member::begin(house.client().await).await;
+    assert_eq!(a.joined().await.generation_id, 1);
+    let name = a.join.member_id.clone();
+    a.sync(1, &[(&name, "all")]).await;
+    assert_eq!(&*a.synced().await.assignment, b"all");
+
+    let mut b = Member::begin(house.client().await).await;
+    let rebalance = ResponseError::RebalanceInProgress.code();
+    while a.beat(1).await != rebalance {
+        tokio::task::yield_now().await;
+    }
+    a.rejoin().await;
+    let (leads, follows) = (a.joined().await, b.joined().await);
+    assert_eq!((leads.generation_id, follows.generation_id), (2, 2));
+    assert_eq!((leads.members.len(), follows.members.len()), (2, 0));
+    b.sync(2, &[]).await;
+    a.sync(2, &[(&a.join.member_id.clone(), "one"), (&b.join.member_id.clone(), "two")]).await;
+    assert_eq!(&*a.synced().await.assignment, b"one");
+    assert_eq!(&*b.synced().await.assignment, b"two");
+
+    assert_eq!(commit_as(&mut b, 2, 3).await, 0);
+    assert_eq!(commit_as(&mut b, 1, 9).await, ResponseError::IllegalGeneration.code());
+    let stranger = commit_one(&mut a.client, 9, "g", 9).await;
+    assert_eq!(stranger, ResponseError::UnknownMemberId.code());
+    assert_eq!(committed(&mut a.client, 9, "g").await.0, 3);
+}
+
+#[tokio::test]
+async fn a_member_that_waits_for_others_is_answered_when_the_listener_drains() {
+    let house = plan().open().await;
+    let mut a = Member::begin(house.client().await).await;
+    a.joined().await;
+    let mut b = Member::begin(house.client().await).await;
+    let rebalance = ResponseError::RebalanceInProgress.code();
+    while a.beat(1).await != rebalance {
+        tokio::task::yield_now().await;
+    }
+    house.drain.cancel();
+    let answer = b.client.receive::<JoinGroupRequest>(9).await;
+    assert_eq!(answer.error_code, ResponseError::CoordinatorNotAvailable.code());
+    assert!(b.client.is_closed().await);
+    crate::client::within(house.task).await.unwrap();
+}
+
+async fn commit_as(member: &mut Member, generation: i32, offset: i64) -> i16 {
+    let partition = OffsetCommitRequestPartition::default().with_committed_offset(offset);
+    let wanted = OffsetCommitRequestTopic::default()
+        .with_name(topic("events"))
+        .with_partitions(vec![partition]);
+    let request = OffsetCommitRequest::default()
+        .with_group_id(group("g"))
+        .with_generation_id_or_member_epoch(generation)
+        .with_member_id(member.join.member_id.clone())
+        .with_topics(vec![wanted]);
+    member.client.ask(9, &request).await.topics[0].partitions[0].error_code
+}
+
+#[tokio::test]
+async fn committed_offsets_outlive_the_listener() {
+    let house = plan().open().await;
+    house.append(0..3).await;
+    let mut client = house.client().await;
+    assert_eq!(commit_one(&mut client, 9, "g", 2).await, 0);
+    assert_eq!(commit_one(&mut client, 9, "g", 3).await, 0);
+    drop(client);
+    let house = plan().over(house.end().await).await;
+    let mut client = house.client().await;
+    assert_eq!(committed(&mut client, 9, "g").await, (3, "so far".to_owned()));
+    assert_eq!(committed(&mut client, 9, "other").await, (-1, String::new()));
+}
+
+#[tokio::test]
+async fn what_cannot_be_committed_is_refused_by_itself() {
+    let house = plan().open().await;
+    append(&house.log, "other", &[(1, None)]).await;
+    let mut client = house.client().await;
+    let of = |name: &str, metadata: String| {
+        let partition = OffsetCommitRequestPartition::default()
+            .with_committed_offset(1)
+            .with_committed_metadata(Some(StrBytes::from(metadata)));
+        let wanted = OffsetCommitRequestTopic::default().with_name(topic(name));
+        wanted.with_partitions(vec![partition])
+    };
+    let topics =
+        vec![of("nope", String::new()), of("other", "x".repeat(5000)), of("events", "".into())];
+    let request = OffsetCommitRequest::default()
+        .with_group_id(group("g"))
+        .with_generation_id_or_member_epoch(-1)
+        .with_topics(topics);
+    let answered = client.ask(9, &request).await.topics;
+    let codes: Vec<i16> = answered.iter().map(|topic| topic.partitions[0].error_code).collect();
+    let expected = [
+        ResponseError::UnknownTopicOrPartition.code(),
+        ResponseError::OffsetMetadataTooLarge.code(),
+        0,
+    ];
+    assert_eq!(codes, expected);
+    let nameless = commit_one(&mut client, 9, "", 1).await;
+    assert_eq!(nameless, ResponseError::InvalidGroupId.code());
+}

@@ -1,0 +1,101 @@
+//! Bytes that are no requests, and clients that do not behave.
+
+use std::time::Duration;
+
+use kafka_protocol::messages::{
+    MetadataRequest, ProduceRequest, produce_request::TopicProduceData,
+};
+use tokio::io::AsyncWriteExt;
+
+use crate::{
+    client::{Client, topic, within},
+    house::{House, plan, table},
+    topics::metadata,
+};
+
+/// Whether the listener closes a connection that says this, and serves others on.
+async fn is_closed(house: &House, bytes: &[u8]) -> bool {
+    let mut client = house.client().await;
+    client.stream.write_all(bytes).await.unwrap();
+    let is_closed = client.is_closed().await;
+    assert_eq!(metadata(&mut house.client().await, &[]).await.topics.len(), 1);
+    is_closed
+}
+
+#[tokio::test]
+async fn what_is_no_request_ends_its_connection_and_no_other() {
+    let house = plan().open().await;
+    let frames: [&[u8]; 8] = [
+        // Too long, negative, another protocol, TLS.
+        &[0x7f, 255, 255, 255],
+        &[255, 255, 255, 255],
+        b"GET / HTTP/1.1\r\n\r\n",
+        &[22, 3, 1, 2, 0, 1, 0, 1, 252],
+        // Empty; an API that is not spoken; a version that is not.
+        &[0, 0, 0, 0],
+        &[0, 0, 0, 10, 0, 19, 0, 5, 0, 0, 0, 1, 255, 255],
+        &[0, 0, 0, 10, 0, 3, 0, 99, 0, 0, 0, 1, 255, 255],
+        // Metadata 1 that promises two billion topics.
+        &[0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 1, 255, 255, 0x7f, 255, 255, 255],
+    ];
+    for frame in frames {
+        assert!(is_closed(&house, frame).await, "{frame:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_producer_that_wants_no_answer_is_closed_so_that_it_learns_of_it() {
+    let house = plan().open().await;
+    let mut client = house.client().await;
+    let wanted = TopicProduceData::default().with_name(topic("events"));
+    let request = ProduceRequest::default().with_acks(0).with_topic_data(vec![wanted]);
+    client.send(9, &request).await;
+    assert!(client.is_closed().await);
+}
+
+#[tokio::test]
+async fn who_begins_and_does_not_go_on_is_closed_in_time() {
+    let soon = Duration::from_millis(50);
+    let house = plan().limits(|limits| limits.begun = soon).open().await;
+    assert!(is_closed(&house, &[0, 0, 0, 20, 0, 3]).await, "half a frame");
+    let house = plan().limits(|limits| limits.idle = soon).open().await;
+    assert!(is_closed(&house, &[]).await, "nothing at all");
+    let house = plan().access(table()).limits(|limits| limits.begun = soon).open().await;
+    let mut client = house.client().await;
+    assert!(client.is_closed().await, "no login");
+}
+
+#[tokio::test]
+async fn one_connection_more_than_the_limit_is_closed() {
+    let house = plan().config(|config| config.connections_max = 2).open().await;
+    let mut held = vec![house.client().await, house.client().await];
+    for client in &mut held {
+        metadata(client, &[]).await;
+    }
+    let mut refused = house.client().await;
+    assert!(refused.is_closed().await);
+    drop(held);
+    // As soon as the others are gone there is room again.
+    within(async {
+        loop {
+            let mut client = house.client().await;
+            client.send(12, &MetadataRequest::default()).await;
+            if client.frame().await.is_some() {
+                break;
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn requests_that_come_together_are_answered_in_their_order() {
+    let house = plan().open().await;
+    house.append(0..1).await;
+    let mut client: Client = house.client().await;
+    client.send(12, &crate::client::fetch_of(&[("events", 1)]).with_max_wait_ms(200)).await;
+    client.send(12, &MetadataRequest::default().with_topics(None)).await;
+    let first = client.frame().await.unwrap();
+    let second = client.frame().await.unwrap();
+    assert_eq!((first[3], second[3]), (1, 2), "correlation ids");
+}

@@ -1,0 +1,82 @@
+//! Records of one stream, as they are stored. It stops at damage: to go on behind it is for
+//! [`verify`](super::verify), which says so.
+
+use std::{ops::ControlFlow, path::Path};
+
+use bytes::Bytes;
+
+use super::{
+    folder,
+    walk::{self, Known},
+};
+use crate::{
+    Offset, OpenError, StreamName,
+    batch::{self, Decoded},
+    disk::Disk,
+    embedded::{
+        layout,
+        recover::{PLAIN_BYTES_MAX, is_gone},
+    },
+};
+
+/// A stored record, of any stream.
+pub type Dumped = Decoded;
+
+/// Gives the records of `stream` from `from` on, those of internal streams too, until `visit` breaks
+/// off or the newest was given. Records below the stream's start are left out. Blocks.
+///
+/// # Errors
+///
+/// [`OpenError::Damaged`] where the bytes are not what was written; when there is no such stream.
+pub fn dump(
+    disk: &dyn Disk,
+    folder: &Path,
+    stream: &StreamName,
+    from: Offset,
+    visit: &mut dyn FnMut(Dumped) -> ControlFlow<()>,
+) -> Result<(), OpenError> {
+    let listed = folder::listed(disk, folder, stream)?;
+    let from = from.max(listed.start());
+    for (base, next) in listed.segments() {
+        if next.is_some_and(|next| next <= from) {
+            continue;
+        }
+        let path = layout::segment(&listed.folder, base);
+        let told = |source| OpenError::disk("read", path.clone(), source);
+        let file = match disk.open(&path) {
+            Err(error) if is_gone(&error) => continue,
+            opened => opened.map_err(told)?,
+        };
+        let index = folder::indexed(disk, &listed.folder, base, file.len().map_err(told)?);
+        let places = if next.is_some() { index.places() } else { &[] };
+        // Not collected: a segment unpacked is several times its size.
+        let mut flow = ControlFlow::Continue(());
+        let mut is_broken = false;
+        let mut sees = |_, bytes: Option<&Bytes>| {
+            is_broken |= bytes.is_none();
+            if !is_broken && flow.is_continue() {
+                flow = each(bytes, from, visit);
+            }
+        };
+        let known = Known { base, places, limit: next };
+        let walk = walk::walk(&*file, known, &mut sees).map_err(told)?;
+        if flow.is_break() {
+            return Ok(());
+        }
+        if let Some(broken) = walk.broken().find(|broken| next.is_some() || !broken.is_tail) {
+            let (byte, offset, reason) = (broken.from, broken.offset, broken.reason.clone());
+            return Err(OpenError::Damaged { path, byte, offset, reason });
+        }
+    }
+    Ok(())
+}
+
+fn each(
+    bytes: Option<&Bytes>,
+    from: Offset,
+    visit: &mut dyn FnMut(Dumped) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let records = bytes.map(|bytes| batch::decode(bytes, PLAIN_BYTES_MAX).unwrap_or_default());
+    let records = records.unwrap_or_default().into_iter();
+    records.filter(|record| record.offset >= from.get()).try_for_each(visit)
+}

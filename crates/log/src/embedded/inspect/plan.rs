@@ -1,0 +1,97 @@
+//! What mending takes, in words.
+//!
+//! A step says what it does and what it costs; [`repair`](super::repair) does it. Steps are found
+//! anew from what lies there, so a repair that was cut off is simply begun again.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    Offset,
+    embedded::layout::{self, MANIFEST},
+};
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Write `stream.json`.
+    Manifest { folder: PathBuf, start: Offset },
+    /// Write a segment again, up to offset `to` where it must reach that.
+    Rewrite { folder: PathBuf, base: Offset, is_table: bool, to: Option<Offset> },
+    /// Make a segment that only tells of a loss.
+    Fill { folder: PathBuf, from: Offset, to: Offset },
+    /// Cut what never ended.
+    Cut { folder: PathBuf, base: Offset, at: u64 },
+    /// Make an index again.
+    Reindex { folder: PathBuf, base: Offset },
+    /// Set the index of deleted records aside.
+    DropGhost { folder: PathBuf, base: Offset },
+    /// Set the positions table aside.
+    SetPositionsAside { folder: PathBuf },
+}
+
+impl Step {
+    pub(super) fn folder(&self) -> &Path {
+        match self {
+            Self::Manifest { folder, .. }
+            | Self::Rewrite { folder, .. }
+            | Self::Fill { folder, .. }
+            | Self::Cut { folder, .. }
+            | Self::Reindex { folder, .. }
+            | Self::DropGhost { folder, .. }
+            | Self::SetPositionsAside { folder } => folder,
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Manifest { folder, start } => write!(
+                f,
+                "make {} again, with a new log_id and start {start}: readers that remember the old \
+                 log_id begin anew, and records that were trimmed inside a batch are seen again",
+                folder.join(MANIFEST).display()
+            ),
+            Self::Rewrite { folder, base, is_table: true, .. } => write!(
+                f,
+                "write {} again without its damaged batches, which are kept in `damaged/`: the \
+                 entries in them go back to the values before",
+                layout::segment(folder, *base).display()
+            ),
+            Self::Rewrite { folder, base, .. } => write!(
+                f,
+                "write {} again: what can be mended is mended, a damaged batch is kept in \
+                 `damaged/` and a `pluvio.gap.v0` event takes its place",
+                layout::segment(folder, *base).display()
+            ),
+            Self::Fill { folder, from, to } => write!(
+                f,
+                "make {} with one `pluvio.gap.v0` event: records from {from} up to {to} are lost",
+                layout::segment(folder, *from).display()
+            ),
+            Self::Cut { folder, base, at } => write!(
+                f,
+                "cut {} at byte {at}: a write that never ended; its bytes are kept in `damaged/`",
+                layout::segment(folder, *base).display()
+            ),
+            Self::Reindex { folder, base } => {
+                write!(f, "make {} again from its segment", layout::index(folder, *base).display())
+            }
+            Self::DropGhost { folder, base } => write!(
+                f,
+                "set {} aside: events of deleted records may be captured once more if a cloud \
+                 still lists them",
+                layout::index(folder, *base).display()
+            ),
+            Self::SetPositionsAside { folder } => write!(
+                f,
+                "set all of {} aside in `damaged/`: the next start reads every segment to know \
+                 where each source stands; a source whose records are all deleted begins anew",
+                folder.display()
+            ),
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! A segment from its first byte to its last, past whatever is damaged.
+//!
+//! [`scan`](crate::embedded::scan) stops at the first damage, as a start must. This goes on behind
+//! it: where the index knows the next batch, there; otherwise where the next whole batch begins. It
+//! tells *broken* ranges, and gives a broken batch back where only bytes were hit that its checksum
+//! does not cover or that follow from its place. It changes nothing.
+
+use std::io;
+
+use bytes::Bytes;
+
+use crate::{
+    Offset,
+    batch::{self, Header},
+    disk::File,
+    embedded::{
+        index::{Id, Place},
+        recover::{self, PLAIN_BYTES_MAX},
+        scan::{Expected, Window, batch_after, is_zero, next, place},
+    },
+    pack::{CONTENT_TYPE, POSITION_HEADER},
+};
+
+/// What a segment turned out to hold.
+#[derive(Debug, Default)]
+pub(super) struct Walk {
+    pub(super) pieces: Vec<Piece>,
+    /// Bytes of the file.
+    pub(super) length: u64,
+    /// Where zeros begin that go on to the end.
+    pub(super) zeros: Option<u64>,
+    /// The offset behind all that was read.
+    pub(super) end: Offset,
+}
+
+#[derive(Debug)]
+pub(super) enum Piece {
+    Batch(Whole),
+    Broken(Broken),
+}
+
+/// A batch that is what was written.
+#[derive(Debug)]
+pub(super) struct Whole {
+    pub(super) place: Place,
+    pub(super) bytes: u64,
+    pub(super) ids: Vec<Id>,
+    /// Records that are not what their headers say.
+    pub(super) odd: Vec<(Offset, String)>,
+}
+
+/// A range that is not.
+#[derive(Debug)]
+pub(super) struct Broken {
+    pub(super) from: u64,
+    pub(super) to: u64,
+    /// The first offset that may be lost.
+    pub(super) offset: Offset,
+    /// The last one that is lost, where the index tells.
+    pub(super) last: Option<Offset>,
+    pub(super) reason: String,
+    /// The batch as it was, where that can be known.
+    pub(super) mended: Option<(Place, Bytes)>,
+    /// Nothing whole lies behind it: a write that never ended.
+    pub(super) is_tail: bool,
+}
+
+/// What is known of a segment before it is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known<'a> {
+    pub(super) base: Offset,
+    /// What its index says, if that can be trusted.
+    pub(super) places: &'a [Place],
+    /// Where the next segment begins.
+    pub(super) limit: Option<Offset>,
+}
+
+impl Walk {
+    pub(super) fn broken(&self) -> impl Iterator<Item = &Broken> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Broken(broken) => Some(broken),
+            Piece::Batch(_) => None,
+        })
+    }
+
+    pub(super) fn batches(&self) -> impl Iterator<Item = &Whole> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Batch(whole) => Some(whole),
+            Piece::Broken(_) => None,
+        })
+    }
+
+    /// Time of the last batch.
+    pub(super) fn time(&self) -> Option<i64> {
+        self.batches().last().map(|whole| whole.place.time)
+    }
+}
+
+/// Reads a whole segment; `sees` is told of each batch and how far the reading is.
+pub(super) fn walk(
+    file: &dyn File,
+    known: Known<'_>,
+    sees: &mut dyn FnMut(u64, Option<&Bytes>),
+) -> io::Result<Walk> {
+    let length = file.len()?;
+    let expected = Expected { offset: known.base, time: i64::MIN };
+    let mut walker = Walker {
+        file,
+        window: Window::new(file, length),
+        known,
+        at: 0,
+        expected,
+        before: expected,
+        walk: Walk { length, ..Walk::default() },
+    };
+    while walker.at < length {
+        walker.step(sees)?;
+    }
+    walker.walk.end = walker.expected.offset;
+    Ok(walker.walk)
+}
+
+struct Walker<'a> {
+    file: &'a dyn File,
+    window: Window<'a>,
+    known: Known<'a>,
+    at: u64,
+    expected: Expected,
+    /// What was expected of the last batch.
+    before: Expected,
+    walk: Walk,
+}
+
+impl Walker<'_> {
+    /// Takes one piece.
+    fn step(&mut self, sees: &mut dyn FnMut(u64, Option<&Bytes>)) -> io::Result<()> {
+        let wrong = match next(&mut self.window, self.at, &self.expected)? {
+            Ok((place, bytes)) => match self.judge(place, &bytes) {
+                Ok(whole) => {
+                    self.at += whole.bytes;
+                    sees(self.at, Some(&bytes));
+                    self.passed(place);
+                    self.walk.pieces.push(Piece::Batch(whole));
+                    return Ok(());
+                }
+                Err(wrong) => wrong,
+            },
+            Err(refused) => refused.reason,
+        };
+        let is_known = self.known.places.last().is_some_and(|last| u64::from(last.at) >= self.at);
+        if !is_known && is_zero(self.file, self.at, self.walk.length)? {
+            self.walk.zeros = Some(self.at);
+            self.at = self.walk.length;
+            return Ok(());
+        }
+        let whole = self.whole()?;
+        if let Some(header) = &whole
+            && self.takes_back(header)
+        {
+            return Ok(());
+        }
+        self.broken(wrong, whole.map(|header| header.bytes as u64))?;
+        sees(self.at, None);
+        Ok(())
+    }
+
+    fn passed(&mut self, place: Place) {
+        self.before = self.expected;
+        self.expected = Expected { offset: place.last().following(), time: place.time };
+    }
+
+    fn place_at(&self, at: u64) -> Option<&Place> {
+        let found = self.known.places.binary_search_by_key(&at, |place| u64::from(place.at));
+        found.ok().and_then(|found| self.known.places.get(found))
+    }
+
+    /// What is wrong with a batch whose checksum is right, if anything.
+    fn judge(&self, place: Place, bytes: &Bytes) -> Result<Whole, String> {
+        if let Some(known) = self.place_at(self.at)
+            && (known.time, known.last_delta, known.count)
+                == (place.time, place.last_delta, place.count)
+            && known.base != place.base
+        {
+            return Err(format!("it says offset {}, its index {}", place.base, known.base));
+        }
+        if self.known.limit.is_some_and(|limit| place.last() >= limit) {
+            return Err(format!("it reaches offset {}, in the next segment", place.last()));
+        }
+        let header = Header::parse(bytes).map_err(|error| error.to_string())?;
+        if header.leader_epoch != 0 {
+            return Err(format!("it names leader epoch {}, not 0", header.leader_epoch));
+        }
+        let records = batch::decode(bytes, PLAIN_BYTES_MAX).map_err(|error| error.to_string())?;
+        if records.last().map(|record| record.offset) != Some(place.last().get()) {
+            return Err(format!("its last record is not at offset {}", place.last()));
+        }
+        let odd =
+            records.iter().filter_map(|record| Some((Offset::new(record.offset)?, odd(record)?)));
+        let (odd, ids) = (odd.collect(), recover::ids_of(bytes));
+        Ok(Whole { place, bytes: bytes.len() as u64, ids, odd })
+    }
+
+    /// The header of a batch that is whole and in the wrong place.
+    fn whole(&mut self) -> io::Result<Option<Header>> {
+        let head = self.window.get(self.at, batch::HEADER_BYTES as u64)?;
+        let Ok(header) = Header::parse(&head) else { return Ok(None) };
+        let rest = self.walk.length - self.at;
+        if header.bytes as u64 > rest.min(PLAIN_BYTES_MAX as u64) {
+            return Ok(None);
+        }
+        let bytes = self.window.get(self.at, header.bytes as u64)?;
+        Ok(batch::verify(&bytes).ok())
+    }
+
+    /// Takes the batch before this one for broken, if that lies too high and this one does not.
+    fn takes_back(&mut self, header: &Header) -> bool {
+        let fits = header.base_offset < self.expected.offset.get()
+            && header.base_offset >= self.before.offset.get();
+        let Some(Piece::Batch(last)) = self.walk.pieces.last() else { return false };
+        if !fits || !self.known.places.is_empty() {
+            return false;
+        }
+        let (from, base) = (u64::from(last.place.at), last.place.base);
+        self.walk.pieces.pop();
+        self.walk.pieces.push(Piece::Broken(Broken {
+            from,
+            to: self.at,
+            offset: self.before.offset,
+            last: None,
+            reason: format!("its offset {base} is not below {}, behind it", header.base_offset),
+            mended: None,
+            is_tail: false,
+        }));
+        self.expected = self.before;
+        true
+    }
+
+    /// Takes the range up to the next batch for broken.
+    fn broken(&mut self, reason: String, whole: Option<u64>) -> io::Result<()> {
+        let (from, length) = (self.at, self.walk.length);
+        let behind = self.known.places.iter().find(|place| u64::from(place.at) > from);
+        let to = match (behind, whole) {
+            (Some(place), _) => Some(u64::from(place.at)),
+            (None, Some(bytes)) => Some(from + bytes),
+            (None, None) if !self.known.places.is_empty() => Some(length),
+            (None, None) => batch_after(&mut self.window, from, self.expected.offset)?,
+        };
+        let (to, is_tail) = (to.unwrap_or(length), to.is_none());
+        let mended = self.mended(from, to)?;
+        let offset = self.expected.offset;
+        if let Some((place, _)) = &mended {
+            self.passed(*place);
+        }
+        let is_tail = is_tail && mended.is_none();
+        let last = self.place_at(from).map(Place::last);
+        let broken = Broken { from, to, offset, last, reason, mended, is_tail };
+        self.walk.pieces.push(Piece::Broken(broken));
+        self.at = to;
+        Ok(())
+    }
+
+    /// The batch in a range, with all put right that is known without its bytes: if the checksum
+    /// then holds, nothing else was hit.
+    fn mended(&mut self, from: u64, to: u64) -> io::Result<Option<(Place, Bytes)>> {
+        let bytes = to - from;
+        if !(batch::HEADER_BYTES as u64..=PLAIN_BYTES_MAX as u64).contains(&bytes) {
+            return Ok(None);
+        }
+        let known = self.place_at(from).copied();
+        let mut content = self.window.get(from, bytes)?.to_vec();
+        if let Some(known) = known {
+            content[..8].copy_from_slice(&known.base.get().to_be_bytes());
+        }
+        content[8..12].copy_from_slice(&((bytes - 12) as u32).to_be_bytes());
+        content[12..16].fill(0);
+        content[16] = 2;
+        let content = Bytes::from(content);
+        let Ok(header) = batch::verify(&content) else { return Ok(None) };
+        let Ok(place) = place(&header, from) else { return Ok(None) };
+        let fits = place.base >= self.expected.offset
+            && place.time >= self.expected.time
+            && known.is_none_or(|known| known == place);
+        let is_whole = fits && self.judge(place, &content).is_ok();
+        Ok(is_whole.then_some((place, content)))
+    }
+}
+
+/// What a record says of itself that is not so.
+fn odd(record: &batch::Decoded) -> Option<String> {
+    let value = record.value.as_deref().unwrap_or_default();
+    if record.headers.get(CONTENT_TYPE.0) == Some(CONTENT_TYPE.1)
+        && let Err(error) = pluvio_event::json::decode(value)
+    {
+        return Some(format!("its value is not the event that its content type says: {error}"));
+    }
+    let position = record.headers.get(POSITION_HEADER)?;
+    let text = std::str::from_utf8(position).ok().and_then(|text| text.split_once('='));
+    let is_position = text.is_some_and(|(source, position)| {
+        crate::SourceName::new(source).is_ok() && crate::Position::new(position).is_ok()
+    });
+    (!is_position).then(|| format!("its `{POSITION_HEADER}` names no source and position"))
+}

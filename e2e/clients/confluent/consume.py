@@ -95,7 +95,10 @@ def join(consumer, args):
             try:
                 consumer.commit(asynchronous=False)
             except KafkaException as error:
-                if error.args[0].code() != KafkaError._NO_OFFSET:
+                # A broker that was restarted does not know its members any more: they join again and
+                # read again what they had not committed.
+                harmless = (KafkaError._NO_OFFSET, KafkaError._ASSIGNMENT_LOST)
+                if error.args[0].code() not in harmless:
                     raise
 
     def assigned(_consumer, partitions):

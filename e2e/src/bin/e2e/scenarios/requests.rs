@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use pluvio_e2e::{
     feed::Seen,
     http::{Connection, Line, Watch},
-    servers::{Pluvio, Setup, Simulator, Source},
+    servers::{Pluvio, Simulator, Source},
     stage::Stage,
     wait,
 };
@@ -34,14 +34,13 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
     ]
 }
 
-/// Pluvio with a log of 100 records, of which the oldest are purged: whole batches at a time, and
+/// Pluvio with a log of 100 records in memory, of which the oldest are purged: whole batches at a time, and
 /// never the newest, so events are made until that has happened.
 async fn purged(stage: &Stage) -> Result<(Simulator, Pluvio)> {
     let simulator = Simulator::start(stage, 200).await?;
     let source = Source { more: "begin = \"25h\"".to_owned(), ..Source::from(&simulator) };
-    let Setup::File(text) = source.setup() else { bail!("a source is written into a file") };
-    let limited = text.replace("[log]\n", "[log]\nretention_records = 100\n");
-    let pluvio = Pluvio::start(stage, &Setup::File(limited)).await?;
+    let limited = source.setup_with("type = \"memory\"\nretention_records = 100");
+    let pluvio = Pluvio::start(stage, &limited).await?;
     pluvio.until_ready(ARRIVAL_MAX).await?;
     wait::until("events to be purged", ARRIVAL_MAX, async || {
         simulator.control("post?count=20").await?;

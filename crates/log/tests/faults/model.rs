@@ -361,7 +361,13 @@ impl Model {
 /// Appends all at once, the same way each time: nobody writes before all wait.
 async fn together(log: &Embedded, appends: Vec<Vec<Record>>) -> Vec<Result<Vec<i64>, AppendError>> {
     let (open, gate) = mpsc::channel::<()>();
-    let gate = tokio::task::spawn_blocking(move || gate.recv());
+    let (begun, has_begun) = tokio::sync::oneshot::channel();
+    let gate = tokio::task::spawn_blocking(move || {
+        begun.send(()).unwrap();
+        gate.recv()
+    });
+    // Whoever wrote before has left the only thread that may block.
+    has_begun.await.unwrap();
     let name = stream();
     let mut wishes = Vec::new();
     for records in &appends {

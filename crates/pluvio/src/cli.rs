@@ -177,7 +177,7 @@ pub(crate) enum Log {
 /// `pluvio log info`
 #[derive(Debug, Args)]
 pub(crate) struct LogInfo {
-    /// Folder of the log [default: `dir` of [log] in the configuration, else `data`]
+    /// Folder of the log (default: `dir` of the section `log` of the configuration, else `data`)
     pub(crate) dir: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
@@ -187,7 +187,7 @@ pub(crate) struct LogInfo {
 /// `pluvio log verify`
 #[derive(Debug, Args)]
 pub(crate) struct LogVerify {
-    /// Folder of the log [default: `dir` of [log] in the configuration, else `data`]
+    /// Folder of the log (default: `dir` of the section `log` of the configuration, else `data`)
     pub(crate) dir: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
@@ -197,7 +197,7 @@ pub(crate) struct LogVerify {
 /// `pluvio log repair`
 #[derive(Debug, Args)]
 pub(crate) struct LogRepair {
-    /// Folder of the log [default: `dir` of [log] in the configuration, else `data`]
+    /// Folder of the log (default: `dir` of the section `log` of the configuration, else `data`)
     pub(crate) dir: Option<PathBuf>,
     /// Do it without asking
     #[arg(long, short)]
@@ -207,7 +207,7 @@ pub(crate) struct LogRepair {
 /// `pluvio log dump`
 #[derive(Debug, Args)]
 pub(crate) struct LogDump {
-    /// Folder of the log [default: `dir` of [log] in the configuration, else `data`]
+    /// Folder of the log (default: `dir` of the section `log` of the configuration, else `data`)
     pub(crate) dir: Option<PathBuf>,
     /// Stream to read; `__positions`, `__cursors` and `__offsets` are the log's own
     #[arg(long, default_value = "events")]

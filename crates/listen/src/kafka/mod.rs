@@ -13,7 +13,7 @@
 //!
 //! **Who sees what.** A topic that a principal may not read does not exist. One that it may read
 //! through a mandatory filter is refused (`TOPIC_AUTHORIZATION_FAILED`), because batches are sent
-//! whole. Groups are kept apart by who uses them: see [`group`].
+//! whole. Groups are kept apart by who uses them: see `group`.
 //!
 //! **What is not there.** Producing is refused in words, not by silence. There are no transactions,
 //! no fetch sessions, no server-side assignment (KIP-848), no followers. What is not there is not

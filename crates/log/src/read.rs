@@ -1,12 +1,12 @@
 //! What is read: whole batches, shared by all readers of them.
 
-use std::{sync::Arc, time::Duration};
+use std::{hash::Hasher as _, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use pluvio_event::{Event, json};
+use twox_hash::XxHash3_64;
 use uuid::Uuid;
-use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::Offset;
 
@@ -166,11 +166,11 @@ impl EventId {
     /// What the id index keeps in place of the name: XXH3-64 of the source, a zero byte and the id.
     /// Part of the format on disk.
     pub(crate) fn hash_of(source: &str, id: &str) -> u64 {
-        let mut hash = Xxh3Default::new();
-        hash.update(source.as_bytes());
-        hash.update(&[0]);
-        hash.update(id.as_bytes());
-        hash.digest()
+        let mut hash = XxHash3_64::new();
+        hash.write(source.as_bytes());
+        hash.write(&[0]);
+        hash.write(id.as_bytes());
+        hash.finish()
     }
 
     /// See [`hash_of`](Self::hash_of).

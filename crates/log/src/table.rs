@@ -37,34 +37,67 @@ impl Table {
 pub struct Entry {
     /// What is named; its form is the writer's own.
     pub key: Bytes,
-    /// Its new value; `None` deletes it.
+    /// Its new value; `None` deletes it, and so does an empty one.
     pub value: Option<Bytes>,
+}
+
+impl Entry {
+    /// What it takes once it is there.
+    fn bytes(&self) -> usize {
+        let value = self.value.as_ref().filter(|value| !value.is_empty());
+        value.map_or(0, |value| self.key.len() + value.len())
+    }
 }
 
 /// All live entries of a table.
 pub type Entries = BTreeMap<Bytes, Bytes>;
 
-/// Whether `changes` fit.
-pub(crate) fn check(table: Table, now: &Entries, changes: &[Entry]) -> Result<(), AppendError> {
-    let bytes = |change: &Entry| change.key.len() + change.value.as_ref().map_or(0, Bytes::len);
-    let full = |bytes, bytes_max| AppendError::TableFull { table, bytes, bytes_max };
-    if let Some(change) = changes.iter().find(|c| bytes(c) > Table::ENTRY_BYTES_MAX) {
-        return Err(full(bytes(change), Table::ENTRY_BYTES_MAX));
-    }
-    let held: usize = now.iter().map(|(key, value)| key.len() + value.len()).sum();
-    let added = changes.iter().filter(|change| change.value.is_some()).map(bytes).sum();
-    if held + added > Table::BYTES_MAX && added > 0 {
-        return Err(full(added, Table::BYTES_MAX));
-    }
-    Ok(())
+/// A table in memory, with its size.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    pub(crate) entries: Entries,
+    bytes: usize,
 }
 
-/// Applies `changes` in their order.
-pub(crate) fn apply(entries: &mut Entries, changes: Vec<Entry>) {
-    for Entry { key, value } in changes {
-        match value {
-            Some(value) => entries.insert(key, value),
-            None => entries.remove(&key),
-        };
+impl Held {
+    /// Whether `changes` fit.
+    pub(crate) fn check(&self, table: Table, changes: &[Entry]) -> Result<(), AppendError> {
+        let full = |bytes, bytes_max| AppendError::TableFull { table, bytes, bytes_max };
+        let (mut bytes, mut added) = (self.bytes, 0);
+        for change in changes {
+            let own = change.bytes();
+            if own > Table::ENTRY_BYTES_MAX {
+                return Err(full(own, Table::ENTRY_BYTES_MAX));
+            }
+            let before = self.entries.get(&change.key);
+            bytes -= before.map_or(0, |value| change.key.len() + value.len()).min(bytes);
+            bytes += own;
+            added += own;
+        }
+        // What makes it no larger is always taken.
+        if bytes > Table::BYTES_MAX && bytes > self.bytes {
+            return Err(full(added, Table::BYTES_MAX));
+        }
+        Ok(())
+    }
+
+    /// Applies `changes` in their order.
+    pub(crate) fn apply(&mut self, changes: Vec<Entry>) {
+        for change in changes {
+            let Entry { key, value } = change;
+            let length = key.len();
+            let value = value.filter(|value| !value.is_empty());
+            self.bytes += value.as_ref().map_or(0, |value| length + value.len());
+            let before = match value {
+                Some(value) => self.entries.insert(key, value),
+                None => self.entries.remove(&key),
+            };
+            self.bytes -= before.map_or(0, |before| length + before.len());
+        }
+    }
+
+    /// Bytes of all keys and values.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 }

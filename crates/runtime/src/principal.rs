@@ -83,13 +83,18 @@ impl Principal {
         self.verbs.contains(&verb) && sees && !stream.is_internal()
     }
 
-    /// Whether it sees every stream and every event: nothing in the log has to be kept from it.
+    /// Whether it may read anything at all.
+    pub fn reads(&self) -> bool {
+        self.verbs.contains(&Verb::Read)
+    }
+
+    /// Whether it may read every stream and every event: nothing in the log has to be kept from it.
     pub fn sees_everything(&self) -> bool {
         let sees_all = match &self.streams {
             Streams::All => true,
             Streams::Matching(patterns) => patterns.contains(&Pattern::new("*")),
         };
-        sees_all && self.filter.passes_all()
+        self.reads() && sees_all && self.filter.passes_all()
     }
 
     /// Whether status and metrics may be seen.
@@ -259,6 +264,15 @@ mod tests {
         let table = AccessTable::open();
         assert!(table.authenticate(Credential::None).is_ok());
         assert!(table.authenticate(Credential::Bearer("x")).is_err());
+    }
+
+    #[test]
+    fn only_who_may_read_all_streams_unfiltered_sees_everything() {
+        assert!(Principal::anonymous().sees_everything());
+        assert!(!tenant().sees_everything());
+        let verbs = BTreeSet::from([Verb::Status]);
+        let scraper = Principal { verbs, ..Principal::anonymous() };
+        assert!(!scraper.reads() && !scraper.sees_everything());
     }
 
     #[test]

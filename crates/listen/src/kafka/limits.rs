@@ -27,8 +27,22 @@ pub(super) const FETCH_BYTES_MAX_TOTAL: usize = 128 << 20;
 /// The unit in which [`FETCH_BYTES_MAX_TOTAL`] is given out.
 pub(super) const FETCH_PERMIT_BYTES: usize = 4 << 10;
 
-/// Most groups of all principals: each costs memory as long as it has members or offsets.
+/// Most bytes of what groups hold in one answer about groups: as much as the largest group can be
+/// ([`GROUP_MEMBERS_MAX`] members, with twice [`MEMBER_BYTES_MAX`] each) and some more, so that
+/// each can be asked for by itself. Without a limit, a few thousand bytes that name the same again
+/// and again would be answered from gigabytes.
+pub(super) const GROUP_ANSWER_BYTES_MAX: usize = 16 << 20;
+
+/// Most groups of those who see everything, and share a space: each costs memory as long as it has
+/// members or offsets. Nobody else can use this up.
 pub(super) const GROUPS_MAX: usize = 1000;
+
+/// Most groups of a principal with a space of its own: one tenant's applications are a few dozen.
+pub(super) const GROUPS_MAX_OWN: usize = 100;
+
+/// Most groups of all principals with spaces of their own together: what bounds the memory where
+/// hundreds of tenants are configured.
+pub(super) const GROUPS_MAX_OWN_TOTAL: usize = 4000;
 
 /// Most members of one group, promised ones included: with one partition a stream, more than a few
 /// stand idle.
@@ -59,6 +73,9 @@ pub(super) const OFFSET_REFRESH: Duration = Duration::from_secs(3600);
 pub(super) const SESSION_TIMEOUT_MIN: Duration = Duration::from_secs(1);
 /// See [`SESSION_TIMEOUT_MIN`]; Kafka's default.
 pub(super) const SESSION_TIMEOUT_MAX: Duration = Duration::from_secs(30 * 60);
+/// Shortest time that a rebalance may take: with none at all, nobody could join again before it is
+/// over, and a group of members that sleep would be looked at without end.
+pub(super) const REBALANCE_TIMEOUT_MIN: Duration = Duration::from_secs(1);
 /// Longest time that a rebalance may take: longer than any client's default (5 min).
 pub(super) const REBALANCE_TIMEOUT_MAX: Duration = Duration::from_secs(30 * 60);
 

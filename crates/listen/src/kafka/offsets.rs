@@ -3,6 +3,8 @@
 //! Kafka's earliest is the log's `start`, its latest is `next`. A time is looked up in the log,
 //! whose times never decrease.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use kafka_protocol::{
     ResponseError,
@@ -32,13 +34,19 @@ const LATEST_TIERED: i64 = -5;
 const NONE: i64 = -1;
 const NO_EPOCH: i32 = -1;
 
-/// Answers `ListOffsets`.
+/// Answers `ListOffsets`. A partition that is asked for twice is refused the second time, as Kafka
+/// does: a time costs a search, and so a request costs no more than one search in each stream.
 pub(super) async fn list(caller: &Caller<'_>, request: ListOffsetsRequest) -> ListOffsetsResponse {
     let mut topics = Vec::with_capacity(request.topics.len());
+    let mut asked = HashSet::new();
     for topic in request.topics {
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for wanted in topic.partitions {
-            let found = match found(caller, &topic.name, &wanted).await {
+            let found = match asked.insert((topic.name.clone(), wanted.partition_index)) {
+                true => found(caller, &topic.name, &wanted).await,
+                false => Err(ResponseError::InvalidRequest),
+            };
+            let found = match found {
                 Ok(Some((offset, timestamp))) => ListOffsetsPartitionResponse::default()
                     .with_offset(offset.get())
                     .with_timestamp(timestamp)

@@ -3,7 +3,11 @@
 //! It refuses to answer anything but the login before somebody is known, and to guess: bytes that
 //! are not what their head says end the connection.
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::{
@@ -102,7 +106,8 @@ impl Request {
             return match api.key {
                 ApiKey::ApiVersions => {
                     let body = encoded(&versions::too_new(), 0)?;
-                    let pieces = framed(head.correlation, false, body);
+                    let pieces =
+                        framed(head.correlation, false, body).ok_or(Hangup::Unencodable)?;
                     Ok(Err(Answer { pieces, _permit: None, last: None }))
                 }
                 _ => Err(Hangup::UnsupportedVersion),
@@ -114,17 +119,20 @@ impl Request {
         Ok(Ok(Self { api, version, correlation, client, body }))
     }
 
-    /// Whether it may wait for something to happen, so that somebody should look after the socket.
+    /// Whether it may wait for something to happen or search for long, so that somebody should look
+    /// after the socket.
     pub(super) fn may_wait(&self) -> bool {
-        matches!(self.api.key, ApiKey::Fetch | ApiKey::JoinGroup | ApiKey::SyncGroup)
+        use ApiKey::{Fetch, JoinGroup, ListOffsets, SyncGroup};
+        matches!(self.api.key, Fetch | JoinGroup | ListOffsets | SyncGroup)
     }
 
     fn decoded<M: Decodable>(&self) -> Result<M, Hangup> {
         M::decode(&mut self.body.clone(), self.version).map_err(|_| Hangup::Malformed)
     }
 
-    fn framed(&self, body: Vec<Bytes>) -> Vec<Bytes> {
-        framed(self.correlation, self.api.answers_with_tags(self.version), body)
+    fn framed(&self, body: Vec<Bytes>) -> Result<Vec<Bytes>, Hangup> {
+        let has_tags = self.api.answers_with_tags(self.version);
+        framed(self.correlation, has_tags, body).ok_or(Hangup::Unencodable)
     }
 }
 
@@ -184,7 +192,7 @@ impl Session {
                 }
             }
         };
-        answer.pieces = request.framed(body);
+        answer.pieces = request.framed(body)?;
         Ok(Some(answer))
     }
 
@@ -195,7 +203,8 @@ impl Session {
         request: &'a Request,
     ) -> Caller<'a> {
         let (peer, local, version) = (self.peer, self.local, request.version);
-        Caller { server, principal, client: &request.client, peer, local, version }
+        let by_id = OnceLock::new();
+        Caller { server, principal, client: &request.client, peer, local, version, by_id }
     }
 
     fn authenticate(

@@ -1,6 +1,10 @@
 //! What all connections of one listener share, and what a request is answered with.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use kafka_protocol::{messages::BrokerId, protocol::StrBytes};
@@ -8,11 +12,13 @@ use pluvio_log::Log as _;
 use pluvio_runtime::Principal;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::{
     config::Advertised,
     group::Coordinator,
     limits::{FETCH_BYTES_MAX_TOTAL, FETCH_PERMIT_BYTES, Limits},
+    topics::Topic,
 };
 use crate::Context;
 
@@ -67,6 +73,8 @@ pub(super) struct Caller<'a> {
     pub(super) local: SocketAddr,
     /// Of the request.
     pub(super) version: i16,
+    /// All streams by their ids, once somebody asked for one: a request may name thousands.
+    pub(super) by_id: OnceLock<HashMap<Uuid, Topic>>,
 }
 
 impl Caller<'_> {

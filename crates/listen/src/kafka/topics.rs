@@ -48,16 +48,23 @@ impl Caller<'_> {
         if partition == PARTITION { Ok(topic) } else { Err(ResponseError::UnknownTopicOrPartition) }
     }
 
-    /// The topic with this id.
+    /// The topic with this id, as it was when this request first asked for an id.
     pub(super) fn topic_of(&self, id: Uuid) -> Result<Topic, ResponseError> {
         let log = &self.server.context.log;
-        let has_id = |s: &StreamName| log.extent(s).is_ok_and(|extent| extent.log_id == id);
-        let stream = log.streams().into_iter().find(has_id);
-        let stream = stream.ok_or(ResponseError::UnknownTopicId)?;
-        self.topic(stream.as_str()).map_err(|error| match error {
-            ResponseError::UnknownTopicOrPartition => ResponseError::UnknownTopicId,
-            other => other,
-        })
+        let by_id = self.by_id.get_or_init(|| {
+            let with_id = |stream: StreamName| {
+                let extent = log.extent(&stream).ok()?;
+                Some((extent.log_id, Topic { stream, extent }))
+            };
+            log.streams().into_iter().filter_map(with_id).collect()
+        });
+        let topic = by_id.get(&id).filter(|topic| self.principal.may(Verb::Read, &topic.stream));
+        let topic = topic.ok_or(ResponseError::UnknownTopicId)?;
+        if self.principal.filter.passes_all() {
+            Ok(topic.clone())
+        } else {
+            Err(ResponseError::TopicAuthorizationFailed)
+        }
     }
 
     /// All topics that may be read.

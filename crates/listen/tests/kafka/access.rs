@@ -42,7 +42,7 @@ async fn plain(client: &mut Client, user: &str, password: &str) -> i16 {
     say(client, format!("\0{user}\0{password}").as_bytes()).await.error_code
 }
 
-async fn known(house: &House, name: &str) -> Client {
+pub(crate) async fn known(house: &House, name: &str) -> Client {
     let mut client = house.client().await;
     assert_eq!(plain(&mut client, name, name).await, 0);
     client

@@ -133,22 +133,24 @@ fn event(id: i64) -> Event {
         .unwrap()
 }
 
-/// `operator` reads all, `guest` only the stream `public`, `tenant` its own events of all streams;
-/// the password is the name.
+/// `operator` reads all, `guest` only the stream `public`, `tenant` its own events of all streams,
+/// `scraper` sees status and reads nothing; the password is the name.
 pub(crate) fn table() -> AccessTable {
-    let principal = |name: &str, pattern: &str, filter| {
+    let principal = |name: &str, verb: Verb, pattern: &str, filter| {
         let streams = Streams::Matching(vec![Pattern::new(pattern)]);
         Arc::new(Principal {
             name: name.to_owned(),
             streams,
-            verbs: BTreeSet::from([Verb::Read]),
+            verbs: BTreeSet::from([verb]),
             filter,
         })
     };
     let own = Filter::default().and_expression("account == 'acme'").unwrap();
     let mut table = AccessTable::closed();
-    table.add_password("operator", principal("operator", "*", Filter::default()));
-    table.add_password("guest", principal("guest", "public", Filter::default()));
-    table.add_password("tenant", principal("tenant", "*", own));
+    table.add_password("operator", principal("operator", Verb::Read, "*", Filter::default()));
+    table.add_password("guest", principal("guest", Verb::Read, "public", Filter::default()));
+    table.add_password("tenant", principal("tenant", Verb::Read, "*", own));
+    let scraper = principal("scraper", Verb::Status, "*", Filter::default());
+    table.add_password("scraper", scraper);
     table
 }

@@ -36,7 +36,12 @@ impl Active {
     pub(super) fn create(disk: &dyn Disk, folder: &Path, base: Offset) -> io::Result<Self> {
         let path = layout::segment(folder, base);
         let file = disk.create(&path)?;
-        disk.sync_folder(folder)?;
+        if let Err(error) = disk.sync_folder(folder) {
+            // Without it nothing may be written behind its name; if it stays all the same, recovery
+            // takes an empty last segment away.
+            disk.remove(&path)?;
+            return Err(error);
+        }
         Ok(Self { base, path, file, end: 0, ahead: 0 })
     }
 

@@ -16,6 +16,7 @@
 
 mod active;
 mod cache;
+mod clock;
 mod index;
 pub mod inspect;
 mod layout;
@@ -30,10 +31,7 @@ use std::{
     collections::BTreeMap,
     io,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -43,8 +41,9 @@ use crate::{
     Seek, SourceName, Span, StreamHealth, StreamName, Table, Trouble,
     batch::Compression,
     disk::{Disk, Lock, RealDisk},
-    system_clock, table as tables,
+    system_clock,
 };
+use clock::SteadyClock;
 use stream::Stream;
 use table::TableLog;
 
@@ -73,7 +72,8 @@ pub struct EmbeddedConfig {
     pub retention: Retention,
     /// A segment is sealed before it grows beyond this.
     pub segment_bytes_max: u64,
-    /// Largest record in bytes, encoded: 1 MiB, as Kafka takes by default.
+    /// Largest record in bytes, encoded: 1 MiB, as Kafka takes by default; never more than
+    /// [`RECORD_BYTES_LIMIT`](Self::RECORD_BYTES_LIMIT).
     pub record_bytes_max: usize,
     /// Most streams: each has a folder, an open file and its ids in memory.
     pub streams_max: usize,
@@ -86,6 +86,9 @@ pub struct EmbeddedConfig {
 }
 
 impl EmbeddedConfig {
+    /// No record is larger, whatever is configured: a batch with it must be read back in one piece.
+    pub const RECORD_BYTES_LIMIT: usize = 16 << 20;
+
     /// The defaults, in `folder` on the machine's disk.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
@@ -114,6 +117,7 @@ pub struct Embedded {
     streams: Mutex<BTreeMap<StreamName, Arc<Stream>>>,
     tables: BTreeMap<Table, Arc<TableLog>>,
     recovery: Recovery,
+    /// Given back when nothing can write any more: see `drop`.
     _lock: Box<dyn Lock>,
 }
 
@@ -126,7 +130,7 @@ struct Context {
     batches: cache::Batches,
     places: cache::Places,
     files: cache::Files,
-    closed: AtomicBool,
+    clock: SteadyClock,
 }
 
 /// Longest wait of one read; a day is for ever.
@@ -136,6 +140,8 @@ impl Embedded {
     /// Opens the log in a folder, making it where there is none, and recovers every stream. Blocks.
     pub fn open(config: EmbeddedConfig) -> Result<Self, OpenError> {
         let begun = Instant::now();
+        let mut config = config;
+        config.record_bytes_max = config.record_bytes_max.min(EmbeddedConfig::RECORD_BYTES_LIMIT);
         let (disk, folder) = (Arc::clone(&config.disk), config.folder.clone());
         let told = |operation| {
             let folder = folder.clone();
@@ -150,15 +156,15 @@ impl Embedded {
         let listed = disk.list(&folder).map_err(told("list"))?;
         let lost = listed.iter().any(|entry| entry.name == layout::UNSYNCED);
         let mut found = stream::Found::default();
-        let table = |name: &str, cut: &mut u64| {
+        let table = |name: &str, limit: Option<Table>, cut: &mut u64| {
             let name = StreamName::new(name).unwrap_or_else(|_| StreamName::events());
             let folder = folder.join(name.as_str());
-            TableLog::open(Arc::clone(&disk), name, folder, cut).map(Arc::new)
+            TableLog::open(Arc::clone(&disk), name, folder, limit, cut).map(Arc::new)
         };
-        let positions = table(layout::POSITIONS, &mut found.cut_bytes)?;
+        let positions = table(layout::POSITIONS, None, &mut found.cut_bytes)?;
         let mut tables = BTreeMap::new();
         for which in Table::ALL {
-            tables.insert(which, table(which.name(), &mut found.cut_bytes)?);
+            tables.insert(which, table(which.name(), Some(which), &mut found.cut_bytes)?);
         }
         let context = Arc::new(Context {
             folder: folder.clone(),
@@ -167,7 +173,7 @@ impl Embedded {
             batches: cache::batches(config.cache_bytes_max),
             places: cache::places(),
             files: cache::files(),
-            closed: AtomicBool::new(false),
+            clock: SteadyClock::new(Arc::clone(&config.clock)),
             config,
         });
         let mut streams = BTreeMap::new();
@@ -267,7 +273,7 @@ impl Log for Embedded {
         position: Position,
     ) -> Result<(), AppendError> {
         let (stream, source) = (self.writable(name)?, source.clone());
-        appending(move || stream.checkpoint(&source, position)).await
+        appending(name, move || stream.checkpoint(&source, position)).await
     }
 
     async fn read(&self, s: &StreamName, from: Offset, l: ReadLimit) -> Result<Chunk, ReadError> {
@@ -297,8 +303,14 @@ impl Log for Embedded {
 
     async fn trim(&self, stream: &StreamName, before: Offset) -> Result<(), ReadError> {
         let stream = self.readable(stream)?;
-        let trimmed = tokio::task::spawn_blocking(move || stream.trim(before)).await;
-        trimmed.unwrap_or(Ok(()))
+        match tokio::task::spawn_blocking(move || stream.trim(before)).await {
+            Ok(trimmed) => trimmed,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => {
+                let (path, source) = (self.context.folder.clone(), given_up());
+                Err(ReadError::Disk { path, source })
+            }
+        }
     }
 
     async fn positions(&self, stream: &StreamName) -> Result<Positions, ReadError> {
@@ -307,11 +319,8 @@ impl Log for Embedded {
 
     async fn put(&self, table: Table, changes: Vec<Entry>) -> Result<(), AppendError> {
         let Some(log) = self.tables.get(&table).cloned() else { return Ok(()) };
-        appending(move || {
-            tables::check(table, &log.entries(), &changes)?;
-            log.put(changes)
-        })
-        .await
+        let name = log.name.clone();
+        appending(&name, move || log.put(changes)).await
     }
 
     async fn entries(&self, table: Table) -> Result<Entries, ReadError> {
@@ -350,13 +359,32 @@ impl Log for Embedded {
 
 /// Runs what writes where it may block. It goes on when nobody waits for it any more.
 async fn appending(
+    stream: &StreamName,
     work: impl FnOnce() -> Result<(), AppendError> + Send + 'static,
 ) -> Result<(), AppendError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(_) => Ok(()),
+        // The runtime ends: it never began.
+        Err(_) => {
+            let source = Arc::new(given_up());
+            Err(AppendError::Stopped { stream: stream.clone(), source })
+        }
     }
+}
+
+fn given_up() -> io::Error {
+    io::Error::other("the process ends")
+}
+
+/// Why a closed log takes nothing.
+fn closed() -> Arc<io::Error> {
+    Arc::new(io::Error::other("the log is closed"))
+}
+
+/// Whether only room is missing: on the disk, or in a quota.
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// A panic while a lock was held stops the stream whose writer panicked; what it guards is changed
@@ -366,17 +394,20 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Drop for Embedded {
-    /// The end of a process that wrote without syncing is a good one if all is synced here.
+    /// Waits for what is being written, and takes nothing more; then others may have the folder. The end of a process that wrote
+    /// without syncing is a good one if all is synced here.
     fn drop(&mut self) {
-        self.context.closed.store(true, Ordering::Release);
-        if self.context.config.fsync == Fsync::Os {
-            let synced = self.all().iter().try_for_each(|stream| stream.sync());
-            let path = self.context.folder.join(layout::UNSYNCED);
-            let marked = synced.and_then(|()| self.context.disk.remove(&path));
-            if let Err(error) =
-                marked.and_then(|()| self.context.disk.sync_folder(&self.context.folder))
-            {
-                tracing::warn!(%error, "failed to sync the log at its end");
+        let context = &self.context;
+        let closed: Vec<_> = self.all().iter().map(|stream| stream.close()).collect();
+        for table in self.tables.values().chain([&context.positions]) {
+            table.close();
+        }
+        if context.config.fsync == Fsync::Os {
+            let path = context.folder.join(layout::UNSYNCED);
+            let synced: io::Result<()> = closed.into_iter().collect();
+            let marked = synced.and_then(|()| context.disk.remove(&path));
+            if let Err(error) = marked.and_then(|()| context.disk.sync_folder(&context.folder)) {
+                tracing::warn!(%error, "the log was not synced at its end");
             }
         }
     }

@@ -14,15 +14,16 @@ use bytes::Bytes;
 
 use super::{
     active::Active,
-    layout, lock,
+    closed, is_full, layout, lock,
     manifest::Manifest,
     recover::{self, damaged},
     scan::{Tail, scan},
 };
 use crate::{
-    AppendError, Entries, Entry, Offset, OpenError, StreamName,
+    AppendError, Entries, Entry, Offset, OpenError, StreamName, Table,
     batch::{self, Builder, Compression},
     disk::Disk,
+    table::Held,
 };
 
 /// Rewritten when more than this was written since the last time.
@@ -38,7 +39,9 @@ pub(super) struct TableLog {
     pub(super) name: StreamName,
     folder: PathBuf,
     writer: Mutex<Writer>,
-    entries: Mutex<Entries>,
+    held: Mutex<Held>,
+    /// Whose limit holds; none for the log's own.
+    limit: Option<Table>,
 }
 
 #[derive(Debug)]
@@ -58,19 +61,19 @@ impl TableLog {
         disk: Arc<dyn Disk>,
         name: StreamName,
         folder: PathBuf,
+        limit: Option<Table>,
         cut: &mut u64,
     ) -> Result<Self, OpenError> {
         recover::ensure(&*disk, &folder)?;
         Manifest::read(&*disk, &folder)?;
         let mut bases = recover::tidied(&*disk, &folder)?.segments;
-        let mut entries = Entries::new();
+        let mut held = Held::default();
         let (mut next, mut written, mut active) = (Offset::ZERO, 0, None);
         for (index, base) in bases.iter().enumerate() {
             let path = layout::segment(&folder, *base);
             let told = |source| OpenError::disk("read", path.clone(), source);
             let file = disk.open(&path).map_err(told)?;
-            let walked =
-                scan(&*file, *base, Tail::Synced, 0, |_, bytes| replay(&mut entries, bytes));
+            let walked = scan(&*file, *base, Tail::Synced, 0, |_, bytes| replay(&mut held, bytes));
             let walked = walked.map_err(|error| damaged(&path, error))?;
             next = walked.places.last().map_or(next.max(*base), |place| place.last().following());
             written += walked.end;
@@ -88,11 +91,17 @@ impl TableLog {
         };
         bases.pop();
         let writer = Writer { active, older: bases, next, written, stopped: None };
-        Ok(Self { disk, name, folder, writer: Mutex::new(writer), entries: Mutex::new(entries) })
+        let (writer, held) = (Mutex::new(writer), Mutex::new(held));
+        Ok(Self { disk, name, folder, writer, held, limit })
     }
 
     pub(super) fn entries(&self) -> Entries {
-        lock(&self.entries).clone()
+        lock(&self.held).entries.clone()
+    }
+
+    /// Nothing is written from now on; what is being written comes to its end before.
+    pub(super) fn close(&self) {
+        lock(&self.writer).stopped.get_or_insert_with(closed);
     }
 
     /// Why nothing is written any more, if so.
@@ -106,12 +115,15 @@ impl TableLog {
             return Ok(());
         }
         let mut writer = lock(&self.writer);
+        if let Some(table) = self.limit {
+            lock(&self.held).check(table, &changes)?;
+        }
         let pairs = changes
             .iter()
             .map(|change| (change.key.as_ref(), change.value.as_deref().unwrap_or_default()));
         let (batch, next) = encode(writer.next, pairs);
         self.write(&mut writer, &batch, next)?;
-        crate::table::apply(&mut lock(&self.entries), changes);
+        lock(&self.held).apply(changes);
         if writer.written > REWRITE_BYTES {
             self.rewrite(&mut writer)?;
         }
@@ -124,7 +136,7 @@ impl TableLog {
         }
         let written = writer.active.write(batch);
         if let Err(error) = &written
-            && error.kind() == io::ErrorKind::StorageFull
+            && is_full(error)
             && writer.active.cut().is_ok()
         {
             let free_bytes = self.disk.free_bytes(&self.folder).unwrap_or(0);
@@ -150,11 +162,10 @@ impl TableLog {
 
     /// Writes all live entries to a new segment and removes the others.
     fn rewrite(&self, writer: &mut Writer) -> Result<(), AppendError> {
-        let entries = self.entries();
-        let live: u64 = entries.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum();
-        if writer.written <= live {
+        if writer.written <= lock(&self.held).bytes() as u64 {
             return Ok(());
         }
+        let entries = self.entries();
         let stop = |writer: &mut Writer, error: io::Error| {
             let error = Arc::new(error);
             writer.stopped = Some(Arc::clone(&error));
@@ -163,7 +174,7 @@ impl TableLog {
         let active = match Active::create(&*self.disk, &self.folder, writer.next) {
             Ok(active) => active,
             // The next change tries again.
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => return Ok(()),
+            Err(error) if is_full(&error) => return Ok(()),
             Err(error) => return Err(stop(writer, error)),
         };
         let before = std::mem::replace(&mut writer.active, active);
@@ -185,11 +196,14 @@ impl TableLog {
             }
         }
         writer.written = 0;
+        // The oldest first, each for good before the next: a key that one of them deletes must not
+        // come back from an older one.
         for base in std::mem::take(&mut writer.older) {
             let removed = self.disk.remove(&layout::segment(&self.folder, base));
+            let removed = removed.and_then(|()| self.disk.sync_folder(&self.folder));
             removed.map_err(|error| stop(writer, error))?;
         }
-        self.disk.sync_folder(&self.folder).map_err(|error| stop(writer, error))
+        Ok(())
     }
 }
 
@@ -209,14 +223,11 @@ fn encode<'a>(
 }
 
 /// Applies the entries of a batch whose checksum was right.
-pub(super) fn replay(entries: &mut Entries, bytes: &Bytes) {
-    for record in batch::decode(bytes, PLAIN_BYTES_MAX).unwrap_or_default() {
-        let key = record.key.unwrap_or_default();
-        match record.value.filter(|value| !value.is_empty()) {
-            Some(value) => {
-                entries.insert(Bytes::copy_from_slice(&key), Bytes::copy_from_slice(&value))
-            }
-            None => entries.remove(&key),
-        };
-    }
+pub(super) fn replay(held: &mut Held, bytes: &Bytes) {
+    let entry = |record: batch::Decoded| Entry {
+        key: Bytes::copy_from_slice(&record.key.unwrap_or_default()),
+        value: record.value.map(|value| Bytes::copy_from_slice(&value)),
+    };
+    let records = batch::decode(bytes, PLAIN_BYTES_MAX).unwrap_or_default();
+    held.apply(records.into_iter().map(entry).collect());
 }

@@ -19,7 +19,7 @@ use tokio::{sync::watch, time::Instant};
 use crate::{
     AppendError, Chunk, Clock, Entries, Entry, EventId, Extent, Fetched, Found, Health, Log,
     Offset, OpenError, Position, Positions, ReadError, ReadLimit, Record, Retention, Seek,
-    SourceName, Span, StreamName, Table, pack, system_clock, table,
+    SourceName, Span, StreamName, Table, pack, system_clock, table::Held,
 };
 use state::State;
 
@@ -54,7 +54,7 @@ impl Default for MemoryConfig {
 pub struct Memory {
     config: MemoryConfig,
     streams: Mutex<BTreeMap<StreamName, Arc<Stream>>>,
-    tables: Mutex<BTreeMap<Table, Entries>>,
+    tables: Mutex<BTreeMap<Table, Held>>,
 }
 
 /// One stream: its state, and `next` for those who wait for it.
@@ -206,14 +206,14 @@ impl Log for Memory {
 
     async fn put(&self, table: Table, changes: Vec<Entry>) -> Result<(), AppendError> {
         let mut tables = lock(&self.tables);
-        let entries = tables.entry(table).or_default();
-        table::check(table, entries, &changes)?;
-        table::apply(entries, changes);
+        let held = tables.entry(table).or_default();
+        held.check(table, &changes)?;
+        held.apply(changes);
         Ok(())
     }
 
     async fn entries(&self, table: Table) -> Result<Entries, ReadError> {
-        Ok(lock(&self.tables).get(&table).cloned().unwrap_or_default())
+        Ok(lock(&self.tables).get(&table).map(|held| held.entries.clone()).unwrap_or_default())
     }
 
     fn extent(&self, stream: &StreamName) -> Result<Extent, ReadError> {

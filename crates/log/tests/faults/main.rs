@@ -6,5 +6,6 @@
 
 mod errors;
 mod flips;
+mod found;
 mod model;
 mod power;

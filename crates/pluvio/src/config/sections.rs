@@ -165,7 +165,9 @@ impl LogSection {
     /// What is wrong with the limit of records, if anything.
     pub(crate) fn wrong_record_max(&self) -> Option<String> {
         let min = ByteSize(ATTRIBUTES_BYTES_MAX as u64);
-        (self.record_max < min).then(|| format!("{} is too small; at least {min}", self.record_max))
+        let max = ByteSize(EmbeddedConfig::RECORD_BYTES_LIMIT as u64);
+        let is_wrong = self.record_max < min || self.record_max > max;
+        is_wrong.then(|| format!("{} is not between {min} and {max}", self.record_max))
     }
 
     pub(crate) fn record_bytes_max(&self) -> usize {

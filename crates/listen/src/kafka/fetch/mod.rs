@@ -20,11 +20,17 @@
 
 mod encode;
 
-use std::{cmp::Ordering, time::Duration};
+use std::{cmp::Ordering, collections::HashSet, time::Duration};
 
 use bytes::Bytes;
 use futures::{StreamExt, stream::FuturesUnordered};
-use kafka_protocol::{ResponseError, messages::FetchRequest};
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        FetchRequest,
+        fetch_request::{FetchPartition, FetchTopic},
+    },
+};
 use metrics::counter;
 use pluvio_log::{Log as _, Offset, ReadLimit, StreamName};
 use tokio::{
@@ -63,32 +69,49 @@ pub(super) async fn answer(caller: &Caller<'_>, request: &FetchRequest) -> Sendi
     if let Err(error) = check_session(request) {
         return Sending { pieces: encode::refused(error, caller.version), permit: None };
     }
-    let outcomes: Vec<Outcome> = request
-        .topics
-        .iter()
-        .flat_map(|topic| topic.partitions.iter().map(move |partition| (topic, partition)))
-        .map(|(topic, wanted)| {
-            let found = match caller.version {
-                13.. => caller.topic_of(topic.topic_id),
-                _ => caller.topic(&topic.topic),
-            }?;
-            if wanted.partition != PARTITION {
-                return Err(ResponseError::UnknownTopicOrPartition);
-            }
-            check_epoch(wanted.current_leader_epoch)?;
-            let next = Offset::new(wanted.fetch_offset).ok_or(ResponseError::OffsetOutOfRange)?;
-            let bytes_max = usize::try_from(wanted.partition_max_bytes).unwrap_or(0);
-            Ok(Part { stream: found.stream, next, bytes_max, bytes: 0, pieces: Vec::new() })
-        })
-        .collect();
+    let outcomes = parts(caller, request);
     let bytes_max = usize::try_from(request.max_bytes).unwrap_or(0).min(FETCH_BYTES_MAX);
-    let mut fetch = Fetch { server: caller.server, outcomes, bytes_max, bytes: 0, permit: None };
+    let mut fetch = Fetch {
+        server: caller.server,
+        outcomes,
+        bytes_max,
+        bytes: 0,
+        is_full: false,
+        permit: None,
+    };
     let bytes_min = usize::try_from(request.min_bytes).unwrap_or(0).min(bytes_max);
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     fetch.run(bytes_min, wait).await;
     let extents = |stream: &StreamName| caller.server.context.log.extent(stream).ok();
     let pieces = encode::answer(request, fetch.outcomes, extents, caller.version);
     Sending { pieces, permit: fetch.permit }
+}
+
+/// What is asked for, partition for partition. One that is asked for twice is refused the second
+/// time: it would be read again.
+fn parts(caller: &Caller<'_>, request: &FetchRequest) -> Vec<Outcome> {
+    let mut asked = HashSet::new();
+    let mut part = |topic: &FetchTopic, wanted: &FetchPartition| {
+        let found = match caller.version {
+            13.. => caller.topic_of(topic.topic_id),
+            _ => caller.topic(&topic.topic),
+        }?;
+        if wanted.partition != PARTITION {
+            return Err(ResponseError::UnknownTopicOrPartition);
+        }
+        check_epoch(wanted.current_leader_epoch)?;
+        let next = Offset::new(wanted.fetch_offset).ok_or(ResponseError::OffsetOutOfRange)?;
+        if !asked.insert(found.stream.clone()) {
+            return Err(ResponseError::InvalidRequest);
+        }
+        let bytes_max = usize::try_from(wanted.partition_max_bytes).unwrap_or(0);
+        Ok(Part { stream: found.stream, next, bytes_max, bytes: 0, pieces: Vec::new() })
+    };
+    let mut parts = Vec::new();
+    for topic in &request.topics {
+        parts.extend(topic.partitions.iter().map(|wanted| part(topic, wanted)));
+    }
+    parts
 }
 
 /// Sessions are never opened, so that nobody can be in the middle of one.
@@ -105,6 +128,8 @@ struct Fetch<'a> {
     outcomes: Vec<Outcome>,
     bytes_max: usize,
     bytes: usize,
+    /// A batch did not fit any more: reading further ones would be for nothing.
+    is_full: bool,
     permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -114,7 +139,7 @@ impl Fetch<'_> {
         let deadline = Instant::now() + wait;
         self.collect().await;
         let mut has_waited = false;
-        while self.bytes < bytes_min && self.outcomes.iter().all(Result::is_ok) {
+        while self.bytes < bytes_min && !self.is_full && self.outcomes.iter().all(Result::is_ok) {
             if !has_waited {
                 counter!(meter::FETCH_WAITS).increment(1);
                 has_waited = true;
@@ -143,7 +168,7 @@ impl Fetch<'_> {
                 Ordering::Greater => self.fail(index, ResponseError::OffsetOutOfRange),
                 // Nothing there, but below `start` that is for the log to say.
                 Ordering::Equal if from >= extent.start => {}
-                _ if self.bytes > 0 && (self.room() == 0 || wish == 0) => {}
+                _ if self.is_full || (self.bytes > 0 && (self.room() == 0 || wish == 0)) => {}
                 _ => self.read(index, &stream, from, wish).await,
             }
         }
@@ -164,6 +189,8 @@ impl Fetch<'_> {
                 if bytes <= self.room() || self.bytes == 0 {
                     self.keep(held, bytes);
                     self.take(index, fetched.pieces, bytes, fetched.next);
+                } else {
+                    self.is_full = true;
                 }
             }
             Err(failed) => self.fail(index, error::of_read(stream, &failed)),

@@ -1,6 +1,9 @@
 //! OffsetCommit and OffsetFetch: from the wire to the offsets and back.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use kafka_protocol::{
@@ -19,7 +22,7 @@ use kafka_protocol::{
 };
 use pluvio_log::StreamName;
 
-use super::{event::Speaker, offsets::Committed};
+use super::{event::Speaker, offsets::Committed, room::Room};
 use crate::kafka::{
     limits::OFFSET_METADATA_BYTES_MAX,
     server::Caller,
@@ -32,11 +35,15 @@ pub(crate) async fn commit(
     caller: &Caller<'_>,
     request: OffsetCommitRequest,
 ) -> OffsetCommitResponse {
+    let group = caller.group(&request.group_id);
     let mut offsets = Vec::new();
     let mut topics: Vec<OffsetCommitResponseTopic> = Vec::new();
     for topic in &request.topics {
         let answered = topic.partitions.iter().map(|wanted| {
-            let read = read(caller, &topic.name, wanted);
+            let read = match &group {
+                Ok(_) => read(caller, &topic.name, wanted),
+                Err(error) => Err(*error),
+            };
             let code = read.as_ref().map_or_else(ResponseError::code, |_| 0);
             offsets.extend(read);
             OffsetCommitResponsePartition::default()
@@ -52,7 +59,7 @@ pub(crate) async fn commit(
         instance: request.group_instance_id.as_deref(),
         generation: request.generation_id_or_member_epoch,
     };
-    let stored = match caller.group(&request.group_id) {
+    let stored = match group {
         Ok(group) => caller.server.groups.commit(&group, speaker, offsets).await,
         Err(error) => Err(error),
     };
@@ -94,41 +101,67 @@ struct Found {
     error: i16,
 }
 
+impl Found {
+    fn none(partition: i32) -> Self {
+        Self { partition, offset: -1, epoch: -1, metadata: StrBytes::default(), error: 0 }
+    }
+}
+
 type Topics = Vec<(TopicName, Vec<Found>)>;
 
-/// Answers `OffsetFetch`.
+type Wanted = Option<Vec<(TopicName, Vec<i32>)>>;
+
+/// Answers `OffsetFetch`. A group that is asked for twice is refused the second time.
 pub(crate) fn fetch(caller: &Caller<'_>, request: OffsetFetchRequest) -> OffsetFetchResponse {
+    let mut room = Room::new();
     if caller.version >= 8 {
+        let mut asked = HashSet::new();
         let groups = request.groups.into_iter().map(|group| {
-            let topics = group
-                .topics
-                .map(|topics| topics.into_iter().map(|t| (t.name, t.partition_indexes)).collect());
-            let found = found(caller, &group.group_id, topics);
+            let found = match asked.insert(group.group_id.clone()) {
+                true => {
+                    let topics = group.topics.map(|topics| {
+                        topics.into_iter().map(|t| (t.name, t.partition_indexes)).collect()
+                    });
+                    found(caller, &group.group_id, topics, &mut room)
+                }
+                false => Err(ResponseError::InvalidRequest),
+            };
             of_group(group.group_id, found)
         });
         return OffsetFetchResponse::default().with_groups(groups.collect());
     }
-    let topics = request
+    let topics: Wanted = request
         .topics
         .map(|topics| topics.into_iter().map(|t| (t.name, t.partition_indexes)).collect());
-    match found(caller, &request.group_id, topics) {
-        Err(error) => OffsetFetchResponse::default().with_error_code(error.code()),
-        Ok(topics) => {
-            let topics = topics.into_iter().map(|(name, found)| {
-                let partitions = found.into_iter().map(|found| {
-                    OffsetFetchResponsePartition::default()
-                        .with_partition_index(found.partition)
-                        .with_committed_offset(found.offset)
-                        .with_committed_leader_epoch(found.epoch)
-                        .with_metadata(Some(found.metadata))
-                        .with_error_code(found.error)
-                });
-                let partitions = partitions.collect();
-                OffsetFetchResponseTopic::default().with_name(name).with_partitions(partitions)
-            });
-            OffsetFetchResponse::default().with_topics(topics.collect())
+    // Version 1 has no room for an error but at each partition, and names what it wants.
+    let wanted = topics.clone().filter(|_| caller.version < 2).unwrap_or_default();
+    match found(caller, &request.group_id, topics, &mut room) {
+        Err(error) if caller.version < 2 => {
+            let failed = |partition| Found { error: error.code(), ..Found::none(partition) };
+            let topics = wanted
+                .into_iter()
+                .map(|(name, partitions)| (name, partitions.into_iter().map(failed).collect()));
+            of_topics(topics.collect())
         }
+        Err(error) => OffsetFetchResponse::default().with_error_code(error.code()),
+        Ok(topics) => of_topics(topics),
     }
+}
+
+fn of_topics(topics: Topics) -> OffsetFetchResponse {
+    let topics = topics.into_iter().map(|(name, found)| {
+        let partitions = found.into_iter().map(|found| {
+            OffsetFetchResponsePartition::default()
+                .with_partition_index(found.partition)
+                .with_committed_offset(found.offset)
+                .with_committed_leader_epoch(found.epoch)
+                .with_metadata(Some(found.metadata))
+                .with_error_code(found.error)
+        });
+        let partitions = partitions.collect();
+        OffsetFetchResponseTopic::default().with_name(name).with_partitions(partitions)
+    });
+    OffsetFetchResponse::default().with_topics(topics.collect())
 }
 
 fn of_group(id: GroupId, found: Result<Topics, ResponseError>) -> OffsetFetchResponseGroup {
@@ -157,9 +190,12 @@ fn of_group(id: GroupId, found: Result<Topics, ResponseError>) -> OffsetFetchRes
 fn found(
     caller: &Caller<'_>,
     group: &str,
-    topics: Option<Vec<(TopicName, Vec<i32>)>>,
+    topics: Wanted,
+    room: &mut Room,
 ) -> Result<Topics, ResponseError> {
-    let offsets = caller.server.groups.offsets(&caller.group(group)?);
+    let group = caller.group(group)?;
+    room.take(PARTITION_BYTES)?;
+    let offsets = caller.server.groups.offsets(&group);
     let topics = topics.unwrap_or_else(|| {
         let names = offsets.keys().filter(|stream| caller.topic(stream.as_str()).is_ok());
         let named = |stream: &StreamName| {
@@ -167,33 +203,44 @@ fn found(
         };
         names.map(named).collect()
     });
-    let answered = topics.into_iter().map(|(name, partitions)| {
-        let found = partitions.into_iter().map(|at| found_one(caller, &offsets, &name, at));
-        let found = found.collect();
-        (name, found)
-    });
-    Ok(answered.collect())
+    let mut answered = Vec::with_capacity(topics.len());
+    for (name, partitions) in topics {
+        room.take(name.len())?;
+        let found = partitions.into_iter().map(|at| found_one(caller, &offsets, &name, at, room));
+        let found = found.collect::<Result<_, _>>()?;
+        answered.push((name, found));
+    }
+    Ok(answered)
 }
 
+/// What a partition or a group takes in an answer, but for its texts.
+const PARTITION_BYTES: usize = 64;
+
+/// An error is that of the whole answer.
 fn found_one(
     caller: &Caller<'_>,
     offsets: &BTreeMap<StreamName, Committed>,
     name: &str,
     partition: i32,
-) -> Found {
-    let none = Found { partition, offset: -1, epoch: -1, metadata: StrBytes::default(), error: 0 };
-    match caller.partition(name, partition) {
+    room: &mut Room,
+) -> Result<Found, ResponseError> {
+    room.take(PARTITION_BYTES)?;
+    let none = Found::none(partition);
+    Ok(match caller.partition(name, partition) {
         // Nothing can be committed there, and "no offset" is the answer that every client knows.
         Err(ResponseError::UnknownTopicOrPartition) => none,
         Err(error) => Found { error: error.code(), ..none },
         Ok(topic) => match offsets.get(&topic.stream) {
-            Some(committed) if committed.log_id == topic.extent.log_id => Found {
-                offset: committed.offset,
-                epoch: committed.epoch.min(EPOCH),
-                metadata: StrBytes::from(committed.metadata.to_string()),
-                ..none
-            },
+            Some(committed) if committed.log_id == topic.extent.log_id => {
+                room.take(committed.metadata.len())?;
+                Found {
+                    offset: committed.offset,
+                    epoch: committed.epoch.min(EPOCH),
+                    metadata: StrBytes::from(committed.metadata.to_string()),
+                    ..none
+                }
+            }
             _ => none,
         },
-    }
+    })
 }

@@ -22,12 +22,15 @@ use tracing::warn;
 
 use super::{
     event::{Action, Join, Joined, NotJoined, Speaker, Synced, Ticket, Time},
-    offsets::{Committed, GroupName, key, parse},
+    offsets::{Committed, GroupName, SHARED, key, parse},
     state::Group,
 };
 use crate::kafka::{
     error,
-    limits::{GROUPS_MAX, OFFSET_REFRESH, OFFSETS_GRACE, OFFSETS_RETENTION},
+    limits::{
+        GROUPS_MAX, GROUPS_MAX_OWN, GROUPS_MAX_OWN_TOTAL, OFFSET_REFRESH, OFFSETS_GRACE,
+        OFFSETS_RETENTION,
+    },
     meter,
 };
 
@@ -139,8 +142,7 @@ impl Coordinator {
         let now = self.now();
         let ticket = {
             let mut inner = self.lock();
-            if !inner.slots.contains_key(name) && inner.slots.len() >= GROUPS_MAX {
-                warn!(group = %name.id, groups_max = GROUPS_MAX, "refused one group more");
+            if !inner.slots.contains_key(name) && inner.is_full(&name.space) {
                 return Err(NotJoined { error: ResponseError::GroupMaxSizeReached, member });
             }
             let ticket = inner.ticket(Waiter::Join(sender));
@@ -237,16 +239,17 @@ impl Coordinator {
     ) -> Result<Arc<tokio::sync::Mutex<()>>, ResponseError> {
         let now = self.now();
         let mut inner = self.lock();
-        let is_full = inner.slots.len() >= GROUPS_MAX;
-        match inner.slots.get_mut(name) {
-            Some(slot) => {
-                slot.group.check_commit(speaker, now)?;
-                Ok(Arc::clone(&slot.order))
-            }
-            None if speaker.generation >= 0 => Err(ResponseError::IllegalGeneration),
-            None if is_full => Err(ResponseError::GroupMaxSizeReached),
-            None => Ok(Arc::clone(&inner.slots.entry(name.clone()).or_default().order)),
+        if let Some(slot) = inner.slots.get_mut(name) {
+            slot.group.check_commit(speaker, now)?;
+            return Ok(Arc::clone(&slot.order));
         }
+        if speaker.generation >= 0 {
+            return Err(ResponseError::IllegalGeneration);
+        }
+        if inner.is_full(&name.space) {
+            return Err(ResponseError::GroupMaxSizeReached);
+        }
+        Ok(Arc::clone(&inner.slots.entry(name.clone()).or_default().order))
     }
 
     /// Those that say something new, or nothing new after a long time.
@@ -289,19 +292,16 @@ impl Coordinator {
 
     /// Deletes what is forgotten, at most once an hour.
     async fn sweep(&self) {
+        // With the orders held nothing is committed meanwhile: what is found under them is what is
+        // deleted. All sweeps take them in the order of the groups' names, and commits one only.
+        let mut held = Vec::new();
+        for (name, order) in self.neglected() {
+            held.push((name, order.lock_owned().await));
+        }
         let forgotten: Vec<(GroupName, StreamName)> = {
-            let now = self.now();
-            let mut inner = self.lock();
-            if now.saturating_sub(inner.swept) < OFFSETS_GRACE {
-                return;
-            }
-            inner.swept = now;
-            let slots = inner.slots.iter();
-            let forgotten = slots.flat_map(|(name, slot)| {
-                let offsets = slot.offsets.iter().filter(|(_, o)| self.is_forgotten(slot, o));
-                offsets.map(|(stream, _)| (name.clone(), stream.clone()))
-            });
-            forgotten.collect()
+            let inner = self.lock();
+            let slots = held.iter().filter_map(|(name, _)| inner.slots.get_key_value(name));
+            slots.flat_map(|(name, slot)| self.forgotten(name, slot)).collect()
         };
         if forgotten.is_empty() {
             return;
@@ -316,12 +316,36 @@ impl Coordinator {
             return;
         }
         let mut inner = self.lock();
-        for (name, stream) in forgotten {
-            if let Some(slot) = inner.slots.get_mut(&name) {
-                slot.offsets.remove(&stream);
+        for (name, stream) in &forgotten {
+            if let Some(slot) = inner.slots.get_mut(name) {
+                slot.offsets.remove(stream);
             }
-            inner.drop_if_unused(&name);
         }
+        drop(held);
+        forgotten.iter().for_each(|(name, _)| inner.drop_if_unused(name));
+        gauge!(meter::GROUPS).set(inner.slots.len() as f64);
+    }
+
+    /// The groups in which something is forgotten; none if that was looked for within the hour.
+    fn neglected(&self) -> Vec<(GroupName, Arc<tokio::sync::Mutex<()>>)> {
+        let now = self.now();
+        let mut inner = self.lock();
+        if now.saturating_sub(inner.swept) < OFFSETS_GRACE {
+            return Vec::new();
+        }
+        inner.swept = now;
+        let slots = inner.slots.iter();
+        let neglected = slots.filter(|(name, slot)| self.forgotten(name, slot).next().is_some());
+        neglected.map(|(name, slot)| (name.clone(), Arc::clone(&slot.order))).collect()
+    }
+
+    fn forgotten(
+        &self,
+        name: &GroupName,
+        slot: &Slot,
+    ) -> impl Iterator<Item = (GroupName, StreamName)> {
+        let offsets = slot.offsets.iter().filter(|(_, o)| self.is_forgotten(slot, o));
+        offsets.map(|(stream, _)| (name.clone(), stream.clone()))
     }
 
     fn is_forgotten(&self, slot: &Slot, committed: &Committed) -> bool {
@@ -347,6 +371,23 @@ impl Coordinator {
 }
 
 impl Inner {
+    /// Whether there is no place for one group more in `space`.
+    fn is_full(&self, space: &str) -> bool {
+        let spaces = || self.slots.keys().map(|name| &*name.space);
+        let own = spaces().filter(|other| *other == space).count();
+        let is_full = match space {
+            SHARED => own >= GROUPS_MAX,
+            _ => {
+                let others = spaces().filter(|other| *other != SHARED).count();
+                own >= GROUPS_MAX_OWN || others >= GROUPS_MAX_OWN_TOTAL
+            }
+        };
+        if is_full {
+            warn!(space, groups = own, "refused one group more");
+        }
+        is_full
+    }
+
     fn ticket(&mut self, waiter: Waiter) -> Ticket {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
@@ -390,4 +431,74 @@ impl Inner {
 
 fn milliseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use pluvio_log::{Memory, MemoryConfig};
+    use uuid::Uuid;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(8 * 86_400);
+
+    fn committed(offset: i64, at: Timestamp) -> Committed {
+        let (at, log_id) = (at.as_millisecond(), Uuid::nil());
+        Committed { offset, epoch: 0, at, log_id, metadata: "".into() }
+    }
+
+    #[tokio::test]
+    async fn an_offset_that_is_committed_while_old_ones_are_deleted_stays()
+    -> Result<(), Box<dyn std::error::Error>> {
+        let log = LogHandle::new(Memory::new(MemoryConfig::default()));
+        let mut groups = Coordinator::load(log.clone()).await?;
+        let name = |id: &str| GroupName { space: SHARED.into(), id: id.into() };
+        let speaker = Speaker { member: "", instance: None, generation: -1 };
+        let (events, started) = (StreamName::events(), groups.started);
+        for id in ["old", "used"] {
+            let offsets = vec![(events.clone(), committed(1, started))];
+            groups.commit(&name(id), speaker, offsets).await?;
+        }
+        // All of this was long ago.
+        groups.epoch = groups.epoch.checked_sub(LONG).ok_or("the clock cannot tell")?;
+        // Somebody is about to commit when the sweep has found its offset forgotten.
+        let order = groups.admit(&name("used"), speaker)?;
+        let committing = async {
+            let _order = order.lock().await;
+            tokio::task::yield_now().await;
+            let fresh = committed(2, started + LONG);
+            groups.store(&name("used"), vec![(events.clone(), fresh)]).await
+        };
+        let (stored, ()) = tokio::join!(committing, groups.sweep());
+        stored?;
+        let left: Vec<_> = groups.lock().slots.keys().map(|name| name.id.to_string()).collect();
+        assert_eq!(left, ["used"]);
+        assert_eq!(groups.offsets(&name("used")).get(&events).map(|found| found.offset), Some(2));
+        assert_eq!(log.entries(Table::Offsets).await?.len(), 1);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_space_takes_its_own_share_of_groups_and_leaves_the_others_theirs()
+    -> Result<(), ReadError> {
+        let log = LogHandle::new(Memory::new(MemoryConfig::default()));
+        let groups = Coordinator::load(log).await?;
+        let mut inner = groups.lock();
+        let mut fill = |space: &str| {
+            let mut taken = 0;
+            while !inner.is_full(space) {
+                let name = GroupName { space: space.into(), id: taken.to_string().into() };
+                inner.slots.insert(name, Slot::default());
+                taken += 1;
+            }
+            taken
+        };
+        let tenants = GROUPS_MAX_OWN_TOTAL / GROUPS_MAX_OWN;
+        for tenant in 0..tenants {
+            assert_eq!(fill(&format!("tenant-{tenant}")), GROUPS_MAX_OWN);
+        }
+        assert_eq!(fill("one tenant too many"), 0);
+        assert_eq!(fill(SHARED), GROUPS_MAX);
+        Ok(())
+    }
 }

@@ -20,19 +20,25 @@ use uuid::Uuid;
 
 use super::{
     event::{Join, Joined, Name, NotJoined, Speaker},
-    offsets::GroupName,
+    offsets::{GroupName, SHARED},
 };
 use crate::kafka::{
     limits::{
-        MEMBER_BYTES_MAX, NAME_BYTES_MAX, REBALANCE_TIMEOUT_MAX, SESSION_TIMEOUT_MAX,
-        SESSION_TIMEOUT_MIN,
+        MEMBER_BYTES_MAX, NAME_BYTES_MAX, REBALANCE_TIMEOUT_MAX, REBALANCE_TIMEOUT_MIN,
+        SESSION_TIMEOUT_MAX, SESSION_TIMEOUT_MIN,
     },
     server::Caller,
 };
 
 impl Caller<'_> {
+    /// Whether the caller may use groups: they are for those who read.
+    pub(super) fn check_groups(&self) -> Result<(), ResponseError> {
+        if self.principal.reads() { Ok(()) } else { Err(ResponseError::GroupAuthorizationFailed) }
+    }
+
     /// The group called `id` in the caller's space.
     pub(super) fn group(&self, id: &str) -> Result<GroupName, ResponseError> {
+        self.check_groups()?;
         if id.is_empty() || id.len() > NAME_BYTES_MAX {
             return Err(ResponseError::InvalidGroupId);
         }
@@ -41,7 +47,7 @@ impl Caller<'_> {
 
     /// Whose groups the caller uses; see the module's documentation.
     pub(super) fn space(&self) -> &str {
-        if self.principal.sees_everything() { "" } else { &self.principal.name }
+        if self.principal.sees_everything() { SHARED } else { &self.principal.name }
     }
 }
 
@@ -76,7 +82,9 @@ fn read_join(caller: &Caller<'_>, request: &JoinGroupRequest) -> Result<Join, Re
     // Version 0 has one time-out for both.
     let rebalance_timeout = match caller.version {
         0 => session_timeout,
-        _ => period(request.rebalance_timeout_ms).min(REBALANCE_TIMEOUT_MAX),
+        _ => {
+            period(request.rebalance_timeout_ms).clamp(REBALANCE_TIMEOUT_MIN, REBALANCE_TIMEOUT_MAX)
+        }
     };
     let said: usize = request.protocols.iter().map(|p| p.metadata.len()).sum();
     let instance = request.group_instance_id.as_deref();

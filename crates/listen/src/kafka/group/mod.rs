@@ -15,7 +15,8 @@
 //! **Whose groups are whose.** A group's name says nothing about who may use it, so names are kept
 //! apart: principals that see everything share one space of names (what an operator's tool shows is
 //! what the operator's consumers use); every other principal has a space of its own, in which it can
-//! neither see nor disturb anybody else's groups.
+//! neither see nor disturb anybody else's groups, and in which it has room for fewer. Who may not
+//! read has no groups at all.
 //!
 //! Offsets are durable before a commit is answered. They are kept per stream *and incarnation of the
 //! stream*: an offset of a log that was wiped is no offset of its successor.
@@ -25,6 +26,7 @@ mod coordinator;
 mod event;
 mod members;
 mod offsets;
+mod room;
 mod state;
 mod tools;
 mod vote;

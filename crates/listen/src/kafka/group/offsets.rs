@@ -16,10 +16,13 @@ use uuid::Uuid;
 
 const VERSION: u8 = 1;
 
+/// The space of those who see everything.
+pub(super) const SHARED: &str = "";
+
 /// Names a group within the space of those who may use it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct GroupName {
-    /// The principal whose space it is; empty for those who see everything.
+    /// The principal whose space it is, or [`SHARED`].
     pub(super) space: Arc<str>,
     pub(super) id: Arc<str>,
 }

@@ -1,5 +1,7 @@
 //! FindCoordinator, ListGroups and DescribeGroups: what clients ask first, and tools ask only.
 
+use std::collections::HashSet;
+
 use kafka_protocol::{
     ResponseError,
     messages::{
@@ -9,10 +11,10 @@ use kafka_protocol::{
         find_coordinator_response::Coordinator,
         list_groups_response::ListedGroup,
     },
-    protocol::StrBytes,
+    protocol::{Encodable, StrBytes},
 };
 
-use super::{members::text, state::Group};
+use super::{members::text, room::Room, state::Group};
 use crate::kafka::server::{Caller, NODE};
 
 /// What `FindCoordinator` asks for.
@@ -28,7 +30,7 @@ pub(crate) fn find_coordinator(
 ) -> FindCoordinatorResponse {
     let (host, port) = caller.node();
     let error = match request.key_type {
-        GROUP => 0,
+        GROUP => caller.check_groups().map_or_else(|error| error.code(), |()| 0),
         TRANSACTION => ResponseError::TransactionalIdAuthorizationFailed.code(),
         _ => ResponseError::InvalidRequest.code(),
     };
@@ -59,7 +61,11 @@ pub(crate) fn find_coordinator(
 const CLASSIC: &str = "classic";
 
 /// Answers `ListGroups`.
+/// Who may use no groups is shown none, as Kafka has it.
 pub(crate) fn list(caller: &Caller<'_>, request: &ListGroupsRequest) -> ListGroupsResponse {
+    if caller.check_groups().is_err() {
+        return ListGroupsResponse::default();
+    }
     let groups = caller.server.groups.list(caller.space(), |id, group| {
         ListedGroup::default()
             .with_group_id(GroupId(StrBytes::from(id.to_owned())))
@@ -76,15 +82,19 @@ pub(crate) fn list(caller: &Caller<'_>, request: &ListGroupsRequest) -> ListGrou
     ListGroupsResponse::default().with_groups(groups.into_iter().filter(is_wanted).collect())
 }
 
-/// Answers `DescribeGroups`. A group that is not there is "dead", as Kafka has it.
+/// Answers `DescribeGroups`, each group once. A group that is not there is "dead", as Kafka has it.
 pub(crate) fn describe(
     caller: &Caller<'_>,
-    request: DescribeGroupsRequest,
+    mut request: DescribeGroupsRequest,
 ) -> DescribeGroupsResponse {
+    let mut room = Room::new();
     let described = |id: GroupId| {
-        let shown = caller.group(&id).map(|name| {
+        let shown = caller.group(&id).and_then(|name| {
+            room.take(id.len())?;
             let groups = &caller.server.groups;
-            groups.tell(&name, |group, _| described(group)).unwrap_or_else(dead)
+            let shown = groups.tell(&name, |group, _| described(group)).unwrap_or_else(dead);
+            let bytes = shown.compute_size(caller.version).unwrap_or(usize::MAX);
+            room.take(bytes).map(|()| shown)
         });
         let mut shown = match shown {
             Ok(shown) => shown,
@@ -98,8 +108,10 @@ pub(crate) fn describe(
         }
         shown.with_group_id(id)
     };
-    DescribeGroupsResponse::default()
-        .with_groups(request.groups.into_iter().map(described).collect())
+    let mut asked = HashSet::new();
+    request.groups.retain(|id| asked.insert(id.clone()));
+    let groups = request.groups.into_iter().map(described).collect();
+    DescribeGroupsResponse::default().with_groups(groups)
 }
 
 const DEAD: &str = "Dead";

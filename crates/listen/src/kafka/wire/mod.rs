@@ -56,11 +56,11 @@ impl Head {
     }
 }
 
-/// Puts length and correlation before an answer's pieces.
-pub(super) fn framed(correlation: i32, has_tags: bool, body: Vec<Bytes>) -> Vec<Bytes> {
+/// Puts length and correlation before an answer's pieces; `None` if they are more bytes than a length
+/// can say.
+pub(super) fn framed(correlation: i32, has_tags: bool, body: Vec<Bytes>) -> Option<Vec<Bytes>> {
     let after_length = 4 + usize::from(has_tags) + body.iter().map(Bytes::len).sum::<usize>();
-    // No answer comes near 2 GiB: fetches are limited, and all else is small.
-    let length = i32::try_from(after_length).unwrap_or(i32::MAX);
+    let length = i32::try_from(after_length).ok()?;
     let mut head = Vec::with_capacity(9);
     head.extend_from_slice(&length.to_be_bytes());
     head.extend_from_slice(&correlation.to_be_bytes());
@@ -70,7 +70,7 @@ pub(super) fn framed(correlation: i32, has_tags: bool, body: Vec<Bytes>) -> Vec<
     let mut pieces = Vec::with_capacity(1 + body.len());
     pieces.push(Bytes::from(head));
     pieces.extend(body);
-    pieces
+    Some(pieces)
 }
 
 #[cfg(test)]
@@ -91,6 +91,9 @@ mod tests {
     #[test]
     fn a_frame_counts_all_its_pieces() {
         let pieces = framed(7, true, vec![Bytes::from_static(b"ab"), Bytes::from_static(b"c")]);
-        assert_eq!(pieces.concat(), [0, 0, 0, 8, 0, 0, 0, 7, 0, b'a', b'b', b'c']);
+        assert_eq!(
+            pieces.unwrap_or_default().concat(),
+            [0, 0, 0, 8, 0, 0, 0, 7, 0, b'a', b'b', b'c']
+        );
     }
 }

@@ -20,6 +20,7 @@ use crate::{
         recover::{self, Files, is_gone},
         table,
     },
+    table::Held,
 };
 
 /// A stream's folder, listed.
@@ -145,7 +146,7 @@ pub(super) fn entries(
     let mut tries = 0;
     loop {
         tries += 1;
-        let mut entries = Entries::new();
+        let mut held = Held::default();
         let read = (|| {
             for (base, limit) in listed(disk, folder, name)?.segments() {
                 let path = layout::segment(&folder.join(name.as_str()), base);
@@ -154,7 +155,7 @@ pub(super) fn entries(
                 let known = super::walk::Known { base, places: &[], limit };
                 let mut replay = |_, bytes: Option<&Bytes>| {
                     if let Some(bytes) = bytes {
-                        table::replay(&mut entries, bytes);
+                        table::replay(&mut held, bytes);
                     }
                 };
                 super::walk::walk(&*file, known, &mut replay).map_err(told)?;
@@ -163,7 +164,7 @@ pub(super) fn entries(
         })();
         match read {
             Err(OpenError::Disk { source, .. }) if is_gone(&source) && tries < TRIES => {}
-            read => return read.map(|()| entries),
+            read => return read.map(|()| held.entries),
         }
     }
 }

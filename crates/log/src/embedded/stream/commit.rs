@@ -10,11 +10,7 @@
 //! the size of a batch; while one is synced the next gathers. The leader runs where it may block, and
 //! leaves when nothing waits: an idle stream costs no thread.
 
-use std::{
-    io,
-    sync::{Arc, atomic::Ordering},
-    time::Instant,
-};
+use std::{io, sync::Arc, time::Instant};
 
 use jiff::Timestamp;
 use metrics::histogram;
@@ -26,8 +22,9 @@ use crate::{
     embedded::{
         Fsync,
         active::Active,
+        closed,
         index::{self, Id, Place},
-        layout, lock, positions,
+        is_full, layout, lock, positions,
     },
     pack::{self, Packer, Prepared},
 };
@@ -72,8 +69,8 @@ impl Stream {
             std::mem::replace(&mut queue.is_led, true)
         };
         if !is_led {
-            let stream = Arc::clone(self);
-            tokio::task::spawn_blocking(move || Leader(&stream).lead());
+            let leader = Leader { stream: Arc::clone(self), is_done: false };
+            tokio::task::spawn_blocking(move || leader.lead());
         }
         let answer = answer.await.unwrap_or_else(|_| Err(self.stopped(&closed())));
         histogram!("pluvio_log_append_seconds").record(begun.elapsed());
@@ -87,6 +84,7 @@ impl Stream {
     ) -> Result<(), AppendError> {
         // The writer's lock: no roll between the sync and the note.
         let writer = lock(&self.writer);
+        self.check_open()?;
         if self.context.config.fsync == Fsync::Os {
             writer.active.sync().map_err(|error| self.stop(error))?;
         }
@@ -106,10 +104,9 @@ impl Stream {
 
     /// Writes one group and answers all in it.
     fn commit(&self, writer: &mut Writer, group: Vec<Request>) {
-        let is_closed = self.context.closed.load(Ordering::Acquire);
         let (stopped, next) = {
             let shared = lock(&self.shared);
-            (shared.stopped.clone().or(is_closed.then(closed)), shared.next)
+            (shared.stopped.clone(), shared.next)
         };
         if let Some(error) = stopped {
             return self.refuse(group, || self.stopped(&error));
@@ -184,7 +181,7 @@ impl Stream {
         let bytes: u64 = batches.iter().map(|batch| batch.encoded().len() as u64).sum();
         let growth = writer.active.growth(bytes);
         if growth > 0 {
-            let free_bytes = self.free_bytes()?;
+            let free_bytes = self.free_bytes();
             if free_bytes < self.context.config.reserve_bytes.saturating_add(growth) {
                 return Err(Failed::Full { free_bytes });
             }
@@ -221,9 +218,8 @@ impl Stream {
     /// stops the stream.
     fn undo(&self, writer: &mut Writer, error: io::Error) -> Failed {
         let cut = writer.active.cut();
-        if error.kind() == io::ErrorKind::StorageFull && cut.is_ok() {
-            let free_bytes = self.free_bytes().unwrap_or(0);
-            return Failed::Full { free_bytes };
+        if is_full(&error) && cut.is_ok() {
+            return Failed::Full { free_bytes: self.free_bytes() };
         }
         self.failed(error)
     }
@@ -235,8 +231,9 @@ impl Stream {
         }
     }
 
-    fn free_bytes(&self) -> Result<u64, Failed> {
-        self.context.disk.free_bytes(&self.folder).map_err(|error| self.failed(error))
+    /// What is free; a disk that does not say has no limit until a write tells one.
+    fn free_bytes(&self) -> u64 {
+        self.context.disk.free_bytes(&self.folder).unwrap_or(u64::MAX)
     }
 
     /// Whether the active segment is full before `bytes` more.
@@ -273,8 +270,8 @@ impl Stream {
         self.mark(writer)?;
         self.know_active_ids().map_err(|error| self.failed(io::Error::other(error)))?;
         let fault = |error: io::Error| {
-            if error.kind() == io::ErrorKind::StorageFull {
-                Failed::Full { free_bytes: 0 }
+            if is_full(&error) {
+                Failed::Full { free_bytes: self.free_bytes() }
             } else {
                 self.failed(error)
             }
@@ -369,23 +366,23 @@ fn place(batch: &Batch, at: u64) -> Place {
     }
 }
 
-pub(super) fn closed() -> Arc<io::Error> {
-    Arc::new(io::Error::other("the log is closed"))
+/// Writes until nothing waits.
+struct Leader {
+    stream: Arc<Stream>,
+    is_done: bool,
 }
 
-/// Writes until nothing waits.
-struct Leader<'a>(&'a Arc<Stream>);
-
-impl Leader<'_> {
-    fn lead(self) {
+impl Leader {
+    fn lead(mut self) {
         while let Some(group) = self.group() {
-            self.0.commit(&mut lock(&self.0.writer), group);
+            self.stream.commit(&mut lock(&self.stream.writer), group);
         }
+        self.is_done = true;
     }
 
     /// What waits, up to a batch; `None`, and somebody else leads from then on, if nothing does.
     fn group(&self) -> Option<Vec<Request>> {
-        let mut queue = lock(&self.0.queue);
+        let mut queue = lock(&self.stream.queue);
         let (mut group, mut bytes) = (Vec::new(), 0);
         while bytes < GROUP_BYTES
             && let Some(request) = queue.requests.pop_front()
@@ -398,17 +395,20 @@ impl Leader<'_> {
     }
 }
 
-impl Drop for Leader<'_> {
-    /// A panic while writing leaves the file in an unknown state.
+impl Drop for Leader {
+    /// A panic while writing leaves the file in an unknown state; a leader that never began, because
+    /// the runtime ends, leaves those who wait without an answer.
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            let _told = self.0.stop(io::Error::other("writing panicked"));
-            let waiting = {
-                let mut queue = lock(&self.0.queue);
-                queue.is_led = false;
-                std::mem::take(&mut queue.requests)
-            };
-            drop(waiting);
+        if self.is_done {
+            return;
         }
+        let reason = if std::thread::panicking() { "writing panicked" } else { "the process ends" };
+        let _told = self.stream.stop(io::Error::other(reason));
+        let waiting = {
+            let mut queue = lock(&self.stream.queue);
+            queue.is_led = false;
+            std::mem::take(&mut queue.requests)
+        };
+        drop(waiting);
     }
 }

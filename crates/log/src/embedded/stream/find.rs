@@ -1,12 +1,15 @@
 //! Finding: by id, by time, from the end.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::Stream;
 use crate::{
     EventId, Found, Offset, ReadError, Seek,
+    batch::{self, Header},
+    disk::File,
     embedded::{index::Id, lock, recover},
     pack,
 };
@@ -202,29 +205,18 @@ impl Stream {
     /// Looks into the batches of the active segment that recovery only counted.
     pub(super) fn know_active_ids(&self) -> Result<(), ReadError> {
         let _one_at_a_time = lock(&self.reading_ids);
-        let (uid, mut at, unread) = {
+        let (uid, file, base, unread) = {
             let shared = lock(&self.shared);
-            let first = shared.ids.unread.first().map(|place| place.base);
-            (shared.active.uid, first, shared.ids.unread.len())
+            let active = &shared.active;
+            (active.uid, Arc::clone(&active.file), active.base, shared.ids.unread.clone())
         };
         let mut ids = Vec::new();
-        let mut seen = 0;
-        while let Some(from) = at
-            && seen < unread
-            && let Some(run) = self.run_at(from.max(self.extent().start))?
-        {
-            for (place, size) in run.iter() {
-                let bytes = self.bytes(&run.segment, u64::from(place.at), size, place)?;
-                ids.extend(recover::ids_of(&bytes));
-                at = Some(place.last().following());
-                seen += 1;
-                if seen == unread {
-                    break;
-                }
-            }
+        for place in &unread {
+            let batch = whole(&*file, u64::from(place.at));
+            ids.extend(recover::ids_of(&batch.map_err(|error| self.unreadable(base, error))?));
         }
         let mut shared = lock(&self.shared);
-        if shared.active.uid == uid && unread > 0 {
+        if shared.active.uid == uid && !unread.is_empty() {
             // Newer ones are there already.
             for id in ids.into_iter().rev() {
                 let at = shared.ids.entries.len() as u32;
@@ -235,4 +227,14 @@ impl Stream {
         }
         Ok(())
     }
+}
+
+/// The batch that begins at `at`.
+fn whole(file: &dyn File, at: u64) -> io::Result<Bytes> {
+    let mut head = [0; batch::HEADER_BYTES];
+    file.read_at(&mut head, at)?;
+    let header = Header::parse(&head).map_err(io::Error::other)?;
+    let mut bytes = vec![0; header.bytes];
+    file.read_at(&mut bytes, at)?;
+    Ok(Bytes::from(bytes))
 }

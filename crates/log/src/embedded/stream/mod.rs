@@ -23,8 +23,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use uuid::Uuid;
 
 use super::{
-    Context,
+    Context, Fsync,
     active::Active,
+    closed,
     index::{Id, Place, Summary},
     lock,
     manifest::Manifest,
@@ -176,9 +177,29 @@ impl Stream {
         }
     }
 
-    /// Makes all that was written durable. Blocks.
-    pub(super) fn sync(&self) -> io::Result<()> {
-        lock(&self.writer).active.sync()
+    /// Takes nothing from now on; what is being written comes to its end before, and is synced where
+    /// that was not done. Blocks.
+    pub(super) fn close(&self) -> io::Result<()> {
+        let writer = lock(&self.writer);
+        // A disk that failed is not asked again: what it says then proves nothing.
+        let stopped = lock(&self.shared).stopped.clone();
+        if let Some(error) = stopped {
+            return Err(io::Error::other(error));
+        }
+        let synced = match self.context.config.fsync {
+            Fsync::Always => Ok(()),
+            Fsync::Os => writer.active.sync(),
+        };
+        lock(&self.shared).stopped = Some(closed());
+        synced
+    }
+
+    /// Refused where nothing is written any more.
+    fn check_open(&self) -> Result<(), AppendError> {
+        match &lock(&self.shared).stopped {
+            Some(error) => Err(self.stopped(error)),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn positions(&self) -> Positions {

@@ -13,6 +13,7 @@ use super::{ActiveIds, Ghost, QUEUE_BYTES_MAX, Queue, Sealed, Shared, Stream, Vi
 use crate::{
     Offset, OpenError, Position, SourceName, StreamName,
     batch::{self, Decoded},
+    disk::Disk,
     embedded::{
         Context,
         active::Active,
@@ -51,7 +52,8 @@ impl Stream {
     ) -> Result<Self, OpenError> {
         let (disk, folder) = (&*context.disk, context.folder.join(name.as_str()));
         let mut manifest = recover::ensure(disk, &folder)?;
-        let files = recover::tidied(disk, &folder)?;
+        let mut files = recover::tidied(disk, &folder)?;
+        drop_unused(disk, &folder, &mut files, manifest.start())?;
         let mut mark = positions::read(&context.positions.entries(), name);
         let (sealed, ghosts) = sealed(context, &folder, &manifest, &files, found)?;
         replay_sealed(context, &folder, &sealed, &mut mark)?;
@@ -106,6 +108,28 @@ impl Stream {
         })?;
         Ok(stream)
     }
+}
+
+/// Takes away a last segment that a roll made and never used, because something failed just then:
+/// what was appended afterwards lies in the one before.
+fn drop_unused(
+    disk: &dyn Disk,
+    folder: &Path,
+    files: &mut Files,
+    start: Offset,
+) -> Result<(), OpenError> {
+    while let [.., _, last] = files.segments[..]
+        && last > start
+    {
+        let path = layout::segment(folder, last);
+        let told = |source| OpenError::disk("remove", path.clone(), source);
+        if !disk.open(&path).and_then(|file| file.is_empty()).map_err(told)? {
+            break;
+        }
+        disk.remove(&path).and_then(|()| disk.sync_folder(folder)).map_err(told)?;
+        files.segments.pop();
+    }
+    Ok(())
 }
 
 /// The offset that the next record gets, at least; refused where records must have been lost.

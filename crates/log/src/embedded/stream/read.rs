@@ -118,7 +118,7 @@ impl Stream {
         let deadline = Instant::now() + limit.wait.min(WAIT_MAX);
         let mut is_over = limit.wait.is_zero();
         loop {
-            next.borrow_and_update();
+            let seen = *next.borrow_and_update();
             let got = match look(self, Reach::Memory)? {
                 Some(got) => got,
                 None => self.blocking(move |stream| look(stream, Reach::Disk)).await?,
@@ -126,8 +126,9 @@ impl Stream {
             if !is_empty(&got) || is_over {
                 return Ok(got);
             }
-            // Appends below a future `from` wake this reader only when it is reached.
-            let reached = next.wait_for(|next| *next > from);
+            // Appends below a future `from` wake this reader only when it is reached; in a gap at the
+            // end, the next append does.
+            let reached = next.wait_for(|next| *next > from.max(seen));
             is_over = tokio::time::timeout_at(deadline, reached).await.is_err();
         }
     }

@@ -19,7 +19,10 @@ impl Stream {
     /// Deletes what retention says, and forgets ids. Blocks.
     pub(in crate::embedded) fn maintain(&self) {
         let mut writer = lock(&self.writer);
-        let now = (self.context.config.clock)();
+        if self.check_open().is_err() {
+            return;
+        }
+        let now = self.context.clock.now();
         if writer.begun.is_some_and(|begun| now.duration_since(begun) >= SEGMENT_AGE_MAX) {
             // A failure is told by the next append.
             let _told = self.roll(&mut writer);
@@ -29,8 +32,7 @@ impl Stream {
 
     /// Deletes segments that a limit has passed.
     pub(super) fn retain(&self, writer: &mut Writer) {
-        // What was recorded counts, not the clock: set forward for a moment, it would delete all.
-        let now = (self.context.config.clock)();
+        let now = self.context.clock.now();
         let start = self.retained(now);
         if let Some(start) = start
             && let Err(error) = self.delete_below(writer, start)
@@ -80,6 +82,7 @@ impl Stream {
         {
             let mut shared = lock(&self.shared);
             shared.start = shared.start.max(start);
+            shared.next = shared.next.max(start);
             while shared.sealed.front().is_some_and(|segment| segment.summary.last < start) {
                 let Some(segment) = shared.sealed.pop_front() else { break };
                 let (base, time) = (segment.base, segment.summary.time);
@@ -88,15 +91,16 @@ impl Stream {
             }
         }
         let settled = self.settle().map_err(io::Error::other);
+        let mut removed = Ok(());
         for segment in &gone {
             self.context.places.remove(&segment.uid);
             self.context.files.remove(&segment.uid);
-            disk.remove(&layout::segment(&self.folder, segment.base))?;
+            removed = removed.and(disk.remove(&layout::segment(&self.folder, segment.base)));
         }
         if !gone.is_empty() {
-            disk.sync_folder(&self.folder)?;
+            removed = removed.and(disk.sync_folder(&self.folder));
         }
-        settled
+        removed.and(settled)
     }
 
     /// Removes indexes of deleted segments when their ids are not asked for any more.
@@ -121,6 +125,7 @@ impl Stream {
     pub(in crate::embedded) fn trim(&self, before: Offset) -> Result<(), ReadError> {
         let mut writer = lock(&self.writer);
         let writer = &mut *writer;
+        self.check_open().map_err(|error| self.unreadable(before, io::Error::other(error)))?;
         let holds_records = lock(&self.shared).active.records > 0;
         let told = |source| self.unreadable(before, source);
         let reaches = lock(&self.shared).latest.is_some_and(|latest| latest >= before);

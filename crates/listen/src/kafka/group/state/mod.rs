@@ -24,7 +24,7 @@ use super::{
     event::{Action, Join, Joined, Member, Name, NotJoined, Speaker, Synced, Ticket, Time},
     vote,
 };
-use crate::kafka::limits::GROUP_MEMBERS_MAX;
+use crate::kafka::limits::{GROUP_MEMBERS_MAX, REBALANCE_TIMEOUT_MIN};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
@@ -59,7 +59,9 @@ impl Group {
     pub(super) fn join(&mut self, join: Join, ticket: Ticket, now: Time) {
         if let Some(error) = self.objection(&join) {
             self.refuse(ticket, error, join.member);
-        } else if !join.member.is_empty() && self.promised.remove(&join.member).is_some() {
+        } else if self.promised.contains_key(&join.member) && self.is_taken(&join) {
+            self.refuse(ticket, ResponseError::FencedInstanceId, join.member);
+        } else if self.promised.remove(&join.member).is_some() {
             self.enter(join.member.clone(), join, ticket, now);
         } else if !join.member.is_empty() {
             self.join_again(join, ticket, now);
@@ -74,6 +76,12 @@ impl Group {
         } else {
             self.enter(join.fresh.clone(), join, ticket, now);
         }
+    }
+
+    /// Whether the instance that joins is another member already. Names are promised to somebody
+    /// without an instance only, so that none can be taken over in this way.
+    fn is_taken(&self, join: &Join) -> bool {
+        join.instance.as_ref().is_some_and(|instance| self.instances.contains_key(instance))
     }
 
     /// What speaks against it, whatever the state.
@@ -412,7 +420,7 @@ impl Group {
         }
         let joined = |(_, member): &(&Name, &Member)| member.joining.is_some();
         let Some(first) = self.members.iter().find(joined).map(|(name, _)| name.clone()) else {
-            // Only instances that sleep: nobody could lead.
+            // Only instances that sleep: nobody could lead. Each is given up with its session.
             self.state = State::Preparing(now + self.longest_rebalance());
             return;
         };
@@ -482,7 +490,9 @@ impl Group {
     fn remove(&mut self, name: &Name) -> bool {
         let Some(mut member) = self.members.remove(name) else { return false };
         self.dismiss(&mut member, name, ResponseError::UnknownMemberId);
-        if let Some(instance) = &member.instance {
+        if let Some(instance) = &member.instance
+            && self.instances.get(instance) == Some(name)
+        {
             self.instances.remove(instance);
         }
         if self.leader.as_ref() == Some(name) {
@@ -512,7 +522,8 @@ impl Group {
     }
 
     fn longest_rebalance(&self) -> Duration {
-        self.members.values().map(|m| m.rebalance_timeout).max().unwrap_or_default()
+        let longest = self.members.values().map(|member| member.rebalance_timeout).max();
+        longest.unwrap_or_default().max(REBALANCE_TIMEOUT_MIN)
     }
 
     /// Whether nobody is in it or about to be.

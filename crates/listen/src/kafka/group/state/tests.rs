@@ -307,6 +307,57 @@ fn an_instance_that_sleeps_through_a_rebalance_is_still_a_member() {
 }
 
 #[test]
+fn an_instance_belongs_to_one_member_whatever_name_was_promised() {
+    let mut story = Story::default();
+    let ask = Join { must_return: true, ..join_of("", "b", None) };
+    story.act(|group, ticket, now| group.join(ask, ticket, now));
+    story.starts("a", "i");
+    let second = join_of("b", "?", Some("i"));
+    let second = story.act(|group, ticket, now| group.join(second, ticket, now));
+    assert_eq!(story.refused(second), Some(ResponseError::FencedInstanceId));
+    story.passes(SESSION - Time::from_secs(1));
+    assert_eq!(story.group.members().len(), 1);
+    let again = story.starts("c", "i");
+    assert_eq!(story.refused(again), None);
+    story.passes(Time::from_secs(1));
+    assert_eq!(story.joined(again), (1, "c", 1), "nobody waits for the promised name any more");
+    assert_eq!(story.group.leave("", Some("i"), story.now), Ok(()));
+}
+
+#[test]
+fn a_member_that_goes_takes_no_other_members_instance_with_it() {
+    let mut story = Story::of_two();
+    story.group.instances.insert("i".into(), "b".into());
+    for name in ["a", "b"] {
+        let member = story.group.members.get_mut(name);
+        member.into_iter().for_each(|member| member.instance = Some("i".into()));
+    }
+    assert_eq!(story.leaves("a"), Ok(()));
+    assert_eq!(story.group.instances.get("i").map(|name| &**name), Some("b"));
+    assert_eq!(story.leaves("b"), Ok(()));
+    assert_eq!(story.group.instances.len(), 0);
+}
+
+#[test]
+fn instances_that_sleep_are_looked_at_now_and_then_even_without_a_rebalance_timeout() {
+    let mut story = Story::default();
+    story.enters("a");
+    let join = Join { rebalance_timeout: Time::ZERO, ..join_of("", "s", Some("i")) };
+    story.act(|group, ticket, now| group.join(join, ticket, now));
+    story.rejoins("a");
+    story.syncs("s", &[]);
+    story.syncs("a", &[("a", "all")]);
+    assert_eq!(story.leaves("a"), Ok(()), "the instance is left alone, and does not join");
+    let mut looks = 0;
+    while let Some(due) = story.group.due() {
+        story.group.tick(due);
+        looks += 1;
+        assert!(looks <= SESSION.as_secs(), "there is no end to it");
+    }
+    assert_eq!(story.group.state(), "Empty");
+}
+
+#[test]
 fn members_that_cannot_agree_on_a_protocol_are_refused() {
     let mut story = Story::of_two();
     let other = |change: fn(&mut Join)| {

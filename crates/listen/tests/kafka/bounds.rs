@@ -1,0 +1,258 @@
+//! What one client may cost and take: no more than its share, whatever it asks for.
+
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        DescribeGroupsRequest, FetchRequest, FindCoordinatorRequest, HeartbeatRequest,
+        JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest,
+        OffsetCommitRequest, OffsetFetchRequest, SyncGroupRequest,
+        fetch_request::{FetchPartition, FetchTopic},
+        join_group_request::JoinGroupRequestProtocol,
+        leave_group_request::MemberIdentity,
+        list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
+        offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
+        offset_fetch_request::{
+            OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
+        },
+    },
+};
+use pluvio_log::{Log, StreamName};
+use uuid::Uuid;
+
+use crate::{
+    access::known,
+    client::{Client, fetch_of, group, offsets, text, topic},
+    house::{append, plan, table},
+    versions::{commit_one, committed},
+};
+
+const ANSWER_BYTES_MAX: usize = 16 << 20;
+
+/// Somebody who says so many bytes of itself. In version 3 nobody is sent away for a name first.
+fn join_of(id: &str, said: usize) -> JoinGroupRequest {
+    let protocol = JoinGroupRequestProtocol::default()
+        .with_name(text("range"))
+        .with_metadata(vec![7; said].into());
+    JoinGroupRequest::default()
+        .with_group_id(group(id))
+        .with_session_timeout_ms(60_000)
+        .with_rebalance_timeout_ms(30_000)
+        .with_protocol_type(text("consumer"))
+        .with_protocols(vec![protocol])
+}
+
+#[tokio::test]
+async fn a_group_that_is_named_thousands_of_times_is_described_once() {
+    let house = plan().open().await;
+    let mut client = house.client().await;
+    assert_eq!(client.ask(3, &join_of("g", 60 << 10)).await.error_code, 0);
+    let request = DescribeGroupsRequest::default().with_groups(vec![group("g"); 5000]);
+    let groups = client.ask(5, &request).await.groups;
+    assert_eq!((groups.len(), groups[0].members.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn groups_beyond_what_an_answer_holds_are_refused_each_by_itself() {
+    let house = plan().open().await;
+    let mut client = house.client().await;
+    let names: Vec<String> = (0..300).map(|number| format!("g{number}")).collect();
+    for name in &names {
+        assert_eq!(client.ask(3, &join_of(name, 60 << 10)).await.error_code, 0);
+    }
+    let wanted = names.iter().map(|name| group(name)).collect();
+    client.send(5, &DescribeGroupsRequest::default().with_groups(wanted)).await;
+    let groups = client.receive::<DescribeGroupsRequest>(5).await.groups;
+    let refused = ResponseError::PolicyViolation.code();
+    let codes: Vec<i16> = groups.iter().map(|group| group.error_code).collect();
+    let told = codes.iter().take_while(|code| **code == 0).count();
+    assert!((200..ANSWER_BYTES_MAX / (60 << 10) + 1).contains(&told), "{told}");
+    assert!(codes[told..].iter().all(|code| *code == refused));
+    assert_eq!(groups.len(), 300);
+}
+
+#[tokio::test]
+async fn offsets_that_are_asked_for_again_and_again_do_not_swell_the_answer() {
+    let house = plan().open().await;
+    house.append(0..3).await;
+    let mut client = house.client().await;
+    let partition = OffsetCommitRequestPartition::default()
+        .with_committed_offset(1)
+        .with_committed_metadata(Some(text(&"x".repeat(4096))));
+    let wanted = OffsetCommitRequestTopic::default()
+        .with_name(topic("events"))
+        .with_partitions(vec![partition]);
+    let commit = OffsetCommitRequest::default()
+        .with_group_id(group("g"))
+        .with_generation_id_or_member_epoch(-1)
+        .with_topics(vec![wanted]);
+    assert_eq!(client.ask(9, &commit).await.topics[0].partitions[0].error_code, 0);
+
+    let all = OffsetFetchRequestGroup::default().with_group_id(group("g")).with_topics(None);
+    let request = OffsetFetchRequest::default().with_groups(vec![all.clone(); 10_000]);
+    let groups = client.ask(9, &request).await.groups;
+    assert_eq!(groups[0].topics[0].partitions[0].committed_offset, 1);
+    let twice = ResponseError::InvalidRequest.code();
+    assert!(groups[1..].iter().all(|group| group.error_code == twice && group.topics.is_empty()));
+
+    let many = OffsetFetchRequestTopics::default()
+        .with_name(topic("events"))
+        .with_partition_indexes(vec![0; 15_000]);
+    let many = all.with_topics(Some(vec![many]));
+    let groups = client.ask(9, &OffsetFetchRequest::default().with_groups(vec![many])).await.groups;
+    let refused = ResponseError::PolicyViolation.code();
+    assert_eq!((groups[0].error_code, groups[0].topics.len()), (refused, 0));
+    assert_eq!(committed(&mut client, 9, "g").await.0, 1);
+}
+
+#[tokio::test]
+async fn a_guest_cannot_take_the_operators_groups() {
+    let house = plan().access(table()).open().await;
+    append(&house.log, "public", &[(1, None)]).await;
+    house.append(0..3).await;
+    let mut guest = known(&house, "guest").await;
+    let mut codes = Vec::new();
+    for number in 0..101 {
+        let wanted = OffsetCommitRequestTopic::default()
+            .with_name(topic("public"))
+            .with_partitions(vec![OffsetCommitRequestPartition::default()]);
+        let request = OffsetCommitRequest::default()
+            .with_group_id(group(&format!("g{number}")))
+            .with_generation_id_or_member_epoch(-1)
+            .with_topics(vec![wanted]);
+        codes.push(guest.ask(9, &request).await.topics[0].partitions[0].error_code);
+    }
+    let refused = ResponseError::GroupMaxSizeReached.code();
+    assert_eq!(codes.pop(), Some(refused));
+    assert!(codes.iter().all(|code| *code == 0));
+    assert_eq!(guest.ask(3, &join_of("another", 1)).await.error_code, refused);
+    let mut operator = known(&house, "operator").await;
+    assert_eq!(commit_one(&mut operator, 9, "audit", 1).await, 0);
+}
+
+/// What each API about groups says to somebody who asks for the group `g`.
+async fn group_codes(client: &mut Client, member: &str) -> Vec<i16> {
+    let (id, member) = (group("g"), text(member));
+    let find = FindCoordinatorRequest::default().with_coordinator_keys(vec![text("g")]);
+    let describe = DescribeGroupsRequest::default().with_groups(vec![id.clone()]);
+    let sync = SyncGroupRequest::default().with_group_id(id.clone()).with_member_id(member.clone());
+    let beat = HeartbeatRequest::default().with_group_id(id.clone()).with_member_id(member.clone());
+    let gone = MemberIdentity::default().with_member_id(member);
+    let leave = LeaveGroupRequest::default().with_group_id(id.clone()).with_members(vec![gone]);
+    let all = OffsetFetchRequestGroup::default().with_group_id(id.clone()).with_topics(None);
+    let fetch = OffsetFetchRequest::default().with_groups(vec![all]);
+    let one = OffsetFetchRequestTopic::default()
+        .with_name(topic("events"))
+        .with_partition_indexes(vec![0]);
+    let old = OffsetFetchRequest::default().with_group_id(id).with_topics(Some(vec![one]));
+    vec![
+        client.ask(4, &find).await.coordinators[0].error_code,
+        client.ask(3, &join_of("g", 1)).await.error_code,
+        client.ask(5, &sync).await.error_code,
+        client.ask(4, &beat).await.error_code,
+        client.ask(5, &leave).await.error_code,
+        client.ask(5, &describe).await.groups[0].error_code,
+        client.ask(9, &fetch).await.groups[0].error_code,
+        client.ask(7, &old).await.error_code,
+        client.ask(1, &old).await.topics[0].partitions[0].error_code,
+        commit_one(client, 9, "g", 1).await,
+    ]
+}
+
+#[tokio::test]
+async fn who_may_not_read_has_no_groups_and_disturbs_nobodys() {
+    let house = plan().access(table()).open().await;
+    house.append(0..3).await;
+    let mut operator = known(&house, "operator").await;
+    let joined = operator.ask(3, &join_of("g", 1)).await;
+    let sync = SyncGroupRequest::default()
+        .with_group_id(group("g"))
+        .with_generation_id(joined.generation_id)
+        .with_member_id(joined.member_id.clone());
+    assert_eq!(operator.ask(5, &sync).await.error_code, 0);
+
+    let mut scraper = known(&house, "scraper").await;
+    assert_eq!(scraper.ask(5, &ListGroupsRequest::default()).await.groups.len(), 0);
+    let refused = ResponseError::GroupAuthorizationFailed.code();
+    assert_eq!(group_codes(&mut scraper, &joined.member_id).await, [refused; 10]);
+
+    let beat = HeartbeatRequest::default()
+        .with_group_id(group("g"))
+        .with_generation_id(joined.generation_id)
+        .with_member_id(joined.member_id);
+    assert_eq!(operator.ask(4, &beat).await.error_code, 0);
+    assert_eq!(operator.ask(5, &ListGroupsRequest::default()).await.groups.len(), 1);
+}
+
+#[tokio::test]
+async fn a_partition_that_is_fetched_twice_in_one_request_is_refused_the_second_time() {
+    let house = plan().open().await;
+    house.append(0..3).await;
+    let mut client = house.client().await;
+    let mut request = fetch_of(&[("events", 0), ("events", 0)]);
+    let again = request.topics[0].partitions[0].clone();
+    request.topics[0].partitions.push(again);
+    let answered = client.ask(12, &request).await.responses;
+    let answered = answered.iter().flat_map(|topic| &topic.partitions);
+    let answered: Vec<_> = answered.map(|data| (data.error_code, offsets(data).len())).collect();
+    let twice = ResponseError::InvalidRequest.code();
+    assert_eq!(answered, [(0, 3), (twice, 0), (twice, 0)]);
+}
+
+#[tokio::test]
+async fn behind_the_first_batch_that_does_not_fit_nothing_more_is_read() {
+    let house = plan().open().await;
+    let many: Vec<(i64, Option<i64>)> = (0..200).map(|id| (id, None)).collect();
+    append(&house.log, "small", &[(1, None)]).await;
+    append(&house.log, "large", &many).await;
+    append(&house.log, "last", &[(1, None)]).await;
+    let mut client = house.client().await;
+    let counts = async |client: &mut Client, wanted: &[(&str, i64)]| {
+        let request = fetch_of(wanted).with_max_bytes(2000).with_min_bytes(2000);
+        let answered = client.ask(12, &request.with_max_wait_ms(600_000)).await.responses;
+        answered.iter().map(|t| offsets(&t.partitions[0]).len()).collect::<Vec<_>>()
+    };
+    let wanted = [("small", 0), ("large", 0), ("last", 0)];
+    assert_eq!(counts(&mut client, &wanted).await, [1, 0, 0]);
+    let wanted = [("large", 0), ("last", 0), ("small", 0)];
+    assert_eq!(counts(&mut client, &wanted).await, [200, 0, 0]);
+}
+
+#[tokio::test]
+async fn known_topics_are_found_among_thousands_of_unknown_ids() {
+    let house = plan().open().await;
+    house.append(0..3).await;
+    for number in 0..500 {
+        house.log.open(&StreamName::new(&format!("s{number}")).unwrap()).await.unwrap();
+    }
+    let mut client = house.client().await;
+    let wanted = |id: Uuid| {
+        let partition = FetchPartition::default()
+            .with_current_leader_epoch(0)
+            .with_partition_max_bytes(1 << 20);
+        FetchTopic::default().with_topic_id(id).with_partitions(vec![partition])
+    };
+    let strangers = (1..9000).map(|id| wanted(Uuid::from_u128(id)));
+    let topics = strangers.chain([wanted(house.id())]).collect();
+    let request = FetchRequest::default().with_max_bytes(1 << 20).with_topics(topics);
+    let answered = client.ask(13, &request).await.responses;
+    let unknown = ResponseError::UnknownTopicId.code();
+    let (last, strangers) = answered.split_last().unwrap();
+    assert!(strangers.iter().all(|topic| topic.partitions[0].error_code == unknown));
+    assert_eq!(offsets(&last.partitions[0]), [0, 1, 2]);
+}
+
+#[tokio::test]
+async fn a_time_is_looked_up_once_per_partition_and_request() {
+    let house = plan().open().await;
+    house.append(0..3).await;
+    let mut client = house.client().await;
+    let time = ListOffsetsPartition::default().with_timestamp(1);
+    let wanted =
+        ListOffsetsTopic::default().with_name(topic("events")).with_partitions(vec![time; 5000]);
+    let request = ListOffsetsRequest::default().with_topics(vec![wanted.clone(), wanted]);
+    let topics = client.ask(5, &request).await.topics;
+    let mut answered = topics.iter().flat_map(|topic| &topic.partitions);
+    assert_eq!(answered.next().map(|found| (found.error_code, found.offset)), Some((0, 0)));
+    let twice = ResponseError::InvalidRequest.code();
+    assert!(answered.all(|found| (found.error_code, found.offset) == (twice, -1)));
+}

@@ -26,7 +26,7 @@ pub(super) async fn unpack(name: &str, folder: &Path) -> Result<()> {
         run::quietly(apt(&packages, &own).arg("update")).await?;
         fetch(name, &packages, &own).await?;
     }
-    let root = folder.join("root");
+    let root = folder.join("unpacked");
     let mut unpacked = 0;
     for package in fs::read_dir(&packages).context("failed to list packages")? {
         let path = package.context("failed to list packages")?.path();
@@ -72,7 +72,7 @@ fn write_script(name: &str, folder: &Path, libraries: &[PathBuf]) -> Result<()> 
     let relative = libraries.iter().filter_map(|path| path.strip_prefix(folder).ok());
     let libraries: Vec<String> = relative.map(|path| format!("$here/{}", path.display())).collect();
     let script = format!(
-        "#!/bin/sh\nhere=$(dirname \"$0\")\nLD_LIBRARY_PATH=\"{}\" exec \"$here/root/usr/bin/{name}\" \
+        "#!/bin/sh\nhere=$(dirname \"$0\")\nLD_LIBRARY_PATH=\"{}\" exec \"$here/unpacked/usr/bin/{name}\" \
          \"$@\"\n",
         libraries.join(":")
     );

@@ -82,7 +82,7 @@ fn principals_that_cannot_be_are_all_told_with_their_places() {
 
 #[test]
 fn a_limit_that_no_event_could_keep_is_refused() {
-    assert!(problems("[log]\nrecord_max = \"0 B\"\n")[0].contains("at least 64 KiB"));
+    assert!(problems("[log]\nrecord_max = \"0 B\"\n")[0].contains("not between 64 KiB and 16 MiB"));
 }
 
 #[test]

@@ -352,7 +352,7 @@ impl Log for Embedded {
                 stream.maintain();
             }
         });
-        // It cannot fail but by a panic, which the next append tells.
+        // It fails by a panic only, which was told where it happened.
         let _ended = maintained.await;
     }
 }
@@ -387,15 +387,15 @@ fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
-/// A panic while a lock was held stops the stream whose writer panicked; what it guards is changed
-/// only behind what can fail.
+/// A lock that a panic left is used on: an append that panics stops its stream by itself, and what is
+/// guarded is changed only behind what can fail.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Embedded {
-    /// Waits for what is being written, and takes nothing more; then others may have the folder. The end of a process that wrote
-    /// without syncing is a good one if all is synced here.
+    /// Waits for what is being written, and takes nothing more; then others may have the folder. The
+    /// end of a process that wrote without syncing is a good one if all is synced here.
     fn drop(&mut self) {
         let context = &self.context;
         let closed: Vec<_> = self.all().iter().map(|stream| stream.close()).collect();

@@ -2,7 +2,8 @@
 //!
 //! One sync writes one batch, so the rule is simple: a batch that is not whole and has nothing
 //! behind it was never acknowledged (a *torn tail*, to be cut); one with a whole batch behind it was,
-//! and its bytes have changed since (*damage*, to be told).
+//! and its bytes have changed since (*damage*, to be told). A checksum does not cover the offset, so
+//! a batch can be whole and torn, see [`is_torn`].
 
 use std::io;
 
@@ -83,16 +84,16 @@ pub(super) fn scan(
     let length = file.len()?;
     let mut scan = counted(file, base, known.min(length))?.unwrap_or_default();
     let last = scan.places.last();
-    let mut expected = Expected {
-        offset: last.map_or(base, |place| place.last().following()),
-        time: last.map_or(i64::MIN, |place| place.time),
-    };
+    let mut before = following(scan.places.iter().rev().nth(1), base);
+    let mut expected =
+        Expected { offset: following(last, base), time: last.map_or(i64::MIN, |place| place.time) };
     let mut window = Window::new(file, length);
     while scan.end < length {
         let refused = match next(&mut window, scan.end, &expected)? {
             Ok((place, bytes)) => {
                 visit(&place, &bytes);
                 scan.end += bytes.len() as u64;
+                before = expected.offset;
                 expected = Expected { offset: place.last().following(), time: place.time };
                 scan.places.push(place);
                 continue;
@@ -102,10 +103,17 @@ pub(super) fn scan(
         if is_zero(file, scan.end, length)? {
             break;
         }
-        let Refused { reason, is_whole } = refused;
-        // No write that was torn has a right checksum.
-        let was_acknowledged = is_whole
-            || tail == Tail::Synced && has_batch_after(&mut window, scan.end, expected.offset)?;
+        let Refused { reason, whole } = refused;
+        let was_acknowledged = match whole {
+            Some(whole) if tail == Tail::Synced => {
+                !(is_torn(&whole, before, expected.offset)
+                    && is_zero(file, scan.end + whole.bytes as u64, length)?)
+            }
+            Some(whole) => !is_torn(&whole, before, expected.offset),
+            None => {
+                tail == Tail::Synced && has_batch_after(&mut window, scan.end, expected.offset)?
+            }
+        };
         if was_acknowledged {
             let (byte, offset) = (scan.end, expected.offset);
             return Err(ScanError::Damage(Damage { byte, offset, reason }));
@@ -120,8 +128,8 @@ pub(super) fn scan(
 #[derive(Debug)]
 pub(super) struct Refused {
     pub(super) reason: String,
-    /// Its checksum is right: it is what was written, but not where it belongs.
-    pub(super) is_whole: bool,
+    /// Its checksum is right: it is what was written, but for its offset.
+    pub(super) whole: Option<Header>,
 }
 
 /// Batches up to the byte `until`, by their headers alone; `None` if these do not lead there.
@@ -156,7 +164,7 @@ pub(super) fn next(
     at: u64,
     expected: &Expected,
 ) -> io::Result<Result<(Place, Bytes), Refused>> {
-    let broken = |reason: String| Ok(Err(Refused { reason, is_whole: false }));
+    let broken = |reason: String| Ok(Err(Refused { reason, whole: None }));
     let head = window.get(at, batch::HEADER_BYTES as u64)?;
     let header = match Header::parse(&head) {
         Ok(header) => header,
@@ -178,7 +186,23 @@ pub(super) fn next(
         }
         Ok((place, bytes))
     });
-    Ok(placed.map_err(|reason| Refused { reason, is_whole: true }))
+    Ok(placed.map_err(|reason| Refused { reason, whole: Some(header) }))
+}
+
+/// Whether the first bytes of a whole batch's offset never reached the disk, and the rest of it did.
+///
+/// A batch is written over zeros, and its checksum does not cover its offset: where a sector ends
+/// within these eight bytes, or is torn there, the batch is whole and its offset has lost its first
+/// bytes. Such an offset has fewer bytes than the one `expected`. One that is too low but as long was
+/// changed later; and where it is as was expected `before` the last batch, that one was changed.
+pub(super) fn is_torn(whole: &Header, before: Offset, expected: Offset) -> bool {
+    let bytes = |offset: i64| 8 - offset.leading_zeros() / 8;
+    bytes(whole.base_offset) < bytes(expected.get()) && whole.base_offset < before.get()
+}
+
+/// The first offset that a batch behind `last` may have.
+fn following(last: Option<&Place>, base: Offset) -> Offset {
+    last.map_or(base, |place| place.last().following())
 }
 
 /// What an index says of a batch.

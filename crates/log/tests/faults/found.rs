@@ -12,7 +12,7 @@ use pluvio_event::{Data, Event};
 use pluvio_log::{
     AppendError, Embedded, EmbeddedConfig, Entry, EventId, Fsync, Log as _, Offset, Position,
     ReadLimit, Record, SourceName, Span, StreamName, Table,
-    batch::Compression,
+    batch::{Compression, Header},
     disk::{Failure, Fault, Operation, SimulatedDisk},
 };
 
@@ -286,4 +286,37 @@ async fn a_write_under_way_keeps_other_processes_out() {
     let before = count(&log).await;
     append(&log, "new", 1).await.unwrap();
     assert_eq!(count(&log).await, before + 1, "nothing wrote into it");
+}
+
+#[tokio::test]
+async fn a_last_batch_that_lost_the_first_bytes_of_its_offset_is_a_torn_tail() {
+    for lost in [8, 7] {
+        let disk = SimulatedDisk::new(1);
+        let log = opened(config(&disk)).await;
+        for id in 0..0x102 {
+            append(&log, &id.to_string(), 1).await.unwrap();
+        }
+        drop(log);
+        let path = std::path::Path::new("/log/a/00000000000000000000.log");
+        let last = last_batch(&disk, path);
+        let file = pluvio_log::disk::Disk::open(&disk, path).unwrap();
+        file.write_at(&vec![0; lost], last).unwrap();
+        file.sync().unwrap();
+        drop(file);
+        let log = opened(config(&disk)).await;
+        assert_eq!(count(&log).await, 0x101, "{lost} bytes lost");
+        assert_eq!(append(&log, "new", 1).await.unwrap().start, Offset::new(0x101).unwrap());
+    }
+}
+
+/// Where the last batch of a segment begins.
+fn last_batch(disk: &SimulatedDisk, path: &std::path::Path) -> u64 {
+    let file = pluvio_log::disk::Disk::open(disk, path).unwrap();
+    let mut bytes = vec![0; file.len().unwrap() as usize];
+    file.read_at(&mut bytes, 0).unwrap();
+    let (mut at, mut last) = (0, 0);
+    while let Ok(header) = Header::parse(&bytes[at..]) {
+        (last, at) = (at, at + header.bytes);
+    }
+    last as u64
 }

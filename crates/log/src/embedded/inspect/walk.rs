@@ -16,7 +16,7 @@ use crate::{
     embedded::{
         index::{Id, Place},
         recover::{self, PLAIN_BYTES_MAX},
-        scan::{Expected, Window, batch_after, is_zero, next, place},
+        scan::{Expected, Window, batch_after, is_torn, is_zero, next, place},
     },
     pack::{CONTENT_TYPE, POSITION_HEADER},
 };
@@ -159,6 +159,8 @@ impl Walker<'_> {
         {
             return Ok(());
         }
+        let (before, expected) = (self.before.offset, self.expected.offset);
+        let whole = whole.filter(|header| !is_torn(header, before, expected));
         self.broken(wrong, whole.map(|header| header.bytes as u64))?;
         sees(self.at, None);
         Ok(())

@@ -3,9 +3,9 @@
 //! One sync writes one batch, so the rule is simple: a batch that is not whole and has nothing
 //! behind it was never acknowledged (a *torn tail*, to be cut); one with a whole batch behind it was,
 //! and its bytes have changed since (*damage*, to be told). A checksum does not cover the offset, so
-//! a batch can be whole and torn, see [`is_torn`].
+//! a batch can be whole and torn, see [`Expected::is_torn`].
 
-use std::io;
+use std::{io, ops::Range};
 
 use bytes::Bytes;
 
@@ -83,18 +83,17 @@ pub(super) fn scan(
 ) -> Result<Scan, ScanError> {
     let length = file.len()?;
     let mut scan = counted(file, base, known.min(length))?.unwrap_or_default();
-    let last = scan.places.last();
-    let mut before = following(scan.places.iter().rev().nth(1), base);
-    let mut expected =
-        Expected { offset: following(last, base), time: last.map_or(i64::MIN, |place| place.time) };
+    let mut expected = Expected::first(base);
+    for place in &scan.places {
+        expected = expected.after(place);
+    }
     let mut window = Window::new(file, length);
     while scan.end < length {
         let refused = match next(&mut window, scan.end, &expected)? {
             Ok((place, bytes)) => {
                 visit(&place, &bytes);
                 scan.end += bytes.len() as u64;
-                before = expected.offset;
-                expected = Expected { offset: place.last().following(), time: place.time };
+                expected = expected.after(&place);
                 scan.places.push(place);
                 continue;
             }
@@ -106,10 +105,9 @@ pub(super) fn scan(
         let Refused { reason, whole } = refused;
         let was_acknowledged = match whole {
             Some(whole) if tail == Tail::Synced => {
-                !(is_torn(&whole, before, expected.offset)
-                    && is_zero(file, scan.end + whole.bytes as u64, length)?)
+                !(expected.is_torn(&whole) && is_zero(file, scan.end + whole.bytes as u64, length)?)
             }
-            Some(whole) => !is_torn(&whole, before, expected.offset),
+            Some(whole) => !expected.is_torn(&whole),
             None => {
                 tail == Tail::Synced && has_batch_after(&mut window, scan.end, expected.offset)?
             }
@@ -152,10 +150,42 @@ fn counted(file: &dyn File, base: Offset, until: u64) -> io::Result<Option<Scan>
 }
 
 /// What the next batch may not be below.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Expected {
     pub(super) offset: Offset,
     pub(super) time: i64,
+    /// Offsets that the batch before this one left out.
+    skipped: Range<Offset>,
+}
+
+impl Expected {
+    /// Of a segment that begins at `base`.
+    pub(super) fn first(base: Offset) -> Self {
+        Self { offset: base, time: i64::MIN, skipped: base..base }
+    }
+
+    /// Behind `place`.
+    pub(super) fn after(&self, place: &Place) -> Self {
+        let skipped = self.offset..place.base;
+        Self { offset: place.last().following(), time: place.time, skipped }
+    }
+
+    /// Whether the batch before may only seem to lie so high, for this one would fit below it.
+    pub(super) fn fits_before(&self, whole: &Header) -> bool {
+        Offset::new(whole.base_offset).is_some_and(|offset| self.skipped.contains(&offset))
+    }
+
+    /// Whether the first bytes of a whole batch's offset never reached the disk, and the rest of it
+    /// did.
+    ///
+    /// A batch is written over zeros, and its checksum does not cover its offset: where a sector ends
+    /// within these eight bytes, or is torn there, the batch is whole and its offset has lost its
+    /// first bytes. Such an offset has fewer bytes than the one expected. One that is too low but as
+    /// long was changed later; and if it is one that the batch before left out, that one was changed.
+    pub(super) fn is_torn(&self, whole: &Header) -> bool {
+        let bytes = |offset: i64| 8 - offset.leading_zeros() / 8;
+        bytes(whole.base_offset) < bytes(self.offset.get()) && !self.fits_before(whole)
+    }
 }
 
 /// The batch at `at`, or what is wrong with it.
@@ -187,22 +217,6 @@ pub(super) fn next(
         Ok((place, bytes))
     });
     Ok(placed.map_err(|reason| Refused { reason, whole: Some(header) }))
-}
-
-/// Whether the first bytes of a whole batch's offset never reached the disk, and the rest of it did.
-///
-/// A batch is written over zeros, and its checksum does not cover its offset: where a sector ends
-/// within these eight bytes, or is torn there, the batch is whole and its offset has lost its first
-/// bytes. Such an offset has fewer bytes than the one `expected`. One that is too low but as long was
-/// changed later; and where it is as was expected `before` the last batch, that one was changed.
-pub(super) fn is_torn(whole: &Header, before: Offset, expected: Offset) -> bool {
-    let bytes = |offset: i64| 8 - offset.leading_zeros() / 8;
-    bytes(whole.base_offset) < bytes(expected.get()) && whole.base_offset < before.get()
-}
-
-/// The first offset that a batch behind `last` may have.
-fn following(last: Option<&Place>, base: Offset) -> Offset {
-    last.map_or(base, |place| place.last().following())
 }
 
 /// What an index says of a batch.

@@ -16,7 +16,7 @@ use crate::{
     embedded::{
         index::{Id, Place},
         recover::{self, PLAIN_BYTES_MAX},
-        scan::{Expected, Window, batch_after, is_torn, is_zero, next, place},
+        scan::{Expected, Window, batch_after, is_zero, next, place},
     },
     pack::{CONTENT_TYPE, POSITION_HEADER},
 };
@@ -103,13 +103,13 @@ pub(super) fn walk(
     sees: &mut dyn FnMut(u64, Option<&Bytes>),
 ) -> io::Result<Walk> {
     let length = file.len()?;
-    let expected = Expected { offset: known.base, time: i64::MIN };
+    let expected = Expected::first(known.base);
     let mut walker = Walker {
         file,
         window: Window::new(file, length),
         known,
         at: 0,
-        expected,
+        expected: expected.clone(),
         before: expected,
         walk: Walk { length, ..Walk::default() },
     };
@@ -159,16 +159,15 @@ impl Walker<'_> {
         {
             return Ok(());
         }
-        let (before, expected) = (self.before.offset, self.expected.offset);
-        let whole = whole.filter(|header| !is_torn(header, before, expected));
+        let whole = whole.filter(|header| !self.expected.is_torn(header));
         self.broken(wrong, whole.map(|header| header.bytes as u64))?;
         sees(self.at, None);
         Ok(())
     }
 
     fn passed(&mut self, place: Place) {
-        self.before = self.expected;
-        self.expected = Expected { offset: place.last().following(), time: place.time };
+        let behind = self.expected.after(&place);
+        self.before = std::mem::replace(&mut self.expected, behind);
     }
 
     fn place_at(&self, at: u64) -> Option<&Place> {
@@ -216,10 +215,8 @@ impl Walker<'_> {
 
     /// Takes the batch before this one for broken, if that lies too high and this one does not.
     fn takes_back(&mut self, header: &Header) -> bool {
-        let fits = header.base_offset < self.expected.offset.get()
-            && header.base_offset >= self.before.offset.get();
         let Some(Piece::Batch(last)) = self.walk.pieces.last() else { return false };
-        if !fits || !self.known.places.is_empty() {
+        if !self.expected.fits_before(header) || !self.known.places.is_empty() {
             return false;
         }
         let (from, base) = (u64::from(last.place.at), last.place.base);
@@ -233,7 +230,7 @@ impl Walker<'_> {
             mended: None,
             is_tail: false,
         }));
-        self.expected = self.before;
+        self.expected = self.before.clone();
         true
     }
 

@@ -39,6 +39,13 @@ pub(crate) struct Prepared {
     value: (u32, u32),
 }
 
+impl Prepared {
+    /// Bytes that it takes in a batch, at most.
+    pub(crate) fn room(&self) -> usize {
+        self.body.len() + RECORD_HEAD_BYTES
+    }
+}
+
 /// Encodes `records`; refused if one is larger than `bytes_max`.
 pub(crate) fn prepare(
     stream: &StreamName,
@@ -91,6 +98,9 @@ pub(crate) fn prepare(
 #[derive(Debug)]
 pub(crate) struct Packer {
     compression: Compression,
+    /// What is still to come.
+    bytes_left: usize,
+    records_left: usize,
     finished: Vec<Arc<Batch>>,
     open: Option<Open>,
 }
@@ -112,13 +122,19 @@ struct Placed {
 }
 
 impl Packer {
-    pub(crate) fn new(compression: Compression) -> Self {
-        Self { compression, finished: Vec::new(), open: None }
+    /// `records` is what will be pushed, so that memory is taken once.
+    pub(crate) fn new<'a>(
+        compression: Compression,
+        records: impl Iterator<Item = &'a Prepared>,
+    ) -> Self {
+        let (bytes_left, records_left) =
+            records.fold((0, 0), |(bytes, count), record| (bytes + record.room(), count + 1));
+        Self { compression, bytes_left, records_left, finished: Vec::new(), open: None }
     }
 
     /// Adds a record. Offsets grow; `recorded` is in whole milliseconds and does not decrease.
     pub(crate) fn push(&mut self, offset: Offset, recorded: Timestamp, record: &Prepared) {
-        let bytes = record.body.len() + RECORD_HEAD_BYTES;
+        let bytes = record.room();
         let is_full = |open: &Open| {
             open.builder.len() + bytes > BATCH_BYTES
                 || offset.get() - open.first.get() > i64::from(i32::MAX)
@@ -127,11 +143,18 @@ impl Packer {
             self.close();
         }
         let milliseconds = recorded.as_millisecond();
-        let open = self.open.get_or_insert_with(|| Open {
-            builder: Builder::new(offset.get(), milliseconds),
-            first: offset,
-            records: Vec::new(),
+        let (bytes_left, records_left) = (self.bytes_left, self.records_left);
+        let open = self.open.get_or_insert_with(|| {
+            let room = bytes_left.min(BATCH_BYTES);
+            let share = records_left * room / bytes_left.max(1);
+            Open {
+                builder: Builder::with_room(offset.get(), milliseconds, room),
+                first: offset,
+                records: Vec::with_capacity(share + 1),
+            }
         });
+        self.bytes_left = bytes_left.saturating_sub(bytes);
+        self.records_left = records_left.saturating_sub(1);
         let start = open.builder.push(offset.get(), milliseconds, &record.body).start;
         let place = |(from, to): (u32, u32)| (start + from as usize, start + to as usize);
         let (key, value) = (record.key.map(place), place(record.value));

@@ -73,8 +73,15 @@ impl Builder {
     /// A batch whose first record lies at `base_offset` and was recorded at `base_timestamp`, in
     /// milliseconds since 1970.
     pub fn new(base_offset: i64, base_timestamp: i64) -> Self {
+        Self::with_room(base_offset, base_timestamp, 0)
+    }
+
+    /// The same, with memory for so many bytes of records.
+    pub fn with_room(base_offset: i64, base_timestamp: i64, bytes: usize) -> Self {
+        let mut buffer = Vec::with_capacity(HEADER_BYTES + bytes);
+        buffer.resize(HEADER_BYTES, 0);
         Self {
-            buffer: vec![0; HEADER_BYTES],
+            buffer,
             base_offset,
             base_timestamp,
             last_offset: base_offset,

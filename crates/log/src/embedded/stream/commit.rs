@@ -16,7 +16,9 @@ use jiff::Timestamp;
 use metrics::histogram;
 use tokio::sync::oneshot;
 
-use super::{QUEUE_BYTES_MAX, Request, SEGMENT_RECORDS_MAX, Sealed, Stream, View, Writer, uid};
+use super::{
+    QUEUE_BYTES_MAX, Request, SEGMENT_RECORDS_MAX, Sealed, Stream, View, Writer, Written, uid,
+};
 use crate::{
     AppendError, Batch, Offset, Position, Record, SourceName, Span,
     embedded::{
@@ -74,7 +76,7 @@ impl Stream {
         }
         let answer = answer.await.unwrap_or_else(|_| Err(self.stopped(&closed())));
         histogram!("pluvio_log_append_seconds").record(begun.elapsed());
-        answer
+        answer.map(|written| written.span)
     }
 
     pub(in crate::embedded) fn checkpoint(
@@ -153,7 +155,8 @@ impl Stream {
         from: Offset,
         recorded: Timestamp,
     ) -> (Vec<Placed>, Packer) {
-        let mut packer = Packer::new(self.context.config.compression);
+        let records = group.iter().flat_map(|request| &request.records);
+        let mut packer = Packer::new(self.context.config.compression, records);
         let (mut next, mut placed) = (from, Vec::with_capacity(group.len()));
         for request in group {
             let offsets = pack::place(next, &request.records).unwrap_or_default();
@@ -332,16 +335,20 @@ impl Stream {
             self.context.batches.insert((uid, place.at), Arc::clone(batch));
         }
         shared.active.bytes = at;
-        let mut answers = Vec::with_capacity(placed.len());
-        for Placed { request, span, offsets } in placed {
-            for (record, offset) in request.records.into_iter().zip(offsets) {
-                let Prepared { id, time, source, position, .. } = record;
-                let time = time.map(Timestamp::as_microsecond);
-                shared.ids.insert(Id { hash: id, offset, time });
-                shared.positions.insert(source, position);
+        let records = placed.iter().map(|placed| placed.offsets.len()).sum();
+        shared.ids.reserve(records);
+        for Placed { request, span, offsets } in &placed {
+            for (record, offset) in request.records.iter().zip(offsets) {
+                let time = record.time.map(Timestamp::as_microsecond);
+                shared.ids.insert(Id { hash: record.id, offset: *offset, time });
+            }
+            // Of a source's records that follow each other only the last says where it stands.
+            for records in request.records.chunk_by(|one, next| one.source == next.source) {
+                if let Some(Prepared { source, position, .. }) = records.last() {
+                    shared.positions.insert(source.clone(), position.clone());
+                }
             }
             shared.next = span.end;
-            answers.push((request.reply, span));
         }
         let next = shared.next;
         drop(shared);
@@ -349,8 +356,9 @@ impl Stream {
         if std::mem::take(&mut writer.has_rolled) {
             self.retain(writer);
         }
-        for (reply, span) in answers {
-            let _gone = reply.send(Ok(span));
+        for Placed { request, span, .. } in placed {
+            let Request { records, reply, .. } = request;
+            let _gone = reply.send(Ok(Written { span, _records: records }));
         }
     }
 }

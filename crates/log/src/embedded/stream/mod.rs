@@ -102,6 +102,11 @@ struct ActiveIds {
 }
 
 impl ActiveIds {
+    fn reserve(&mut self, more: usize) {
+        self.newest.reserve(more);
+        self.entries.reserve(more);
+    }
+
     fn insert(&mut self, id: Id) {
         self.newest.insert(id.hash, self.entries.len() as u32);
         self.entries.push(id);
@@ -140,8 +145,16 @@ struct Queue {
 
 struct Request {
     records: Vec<Prepared>,
-    reply: oneshot::Sender<Result<Span, AppendError>>,
+    reply: oneshot::Sender<Result<Written, AppendError>>,
     _room: OwnedSemaphorePermit,
+}
+
+/// The good answer to an append.
+struct Written {
+    span: Span,
+    /// Not needed any more. Whoever made them frees them, beside the next group's sync: freeing what
+    /// another thread allocated costs the leader as much as packing it.
+    _records: Vec<Prepared>,
 }
 
 /// Bytes of bodies that may wait to be written; more, and appends wait.

@@ -335,13 +335,13 @@ impl Stream {
             self.context.batches.insert((uid, place.at), Arc::clone(batch));
         }
         shared.active.bytes = at;
-        let records = placed.iter().map(|placed| placed.offsets.len()).sum();
-        shared.ids.reserve(records);
         for Placed { request, span, offsets } in &placed {
-            for (record, offset) in request.records.iter().zip(offsets) {
-                let time = record.time.map(Timestamp::as_microsecond);
-                shared.ids.insert(Id { hash: record.id, offset: *offset, time });
-            }
+            let ids = request.records.iter().zip(offsets).map(|(record, offset)| Id {
+                hash: record.id,
+                offset: *offset,
+                time: record.time.map(Timestamp::as_microsecond),
+            });
+            shared.ids.entries.extend(ids);
             // Of a source's records that follow each other only the last says where it stands.
             for records in request.records.chunk_by(|one, next| one.source == next.source) {
                 if let Some(Prepared { source, position, .. }) = records.last() {

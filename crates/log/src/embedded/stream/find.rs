@@ -14,6 +14,9 @@ use crate::{
     pack,
 };
 
+/// Ids put into the map before others may look at the stream again.
+const MAPPED_AT_ONCE: usize = 4096;
+
 impl Stream {
     pub(in crate::embedded) async fn seek(
         self: &Arc<Self>,
@@ -130,16 +133,16 @@ impl Stream {
         self.know_active_ids()?;
         let hashes: Vec<u64> = ids.iter().map(EventId::hash).collect();
         let mut found = vec![None; ids.len()];
-        let (hits, bases) = {
-            let shared = lock(&self.shared);
-            let hit = |hash| {
-                let at = *shared.ids.newest.get(hash)?;
-                shared.ids.entries.get(at as usize).copied()
-            };
-            let hits: Vec<Option<Id>> = hashes.iter().map(hit).collect();
+        let (hits, bases) = loop {
+            let mut shared = lock(&self.shared);
+            if !shared.ids.map(MAPPED_AT_ONCE) {
+                continue;
+            }
+            let hits: Vec<Option<Id>> =
+                hashes.iter().map(|hash| shared.ids.newest(*hash)).collect();
             let sealed = shared.sealed.iter().rev().map(|segment| segment.base);
             let ghosts = shared.ghosts.iter().rev().map(|ghost| ghost.base);
-            (hits, sealed.chain(ghosts).collect::<Vec<_>>())
+            break (hits, sealed.chain(ghosts).collect::<Vec<_>>());
         };
         for (at, hit) in hits.into_iter().enumerate() {
             if let Some(hit) = hit {
@@ -217,12 +220,7 @@ impl Stream {
         }
         let mut shared = lock(&self.shared);
         if shared.active.uid == uid && !unread.is_empty() {
-            // Newer ones are there already.
-            for id in ids.into_iter().rev() {
-                let at = shared.ids.entries.len() as u32;
-                shared.ids.entries.push(id);
-                shared.ids.newest.entry(id.hash).or_insert(at);
-            }
+            shared.ids.prepend(ids);
             shared.ids.unread = Vec::new();
         }
         Ok(())

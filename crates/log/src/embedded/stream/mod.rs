@@ -91,25 +91,37 @@ struct View {
     bytes: u64,
 }
 
-/// The ids of the active segment.
+/// The ids of the active segment. Only whoever looks for one puts them into the map: most streams
+/// append far more than they are searched.
 #[derive(Default)]
 struct ActiveIds {
+    /// Oldest first.
     entries: Vec<Id>,
-    /// From a hash to the newest entry.
+    /// From a hash to the newest entry, of the first `mapped` entries.
     newest: HashMap<u64, u32>,
+    mapped: usize,
     /// Batches found at recovery and not looked into yet.
     unread: Vec<Place>,
 }
 
 impl ActiveIds {
-    fn reserve(&mut self, more: usize) {
-        self.newest.reserve(more);
-        self.entries.reserve(more);
+    /// Puts up to `most` more entries into the map. Whether all are there.
+    fn map(&mut self, most: usize) -> bool {
+        let unmapped = self.entries.iter().enumerate().skip(self.mapped).take(most);
+        self.newest.extend(unmapped.map(|(at, id)| (id.hash, at as u32)));
+        self.mapped = self.entries.len().min(self.mapped + most);
+        self.mapped == self.entries.len()
     }
 
-    fn insert(&mut self, id: Id) {
-        self.newest.insert(id.hash, self.entries.len() as u32);
-        self.entries.push(id);
+    /// The newest entry of that hash, of those that are mapped.
+    fn newest(&self, hash: u64) -> Option<Id> {
+        self.entries.get(*self.newest.get(&hash)? as usize).copied()
+    }
+
+    /// Adds those that are older than all that are here.
+    fn prepend(&mut self, older: Vec<Id>) {
+        self.entries.splice(..0, older);
+        (self.newest, self.mapped) = (HashMap::new(), 0);
     }
 }
 

@@ -315,7 +315,8 @@ impl Stream {
             Err(error) => error,
         };
         let extent = self.extent();
-        if base < extent.start && disk.open(&layout::segment(&self.folder, base)).is_err() {
+        let segment = disk.open(&layout::segment(&self.folder, base)).map(drop);
+        if base < extent.start && segment.is_err_and(|error| recover::is_gone(&error)) {
             return Err(ReadError::OutOfRange { from: base, extent });
         }
         tracing::warn!(path = %path.display(), %error, "index cannot be used: making it again");

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
 use crate::StreamName;
 
 /// How a log is at one instant.
@@ -51,8 +54,10 @@ pub enum Trouble {
 }
 
 /// What opening a log found and mended.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recovery {
+    /// When it ended.
+    pub at: Timestamp,
     /// How long it took.
     pub took: Duration,
     /// Bytes of segments that were read.

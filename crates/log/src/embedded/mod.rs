@@ -185,12 +185,16 @@ impl Embedded {
         }
         mark_unsynced(&context, lost)?;
         let recovery = Recovery {
+            at: (context.config.clock)(),
             took: begun.elapsed(),
             read_bytes: found.read_bytes,
             cut_bytes: found.cut_bytes,
             indexes_rebuilt: found.indexes_rebuilt,
             may_have_lost: lost,
         };
+        if let Err(error) = note_recovery(&context, &recovery) {
+            tracing::warn!(%error, "failed to note what recovery found");
+        }
         Ok(Self { context, streams: Mutex::new(streams), tables, recovery, _lock: lock })
     }
 
@@ -223,6 +227,16 @@ fn hold(disk: &dyn Disk, folder: &std::path::Path) -> Result<Box<dyn Lock>, Open
         let holder = String::from_utf8_lossy(&told).trim().to_owned();
         OpenError::Locked { path: path.clone(), holder }
     })
+}
+
+/// Writes down what recovery found, for `pluvio log info`. Nothing depends on it, so it is not synced.
+fn note_recovery(context: &Context, recovery: &Recovery) -> io::Result<()> {
+    let (disk, path) = (&*context.disk, context.folder.join(layout::RECOVERY));
+    match disk.remove(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    disk.create(&path)?.write_at(&serde_json::to_vec(recovery)?, 0)
 }
 
 /// Keeps the marker of a process that writes without syncing as long as there is one.

@@ -41,6 +41,17 @@ fn info_shows_what_the_opened_log_says() {
 }
 
 #[test]
+fn info_tells_what_the_last_start_found() {
+    let site = Site::new();
+    let log = site.open(1);
+    let recovery = log.health().recovery;
+    drop(log);
+    let info = inspect::info(&site.disk, Path::new(FOLDER)).unwrap();
+    assert!(recovery.is_some());
+    assert_eq!(info.recovery, recovery);
+}
+
+#[test]
 fn a_trim_inside_a_batch_hides_what_lies_before_it() {
     let site = Site::new();
     let log = site.open(1);

@@ -109,8 +109,9 @@ pub(super) async fn start(mut configuration: Configuration) -> Result<Running, F
 /// What opening the log found: one line an operator can search for.
 fn tell_recovery(log: &LogHandle) {
     let Some(recovery) = log.health().recovery else { return };
-    let pluvio_log::Recovery { took, read_bytes, cut_bytes, indexes_rebuilt, may_have_lost } =
-        recovery;
+    let pluvio_log::Recovery {
+        took, read_bytes, cut_bytes, indexes_rebuilt, may_have_lost, ..
+    } = recovery;
     info!(?took, read_bytes, cut_bytes, indexes_rebuilt, "opened the log");
     if may_have_lost {
         warn!(

@@ -15,8 +15,8 @@ use super::{
     walk::{self, Known, Walk},
 };
 use crate::{
-    Offset, OpenError, Positions, StreamName, batch,
-    disk::Disk,
+    Offset, OpenError, Positions, Recovery, StreamName, batch,
+    disk::{self, Disk},
     embedded::{
         layout,
         manifest::Manifest,
@@ -35,6 +35,8 @@ pub struct Info {
     pub holder: Option<String>,
     /// Whether the last process wrote without syncing and did not end well, or still runs.
     pub unsynced: bool,
+    /// What the last start found and mended; `None` where it left no word of it.
+    pub recovery: Option<Recovery>,
     /// Streams, internal ones last.
     pub streams: Vec<StreamInfo>,
 }
@@ -102,6 +104,9 @@ pub enum IndexState {
     Damaged,
 }
 
+/// No note of a recovery is larger.
+const RECOVERY_BYTES_MAX: u64 = 4096;
+
 /// Looks at the log in `folder`. Blocks.
 ///
 /// # Errors
@@ -125,7 +130,9 @@ pub fn info(disk: &dyn Disk, folder: &Path) -> Result<Info, OpenError> {
     }
     streams.sort_by_key(|stream| stream.name.is_internal());
     let (holder, unsynced) = (used.holder, used.unsynced);
-    Ok(Info { folder: folder.to_owned(), holder, unsynced, streams })
+    let told = disk::contents(disk, &folder.join(layout::RECOVERY), RECOVERY_BYTES_MAX).ok();
+    let recovery = told.and_then(|told| serde_json::from_slice(&told).ok());
+    Ok(Info { folder: folder.to_owned(), holder, unsynced, recovery, streams })
 }
 
 fn stream(

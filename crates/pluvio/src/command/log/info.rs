@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use pluvio_log::{
-    Offset,
+    Offset, Recovery,
     disk::RealDisk,
     inspect::{self, IndexState, Info, SegmentInfo, StreamInfo},
 };
@@ -57,7 +57,27 @@ fn head(info: &Info) -> Vec<String> {
                 .to_owned()
         }
     };
-    vec![format!("{}: {state}", info.folder.display()), String::new()]
+    let mut lines = vec![format!("{}: {state}", info.folder.display())];
+    lines.extend(info.recovery.as_ref().map(recovered));
+    lines.push(String::new());
+    lines
+}
+
+fn recovered(recovery: &Recovery) -> String {
+    let Recovery { at, took, read_bytes, cut_bytes, indexes_rebuilt, may_have_lost } = recovery;
+    let (at, read) = (at.strftime("%F %TZ"), size(*read_bytes));
+    let mut text = format!("last start {at}: {} ms, {read} read", took.as_millis());
+    if *cut_bytes > 0 {
+        text.push_str(&format!(", {} of a write that never ended cut off", size(*cut_bytes)));
+    }
+    if *indexes_rebuilt > 0 {
+        let indexes = counted(*indexes_rebuilt, "index", "indexes");
+        text.push_str(&format!(", {indexes} made again"));
+    }
+    if *may_have_lost {
+        text.push_str(", after a stop that may have lost the newest records");
+    }
+    text
 }
 
 fn told(stream: &StreamInfo) -> Vec<String> {
@@ -144,7 +164,19 @@ fn as_json(info: &Info) -> Json {
         "folder": info.folder.display().to_string(),
         "holder": info.holder,
         "unsynced": info.unsynced,
+        "recovery": info.recovery.as_ref().map(recovery_json),
         "streams": info.streams.iter().map(stream_json).collect::<Vec<_>>(),
+    })
+}
+
+fn recovery_json(recovery: &Recovery) -> Json {
+    json!({
+        "at": recovery.at.to_string(),
+        "took_ms": recovery.took.as_millis() as u64,
+        "read_bytes": recovery.read_bytes,
+        "cut_bytes": recovery.cut_bytes,
+        "indexes_rebuilt": recovery.indexes_rebuilt,
+        "may_have_lost": recovery.may_have_lost,
     })
 }
 

@@ -4,6 +4,8 @@
 //! typed result. It holds no loop, no retry and no state beyond the session's cookie, because
 //! `runtime` owns the first two and the log the third; that also makes each call testable alone.
 //!
+//! - [`cloudstack`]: Apache CloudStack's signed HTTP API and the decoder of its events.
 //! - [`vsphere`]: vCenter's SOAP API and the decoder of its events.
 
+pub mod cloudstack;
 pub mod vsphere;

@@ -9,6 +9,15 @@
 //! to be a complete emulation: it answers what event capture and its neighbors ask, and faults
 //! honestly on the rest.
 
+mod clock;
+pub mod cloudstack;
+mod error;
+mod http;
+mod seed;
+mod shared;
+mod ticker;
 pub mod vcenter;
 
-pub use vcenter::{Error, Fault, Malformation, Produced, Restart, Status, VCenter, VCenterConfig};
+pub use cloudstack::{CloudStack, CloudStackConfig};
+pub use error::{Error, RATE_MAX};
+pub use vcenter::{Fault, Malformation, Produced, Restart, Status, VCenter, VCenterConfig};

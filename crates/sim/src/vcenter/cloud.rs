@@ -2,7 +2,7 @@
 //!
 //! One lock is enough: every call holds it for microseconds, and answers are rendered from events
 //! that were prepared when they were recorded. Whoever changes something that a client may wait for
-//! raises the revision; [`Shared`](super::shared::Shared) turns that into a wake-up.
+//! raises the revision; [`Shared`](crate::shared::Shared) turns that into a wake-up.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -14,15 +14,17 @@ use rand::rngs::StdRng;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::clock::{Clock, microseconds};
 use super::config::{ApiVersion, VCenterConfig};
-use super::error::Error;
 use super::events::{Draft, Event, Stamp, render};
 use super::faults::Troubles;
 use super::history::History;
-use super::inventory::{Inventory, seeded_uuid};
+use super::inventory::Inventory;
 use super::session::Session;
 use super::workload::Workload;
+use crate::clock::{Clock, microseconds};
+use crate::error::Error;
+use crate::seed::seeded_uuid;
+use crate::shared::Living;
 
 /// One event that truly happened, for comparison with what a client captured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -100,14 +102,6 @@ impl Cloud {
         }
     }
 
-    /// Lets the workload make that many events now.
-    pub(crate) fn work(&mut self, count: usize) {
-        let now = self.clock.now();
-        for _ in 0..count {
-            self.work_once(now);
-        }
-    }
-
     fn work_once(&mut self, now: Timestamp) {
         let draft = self.workload.next(&mut self.inventory);
         // The steps of one operation share a chain: the key of its first event.
@@ -168,11 +162,29 @@ impl Cloud {
     }
 }
 
+impl Living for Cloud {
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn events_per_second(&self) -> f64 {
+        self.events_per_second
+    }
+
+    fn work(&mut self, count: usize) {
+        let now = self.clock.now();
+        for _ in 0..count {
+            self.work_once(now);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
     use super::Cloud;
+    use crate::shared::Living as _;
     use crate::vcenter::config::VCenterConfig;
 
     fn cloud(config: VCenterConfig) -> Cloud {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::error::Error;
+use crate::error::Error;
 
 /// Settings of a simulated vCenter; the default is a quiet cloud of 200 machines.
 #[derive(Debug, Clone)]

@@ -17,11 +17,12 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::Shared;
 use super::cloud::Cloud;
 use super::faults::Fault;
 use super::injection::{Restart, Status};
-use super::shared::Shared;
-use super::ticker;
+use crate::error::{Error, check_rate};
+use crate::ticker;
 
 /// Events that one request may post; more would hold the client too long.
 const POST_EVENTS_MAX: usize = 1_000_000;
@@ -96,7 +97,7 @@ enum Refusal {
     #[error("fault `{0}` is not understood: {1}; GET /control lists all faults with examples")]
     Fault(String, serde_json::Error),
     #[error(transparent)]
-    Rate(#[from] super::Error),
+    Rate(#[from] Error),
     #[error("count {0} is more than {POST_EVENTS_MAX}")]
     Count(usize),
 }
@@ -179,7 +180,7 @@ async fn rate(
     query: Result<Query<Rate>, QueryRejection>,
 ) -> Result<Json<Status>, Refusal> {
     let Query(Rate { per_second }) = query?;
-    super::check_rate(per_second)?;
+    check_rate(per_second)?;
     shared.with(|cloud| cloud.events_per_second = per_second);
     Ok(status(State(shared)).await)
 }

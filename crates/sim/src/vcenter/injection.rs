@@ -183,6 +183,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
     use super::{Cloud, Fault, Malformation, Restart};
+    use crate::shared::Living as _;
     use crate::vcenter::config::VCenterConfig;
 
     fn cloud() -> Cloud {

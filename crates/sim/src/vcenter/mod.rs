@@ -15,7 +15,6 @@ mod clock;
 mod cloud;
 mod config;
 mod control;
-mod error;
 mod events;
 mod faults;
 mod filter;
@@ -26,15 +25,12 @@ mod methods;
 mod moref;
 mod server;
 mod session;
-mod shared;
 mod soap;
-mod ticker;
 mod workload;
 mod xml;
 
 pub use cloud::Produced;
 pub use config::VCenterConfig;
-pub use error::Error;
 pub use faults::{Fault, Malformation};
 pub use injection::{Restart, Status};
 
@@ -45,11 +41,12 @@ use tokio::net::TcpListener;
 use tokio_util::sync::DropGuard;
 use tokio_util::task::TaskTracker;
 
+use crate::error::{Error, check_rate};
+use crate::ticker;
 use cloud::Cloud;
-use shared::Shared;
 
-/// The most events per second that the workload is asked to make.
-pub const RATE_MAX: f64 = 20_000.0;
+/// The cloud as tasks share it.
+pub(crate) type Shared = crate::shared::Shared<Cloud>;
 
 /// A running simulated vCenter. It stops when it is dropped; [`stop`](Self::stop) also waits.
 #[derive(Debug)]
@@ -70,7 +67,7 @@ impl VCenter {
         let address = listener.local_addr().map_err(refused)?;
         let shared = Arc::new(Shared::new(Cloud::build(&config)?));
         let tasks = TaskTracker::new();
-        tasks.spawn(server::serve(listener, Arc::clone(&shared), tasks.clone()));
+        tasks.spawn(crate::http::serve(listener, server::site(&shared), tasks.clone()));
         tasks.spawn(ticker::tick(Arc::clone(&shared)));
         let running = shared.stop.clone().drop_guard();
         Ok(Self { address, shared, tasks, running })
@@ -140,8 +137,4 @@ impl VCenter {
         tasks.close();
         tasks.wait().await;
     }
-}
-
-fn check_rate(rate: f64) -> Result<(), Error> {
-    if (0.0..=RATE_MAX).contains(&rate) { Ok(()) } else { Err(Error::Rate(rate)) }
 }

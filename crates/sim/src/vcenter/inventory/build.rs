@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
-use uuid::Uuid;
 
 use super::names::{
     CLUSTERS, DATASTORE_TYPES, HOST_TYPES, MACHINE_FOLDERS, MACHINE_TYPES, NETWORK_TYPES, NETWORKS,
-    ROLES, ROOT_TYPES,
+    ROOT_TYPES,
 };
 use super::{Detail, EntityId, Inventory, Kind, Machine, Seat};
+use crate::seed::ROLES;
 
 /// A host carries about this many machines.
 const MACHINES_PER_HOST: usize = 20;
@@ -126,13 +126,6 @@ impl Inventory {
             uuid: uuid::Builder::from_random_bytes(bytes).into_uuid(),
         }
     }
-}
-
-/// An identifier drawn from the seed instead of the operating system.
-pub(crate) fn seeded_uuid(rng: &mut StdRng) -> Uuid {
-    let mut bytes = [0; 16];
-    rng.fill_bytes(&mut bytes);
-    uuid::Builder::from_random_bytes(bytes).into_uuid()
 }
 
 #[cfg(test)]

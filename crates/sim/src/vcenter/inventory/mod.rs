@@ -8,7 +8,6 @@ mod build;
 mod names;
 mod properties;
 
-pub(crate) use build::seeded_uuid;
 pub(crate) use properties::Property;
 
 use std::collections::HashMap;

@@ -1,25 +1,5 @@
 //! Names: believable, and of nobody. Hosts live under `example.com`, users are system accounts.
 
-/// What machines are for; the first part of their names.
-pub(super) const ROLES: [&str; 16] = [
-    "web",
-    "app",
-    "db-pg",
-    "db-ora",
-    "erp",
-    "mail",
-    "ldap",
-    "dns",
-    "ci-runner",
-    "k8s-node",
-    "cache",
-    "queue",
-    "fileserver",
-    "monitor",
-    "jump",
-    "vdi",
-];
-
 /// Folders below the machine folder.
 pub(super) const MACHINE_FOLDERS: [&str; 4] = ["Production", "Test", "Infrastructure", "Desktops"];
 

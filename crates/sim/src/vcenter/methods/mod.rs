@@ -17,10 +17,10 @@ pub(crate) use selection::Selection;
 
 use std::collections::HashMap;
 
+use super::Shared;
 use super::cloud::Cloud;
 use super::moref::MoRef;
 use super::session::{Peer, Session};
-use super::shared::Shared;
 use super::soap::SoapFault;
 use super::xml::Element;
 

@@ -10,10 +10,10 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
-use super::PeerAddress;
+use crate::http::PeerAddress;
+use crate::vcenter::Shared;
 use crate::vcenter::methods::{self, Call};
 use crate::vcenter::session::Peer;
-use crate::vcenter::shared::Shared;
 use crate::vcenter::soap::{self, SoapFault};
 use crate::vcenter::xml::Element;
 

@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 use rand::RngExt;
 
 use super::{Workload, place_of};
+use crate::seed::seeded_uuid;
 use crate::vcenter::events::{Category, Draft, Place, argument};
-use crate::vcenter::inventory::{EntityId, Inventory, seeded_uuid};
+use crate::vcenter::inventory::{EntityId, Inventory};
 use crate::vcenter::xml::leaf;
 
 const ALARMS: [(&str, &str); 3] = [

@@ -1,36 +1,46 @@
-//! The cloud as tasks share it: behind a lock, with a wake-up and a signal to stop.
+//! A cloud as tasks share it: behind a lock, with a wake-up and a signal to stop.
 
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::cloud::Cloud;
+/// A cloud in which things happen by themselves.
+pub(crate) trait Living: Send + 'static {
+    /// Grows with every change that a client may be waiting for.
+    fn revision(&self) -> u64;
+    /// How many events the workload makes per second; 0 for none.
+    fn events_per_second(&self) -> f64;
+    /// Lets the workload make that many events now.
+    fn work(&mut self, count: usize);
+    /// Does what has become due without the workload.
+    fn settle(&mut self) {}
+}
 
 /// What every connection and the ticker hold.
 #[derive(Debug)]
-pub(crate) struct Shared {
-    cloud: Mutex<Cloud>,
+pub(crate) struct Shared<C> {
+    cloud: Mutex<C>,
     revision: watch::Sender<u64>,
     /// Raised when the simulator stops.
     pub(crate) stop: CancellationToken,
 }
 
-impl Shared {
-    pub(crate) fn new(cloud: Cloud) -> Self {
+impl<C: Living> Shared<C> {
+    pub(crate) fn new(cloud: C) -> Self {
         Self {
-            revision: watch::Sender::new(cloud.revision),
+            revision: watch::Sender::new(cloud.revision()),
             cloud: Mutex::new(cloud),
             stop: CancellationToken::new(),
         }
     }
 
     /// Looks at the cloud or changes it; wakes those who wait if it changed for them.
-    pub(crate) fn with<R>(&self, act: impl FnOnce(&mut Cloud) -> R) -> R {
+    pub(crate) fn with<R>(&self, act: impl FnOnce(&mut C) -> R) -> R {
         let (result, revision) = {
             // A panic while the lock was held cannot leave half a change that matters here.
             let mut cloud = self.cloud.lock().unwrap_or_else(PoisonError::into_inner);
-            (act(&mut cloud), cloud.revision)
+            (act(&mut cloud), cloud.revision())
         };
         self.revision.send_if_modified(|last| {
             let newer = revision > *last;

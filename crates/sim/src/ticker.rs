@@ -1,4 +1,4 @@
-//! Keeps the workload at its rate.
+//! Keeps a cloud's workload at its rate.
 //!
 //! Time that passed is turned into events that are due. What is due is bounded to a second's worth:
 //! after a pause of the machine the cloud continues, it does not catch up with a flood.
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::shared::Shared;
+use crate::shared::{Living, Shared};
 
 const TICK: Duration = Duration::from_millis(20);
 
@@ -16,7 +16,7 @@ const TICK: Duration = Duration::from_millis(20);
 const EVENTS_PER_LOCK: usize = 250;
 
 /// Makes events until the simulator stops.
-pub(super) async fn tick(shared: Arc<Shared>) {
+pub(crate) async fn tick<C: Living>(shared: Arc<Shared<C>>) {
     let mut interval = tokio::time::interval(TICK);
     interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut last = Instant::now();
@@ -27,7 +27,10 @@ pub(super) async fn tick(shared: Arc<Shared>) {
             () = shared.stop.cancelled() => return,
         }
         let now = Instant::now();
-        let rate = shared.with(|cloud| cloud.events_per_second);
+        let rate = shared.with(|cloud| {
+            cloud.settle();
+            cloud.events_per_second()
+        });
         due = (due + now.duration_since(last).as_secs_f64() * rate).min(rate.max(1.0));
         last = now;
         let whole = due.floor();
@@ -42,7 +45,7 @@ pub(super) async fn tick(shared: Arc<Shared>) {
 }
 
 /// Makes events in portions, so that clients get the lock in between.
-pub(super) fn work(shared: &Shared, count: usize) {
+pub(crate) fn work<C: Living>(shared: &Shared<C>, count: usize) {
     let mut left = count;
     while left > 0 {
         let portion = left.min(EVENTS_PER_LOCK);

@@ -1,0 +1,161 @@
+//! From an HTTP answer to the object inside it, or to the reason why there is none.
+//!
+//! An answer of CloudStack is a JSON object with one key, whose name varies (`listeventsresponse`,
+//! `errorresponse`) and is not relied on; what is inside is the answer, or an error if it has an
+//! `errorcode`. The code in there is believed rather than HTTP's status, because proxies rewrite
+//! the statuses 430 to 537 that CloudStack invented.
+//!
+//! Nothing is mended: half an answer that looks whole would lose events silently.
+
+mod broken;
+mod fault;
+mod fields;
+mod foreign;
+
+use std::fmt;
+
+use http::header::{CONTENT_TYPE, DATE, LOCATION};
+use http::{HeaderMap, StatusCode};
+use jiff::fmt::rfc2822::DateTimeParser;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::value::RawValue;
+
+pub use self::broken::{BrokenAnswer, Flaw};
+pub use self::fault::{Fault, FaultKind};
+pub(super) use self::fields::Fields;
+pub use self::foreign::ForeignAnswer;
+use super::error::Error;
+use super::mask::Mask;
+
+/// What the header `Date` of an answer said. A proxy may have written it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerDate {
+    /// The server's time when it answered; whole seconds.
+    pub at: Timestamp,
+    /// The server's clock minus ours, within a second and the time the answer took.
+    pub skew: SignedDuration,
+}
+
+/// An answer that is no error.
+#[derive(Clone)]
+pub struct Reply {
+    command: String,
+    object: Box<RawValue>,
+    /// When the server answered, by its clock.
+    pub server: Option<ServerDate>,
+}
+
+/// What came back, before it is understood.
+pub(super) struct Raw<'a> {
+    pub(super) status: StatusCode,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) body: &'a [u8],
+    /// Our clock when it came.
+    pub(super) received: Timestamp,
+}
+
+impl Reply {
+    /// Understands an answer: pure, for whoever has one from elsewhere. `received`: our clock when
+    /// it came.
+    pub fn decode(
+        command: &str,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &[u8],
+        received: Timestamp,
+    ) -> Result<Reply, Error> {
+        decode(command, &Raw { status, headers, body, received }, &Mask::default())
+    }
+
+    /// The command that was answered.
+    pub fn command(&self) -> &str {
+        &self.command
+    }
+
+    /// The object inside the answer's one key, as it came.
+    pub fn object(&self) -> &RawValue {
+        &self.object
+    }
+
+    /// Whether the command succeeded, where the answer says nothing else: `true`, or `"true"` from
+    /// old servers.
+    pub fn success(&self) -> Option<bool> {
+        self.fields().ok()?.flag("success")
+    }
+
+    /// A text or number in the object, such as `jobid` or `id`.
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.fields().ok()?.text(name)
+    }
+
+    pub(super) fn fields(&self) -> Result<Fields<'_>, Error> {
+        Fields::of(&self.object).map_err(|_| self.lacks("object"))
+    }
+
+    pub(super) fn lacks(&self, expected: impl Into<String>) -> Error {
+        Error::Unexpected { command: self.command.clone(), expected: expected.into() }
+    }
+}
+
+/// Without its content, which may hold passwords.
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply")
+            .field("command", &self.command)
+            .field("bytes", &self.object.get().len())
+            .field("server", &self.server)
+            .finish()
+    }
+}
+
+pub(super) fn decode(command: &str, raw: &Raw<'_>, mask: &Mask) -> Result<Reply, Error> {
+    // Bytes that are no UTF-8 are replaced, so that they cost one character and not the page.
+    let text = String::from_utf8_lossy(raw.body);
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    let server = server_date(raw);
+    let foreign = || Error::Foreign {
+        command: command.to_owned(),
+        answer: Box::new(ForeignAnswer::new(
+            raw.status,
+            raw.headers.get(CONTENT_TYPE),
+            raw.headers.get(LOCATION),
+            foreign::retry_after(raw.headers),
+            text,
+            mask,
+        )),
+    };
+    if !text.starts_with('{') {
+        return Err(foreign());
+    }
+    let object = match Fields::parse(text) {
+        Ok(keys) => keys.only().ok_or_else(foreign)?,
+        // A proxy's error page may begin with anything; a server's own answer is what is broken.
+        Err(_) if !raw.status.is_success() && !looks_like_ours(text) => return Err(foreign()),
+        Err(error) => {
+            let broken = Box::new(BrokenAnswer::new(text, &error, mask));
+            return Err(Error::Malformed { command: command.to_owned(), broken });
+        }
+    };
+    let fields = Fields::of(object).map_err(|_| foreign())?;
+    if let Some(fault) = Fault::of(&fields, raw, mask) {
+        let (command, fault) = (command.to_owned(), Box::new(fault));
+        return Err(Error::Refused { command, fault, server });
+    }
+    if !raw.status.is_success() {
+        return Err(foreign());
+    }
+    Ok(Reply { command: command.to_owned(), object: object.to_owned(), server })
+}
+
+/// `{"listeventsresponse":` and the like.
+fn looks_like_ours(text: &str) -> bool {
+    let key = text.trim_start_matches(['{', ' ', '\n', '\r', '\t']).strip_prefix('"');
+    key.and_then(|key| key.split('"').next())
+        .is_some_and(|key| key.to_ascii_lowercase().ends_with("response"))
+}
+
+fn server_date(raw: &Raw<'_>) -> Option<ServerDate> {
+    let text = raw.headers.get(DATE)?.to_str().ok()?;
+    let at = DateTimeParser::new().parse_timestamp(text).ok()?;
+    Some(ServerDate { at, skew: at.duration_since(raw.received) })
+}

@@ -1,0 +1,67 @@
+//! One row of a list.
+
+use serde_json::value::RawValue;
+
+use super::super::answer::Fields;
+use super::super::mask;
+
+/// A larger row is refused: CloudStack's largest have some kilobytes (descriptions end at 1,024
+/// characters), and a record of the log has a limit as well.
+pub const ROW_BYTES_MAX: usize = 256 * 1024;
+
+/// How much is kept of the text of a row that cannot be read.
+pub const MALFORMED_BYTES_MAX: usize = 16 * 1024;
+
+/// A kind of row.
+pub trait Row: Sized {
+    /// Reads a row, which is one JSON value.
+    fn read(raw: &RawValue) -> Result<Self, RowFlaw>;
+
+    /// What tells it from all others of its list.
+    fn id(&self) -> String;
+}
+
+/// A row that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("failed to read a row of {bytes} bytes")]
+pub struct MalformedRow {
+    /// How long its text is.
+    pub bytes: usize,
+    /// Its text as it came, with secrets blanked; of a large one the first
+    /// [`MALFORMED_BYTES_MAX`] bytes.
+    pub raw: String,
+    /// What is wrong with it.
+    #[source]
+    pub reason: RowFlaw,
+}
+
+/// What is wrong with a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RowFlaw {
+    /// It is text, a number, a list; or an object with a name that is no text.
+    #[error("it is no object")]
+    NotAnObject,
+    /// It lacks what it cannot be used without.
+    #[error("it has no valid `{0}`")]
+    Lacks(&'static str),
+    /// It is larger than [`ROW_BYTES_MAX`].
+    #[error("it is larger than {ROW_BYTES_MAX} bytes")]
+    TooLarge,
+}
+
+pub(super) fn read<T: Row>(raw: &RawValue) -> Result<T, MalformedRow> {
+    let text = raw.get();
+    let row = match text.len() > ROW_BYTES_MAX {
+        true => Err(RowFlaw::TooLarge),
+        false => T::read(raw),
+    };
+    row.map_err(|reason| {
+        // Cut first, so that the work is bounded; a secret that the cut splits has its name before.
+        let cut = &text[..text.floor_char_boundary(MALFORMED_BYTES_MAX)];
+        MalformedRow { bytes: text.len(), raw: mask::by_name(cut), reason }
+    })
+}
+
+pub(in super::super) fn fields(raw: &RawValue) -> Result<Fields<'_>, RowFlaw> {
+    Fields::of(raw).map_err(|_| RowFlaw::NotAnObject)
+}

@@ -1,0 +1,100 @@
+//! `deployVirtualMachine`: the one command with opinions about names, sizes and networks.
+
+use uuid::Uuid;
+
+use crate::cloudstack::api::call::{Answer, ApiError, Call};
+use crate::cloudstack::api::scope;
+use crate::cloudstack::cloud::Cloud;
+use crate::cloudstack::inventory::{Machine, NewMachine};
+use crate::cloudstack::life::{Chain, Op, Subject};
+
+use super::start;
+
+/// `deployVirtualMachine`.
+pub(crate) fn deploy(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiError> {
+    let offers = &cloud.inventory.offers;
+    let zone = call.index_required("zoneid", offers.zones.iter().map(|zone| zone.id))?;
+    let ids = offers.services.iter().map(|offering| offering.id);
+    let offering = call.index_required("serviceofferingid", ids)?;
+    let ids = offers.templates.iter().map(|template| template.id);
+    let template = call.index_required("templateid", ids)?;
+    let size = match offers.services[offering].size {
+        Some(size) => size,
+        None => custom_size(call)?,
+    };
+    let account = scope::owner(cloud, call)?;
+    let name = call.text("name").map(str::to_owned);
+    if let Some(name) = &name {
+        check_name(cloud, name, account)?;
+    }
+    let network = network_for(cloud, call, account, zone)?;
+    let display_name = call.text("displayname").map(str::to_owned);
+    let new = NewMachine { name, display_name, account, zone, offering, size, template, network };
+    let now = cloud.now();
+    let Cloud { inventory, client_rng, .. } = cloud;
+    let machine = inventory.add_machine(new, true, now, client_rng);
+    let stopped = call.text("startvm").is_some_and(|text| text.eq_ignore_ascii_case("false"));
+    let op = if stopped { Op::MachineCreateStopped } else { Op::MachineCreate };
+    let chain = Chain::new(op, Subject::Machine(machine), account, call.caller.user);
+    let id = cloud.inventory.machines[machine].id;
+    start(cloud, call, chain, ("VirtualMachine", id))
+}
+
+/// CPUs and memory of an offering that leaves them open; keys of maps are read without case.
+fn custom_size(call: &Call<'_>) -> Result<(u32, u32), ApiError> {
+    let value = |name: &str| -> Result<u32, ApiError> {
+        let text = call.text(&format!("details[0].{name}")).ok_or_else(|| {
+            let text = "Need to specify custom parameter values cpu, cpu speed and memory when \
+                        using custom offering";
+            ApiError::parameter(text)
+        })?;
+        text.parse().map_err(|_| call.invalid(name, text))
+    };
+    Ok((value("cpunumber")?, value("memory")?))
+}
+
+fn check_name(cloud: &Cloud, name: &str, account: usize) -> Result<(), ApiError> {
+    let fits = name.len() <= 63
+        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && !name.ends_with('-')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    if !fits {
+        return Err(ApiError::parameter(
+            "Invalid name. Vm name can contain ASCII letters 'a' through 'z', the digits '0' \
+             through '9', and the hyphen ('-'), must be between 1 and 63 characters long, and \
+             can't start or end with \"-\" and can't start with digit",
+        ));
+    }
+    let taken = |m: &&Machine| m.live && m.account == account && m.name == name;
+    match cloud.inventory.machines.iter().find(taken) {
+        None => Ok(()),
+        Some(_) => Err(ApiError::parameter(format!(
+            "There is already a VM in the network with the hostName {name}"
+        ))),
+    }
+}
+
+fn network_for(
+    cloud: &mut Cloud,
+    call: &Call<'_>,
+    account: usize,
+    zone: usize,
+) -> Result<usize, ApiError> {
+    let asked = call.text("networkids").or(call.text("iptonetworklist[0].networkid"));
+    if let Some(asked) = asked {
+        let first = asked.split(',').next().unwrap_or_default();
+        let id = first.parse::<Uuid>().ok();
+        let mut networks = cloud.inventory.networks.iter();
+        let found = networks.position(|network| network.live && Some(network.id) == id);
+        return found
+            .ok_or_else(|| ApiError::parameter(format!("Unable to find network by id {first}")));
+    }
+    if let Some(network) = cloud.inventory.network_of(account, Some(zone)) {
+        return Ok(network);
+    }
+    // As the server does for a first machine in a zone: a network comes with it.
+    let name = format!("{}-network", cloud.directory.accounts[account].name);
+    let now = cloud.now();
+    let Cloud { inventory, client_rng, .. } = cloud;
+    Ok(inventory.add_network((&name, &name), account, (zone, 0), now, client_rng))
+}

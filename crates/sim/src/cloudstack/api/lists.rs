@@ -1,0 +1,217 @@
+//! Lists of what the cloud offers: zones, offerings, templates, hosts, networks.
+
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::call::{Answer, ApiError, Call};
+use super::dates::printed;
+use super::page::Page;
+use super::scope;
+use crate::cloudstack::cloud::Cloud;
+use crate::cloudstack::inventory::GIB;
+
+/// Adds the owner: an account, or a project, never both.
+pub(crate) fn add_owner(cloud: &Cloud, account: usize, row: &mut Map<String, Value>) {
+    let account = &cloud.directory.accounts[account];
+    let domain = &cloud.directory.domains[account.domain];
+    if let Some(project) = account.project {
+        let project = &cloud.directory.projects[project];
+        row.insert("projectid".to_owned(), json!(project.id));
+        row.insert("project".to_owned(), json!(project.name));
+    } else {
+        row.insert("account".to_owned(), json!(account.name));
+    }
+    row.insert("domainid".to_owned(), json!(domain.id));
+    row.insert("domain".to_owned(), json!(domain.name));
+}
+
+/// A JSON object's members.
+pub(crate) fn members(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}
+
+/// Rows by what every list can be asked for: identifier, name, keyword.
+pub(crate) fn chosen(call: &Call<'_>, rows: Vec<Value>) -> Vec<Value> {
+    let text = |row: &Value, name: &str| {
+        row.get(name).and_then(Value::as_str).unwrap_or_default().to_lowercase()
+    };
+    let same = |row: &Value, name: &str| {
+        call.text(name).is_none_or(|asked| text(row, name) == asked.to_lowercase())
+    };
+    let ids: Option<Vec<&str>> = call.text("ids").map(|ids| ids.split(',').collect());
+    let fits = |row: &Value| {
+        let found = |word: &str| text(row, "name").contains(&word.to_lowercase());
+        ["id", "name", "state", "zoneid", "type", "hypervisor"].iter().all(|name| same(row, name))
+            && ids.as_ref().is_none_or(|ids| ids.contains(&text(row, "id").as_str()))
+            && call.text("keyword").is_none_or(found)
+    };
+    rows.into_iter().filter(fits).collect()
+}
+
+fn answer(
+    cloud: &Cloud,
+    call: &Call<'_>,
+    object: &'static str,
+    rows: Vec<Value>,
+) -> Result<Answer, ApiError> {
+    Ok(Page::of(cloud, call)?.of_list(object, chosen(call, rows)))
+}
+
+/// `listZones`.
+pub(crate) fn zones(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiError> {
+    let zones = cloud.inventory.offers.zones.iter();
+    let rows = zones.map(|zone| {
+        json!({
+            "id": zone.id, "name": zone.name, "dns1": "192.0.2.53", "internaldns1": "192.0.2.53",
+            "guestcidraddress": "10.1.1.0/24", "networktype": "Advanced",
+            "securitygroupsenabled": false, "allocationstate": "Enabled",
+            "zonetoken": Uuid::new_v5(&zone.id, b"token"), "dhcpprovider": "VirtualRouter",
+            "localstorageenabled": false, "tags": [],
+        })
+    });
+    let rows = rows.collect();
+    answer(cloud, call, "zone", rows)
+}
+
+/// `listServiceOfferings`.
+pub(crate) fn services(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiError> {
+    let rows = cloud.inventory.offers.services.iter().map(|offering| {
+        let mut row = members(json!({
+            "id": offering.id, "name": offering.name, "displaytext": offering.name,
+        }));
+        if let Some((cpus, memory)) = offering.size {
+            row.insert("cpunumber".to_owned(), json!(cpus));
+            row.insert("cpuspeed".to_owned(), json!(2000));
+            row.insert("memory".to_owned(), json!(memory));
+        }
+        row.extend(members(json!({
+            "created": printed(cloud, jiff::Timestamp::UNIX_EPOCH), "storagetype": "shared",
+            "provisioningtype": "thin", "offerha": false, "limitcpuuse": false,
+            "isvolatile": false, "issystem": false, "defaultuse": false,
+            "iscustomized": offering.size.is_none(), "cacheMode": "none",
+        })));
+        Value::Object(row)
+    });
+    let rows = rows.collect();
+    answer(cloud, call, "serviceoffering", rows)
+}
+
+/// `listDiskOfferings`.
+pub(crate) fn disks(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiError> {
+    let rows = cloud.inventory.offers.disks.iter().map(|offering| {
+        json!({
+            "id": offering.id, "name": offering.name, "displaytext": offering.name,
+            "disksize": offering.size_gib.unwrap_or(0), "storagetype": "shared",
+            "created": printed(cloud, jiff::Timestamp::UNIX_EPOCH), "provisioningtype": "thin",
+            "iscustomized": offering.size_gib.is_none(), "displayoffering": true,
+        })
+    });
+    let rows = rows.collect();
+    answer(cloud, call, "diskoffering", rows)
+}
+
+/// `listTemplates`: one row for each template in each zone.
+pub(crate) fn templates(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiError> {
+    call.required("templatefilter")?;
+    let mut rows = Vec::new();
+    for template in &cloud.inventory.offers.templates {
+        for zone in &cloud.inventory.offers.zones {
+            let mut row = members(json!({
+                "id": template.id, "name": template.name, "displaytext": template.os,
+                "ispublic": true, "created": printed(cloud, jiff::Timestamp::UNIX_EPOCH),
+                "isready": true, "passwordenabled": false, "format": "QCOW2", "isfeatured": true,
+                "crossZones": true, "ostypeid": template.os_id, "ostypename": template.os,
+                "zoneid": zone.id, "zonename": zone.name, "status": "Download Complete",
+                "size": template.size_gib * GIB, "templatetype": "USER", "hypervisor": "KVM",
+                "isextractable": false, "sshkeyenabled": true, "tags": [],
+            }));
+            add_owner(cloud, crate::cloudstack::directory::ADMIN, &mut row);
+            rows.push(Value::Object(row));
+        }
+    }
+    answer(cloud, call, "template", rows)
+}
+
+/// `listNetworkOfferings`.
+pub(crate) fn network_offerings(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiError> {
+    let rows = cloud.inventory.offers.networks.iter().map(|offering| {
+        let service = |name: &str| json!({"name": name, "provider": [{"name": "VirtualRouter"}]});
+        json!({
+            "id": offering.id, "name": offering.name, "displaytext": offering.name,
+            "traffictype": "Guest", "isdefault": true, "specifyvlan": false,
+            "conservemode": true, "specifyipranges": false, "availability": "Optional",
+            "networkrate": 200, "state": "Enabled",
+            "serviceofferingid": Uuid::new_v5(&offering.id, b"router"),
+            "guestiptype": offering.guest_type,
+            "service": [service("Dhcp"), service("Dns"), service("SourceNat")], "forvpc": false,
+        })
+    });
+    let rows = rows.collect();
+    answer(cloud, call, "networkoffering", rows)
+}
+
+/// `listHosts`.
+pub(crate) fn hosts(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiError> {
+    let rows = cloud.inventory.offers.hosts.iter().enumerate().map(|(number, host)| {
+        let zone = &cloud.inventory.offers.zones[host.zone];
+        json!({
+            "id": host.id, "name": host.name, "state": "Up", "type": "Routing",
+            "ipaddress": format!("192.0.2.{}", number + 10), "zoneid": zone.id,
+            "zonename": zone.name, "hypervisor": "KVM", "cpunumber": 64, "cpuspeed": 2000,
+            "memorytotal": 512 * GIB, "resourcestate": "Enabled",
+        })
+    });
+    let rows = rows.collect();
+    answer(cloud, call, "host", rows)
+}
+
+/// `listNetworks`.
+pub(crate) fn networks(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiError> {
+    let accounts = scope::accounts(cloud, call, call.text("id").is_some())?;
+    let networks = cloud.inventory.networks.iter().enumerate();
+    let networks = networks.filter(|(_, network)| network.live && accounts[network.account]);
+    let rows = networks.map(|(index, _)| network(cloud, index)).collect();
+    answer(cloud, call, "network", rows)
+}
+
+/// A network as lists and results show it.
+pub(crate) fn network(cloud: &Cloud, index: usize) -> Value {
+    let network = &cloud.inventory.networks[index];
+    let zone = &cloud.inventory.offers.zones[network.zone];
+    let offering = &cloud.inventory.offers.networks[network.offering];
+    let used = cloud.inventory.machines.iter().any(|m| m.live && m.network == index);
+    let prefix = prefix(index);
+    let service = |name: &str| json!({"name": name});
+    let mut row = members(json!({
+        "id": network.id, "name": network.name, "displaytext": network.display_text,
+        "broadcastdomaintype": "Vlan", "traffictype": "Guest", "gateway": format!("{prefix}.1"),
+        "netmask": "255.255.255.0", "cidr": format!("{prefix}.0/24"), "zoneid": zone.id,
+        "zonename": zone.name, "networkofferingid": offering.id,
+        "networkofferingname": offering.name, "networkofferingdisplaytext": offering.name,
+        "networkofferingconservemode": true, "networkofferingavailability": "Optional",
+        "issystem": false, "state": if used { "Implemented" } else { "Allocated" },
+        "related": network.id, "dns1": "192.0.2.53", "type": offering.guest_type,
+        "acltype": "Account",
+    }));
+    add_owner(cloud, network.account, &mut row);
+    row.extend(members(json!({
+        "service": [service("Dhcp"), service("Dns"), service("SourceNat")],
+        "networkdomain": "cs1cloud.internal", "restartrequired": false, "specifyipranges": false,
+        "canusefordeploy": true, "ispersistent": false, "tags": [], "strechedl2subnet": false,
+        "displaynetwork": true, "created": printed(cloud, network.created),
+    })));
+    Value::Object(row)
+}
+
+/// The first three numbers of a network's addresses.
+pub(crate) fn prefix(network: usize) -> String {
+    format!("10.{}.{}", 1 + network / 250 % 250, network % 250)
+}
+
+/// A list of which there is never anything.
+pub(crate) fn nothing(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiError> {
+    answer(cloud, call, "nothing", Vec::new())
+}

@@ -1,0 +1,136 @@
+//! What a simulated CloudStack is started with.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::error::Error;
+
+/// Settings of a simulated CloudStack; the default is a quiet cloud of 60 machines.
+#[derive(Debug, Clone)]
+pub struct CloudStackConfig {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where to listen without asking for signatures (`integration.api.port`); `None` for nowhere.
+    pub integration_listen: Option<SocketAddr>,
+    /// Decides identifiers, the inventory and the sequence of operations.
+    pub seed: u64,
+    /// The release that it behaves like.
+    pub version: Version,
+    /// How many virtual machines there are; the workload keeps it near this.
+    pub machines: usize,
+    /// How many events the workload makes per second; 0 for none.
+    pub events_per_second: f64,
+    /// How many events have already happened at the start.
+    pub backlog_events: usize,
+    /// Over how much of the past the backlog is spread.
+    pub backlog_span: Duration,
+    /// The time zone of the server in POSIX form; times are printed, and wall clocks read, in it.
+    pub time_zone: String,
+    /// The time at which the clock stands until it is advanced; `None` follows the machine's clock.
+    /// While it stands the workload rests and jobs wait.
+    pub starts_at: Option<Timestamp>,
+    /// The largest page of any list (`default.page.size`).
+    pub page_rows_max: usize,
+    /// Whether there is a service offering whose size is asked for with each machine. Real servers
+    /// have one only if somebody made it, and some public clients cannot read it.
+    pub custom_offering: bool,
+    /// How long an asynchronous job takes.
+    pub job_duration: Duration,
+    /// How many of one hundred operations of the workload fail.
+    pub failures_percent: u8,
+    /// The limit of calls per account (`api.throttling.*`); root admins are exempt.
+    pub throttle: Option<Throttle>,
+    /// Age at which events are purged (`event.purge.delay`); `None` for never.
+    pub event_purge_delay: Option<Duration>,
+}
+
+impl Default for CloudStackConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            integration_listen: None,
+            seed: 1,
+            version: Version::V4_20,
+            machines: 60,
+            events_per_second: 2.0,
+            backlog_events: 0,
+            backlog_span: Duration::from_secs(24 * 60 * 60),
+            time_zone: "CET-1CEST,M3.5.0,M10.5.0/3".to_owned(),
+            starts_at: None,
+            page_rows_max: 500,
+            custom_offering: false,
+            job_duration: Duration::from_secs(1),
+            failures_percent: 4,
+            throttle: None,
+            event_purge_delay: Some(Duration::from_secs(15 * 24 * 60 * 60)),
+        }
+    }
+}
+
+/// The limit of calls per account, counted in fixed intervals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Throttle {
+    /// Length of the interval.
+    pub interval: Duration,
+    /// Calls that an account may make in it.
+    pub calls_max: u32,
+}
+
+/// A release of CloudStack; later ones know more parameters and fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum Version {
+    /// 4.9: events know no resources, dates are wall clocks, `parentid` is `"0"` if there is none.
+    #[serde(rename = "4.9")]
+    V4_9,
+    /// 4.17: events know their resources.
+    #[serde(rename = "4.17")]
+    V4_17,
+    /// 4.20: dates may carry an offset; archived events can be listed.
+    #[serde(rename = "4.20")]
+    V4_20,
+    /// 4.22: events can be listed by state.
+    #[serde(rename = "4.22")]
+    V4_22,
+}
+
+impl Version {
+    /// All releases that are simulated.
+    pub const ALL: [Self; 4] = [Self::V4_9, Self::V4_17, Self::V4_20, Self::V4_22];
+
+    /// The full number, as `listCapabilities` tells it.
+    pub fn full(self) -> &'static str {
+        match self {
+            Self::V4_9 => "4.9.3.1",
+            Self::V4_17 => "4.17.2.0",
+            Self::V4_20 => "4.20.1.0",
+            Self::V4_22 => "4.22.0.0",
+        }
+    }
+}
+
+impl FromStr for Version {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::ALL
+            .into_iter()
+            .find(|version| version.to_string() == text)
+            .ok_or_else(|| Error::CloudStackVersion(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V4_9 => "4.9",
+            Self::V4_17 => "4.17",
+            Self::V4_20 => "4.20",
+            Self::V4_22 => "4.22",
+        })
+    }
+}

@@ -227,6 +227,9 @@ pub(crate) struct LogDump {
 pub(crate) enum Simulate {
     /// A vCenter that speaks SOAP, with machines, history and faults on demand
     Vcenter(SimulateVcenter),
+    /// A CloudStack management server: signed API, accounts and domains, events, orders, and faults
+    /// on demand
+    Cloudstack(SimulateCloudstack),
 }
 
 /// `pluvio simulate vcenter`
@@ -253,4 +256,27 @@ pub(crate) struct SimulateVcenter {
     /// Its password; any if not given
     #[arg(long, env = "PLUVIO_SIMULATE_PASSWORD", hide_env_values = true)]
     pub(crate) password: Option<String>,
+}
+
+/// `pluvio simulate cloudstack`
+#[derive(Debug, Args)]
+pub(crate) struct SimulateCloudstack {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:8096")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// Release that it behaves like: 4.9, 4.17, 4.20 or 4.22
+    #[arg(long, default_value = "4.20")]
+    pub(crate) version: pluvio_sim::cloudstack::Version,
+    /// Events per second
+    #[arg(long, default_value_t = 2.0)]
+    pub(crate) rate: f64,
+    /// Decides machines and what happens to them
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Virtual machines
+    #[arg(long, default_value_t = 60)]
+    pub(crate) machines: usize,
+    /// Events that already happened, spread over the last day
+    #[arg(long, default_value_t = 0)]
+    pub(crate) backlog: usize,
 }

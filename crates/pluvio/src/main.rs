@@ -46,6 +46,9 @@ fn dispatch(cli: Cli) -> Result<(), Failed> {
         Command::Simulate { cloud: cli::Simulate::Vcenter(options) } => {
             command::simulate::vcenter(options)
         }
+        Command::Simulate { cloud: cli::Simulate::Cloudstack(options) } => {
+            command::simulate::cloudstack(&options)
+        }
         Command::Completions { shell } => command::print::completions(shell),
         Command::Version => command::print::version(),
     }

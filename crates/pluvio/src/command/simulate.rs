@@ -1,10 +1,10 @@
 //! `pluvio simulate`: a cloud that is not there, for whoever builds against one.
 
 use anyhow::Context as _;
-use pluvio_sim::{VCenter, VCenterConfig};
+use pluvio_sim::{CloudStack, CloudStackConfig, VCenter, VCenterConfig};
 
 use super::{Failed, block_on, print_line, stopped};
-use crate::cli::SimulateVcenter;
+use crate::cli::{SimulateCloudstack, SimulateVcenter};
 
 /// A vCenter, until stopped.
 pub(crate) fn vcenter(options: SimulateVcenter) -> Result<(), Failed> {
@@ -26,6 +26,42 @@ pub(crate) fn vcenter(options: SimulateVcenter) -> Result<(), Failed> {
         print_line(&format!("try:     GOVC_URL=http://user:pass@{host}/sdk govc events"));
         stopped().await?;
         vcenter.stop().await;
+        Ok(())
+    })
+}
+
+/// A CloudStack, until stopped.
+pub(crate) fn cloudstack(options: &SimulateCloudstack) -> Result<(), Failed> {
+    let config = CloudStackConfig {
+        listen: options.listen,
+        version: options.version,
+        events_per_second: options.rate,
+        seed: options.seed,
+        machines: options.machines,
+        backlog_events: options.backlog,
+        ..CloudStackConfig::default()
+    };
+    block_on(async {
+        let cloud = CloudStack::start(config).await.context("failed to simulate a CloudStack")?;
+        print_line(&format!("CloudStack: {}", cloud.url()));
+        print_line(&format!("control:    {}  (GET it for a list of faults)", cloud.control_url()));
+        print_line("keys, which open simulated clouds and nothing else:");
+        for keys in cloud.keys() {
+            let (user, role, path) = (&keys.user, &keys.role, &keys.domain);
+            let (api, secret) = (&keys.api_key, &keys.secret_key);
+            print_line(&format!("  {user:<15} {role:<13} {path:<24} {api} {secret}"));
+        }
+        if let Some(root) = cloud.keys().first() {
+            print_line(&format!(
+                "try:        CLOUDSTACK_ENDPOINT={} CLOUDSTACK_KEY={} CLOUDSTACK_SECRET={} cs \
+                 listEvents",
+                cloud.url(),
+                root.api_key,
+                root.secret_key
+            ));
+        }
+        stopped().await?;
+        cloud.stop().await;
         Ok(())
     })
 }

@@ -1,6 +1,10 @@
 //! Pluvio is away for a while, or its disk is: what happened meanwhile is there afterwards.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{
+    fs,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use pluvio_e2e::{
@@ -139,6 +143,9 @@ impl Drop for Mounted {
     }
 }
 
+/// How long there is no room.
+const FULL: Duration = Duration::from_secs(60);
+
 /// Ballast fills the disk while events happen; then it is thrown off.
 async fn a_full_disk(stage: Arc<Stage>) -> Result<Counts> {
     const MEGABYTES: u32 = 256;
@@ -164,8 +171,15 @@ async fn a_full_disk(stage: Arc<Stage>) -> Result<Counts> {
     ensure!(is_told, "/readyz does not tell of the disk: {ready}");
     ensure!(pluvio.get("/livez").await?.status() == 200, "it does not live any more");
     ensure!(pluvio.get("/api/v1/range").await?.status() == 200, "it does not serve any more");
-    simulator.control("post?count=3000").await?;
-    ensure!(pluvio.process().ended()?.is_none(), "it ended");
+    let full = Instant::now();
+    wait::until("a minute under load without room", FULL * 2, async || {
+        simulator.control("post?count=20").await?;
+        ensure!(pluvio.process().ended()?.is_none(), "it ended");
+        ensure!(pluvio.get("/livez").await?.status() == 200, "it does not live any more");
+        ensure!(pluvio.get("/readyz").await?.status() == 503, "it is ready without room");
+        Ok((full.elapsed() >= FULL).then_some(()))
+    })
+    .await?;
 
     fs::remove_file(&ballast).context("failed to throw off the ballast")?;
     pluvio.until_ready(ARRIVAL_MAX).await.context("after there was space again")?;

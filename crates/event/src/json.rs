@@ -62,15 +62,20 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
             }
         }
     }
-    match event.data() {
-        None => {}
-        Some(Data::Json(raw)) => {
-            key(out, "data");
-            out.extend_from_slice(raw.get().as_bytes());
-        }
-        Some(Data::Binary(bytes)) => text(out, "data_base64", &BASE64_STANDARD.encode(bytes)),
+    if let Some(data) = event.data() {
+        let name = if matches!(data, Data::Json(_)) { "data" } else { "data_base64" };
+        key(out, name);
+        encode_data(data, out);
     }
     out.push(b'}');
+}
+
+/// Appends the payload as one JSON value: JSON as it is, other bytes as a string in base64.
+pub fn encode_data(data: &Data, out: &mut Vec<u8>) {
+    match data {
+        Data::Json(raw) => out.extend_from_slice(raw.get().as_bytes()),
+        Data::Binary(bytes) => escape(out, &BASE64_STANDARD.encode(bytes)),
+    }
 }
 
 /// [`encode`] into a buffer of its own.
@@ -83,6 +88,21 @@ pub fn to_vec(event: &Event) -> Vec<u8> {
 /// Reads one event. `data` is kept as the bytes stand there.
 pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
     serde_json::from_slice::<Decoded>(bytes).map(|decoded| decoded.0).map_err(DecodeError)
+}
+
+/// Reads the payload of an event alone: its attributes are passed over and not checked.
+pub fn data(bytes: &[u8]) -> Result<Option<Data>, DecodeError> {
+    #[derive(Deserialize)]
+    struct Payload<'a> {
+        #[serde(borrow)]
+        data: Option<&'a RawValue>,
+        data_base64: Option<String>,
+    }
+    let payload: Payload<'_> = serde_json::from_slice(bytes).map_err(DecodeError)?;
+    let binary = payload.data_base64.map(|text| BASE64_STANDARD.decode(text)).transpose();
+    let binary = binary.map_err(|error| DecodeError(serde_json::Error::custom(error)))?;
+    let binary = binary.map(|bytes| Data::Binary(Bytes::from(bytes)));
+    Ok(payload.data.map(|value| Data::Json(value.into())).or(binary))
 }
 
 /// Appends the stored event `json` to `out` with `sequence` and `recordedtime` added.
@@ -112,6 +132,14 @@ pub fn splice(json: &[u8], sequence: u64, recorded: &str, out: &mut Vec<u8>) {
 /// Whether the encoded event can be a line of its own (NDJSON, Server-Sent Events).
 pub fn is_single_line(json: &[u8]) -> bool {
     !json.iter().any(|byte| matches!(byte, b'\n' | b'\r'))
+}
+
+/// Makes JSON one line, in place: a line break outside a string is white space, and inside one it
+/// cannot stand (RFC 8259 §7).
+pub fn fold_to_line(json: &mut [u8]) {
+    for byte in json.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')) {
+        *byte = b' ';
+    }
 }
 
 fn padded(mut number: u64) -> [u8; 20] {

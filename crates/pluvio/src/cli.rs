@@ -61,6 +61,9 @@ pub(crate) enum Command {
     /// Look at a log on disk, check every byte of it, mend it
     #[command(subcommand, after_help = LOG_EXAMPLES)]
     Log(Log),
+    /// Look at the events that a sink's target rejected
+    #[command(subcommand, after_help = DEAD_EXAMPLES)]
+    Dead(Dead),
     /// Run a simulated cloud for tests and demonstrations
     Simulate {
         #[command(subcommand)]
@@ -220,6 +223,59 @@ pub(crate) struct LogDump {
     pub(crate) limit: Option<u64>,
     /// Lines are JSON already; taken so that all of `pluvio log` understands it
     #[arg(long, hide = true)]
+    pub(crate) json: bool,
+}
+
+const DEAD_EXAMPLES: &str = "\
+Examples:
+  pluvio dead list                             which sinks rejected how many events, and why
+  pluvio dead show 7                           letter 7, and the event in it
+  pluvio dead show 7 --json                    the letter as it is stored
+
+Dead letters of the stream `events` lie in `events.dead`, a stream like any other: `pluvio log dump`,
+HTTP and Kafka read it. To hand them over again once the target takes them, give it a second sink
+with stream = \"events.dead\", filter = 'pluviosink == \"NAME\"' and format = \"native\": the data of a
+letter is the original event. Nothing is changed here; it works beside a running Pluvio.";
+
+/// `pluvio dead`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Dead {
+    /// Count dead letters by sink and reason
+    List(DeadList),
+    /// Show one dead letter with the event in it
+    Show(DeadShow),
+}
+
+/// `pluvio dead list`
+#[derive(Debug, Args)]
+pub(crate) struct DeadList {
+    /// Only those of this sink
+    #[arg(long, value_name = "NAME")]
+    pub(crate) sink: Option<String>,
+    #[command(flatten)]
+    pub(crate) place: DeadPlace,
+}
+
+/// `pluvio dead show`
+#[derive(Debug, Args)]
+pub(crate) struct DeadShow {
+    /// The letter's own offset, as `list` shows it
+    pub(crate) offset: u64,
+    #[command(flatten)]
+    pub(crate) place: DeadPlace,
+}
+
+/// Where dead letters are looked for.
+#[derive(Debug, Args)]
+pub(crate) struct DeadPlace {
+    /// Folder of the log (default: `dir` of the section `log` of the configuration, else `data`)
+    #[arg(long)]
+    pub(crate) dir: Option<PathBuf>,
+    /// The stream whose events were rejected
+    #[arg(long, default_value = "events")]
+    pub(crate) stream: String,
+    /// Print JSON
+    #[arg(long)]
     pub(crate) json: bool,
 }
 

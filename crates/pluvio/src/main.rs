@@ -9,7 +9,6 @@
 mod cli;
 mod command;
 mod config;
-mod line;
 mod logging;
 mod registry;
 
@@ -43,6 +42,7 @@ fn dispatch(cli: Cli) -> Result<(), Failed> {
         Command::Config { schema } => command::print::config(schema),
         Command::Tail(options) => command::tail::tail(options),
         Command::Log(asked) => command::log::log(&cli.config, &asked),
+        Command::Dead(asked) => command::dead::dead(&cli.config, &asked),
         Command::Simulate { cloud: cli::Simulate::Vcenter(options) } => {
             command::simulate::vcenter(options)
         }

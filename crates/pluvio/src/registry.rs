@@ -4,12 +4,12 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use pluvio_connect::vsphere;
+use pluvio_connect::{file, stdout, vsphere};
 use pluvio_listen::{Context, http, kafka};
 use pluvio_net::SecretSource;
 use pluvio_runtime::{
-    Chain, Failure as _,
-    supervise::{SourceContext, Supervisor},
+    Chain, Failure, Sink,
+    supervise::{SourceContext, Supervisor, sink::SinkContext},
 };
 use schemars::Schema;
 use serde::de::DeserializeOwned;
@@ -24,6 +24,18 @@ pub(crate) struct SourceType {
     pub(crate) schema: fn() -> Schema,
     /// Makes it from its section.
     pub(crate) build: fn(toml::Table, SourceSlot) -> Result<BuiltSource, BuildError>,
+}
+
+/// A type of sink.
+pub(crate) struct SinkType {
+    /// The `type` in a configuration.
+    pub(crate) name: &'static str,
+    /// One line for `--help` and the default configuration.
+    pub(crate) summary: &'static str,
+    /// What its section may hold, beside what every sink's may.
+    pub(crate) schema: fn() -> Schema,
+    /// Makes it from its own keys.
+    pub(crate) build: fn(toml::Table) -> Result<BuiltSink, BuildError>,
 }
 
 /// A type of listener.
@@ -45,6 +57,31 @@ pub(crate) const SOURCES: &[SourceType] = &[SourceType {
     schema: || schemars::schema_for!(vsphere::Config),
     build: |section, slot| build_vsphere(section_of(section)?, slot),
 }];
+
+/// Every type of sink.
+pub(crate) const SINKS: &[SinkType] = &[
+    SinkType {
+        name: stdout::NAME,
+        summary: "lines on standard output, for people and pipes",
+        schema: || schemars::schema_for!(stdout::Config),
+        build: |section| {
+            let sink = section_of::<stdout::Config>(section)?.build();
+            let target = "standard output".to_owned();
+            Ok(BuiltSink { exclusive: Some(target), ..BuiltSink::of(stdout::NAME, sink) })
+        },
+    },
+    SinkType {
+        name: file::NAME,
+        summary: "a file of JSON lines, finished by size and age",
+        schema: || schemars::schema_for!(file::Config),
+        build: |section| {
+            let sink = section_of::<file::Config>(section)?.build();
+            let sink = sink.map_err(|error| BuildError::of(error.key(), &error))?;
+            let target = format!("`{}`", sink.identity());
+            Ok(BuiltSink { exclusive: Some(target), ..BuiltSink::of(file::NAME, sink) })
+        },
+    },
+];
 
 /// Every type of listener.
 pub(crate) const LISTENERS: &[ListenerType] = &[
@@ -75,8 +112,16 @@ pub(crate) struct BuildError {
     pub(crate) message: String,
 }
 
+impl BuildError {
+    /// The fault of one key.
+    fn of(key: &'static str, error: &(dyn std::error::Error + 'static)) -> Self {
+        Self { key: Some(key), message: Chain(error).to_string() }
+    }
+}
+
 type Start = Box<dyn FnOnce(&Supervisor, SourceContext) + Send>;
-type Probe =
+/// Asks the other side what is there.
+pub(crate) type Probe =
     Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = Result<String, ProbeError>> + Send>> + Send>;
 
 /// A source that can be started or asked.
@@ -91,12 +136,51 @@ pub(crate) struct BuiltSource {
     pub(crate) probe: Probe,
 }
 
+type StartSink = Box<dyn FnOnce(&Supervisor, SinkContext) + Send>;
+
+/// A sink that can be started or asked.
+pub(crate) struct BuiltSink {
+    /// What no other sink may write to, as people call it.
+    pub(crate) exclusive: Option<String>,
+    /// Its secrets by key, to be checked before anything starts.
+    pub(crate) secrets: Vec<(&'static str, SecretSource)>,
+    /// Puts it under the supervisor.
+    pub(crate) start: StartSink,
+    /// `pluvio check --connect`: asks the target and says what it found, in one line.
+    pub(crate) probe: Probe,
+}
+
+impl BuiltSink {
+    /// A sink that shares its target with whoever likes, and has no secrets.
+    fn of<S: Sink + Clone>(name: &'static str, sink: S) -> Self {
+        let mut probed = sink.clone();
+        Self {
+            exclusive: None,
+            secrets: Vec::new(),
+            start: Box::new(move |supervisor, context| {
+                supervisor.sink(context, name, move || sink.clone());
+            }),
+            probe: Box::new(move || {
+                Box::pin(
+                    async move { probed.probe().await.map_err(|error| ProbeError::of(&error)) },
+                )
+            }),
+        }
+    }
+}
+
 type StartListener = Box<dyn FnOnce(&Supervisor, &str) + Send>;
 
 /// What a probe could not do, and what helps.
 pub(crate) struct ProbeError {
     pub(crate) message: String,
     pub(crate) remedy: Option<String>,
+}
+
+impl ProbeError {
+    fn of(error: &impl Failure) -> Self {
+        Self { message: Chain(error).to_string(), remedy: error.remedy() }
+    }
 }
 
 /// A listener with its socket bound.
@@ -116,10 +200,8 @@ pub(crate) fn build_vsphere(
     slot: SourceSlot,
 ) -> Result<BuiltSource, BuildError> {
     let secrets = config.secrets().map(|(key, secret)| (key, secret.clone())).to_vec();
-    let source = config.build(slot.is_alone).map_err(|error| BuildError {
-        key: Some(error.key()),
-        message: Chain(&error).to_string(),
-    })?;
+    let source = config.build(slot.is_alone);
+    let source = source.map_err(|error| BuildError::of(error.key(), &error))?;
     let probed = source.clone();
     Ok(BuiltSource {
         identity: source.identity().to_owned(),
@@ -129,10 +211,8 @@ pub(crate) fn build_vsphere(
         }),
         probe: Box::new(move || {
             Box::pin(async move {
-                probed.probe().await.map(|found| found.to_string()).map_err(|error| ProbeError {
-                    message: Chain(&error).to_string(),
-                    remedy: error.remedy(),
-                })
+                let found = probed.probe().await.map_err(|error| ProbeError::of(&error))?;
+                Ok(found.to_string())
             })
         }),
     })
@@ -144,9 +224,7 @@ pub(crate) fn build_http(
     context: Context,
 ) -> Result<BuiltListener, BuildError> {
     let scheme = if config.tls.is_some() { "https" } else { "http" };
-    let listener = config
-        .build(context)
-        .map_err(|error| BuildError { key: Some("listen"), message: Chain(&error).to_string() })?;
+    let listener = config.build(context).map_err(|error| BuildError::of("listen", &error))?;
     let url = format!("{scheme}://{}", listener.local_addr());
     let start =
         move |supervisor: &Supervisor, name: &str| supervisor.listener(name, "http", listener);
@@ -159,10 +237,8 @@ pub(crate) fn build_kafka(
     context: Context,
 ) -> Result<BuiltListener, BuildError> {
     let scheme = if config.tls.is_some() { "kafka+tls" } else { "kafka" };
-    let listener = config.build(context).map_err(|error| BuildError {
-        key: Some(error.key()),
-        message: Chain(&error).to_string(),
-    })?;
+    let listener = config.build(context);
+    let listener = listener.map_err(|error| BuildError::of(error.key(), &error))?;
     let url = format!("{scheme}://{}", listener.local_addr());
     let start =
         move |supervisor: &Supervisor, name: &str| supervisor.listener(name, "kafka", listener);

@@ -8,8 +8,14 @@ use tracing::warn;
 /// What an event's attributes may take, encoded; a limit of records below it makes no sense.
 pub const ATTRIBUTES_BYTES_MAX: usize = 64 << 10;
 
+/// What helps when the log has no room.
+pub(crate) const FULL_REMEDY: &str =
+    "free some room on the disk of the log, or lower `retention_size` of [log]";
+/// What helps when a stream is stopped.
+pub(crate) const STOPPED_REMEDY: &str = "check the disk, then start Pluvio again";
+
 /// Says how many bytes of data were left out.
-const DATA_OMITTED: AttributeName = AttributeName::literal("dataomitted");
+pub(crate) const DATA_OMITTED: AttributeName = AttributeName::literal("dataomitted");
 
 /// Appends one source's records to its stream.
 #[derive(Clone, Debug)]
@@ -39,10 +45,8 @@ impl IngestError {
     /// What the operator can do.
     pub(crate) fn remedy(&self) -> Option<&'static str> {
         match self.source {
-            AppendError::DiskFull { .. } => {
-                Some("free some room on the disk of the log, or lower `retention_size` of [log]")
-            }
-            AppendError::Stopped { .. } => Some("check the disk, then start Pluvio again"),
+            AppendError::DiskFull { .. } => Some(FULL_REMEDY),
+            AppendError::Stopped { .. } => Some(STOPPED_REMEDY),
             _ => None,
         }
     }

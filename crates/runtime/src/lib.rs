@@ -3,7 +3,9 @@
 //! ```text
 //!  Source ─connect─▶ Connection ──Pull──▶ supervise::source ──records──▶ Ingest ──▶ Log
 //!     ▲                                       │   ▲                                  │
-//!     └── again, later ◀──────────────────────┘   └ Failure: retry, wait, denied     └──▶ Listener
+//!     └── again, later ◀──────────────────────┘   └ Failure: retry, wait, denied     ├──▶ Listener
+//!                                                                                    │
+//!  target ◀──write── Writer ◀──batch── supervise::sink ◀──────records────────────────┘
 //! ```
 //!
 //! A component makes **one attempt** and says what happened, in a typed [`Failure`]. Whether, when
@@ -35,5 +37,7 @@ pub use principal::{
 };
 pub use push::{Headers, Push, Refusal};
 pub use scram::{ScramExchange, ScramMechanism};
-pub use sink::{Delivered, Outcome, Sink};
+pub use sink::{
+    Connected, Delivered, Format, FormatError, Outcome, Rejected, Sink, SinkName, Standing, Writer,
+};
 pub use source::{Connection, Pull, Source};

@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -25,6 +26,16 @@ pub enum Kind {
     Listener,
     /// Hands events on.
     Sink,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Source => "source",
+            Self::Listener => "listener",
+            Self::Sink => "sink",
+        })
+    }
 }
 
 /// What a component is doing.
@@ -67,6 +78,34 @@ pub struct ComponentStatus {
     pub latest_event: Option<Timestamp>,
     /// Where it stands, in its own words.
     pub position: Option<String>,
+    /// What only a sink has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sink: Option<SinkStatus>,
+}
+
+/// How a sink does.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct SinkStatus {
+    /// The stream that it is handed.
+    pub stream: String,
+    /// Everything before this offset has arrived, was left out by its filter, or is a dead letter.
+    pub offset: Option<i64>,
+    /// Records that lie before it, at most: offsets leave gaps, so it may be fewer.
+    pub lag_records_max: u64,
+    /// How long ago the first of them was stored.
+    pub lag_seconds: f64,
+    /// Acknowledged writes since the start of the process.
+    pub batches: u64,
+    /// Stored bytes of the events that arrived, since then.
+    pub bytes: u64,
+    /// Events that its filter left out, since then.
+    pub filtered: u64,
+    /// Events that its target rejected, since then.
+    pub dead_letters: u64,
+    /// How often its target asked for patience, since then.
+    pub throttled: u64,
+    /// Until when it has it.
+    pub throttled_until: Option<Timestamp>,
 }
 
 /// A failure as shown.
@@ -95,6 +134,7 @@ impl StatusBoard {
             events: 0,
             latest_event: None,
             position: None,
+            sink: None,
         };
         let key = format!("{kind:?}/{name}");
         self.lock().insert(key.clone(), status);

@@ -1,5 +1,9 @@
-//! Sources against simulated clouds: whatever the cloud does, the log holds what it produced.
+//! Sources against simulated clouds: whatever the cloud does, the log holds what it produced. Sinks in the
+//! hand: whatever interrupts them, the target holds what they acknowledged.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod file;
+mod hand;
 mod site;
+mod stdout;
 mod vsphere;

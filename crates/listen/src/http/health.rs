@@ -20,6 +20,9 @@ use super::{
 
 /// What `/readyz` looks at, and what `exclude` may name.
 const CHECKS: [&str; 2] = ["log", "sources"];
+/// What it looks at only if `include` names it: whether a sink's target is there says nothing about
+/// whether events can be read here.
+const MORE_CHECKS: [&str; 1] = ["sinks"];
 
 /// `/livez`: whoever can answer lives.
 pub(super) fn livez() -> Answer {
@@ -37,17 +40,14 @@ pub(super) fn readyz(call: &Call) -> Result<Answer, Problem> {
         #[serde(skip_serializing_if = "Vec::is_empty")]
         checks: Vec<Check>,
     }
-    if let Some(other) = call.query.all("exclude").find(|name| !CHECKS.contains(name)) {
-        let valid = CHECKS.join("`, `");
-        return Err(Problem::invalid(format!(
-            "parameter `exclude` is `{}`; valid: `{valid}`",
-            shown(other)
-        )));
-    }
+    let excluded = chosen(call, "exclude", &CHECKS)?;
+    let included = chosen(call, "include", &MORE_CHECKS)?;
     let is_verbose = call.query.flag("verbose")?;
-    let is_excluded = |name: &str| call.query.all("exclude").any(|excluded| excluded == name);
-    let checks: Vec<Check> =
-        [log(call), sources(call)].into_iter().filter(|check| !is_excluded(check.name)).collect();
+    let mut checks = vec![log(call), components(call, ComponentKind::Source, "sources")];
+    checks.retain(|check| !excluded.contains(&check.name));
+    if included.contains(&"sinks") {
+        checks.push(components(call, ComponentKind::Sink, "sinks"));
+    }
     let reasons: Vec<String> = checks.iter().flat_map(|check| check.reasons.clone()).collect();
     let ready = reasons.is_empty();
     let checks = if is_verbose { checks } else { Vec::new() };
@@ -57,6 +57,19 @@ pub(super) fn readyz(call: &Call) -> Result<Answer, Problem> {
     }
     answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(answer)
+}
+
+/// The checks that a parameter names, all of which must be `valid`.
+fn chosen<'c>(call: &'c Call, key: &'static str, valid: &[&str]) -> Result<Vec<&'c str>, Problem> {
+    let named: Vec<&str> = call.query.all(key).collect();
+    match named.iter().find(|name| !valid.contains(name)) {
+        None => Ok(named),
+        Some(other) => Err(Problem::invalid(format!(
+            "parameter `{key}` is `{}`; valid: `{}`",
+            shown(other),
+            valid.join("`, `")
+        ))),
+    }
 }
 
 #[derive(Serialize)]
@@ -83,30 +96,31 @@ fn log(call: &Call) -> Check {
     Check::new("log", reasons)
 }
 
-fn sources(call: &Call) -> Check {
+/// Whether all components of a kind run.
+fn components(call: &Call, kind: ComponentKind, name: &'static str) -> Check {
     let components = call.server.context.status.components();
-    let sources: Vec<_> =
-        components.iter().filter(|component| component.kind == ComponentKind::Source).collect();
-    let failing: Vec<_> = sources.iter().filter(|source| source.state != State::Running).collect();
+    let all: Vec<_> = components.iter().filter(|component| component.kind == kind).collect();
+    let failing: Vec<_> = all.iter().filter(|one| one.state != State::Running).collect();
     let reasons = if call.principal.as_deref().is_some_and(Principal::may_see_status) {
-        failing.iter().map(|source| reason(source)).collect()
+        failing.iter().map(|one| reason(one)).collect()
     } else if failing.is_empty() {
         Vec::new()
     } else {
-        vec![format!("{} of {} sources are not running", failing.len(), sources.len())]
+        vec![format!("{} of {} {name} are not running", failing.len(), all.len())]
     };
-    Check::new("sources", reasons)
+    Check::new(name, reasons)
 }
 
-fn reason(source: &ComponentStatus) -> String {
-    let state = match source.state {
+fn reason(component: &ComponentStatus) -> String {
+    let state = match component.state {
         State::Connecting => "connecting",
         State::Running => "running",
         State::Stalled => "stalled",
         State::Stopped => "stopped",
     };
-    let error = source.error.as_ref().map(|error| format!(": {}", error.message));
-    format!("source `{}` is {state}{}", source.name, error.unwrap_or_default())
+    let error = component.error.as_ref().map(|error| format!(": {}", error.message));
+    let ComponentStatus { kind, name, .. } = component;
+    format!("{kind} `{name}` is {state}{}", error.unwrap_or_default())
 }
 
 /// `/metrics` in Prometheus' text format.

@@ -92,7 +92,7 @@ const fn route(
 pub(super) const ROUTES: &[Route] = &[
     route("/", Need::Nothing, Endpoint::Index, &[]),
     route("/livez", Need::Nothing, Endpoint::Livez, &["verbose"]),
-    route("/readyz", Need::Nothing, Endpoint::Readyz, &["exclude", "verbose"]),
+    route("/readyz", Need::Nothing, Endpoint::Readyz, &["exclude", "include", "verbose"]),
     route("/openapi.json", Need::Nothing, Endpoint::OpenApi, &[]),
     route("/metrics", Need::Status, Endpoint::Metrics, &[]),
     route("/api/v1/status", Need::Status, Endpoint::Status, &[]),

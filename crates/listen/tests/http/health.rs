@@ -38,6 +38,20 @@ async fn readiness_waits_for_every_source_and_says_for_which() {
 }
 
 #[tokio::test]
+async fn readiness_looks_at_sinks_only_if_asked() {
+    let house = plan().open().await;
+    let sink = house.status.add("archive", Kind::Sink, "file");
+    assert_eq!(house.get("/readyz").await.status, 200);
+    let reply = house.get("/readyz?include=sinks").await;
+    assert_eq!(reply.status, 503);
+    let reasons = &reply.json()["reasons"];
+    assert_eq!(*reasons, serde_json::json!(["sink `archive` is connecting"]));
+    sink.state(State::Running);
+    assert_eq!(house.get("/readyz?include=sinks").await.status, 200);
+    assert_eq!(house.get("/readyz?include=log").await.problem().0, 400);
+}
+
+#[tokio::test]
 async fn the_status_lists_components_streams_and_watches() {
     let house = plan().open().await;
     house.append(0..3).await;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Failed, block_on, print_line};
-use crate::{cli::Check, config};
+use crate::{cli::Check, config, registry::Probe};
 
 /// Checks the file, or the environment where there is none.
 pub(crate) fn check(path: &Path, options: &Check) -> Result<(), Failed> {
@@ -12,36 +12,51 @@ pub(crate) fn check(path: &Path, options: &Check) -> Result<(), Failed> {
     } else {
         config::load(path)?
     };
-    let (access, sources) = (configuration.access(), configuration.sources());
-    let sources = match (access, sources) {
-        (Ok(_), Ok(sources)) => sources,
-        (access, sources) => {
-            let problems = access.err().into_iter().chain(sources.err()).flatten();
-            return Err(Failed::Configuration(problems.collect()));
+    let access = configuration.access().err();
+    let (sources, sinks) = match (configuration.sources(), configuration.sinks()) {
+        (Ok(sources), Ok(sinks)) if access.is_none() => (sources, sinks),
+        (sources, sinks) => {
+            let problems = [access, sources.err(), sinks.err()];
+            return Err(Failed::Configuration(problems.into_iter().flatten().flatten().collect()));
         }
     };
     if !options.connect {
-        print_line(&format!("configuration is valid: {} sources", sources.len()));
+        let (sources, sinks) = (sources.len(), sinks.len());
+        print_line(&format!("configuration is valid: {sources} sources, {sinks} sinks"));
         return Ok(());
     }
+    let sources = sources.into_iter().map(|source| (source.name.to_string(), source.built.probe));
+    let sinks = sinks.into_iter().map(|sink| (sink.name.to_string(), sink.built.probe));
     block_on(async {
-        let mut failed = 0;
-        for source in sources {
-            match (source.built.probe)().await {
-                Ok(found) => {
-                    print_line(&format!("{}: {found}", source.name));
-                }
-                Err(error) => {
-                    failed += 1;
-                    let remedy = error.remedy.map(|remedy| format!("\n  {remedy}"));
-                    let remedy = remedy.unwrap_or_default();
-                    print_line(&format!("{}: {}{remedy}", source.name, error.message));
-                }
+        let (unread, unwritten) = (failed_of(sources).await, failed_of(sinks).await);
+        match (unread, unwritten) {
+            (0, 0) => Ok(()),
+            (unread, 0) => Err(anyhow::anyhow!("{unread} of the sources cannot be read").into()),
+            (0, unwritten) => {
+                Err(anyhow::anyhow!("{unwritten} of the sinks cannot be written to").into())
+            }
+            (unread, unwritten) => Err(anyhow::anyhow!(
+                "{unread} of the sources cannot be read, {unwritten} of the sinks not written to"
+            )
+            .into()),
+        }
+    })
+}
+
+/// Asks each and prints its answer; gives how many could not answer.
+async fn failed_of(probes: impl Iterator<Item = (String, Probe)>) -> usize {
+    let mut failed = 0;
+    for (name, probe) in probes {
+        match probe().await {
+            Ok(found) => {
+                print_line(&format!("{name}: {found}"));
+            }
+            Err(error) => {
+                failed += 1;
+                let remedy = error.remedy.map(|remedy| format!("\n  {remedy}"));
+                print_line(&format!("{name}: {}{}", error.message, remedy.unwrap_or_default()));
             }
         }
-        if failed > 0 {
-            return Err(anyhow::anyhow!("{failed} of the sources cannot be read").into());
-        }
-        Ok(())
-    })
+    }
+    failed
 }

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use anyhow::Context as _;
 use jiff::tz::TimeZone;
+use pluvio_connect::stdout::{Palette, line};
 use pluvio_log::{Log as _, LogHandle, ReadLimit, StreamName};
 use pluvio_sim::{VCenter, VCenterConfig};
 
@@ -13,11 +14,7 @@ use super::{
     run::{Running, start},
     stopped,
 };
-use crate::{
-    cli::Demo,
-    config,
-    line::{Palette, line},
-};
+use crate::{cli::Demo, config};
 
 /// Runs until stopped.
 pub(crate) fn demo(options: &Demo) -> Result<(), Failed> {

@@ -1,6 +1,7 @@
 //! One module for each command.
 
 pub(crate) mod check;
+pub(crate) mod dead;
 pub(crate) mod demo;
 pub(crate) mod log;
 pub(crate) mod print;

@@ -9,13 +9,13 @@ use pluvio_log::{Log as _, LogHandle};
 use pluvio_runtime::{
     Ingest,
     status::StatusBoard,
-    supervise::{SourceContext, Supervisor},
+    supervise::{SourceContext, Supervisor, sink::SinkContext},
 };
 use tracing::{info, warn};
 
 use super::{Failed, block_on, stopped};
 use crate::{
-    config::{self, Configuration},
+    config::{self, Configuration, ReadySink},
     registry::Metrics,
 };
 
@@ -51,7 +51,10 @@ async fn serve(configuration: Configuration) -> Result<(), Failed> {
     for (name, url) in &running.urls {
         info!(listener = name, "serving on {url}");
     }
-    let reason = stopped().await?;
+    let reason = tokio::select! {
+        reason = stopped() => reason?,
+        () = running.supervisor.ended() => "nobody reads standard output",
+    };
     info!(reason, "draining");
     let second = tokio::spawn(async {
         if stopped().await.is_ok() {
@@ -79,13 +82,13 @@ pub(super) async fn start(mut configuration: Configuration) -> Result<Running, F
     let metrics = metrics(log.clone())?;
     let streams = configuration.streams();
     let status = StatusBoard::default();
-    let sources = configuration.sources();
+    let (sources, sinks) = (configuration.sources(), configuration.sinks());
     let listeners = configuration.listeners(&log, &status, &metrics);
-    let (sources, listeners) = match (sources, listeners) {
-        (Ok(sources), Ok(listeners)) => (sources, listeners),
-        (sources, listeners) => {
-            let problems = sources.err().into_iter().chain(listeners.err()).flatten();
-            return Err(Failed::Configuration(problems.collect()));
+    let (sources, sinks, listeners) = match (sources, sinks, listeners) {
+        (Ok(sources), Ok(sinks), Ok(listeners)) => (sources, sinks, listeners),
+        (sources, sinks, listeners) => {
+            let problems = [sources.err(), sinks.err(), listeners.err()];
+            return Err(Failed::Configuration(problems.into_iter().flatten().flatten().collect()));
         }
     };
     for stream in &streams {
@@ -96,6 +99,19 @@ pub(super) async fn start(mut configuration: Configuration) -> Result<Running, F
     for (name, listener) in listeners {
         urls.push((name.clone(), listener.url));
         (listener.start)(&supervisor, &name);
+    }
+    for sink in sinks {
+        let ReadySink { name, stream, filter, from, limits, built } = sink;
+        let is_written = sources.iter().any(|source| source.stream == stream);
+        if !is_written && !stream.as_str().ends_with(".dead") {
+            warn!(
+                sink = name.as_str(),
+                stream = stream.as_str(),
+                "no source writes to this stream"
+            );
+        }
+        let context = SinkContext { name, log: log.clone(), stream, filter, from, limits };
+        (built.start)(&supervisor, context);
     }
     let record_bytes_max = configuration.log.record_bytes_max();
     for source in sources {

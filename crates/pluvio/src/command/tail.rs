@@ -6,16 +6,14 @@
 use anyhow::{Context as _, bail};
 use futures::StreamExt as _;
 use jiff::{Timestamp, tz::TimeZone};
+use pluvio_connect::stdout::{Palette, line};
 use pluvio_event::json;
 use pluvio_net::TlsOptions;
 use reqwest::{Client, RequestBuilder, Response};
 use url::Url;
 
 use super::{Failed, block_on, print_line, stopped};
-use crate::{
-    cli::{Output, Tail},
-    line::{Palette, line},
-};
+use crate::cli::{Output, Tail};
 
 /// Longest event that is shown; the log takes none that is longer.
 const LINE_BYTES_MAX: usize = 16 << 20;

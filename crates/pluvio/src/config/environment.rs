@@ -103,8 +103,8 @@ fn assembled(log: LogSection, vcenter: vsphere::Config, http: http::Config) -> C
     };
     let build = Box::new(move |context| registry::build_http(http, context));
     let listeners = vec![ListenerSection { place, listen: None, build }];
-    let principals = Vec::new();
-    Configuration { log, principals, sources: sources.into_iter().collect(), listeners }
+    let (principals, sinks) = (Vec::new(), Vec::new());
+    Configuration { log, principals, sources: sources.into_iter().collect(), sinks, listeners }
 }
 
 /// Reads variables and collects what is wrong with them.

@@ -1,13 +1,14 @@
 //! From a file, or from the environment, to components that are ready to start.
 //!
 //! Parse, then resolve, then run: [`load`] finds everything that is wrong in one pass and gives
-//! either a [`Configuration`] or all problems; [`Configuration::sources`] and
-//! [`Configuration::listeners`] make components; nothing later sees a raw value.
+//! either a [`Configuration`] or all problems; [`Configuration::sources`], [`Configuration::sinks`]
+//! and [`Configuration::listeners`] make components; nothing later sees a raw value.
 
 mod document;
 mod environment;
 mod inspect;
 mod sections;
+mod sinks;
 mod template;
 
 use std::{collections::BTreeMap, path::Path};
@@ -26,22 +27,25 @@ pub(crate) use environment::{
     demo, from_environment, is_configured as environment_is_configured, is_debug,
 };
 pub(crate) use sections::{LogSection, LogType};
+pub(crate) use sinks::ReadySink;
 pub(crate) use template::{schema, template};
 
 use crate::registry::{self, BuildError, BuiltListener, BuiltSource, SourceSlot};
 use document::{Document, suggestion};
 use inspect::{Inspection, unknown_key};
 use sections::PrincipalSection;
+use sinks::SinkSection;
 
 /// What a source's section may hold beside the component's own keys.
 const SOURCE_KEYS: [&str; 2] = ["type", "stream"];
-const SECTIONS: [&str; 4] = ["log", "principals", "sources", "listeners"];
+const SECTIONS: [&str; 5] = ["log", "principals", "sources", "sinks", "listeners"];
 
 /// A configuration in which every key is known and every value has its type.
 pub(crate) struct Configuration {
     pub(crate) log: LogSection,
     principals: Vec<(Place, PrincipalSection)>,
     sources: Vec<SourceSection>,
+    sinks: Vec<SinkSection>,
     listeners: Vec<ListenerSection>,
 }
 
@@ -90,6 +94,7 @@ fn parse(document: &Document) -> Result<Configuration, Vec<Problem>> {
         log: LogSection::default(),
         principals: Vec::new(),
         sources: Vec::new(),
+        sinks: Vec::new(),
         listeners: Vec::new(),
     };
     let mut reader = Reader { document, problems: Vec::new() };
@@ -106,7 +111,10 @@ fn parse(document: &Document) -> Result<Configuration, Vec<Problem>> {
                     configuration.log = log;
                 }
             }
-            (section @ ("principals" | "sources" | "listeners"), DeValue::Table(entries)) => {
+            (
+                section @ ("principals" | "sources" | "sinks" | "listeners"),
+                DeValue::Table(entries),
+            ) => {
                 let mut entries: Vec<_> = entries.iter().collect();
                 entries.sort_by_key(|(name, _)| name.span().start);
                 for (name, value) in entries {
@@ -157,6 +165,7 @@ impl Reader<'_> {
                 }
             }
             "sources" => self.source(&path, place, name, value, into),
+            "sinks" => self.sink(&path, place, name, value, into),
             _ => self.listener(&path, place, value, into),
         }
     }
@@ -421,9 +430,11 @@ impl Configuration {
         if problems.is_empty() { Ok(ready) } else { Err(problems) }
     }
 
-    /// The streams that must be there: those that sources write to, and the default one.
+    /// The streams that must be there: those that sources write to and sinks are handed, and the
+    /// default one.
     pub(crate) fn streams(&self) -> Vec<StreamName> {
         let mut streams: Vec<_> = self.sources.iter().map(|s| s.stream.clone()).collect();
+        streams.extend(self.sink_streams());
         streams.push(StreamName::events());
         streams.sort();
         streams.dedup();

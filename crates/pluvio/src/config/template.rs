@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value as Json, json};
 
-use super::{LogSection, PrincipalSection};
-use crate::registry::{LISTENERS, SOURCES};
+use super::{LogSection, PrincipalSection, sinks};
+use crate::registry::{LISTENERS, SINKS, SOURCES};
 
 const HEAD: &str = "\
 # Pluvio's configuration. Every key stands here with its default, commented out.
@@ -27,6 +27,10 @@ pub(crate) fn template() -> String {
         add_common_keys(&mut schema, source.name);
         section(&mut out, &name, source.summary, &schema);
     }
+    for sink in SINKS {
+        let name = format!("sinks.my-{}", sink.name);
+        section(&mut out, &name, sink.summary, &sinks::schema(sink));
+    }
     for listener in LISTENERS {
         let name = format!("listeners.{}", listener.name);
         section(&mut out, &name, listener.summary, &(listener.schema)().into());
@@ -41,6 +45,7 @@ pub(crate) fn schema() -> Json {
         add_common_keys(&mut schema, source.name);
         schema
     });
+    let sinks = SINKS.iter().map(sinks::schema);
     let listeners = LISTENERS.iter().map(|listener| Json::from((listener.schema)()));
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -51,6 +56,7 @@ pub(crate) fn schema() -> Json {
             "log": schemars::schema_for!(LogSection),
             "principals": { "additionalProperties": schemars::schema_for!(PrincipalSection) },
             "sources": { "additionalProperties": { "anyOf": sources.collect::<Vec<_>>() } },
+            "sinks": { "additionalProperties": { "anyOf": sinks.collect::<Vec<_>>() } },
             "listeners": { "additionalProperties": { "anyOf": listeners.collect::<Vec<_>>() } },
         },
     })

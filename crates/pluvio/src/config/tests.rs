@@ -9,6 +9,7 @@ fn problems(text: &str) -> Vec<String> {
         Err(problems) => return problems.iter().map(ToString::to_string).collect(),
     };
     let mut problems = configuration.sources().err().unwrap_or_default();
+    problems.extend(configuration.sinks().err().unwrap_or_default());
     problems.extend(configuration.access().err().unwrap_or_default());
     problems.iter().map(ToString::to_string).collect()
 }
@@ -35,7 +36,7 @@ fn every_problem_is_told_at_once_with_its_place() {
     has("pluvio.toml:5:7:", "`url` must be a string, not a whole number");
     has("pluvio.toml:3:1:", "[sources.vc] lacks the key `password`");
     has("pluvio.toml:7:9:", "`10` is no duration");
-    has("pluvio.toml:8:2:", "unknown key `sinks` in the file");
+    has("pluvio.toml:8:1:", "[sinks.x] lacks the key `type`; valid: stdout, file");
     has("pluvio.toml:10:8:", "unknown type \"htp\" in [listeners.web]; did you mean \"http\"?");
     assert_eq!(problems.len(), 6, "{problems:#?}");
 }
@@ -78,6 +79,39 @@ fn principals_that_cannot_be_are_all_told_with_their_places() {
     for (problem, beginning) in problems.iter().zip(begins) {
         assert!(problem.starts_with(beginning), "{problem}");
     }
+}
+
+#[test]
+fn everything_that_is_wrong_with_a_sink_is_told_at_once_with_its_place() {
+    let text = "[sinks.a]\ntype = \"file\"\npath = \"a.ndjson\"\nfinished = \"{date}\"\n\
+                filter = 'type =='\nfrom = \"yesterday\"\nbatch_size = \"1 GiB\"\n\
+                stream = \"__cursors\"\n";
+    let problems = problems(text);
+    let begins = [
+        "pluvio.toml:8:10: `stream`: stream `__cursors` is the log's own",
+        "pluvio.toml:5:10: `filter`: ",
+        "pluvio.toml:6:8: `from`: `yesterday` is no place; write \"earliest\"",
+        "pluvio.toml:7:14: `batch_size`: 1 GiB is not between",
+        "pluvio.toml:4:12: `finished` is no name for files: neither {first} nor {last}",
+    ];
+    assert_eq!(problems.len(), begins.len(), "{problems:#?}");
+    for (problem, beginning) in problems.iter().zip(begins) {
+        assert!(problem.starts_with(beginning), "{problem}");
+    }
+}
+
+#[test]
+fn a_sinks_keys_are_known_and_two_sinks_do_not_share_a_file() {
+    let file = "type = \"file\"\npath = \"a.ndjson\"\n";
+    let found = problems(&format!("[sinks.a]\n{file}batch_event = 5\n"));
+    assert!(found[0].contains("unknown key `batch_event` in [sinks.a]; did you mean"), "{found:?}");
+    let found = problems(&format!("[sinks.a]\n{file}[sinks.b]\n{file}"));
+    assert!(found[0].ends_with("as [sinks.a] does"), "{found:?}");
+    let all = format!(
+        "[sinks.a]\n{file}stream = \"events.dead\"\nfilter = 'pluviosink == \"x\"'\nfrom = \"44\"\n\
+         batch_events = 5\nbatch_size = \"1 MiB\"\nbatch_age = \"1s\"\n[sinks.o]\ntype = \"stdout\"\n"
+    );
+    assert_eq!(problems(&all), [""; 0]);
 }
 
 #[test]

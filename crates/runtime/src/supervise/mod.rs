@@ -3,19 +3,23 @@
 //! ```text
 //! Supervisor ─┬─ source "vcenter"     connect ▸ pull ▸ append ▸ …   until drained
 //!             ├─ source "prod"
+//!             ├─ sink "billing"       connect ▸ read ▸ write ▸ …    until drained
 //!             ├─ listener "http"      serve                         until drained
 //!             └─ upkeep               retention, once a minute
 //! ```
 //!
-//! Draining goes with the current: sources stop first and what they pulled is appended, then
-//! listeners hand the last events to their readers and end. All of it within
+//! Draining goes with the current: sources stop first and what they pulled is appended, then sinks
+//! end the batch in flight and note where they stand, while listeners hand the last events to their
+//! readers and end. All of it within
 //! [`DRAIN_MAX`](Supervisor::DRAIN_MAX).
 //!
 //! A panic in a component ends that component's attempt, not the process: it is reported like any
 //! other failure and the component is made anew.
 
+mod attempt;
 mod backoff;
 mod listener;
+pub mod sink;
 mod source;
 
 use std::{future::Future, time::Duration};
@@ -29,7 +33,7 @@ pub use backoff::Backoff;
 pub use source::SourceContext;
 
 use crate::{
-    Listener, Source,
+    Listener, Sink, Source,
     status::{Kind, StatusBoard},
 };
 
@@ -38,7 +42,9 @@ use crate::{
 pub struct Supervisor {
     status: StatusBoard,
     sources: Branch,
+    sinks: Branch,
     listeners: Branch,
+    ended: CancellationToken,
 }
 
 /// Tasks that are drained together.
@@ -55,12 +61,20 @@ impl Supervisor {
     pub const DRAIN_MAX: Duration = Duration::from_secs(5);
     /// The sources' share of it: appending what was pulled, logging out.
     const DRAIN_SOURCES_MAX: Duration = Duration::from_secs(2);
+    /// How long one write of a sink may take before it is dropped.
+    pub const WRITE_MAX: Duration = Duration::from_secs(2 * attempt::STALLED_AFTER.as_secs());
     /// How often retention by age is applied.
     const UPKEEP_INTERVAL: Duration = Duration::from_secs(60);
 
     /// Starts the upkeep of `log`.
     pub fn new(status: StatusBoard, log: LogHandle) -> Self {
-        let supervisor = Self { status, sources: Branch::default(), listeners: Branch::default() };
+        let supervisor = Self {
+            status,
+            sources: Branch::default(),
+            sinks: Branch::default(),
+            listeners: Branch::default(),
+            ended: CancellationToken::new(),
+        };
         let drain = supervisor.listeners.drain.clone();
         supervisor.listeners.spawn(async move {
             let mut ticks = tokio::time::interval(Self::UPKEEP_INTERVAL);
@@ -83,6 +97,23 @@ impl Supervisor {
         self.sources.spawn(source::run(context, reporter, make, drain));
     }
 
+    /// Runs a sink; `make` makes it, at the start and again after a panic.
+    pub fn sink<S, M>(&self, context: sink::SinkContext, component_type: &'static str, make: M)
+    where
+        S: Sink,
+        M: FnMut() -> S + Send + 'static,
+    {
+        let reporter = self.status.add(context.name.as_str(), Kind::Sink, component_type);
+        let (drain, ended) = (self.sinks.drain.clone(), self.ended.clone());
+        self.sinks.spawn(sink::run(context, reporter, make, drain, ended));
+    }
+
+    /// Returns when a sink says that nobody is there to be written to any more, and that Pluvio is
+    /// not needed without: see [`Outcome::Ended`](crate::Outcome::Ended).
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+
     /// Runs a listener.
     pub fn listener<L: Listener>(&self, name: &str, component_type: &'static str, listener: L) {
         let reporter = self.status.add(name, Kind::Listener, component_type);
@@ -95,8 +126,11 @@ impl Supervisor {
     pub async fn drain(self) -> bool {
         let begun = Instant::now();
         let sources = self.sources.drain(begun + Self::DRAIN_SOURCES_MAX, "sources").await;
-        let listeners = self.listeners.drain(begun + Self::DRAIN_MAX, "listeners").await;
-        sources && listeners
+        let (sinks, listeners) = tokio::join!(
+            self.sinks.drain(begun + Self::DRAIN_MAX, "sinks"),
+            self.listeners.drain(begun + Self::DRAIN_MAX, "listeners"),
+        );
+        sources && sinks && listeners
     }
 }
 
@@ -118,6 +152,13 @@ impl Branch {
             self.tasks.wait().await;
         }
         in_time
+    }
+}
+
+impl Drop for Branch {
+    /// Whoever drops a supervisor without draining it wants nothing of it to go on.
+    fn drop(&mut self) {
+        self.kill.cancel();
     }
 }
 

@@ -5,7 +5,7 @@
 //! positions are only read again once its outcome is known, or the same events would be appended
 //! twice.
 
-use std::{any::Any, future::Future, panic::AssertUnwindSafe, time::Duration};
+use std::{any::Any, panic::AssertUnwindSafe};
 
 use futures::FutureExt as _;
 use jiff::Timestamp;
@@ -17,12 +17,18 @@ use tokio::{
     time::{Instant, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
-use super::{Backoff, panic_text};
+use super::{
+    Backoff,
+    attempt::{
+        CLOSE_MAX, FULL_PAUSE, HELD_LONG, STALLED_AFTER, connected_or_drained, tell_setback,
+    },
+    panic_text,
+};
 use crate::{
-    Chain, Connection, Failure, History, Ingest, IngestError, Pull, Response, Resume, Source,
-    status::{ErrorReport, Reporter, State},
+    Connection, Failure, History, Ingest, IngestError, Pull, Response, Resume, Source,
+    status::{Kind, Reporter, State},
 };
 
 /// What a source runs on.
@@ -35,17 +41,6 @@ pub struct SourceContext {
     /// Its way in.
     pub ingest: Ingest,
 }
-
-/// `next` returns at least each minute; after this long it has stalled.
-const STALLED_AFTER: Duration = Duration::from_secs(150);
-/// A connection that held this long was a good one: the next failure is a new story.
-const HELD_LONG: Duration = Duration::from_secs(30);
-/// How long a source waits for room on the disk before it tries again.
-const FULL_PAUSE: Duration = Duration::from_secs(2);
-/// How long `close` may take.
-const CLOSE_MAX: Duration = Duration::from_secs(1);
-/// How long a drain waits for a connection that is being opened.
-const CONNECT_DRAIN_MAX: Duration = Duration::from_millis(500);
 
 /// Why an attempt ended.
 #[derive(Debug, thiserror::Error)]
@@ -105,7 +100,8 @@ pub(super) async fn run<S: Source>(
             backoff.reset();
         }
         let wait = backoff.next(setback.response(), rand::random());
-        report(&setback, &reporter, name.as_str(), wait);
+        let has_worked = connected_at.is_some();
+        tell_setback(&setback, has_worked, Kind::Source, &reporter, name.as_str(), wait);
         counter!("pluvio_source_failures_total", "source" => name.to_string()).increment(1);
         let _drained = drain.run_until_cancelled(tokio::time::sleep(wait)).await;
         reporter.update(|status| {
@@ -145,19 +141,6 @@ async fn attempt<S: Source>(
         debug!(source = %name, "closing took too long");
     }
     ended
-}
-
-/// Lets an attempt that is under way finish for a moment when drained, so that a session that was
-/// just opened is known and can be closed.
-async fn connected_or_drained<T>(
-    connect: impl Future<Output = T>,
-    drain: &CancellationToken,
-) -> Option<T> {
-    tokio::pin!(connect);
-    match drain.run_until_cancelled(&mut connect).await {
-        Some(connected) => Some(connected),
-        None => timeout(CONNECT_DRAIN_MAX, connect).await.ok(),
-    }
 }
 
 /// Pulls and appends until drained (`Ok`) or until something fails.
@@ -287,27 +270,5 @@ fn trace_records<'a>(context: &SourceContext, events: impl Iterator<Item = &'a E
     }
     for event in events {
         tracing::trace!(source = %context.ingest.source(), id = event.id(), "captured");
-    }
-}
-
-/// One line for each new trouble; the same trouble again goes to `debug`, the status tells it.
-fn report<E: Failure>(setback: &Setback<E>, reporter: &Reporter, name: &str, wait: Duration) {
-    let message = Chain(setback).to_string();
-    let remedy = setback.remedy();
-    let retry_in = format!("{wait:.0?}");
-    let mut is_news = true;
-    reporter.update(|status| {
-        is_news = status.error.as_ref().is_none_or(|last| last.message != message)
-            || status.state != State::Connecting;
-        status.state = State::Connecting;
-        status.retry_at = Timestamp::now().checked_add(wait).ok();
-        let at = Timestamp::now();
-        status.error = Some(ErrorReport { at, message: message.clone(), remedy: remedy.clone() });
-    });
-    let remedy = remedy.unwrap_or_default();
-    if is_news {
-        warn!(source = name, error = message, remedy, retry_in, "source failed");
-    } else {
-        debug!(source = name, error = message, remedy, retry_in, "source failed again");
     }
 }

@@ -2,5 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod drain;
+mod letters;
 mod scripted;
+mod sinks;
 mod sources;
+mod target;

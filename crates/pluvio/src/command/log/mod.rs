@@ -6,7 +6,7 @@
 mod dump;
 mod info;
 mod repair;
-mod table;
+pub(in crate::command) mod table;
 mod verify;
 
 use std::{
@@ -45,7 +45,10 @@ pub(crate) fn log(configuration: &Path, asked: &Log) -> Result<(), Failed> {
 }
 
 /// The folder named, or the configured one, if a log lies there.
-fn folder(configuration: &Path, named: Option<&Path>) -> Result<PathBuf, Failed> {
+pub(in crate::command) fn folder(
+    configuration: &Path,
+    named: Option<&Path>,
+) -> Result<PathBuf, Failed> {
     let folder = match named {
         Some(folder) => folder.to_owned(),
         None if configuration.exists() => config::load(configuration)?.log.dir,
@@ -66,7 +69,7 @@ fn folder(configuration: &Path, named: Option<&Path>) -> Result<PathBuf, Failed>
 }
 
 /// The log cannot be read, in the words of whoever tried.
-fn failed(error: OpenError) -> Failed {
+pub(in crate::command) fn failed(error: OpenError) -> Failed {
     Failed::Running(anyhow::Error::new(error))
 }
 

@@ -2,7 +2,7 @@
 
 /// Prints nothing: gives lines whose columns are as wide as their widest cell. `right` tells which
 /// columns hold numbers.
-pub(super) fn aligned(rows: &[Vec<String>], right: &[bool]) -> Vec<String> {
+pub(in crate::command) fn aligned(rows: &[Vec<String>], right: &[bool]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
@@ -25,7 +25,7 @@ pub(super) fn counted(number: u64, one: &str, many: &str) -> String {
 }
 
 /// `1,234,567`.
-pub(super) fn grouped(number: u64) -> String {
+pub(in crate::command) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {

@@ -1,4 +1,4 @@
-//! One event as one readable line, for `tail` and `demo`.
+//! One event as one readable line, also for `pluvio tail` and `pluvio demo`.
 //!
 //! `10:31:22 VmPoweredOnEvent  VirtualMachine/vm-57  web-1 on esx-3 is powered on  (Administrator)`
 
@@ -8,7 +8,7 @@ use pluvio_event::{AttributeValue, Event};
 
 /// Styles, or none of them.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Palette {
+pub struct Palette {
     time: Style,
     event_type: Style,
     subject: Style,
@@ -19,7 +19,7 @@ pub(crate) struct Palette {
 
 impl Palette {
     /// Colours where standard output is a terminal and `NO_COLOR` is not set.
-    pub(crate) fn of_stdout() -> Self {
+    pub fn of_stdout() -> Self {
         let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         if is_plain || !std::io::IsTerminal::is_terminal(&std::io::stdout()) {
             return Self::plain();
@@ -36,14 +36,14 @@ impl Palette {
     }
 
     /// No colours.
-    pub(crate) fn plain() -> Self {
+    pub fn plain() -> Self {
         let none = Style::new();
         Self { time: none, event_type: none, subject: none, who: none, warning: none, error: none }
     }
 }
 
 /// The line, without its end.
-pub(crate) fn line(event: &Event, palette: Palette, zone: &TimeZone) -> String {
+pub fn line(event: &Event, palette: Palette, zone: &TimeZone) -> String {
     let time = event.time().unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(zone.clone());
     let time = painted(palette.time, &time.strftime("%H:%M:%S").to_string());
     let severity = match event.extension("severitynumber") {

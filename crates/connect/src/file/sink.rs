@@ -1,0 +1,129 @@
+//! The sink: lines for a batch, and the blocking work in a thread of its own.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pluvio_log::Offset;
+use pluvio_runtime::{
+    Chain, Connected, Delivered, Format, Outcome, Rejected, Sink, Standing, Writer,
+};
+use tokio::task::spawn_blocking;
+
+use super::{
+    config::Settings,
+    error::{Doing, Error},
+    spool::Spool,
+};
+
+/// A file as a sink.
+#[derive(Clone, Debug)]
+pub struct File(pub(super) Arc<Settings>);
+
+impl File {
+    /// What no other sink may write to.
+    pub fn identity(&self) -> String {
+        self.0.path.display().to_string()
+    }
+}
+
+impl Sink for File {
+    type Writer = Open;
+    type Error = Error;
+
+    async fn connect(&mut self, standing: Standing) -> Result<Connected<Open>, Error> {
+        let settings = Arc::clone(&self.0);
+        let (spool, cursor) = self.blocking(move || Spool::open(settings, standing)).await?;
+        let writer = Open { file: self.clone(), spool: Arc::new(Mutex::new(spool)) };
+        Ok(Connected { writer, cursor: Some(cursor) })
+    }
+
+    async fn probe(&mut self) -> Result<String, Error> {
+        let settings = Arc::clone(&self.0);
+        self.blocking(move || probe(&settings)).await
+    }
+}
+
+impl File {
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let task = |source| Error::Task { path: self.0.path.clone(), source };
+        spawn_blocking(work).await.map_err(task)?
+    }
+}
+
+fn probe(settings: &Settings) -> Result<String, Error> {
+    let folder = &settings.folder;
+    std::fs::read_dir(folder).map_err(Error::at(Doing::Open, folder))?;
+    let path = &settings.path;
+    if !path.exists() {
+        return Ok(format!("`{}` will be begun", path.display()));
+    }
+    let opened = std::fs::OpenOptions::new().append(true).open(path);
+    let bytes = opened.and_then(|file| file.metadata()).map_err(Error::at(Doing::Open, path))?;
+    Ok(format!("`{}` can be written, and holds {} bytes", path.display(), bytes.len()))
+}
+
+/// An open file.
+#[derive(Debug)]
+pub struct Open {
+    file: File,
+    /// A write that was given up may still be at it; then the next opening finds the file held.
+    spool: Arc<Mutex<Spool>>,
+}
+
+impl Writer for Open {
+    type Error = Error;
+
+    async fn write(&mut self, batch: &[Delivered]) -> Outcome<Error> {
+        let (mut lines, mut rejected) = (Lines::default(), Vec::new());
+        for record in batch {
+            if let Err(reason) = lines.push(record) {
+                rejected.push(Rejected { offset: record.offset(), reason });
+            }
+        }
+        // "The others have arrived" is only true if all others are written at once.
+        let is_whole = !rejected.is_empty();
+        let spool = Arc::clone(&self.spool);
+        let append = move || {
+            let mut spool = spool.lock().unwrap_or_else(PoisonError::into_inner);
+            spool.append(&lines, is_whole)
+        };
+        match self.file.blocking(append).await {
+            Ok(Some(last)) if rejected.is_empty() => Outcome::AckedTo(last),
+            Ok(_) => Outcome::Rejected(rejected),
+            Err(error) => Outcome::NotConnected(error),
+        }
+    }
+
+    async fn close(self) {}
+}
+
+/// Lines of a batch.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    bytes: Vec<u8>,
+    /// Offset and end of each line.
+    ends: Vec<(Offset, usize)>,
+}
+
+impl Lines {
+    /// Appends the line of `record`; or says why it has none.
+    fn push(&mut self, record: &Delivered) -> Result<(), String> {
+        // A line that does not begin with the event's attributes could not be found again.
+        record.event().ok_or("the record is no event")?;
+        let line = Format::Cloudevents.line(record, &mut self.bytes);
+        line.map_err(|error| Chain(&error).to_string())?;
+        self.ends.push((record.offset(), self.bytes.len()));
+        Ok(())
+    }
+
+    /// The first lines, as many as fit into `bytes_max`, but at least one; and the offset of the last
+    /// of them.
+    pub(super) fn fitting(&self, bytes_max: u64) -> Option<(&[u8], Offset)> {
+        let fits = |(_, end): &(Offset, usize)| *end as u64 <= bytes_max;
+        let count = self.ends.partition_point(fits).max(1);
+        let (last, end) = self.ends.get(count - 1)?;
+        Some((self.bytes.get(..*end)?, *last))
+    }
+}

@@ -1,0 +1,198 @@
+//! The file that grows, opened and locked. Blocking.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{ErrorKind, Write as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+use pluvio_log::Offset;
+use pluvio_runtime::{SinkName, Standing};
+use tracing::{info, warn};
+
+use super::{
+    config::Settings,
+    error::{Doing, Error},
+    finish::finish,
+    name::Content,
+    note::{MODE, Note, draft, sync_folder},
+    sink::Lines,
+    tail::{self, Tail},
+};
+
+/// An open file with its note.
+#[derive(Debug)]
+pub(super) struct Spool {
+    settings: Arc<Settings>,
+    sink: SinkName,
+    file: File,
+    tail: Tail,
+    note: Note,
+}
+
+impl Spool {
+    /// Opens the file, mends what a crash left, and says where it goes on.
+    pub(super) fn open(
+        settings: Arc<Settings>,
+        standing: Standing,
+    ) -> Result<(Self, Offset), Error> {
+        let note = Note::read(&settings)?;
+        let path = settings.path.clone();
+        let mut file = grown(&settings)?;
+        let length = file.metadata().map_err(Error::at(Doing::Read, &path))?.len();
+        let Standing { sink, stream, log_id, cursor } = standing;
+        let fresh = Note {
+            stream: stream.to_string(),
+            log_id,
+            next: cursor.get(),
+            begun: Timestamp::now(),
+        };
+        let note = match note {
+            Some(note) => note,
+            None if length > 0 => return Err(Error::Foreign(path)),
+            None => {
+                fresh.write(&settings)?;
+                fresh.clone()
+            }
+        };
+        if let Err(error) = fs::remove_file(draft(&settings))
+            && error.kind() != ErrorKind::NotFound
+        {
+            return Err(Error::at(Doing::Write, &draft(&settings))(error));
+        }
+        let tail = Tail::read(&mut file).map_err(Error::at(Doing::Read, &path))?;
+        if tail.stranded.is_some_and(|offset| offset < cursor) {
+            return Err(Error::Damaged { path, byte: tail.bytes });
+        }
+        if tail.bytes < length {
+            let cut_bytes = length - tail.bytes;
+            info!(sink = sink.as_str(), cut_bytes, "cut a line that was never finished");
+            file.set_len(tail.bytes).map_err(Error::at(Doing::Write, &path))?;
+        }
+        // What stands there counts as arrived from now on, so it must be durable.
+        file.sync_all().map_err(Error::at(Doing::Sync, &path))?;
+        let mut spool = Self { settings, sink, file, tail, note };
+        let next = spool.take_up(fresh)?;
+        Ok((spool, next))
+    }
+
+    /// Where the file goes on, in the stream that `fresh` names.
+    fn take_up(&mut self, fresh: Note) -> Result<Offset, Error> {
+        let ours = Offset::new(fresh.next).unwrap_or_default();
+        if self.note.log_id != fresh.log_id {
+            let (sink, stream) = (self.sink.as_str(), fresh.stream.as_str());
+            warn!(sink, stream, "the file's lines are of another log: it is finished");
+            self.finish(fresh)?;
+            return Ok(ours);
+        }
+        let noted = Offset::new(self.note.next).unwrap_or_default();
+        match self.tail.last {
+            Some(last) if last < noted => {
+                self.finish(Note { begun: fresh.begun, ..self.note.clone() })?;
+                Ok(noted.max(ours))
+            }
+            Some(last) => Ok(last.following().max(ours)),
+            None => Ok(noted.max(ours)),
+        }
+    }
+
+    /// Appends the first of `lines`, as many as the file takes, or all if it `is_whole`; what is due
+    /// is finished before. Gives the offset of the last line; `None` for no lines. Durable on return.
+    pub(super) fn append(
+        &mut self,
+        lines: &Lines,
+        is_whole: bool,
+    ) -> Result<Option<Offset>, Error> {
+        let first = lines.fitting(0).map_or(0, |(line, _)| line.len() as u64);
+        if first == 0 {
+            return Ok(None);
+        }
+        self.check_place()?;
+        if self.tail.bytes == 0 && self.is_old() {
+            // It waited empty: its age counts from its first line.
+            self.note.begun = Timestamp::now();
+            self.note.write(&self.settings)?;
+        }
+        if self.is_due(first) {
+            let next = self.tail.last.map_or(self.note.next, |last| last.following().get());
+            let note = Note { next, begun: Timestamp::now(), ..self.note.clone() };
+            self.finish(note)?;
+        }
+        let room = self.settings.rotate_bytes.saturating_sub(self.tail.bytes);
+        let room = if is_whole { u64::MAX } else { room };
+        let Some((bytes, last)) = lines.fitting(room) else { return Ok(None) };
+        self.write(bytes, last)?;
+        Ok(Some(last))
+    }
+
+    fn write(&mut self, lines: &[u8], last: Offset) -> Result<(), Error> {
+        let path = &self.settings.path;
+        let written = self.file.write_all(lines).map_err(Error::at(Doing::Write, path));
+        let written =
+            written.and_then(|()| self.file.sync_data().map_err(Error::at(Doing::Sync, path)));
+        if let Err(error) = written {
+            // What a failed sync left cannot be known: it is written again, not trusted. If cutting
+            // fails too, the next opening cuts what is torn.
+            let _unknown = self.file.set_len(self.tail.bytes);
+            return Err(error);
+        }
+        self.tail.bytes += lines.len() as u64;
+        self.tail.last = Some(last);
+        Ok(())
+    }
+
+    /// Lines that go into a file which has lost its name would be lost.
+    fn check_place(&self) -> Result<(), Error> {
+        let path = &self.settings.path;
+        let moved = || Error::Moved(path.clone());
+        let named = fs::metadata(path).map_err(|_| moved())?;
+        let held = self.file.metadata().map_err(Error::at(Doing::Read, path))?;
+        let is_same = (named.dev(), named.ino()) == (held.dev(), held.ino());
+        if is_same && held.len() == self.tail.bytes { Ok(()) } else { Err(moved()) }
+    }
+
+    /// Whether the file is finished before `bytes` more.
+    fn is_due(&self, bytes: u64) -> bool {
+        let is_full = self.tail.bytes + bytes > self.settings.rotate_bytes;
+        self.tail.bytes > 0 && (self.is_old() || is_full)
+    }
+
+    fn is_old(&self) -> bool {
+        let age = Timestamp::now().duration_since(self.note.begun);
+        age.is_positive() && age.unsigned_abs() >= self.settings.rotate_age
+    }
+
+    /// Finishes the file, if it holds anything, and begins an empty one; `note` is what holds then.
+    fn finish(&mut self, note: Note) -> Result<(), Error> {
+        let path = self.settings.path.clone();
+        let head = tail::head(&mut self.file).map_err(Error::at(Doing::Read, &path))?;
+        note.write(&self.settings)?;
+        let stream = std::mem::replace(&mut self.note, note).stream;
+        let (Some((first, recorded)), Some(last)) = (head, self.tail.last) else { return Ok(()) };
+        let sink = self.sink.as_str();
+        let content = Content { first, last, recorded, stream: &stream, sink };
+        let name = self.settings.finished.name(&content);
+        finish(&self.settings, &name)?;
+        info!(sink, file = name, bytes = self.tail.bytes, "finished a file");
+        self.file = grown(&self.settings)?;
+        self.tail = Tail::default();
+        Ok(())
+    }
+}
+
+/// Opens or makes the file that grows, and locks it.
+fn grown(settings: &Settings) -> Result<File, Error> {
+    let path = &settings.path;
+    let mut options = fs::OpenOptions::new();
+    let options = options.read(true).append(true).create(true).mode(MODE);
+    let file = options.open(path).map_err(Error::at(Doing::Open, path))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(Error::Held(path.clone())),
+        Err(TryLockError::Error(error)) => return Err(Error::at(Doing::Open, path)(error)),
+    }
+    sync_folder(settings)?;
+    Ok(file)
+}

@@ -1,0 +1,15 @@
+//! Standard output: events as lines, for people and for pipes.
+//!
+//! A line that was written and flushed counts as arrived: a pipe has no other acknowledgement. When
+//! its reader ends, Pluvio ends too, without a complaint, as any program in a pipe does.
+
+mod config;
+mod line;
+mod sink;
+
+pub use config::{Config, Form};
+pub use line::{Palette, line};
+pub use sink::{Error, Stdout};
+
+/// The `type` in a configuration.
+pub const NAME: &str = "stdout";

@@ -1,0 +1,306 @@
+//! A file of events: complete, without doubles, whatever interrupts it.
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use pluvio_connect::file::{Compression, Config, File};
+use pluvio_runtime::{
+    Failure as _, Outcome, Sink as _, Writer as _,
+    unit::{ByteSize, Period},
+};
+
+use crate::hand::{connected, records, standing};
+
+/// A folder that goes when the test ends.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("pluvio-file-{}-{name}", std::process::id()));
+        let _not_there = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn config(&self) -> Config {
+        Config::new(self.0.join("events.ndjson"))
+    }
+
+    fn grown(&self) -> PathBuf {
+        self.0.join("events.ndjson")
+    }
+
+    /// Finished files in the order of their names, then the one that grows.
+    fn files(&self) -> Vec<PathBuf> {
+        let listed = fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().path());
+        let is_shown = |path: &PathBuf| !name_of(path).starts_with('.') && *path != self.grown();
+        let mut files: Vec<_> = listed.filter(is_shown).collect();
+        files.sort();
+        files.extend(self.grown().exists().then(|| self.grown()));
+        files
+    }
+
+    /// The offsets of all lines in all files.
+    fn offsets(&self) -> Vec<i64> {
+        self.files().iter().flat_map(|path| offsets(&text(path))).collect()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _best_effort = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap().to_string_lossy().into_owned()
+}
+
+fn text(path: &Path) -> String {
+    let mut text = String::new();
+    let mut file = fs::File::open(path).unwrap();
+    if name_of(path).ends_with(".gz") {
+        flate2::read::GzDecoder::new(file).read_to_string(&mut text).unwrap();
+    } else {
+        file.read_to_string(&mut text).unwrap();
+    }
+    text
+}
+
+fn offsets(text: &str) -> Vec<i64> {
+    let offset = |line: &str| {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        event["sequence"].as_str().unwrap().parse().unwrap()
+    };
+    text.lines().map(offset).collect()
+}
+
+async fn write(sink: &File, cursor: i64, numbers: std::ops::RangeInclusive<i64>) {
+    let (mut writer, _) = connected(sink, standing(1, cursor)).await;
+    let records = records(numbers).await;
+    let mut rest = &records[..];
+    while !rest.is_empty() {
+        let Outcome::AckedTo(offset) = writer.write(rest).await else { unreachable!() };
+        rest = &rest[rest.partition_point(|record| record.offset() <= offset)..];
+    }
+    writer.close().await;
+}
+
+#[tokio::test]
+async fn each_event_is_a_line_with_its_offset_and_the_file_says_where_to_go_on() {
+    let folder = Folder::new("lines");
+    let sink = folder.config().build().unwrap();
+    write(&sink, 5, 5..=9).await;
+    assert_eq!(folder.offsets(), [5, 6, 7, 8, 9]);
+    let mode = fs::metadata(folder.grown()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o137, 0, "{mode:o} gives more than 0640");
+    let (_, cursor) = connected(&sink, standing(1, 5)).await;
+    assert_eq!(cursor, Some(10), "the file's cursor is newer than ours");
+    let (_, cursor) = connected(&sink, standing(1, 40)).await;
+    assert_eq!(cursor, Some(40), "a filter may have passed more than was written");
+}
+
+#[tokio::test]
+async fn a_batch_torn_at_any_byte_is_completed_without_loss_or_double() {
+    let folder = Folder::new("torn");
+    let sink = folder.config().build().unwrap();
+    write(&sink, 0, 0..=2).await;
+    let acknowledged = fs::metadata(folder.grown()).unwrap().len();
+    write(&sink, 0, 3..=5).await;
+    let whole = fs::read(folder.grown()).unwrap();
+    for cut in (acknowledged..=whole.len() as u64).step_by(7) {
+        fs::write(folder.grown(), &whole[..usize::try_from(cut).unwrap()]).unwrap();
+        // Our cursor was not put since the first batch.
+        let (mut writer, cursor) = connected(&sink, standing(1, 3)).await;
+        let cursor = cursor.unwrap();
+        if cursor <= 5 {
+            let rest = records(cursor..=5).await;
+            assert!(matches!(writer.write(&rest).await, Outcome::AckedTo(_)));
+        }
+        assert_eq!(folder.offsets(), [0, 1, 2, 3, 4, 5], "cut at {cut}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_never_cut() {
+    let folder = Folder::new("damaged");
+    let sink = folder.config().build().unwrap();
+    write(&sink, 0, 0..=9).await;
+    let mut bytes = fs::read(folder.grown()).unwrap();
+    bytes[20] = 0;
+    fs::write(folder.grown(), &bytes).unwrap();
+    let error = sink.clone().connect(standing(1, 10)).await.unwrap_err();
+    assert!(error.to_string().contains("is damaged at byte 0"), "{error}");
+    assert!(error.remedy().unwrap().starts_with("move the file away"));
+    assert_eq!(fs::read(folder.grown()).unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn files_are_finished_by_size_under_names_that_tell_their_content() {
+    for compression in [Compression::None, Compression::Gzip] {
+        let folder = Folder::new(&format!("size-{compression:?}"));
+        let rotate_size = ByteSize(4 << 10);
+        let config = Config { rotate_size, compression, ..folder.config() };
+        let sink = config.build().unwrap();
+        write(&sink, 0, 0..=99).await;
+        assert_eq!(folder.offsets(), (0..=99).collect::<Vec<_>>());
+        let files = folder.files();
+        assert!(files.len() > 3, "{files:?}");
+        for path in &files[..files.len() - 1] {
+            let suffix = if compression == Compression::Gzip { ".gz" } else { "" };
+            let first = offsets(&text(path))[0];
+            assert_eq!(name_of(path), format!("events-{first:020}.ndjson{suffix}"));
+            assert!(text(path).len() <= 4 << 10);
+            let mode = fs::metadata(path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o137, 0, "{mode:o} gives more than 0640");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_is_finished_by_age_with_the_first_event_that_comes_later() {
+    let folder = Folder::new("age");
+    let rotate_age = Period(std::time::Duration::from_millis(1));
+    let sink = Config { rotate_age, ..folder.config() }.build().unwrap();
+    write(&sink, 0, 0..=0).await;
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < rotate_age.0 * 2 {
+        tokio::task::yield_now().await;
+    }
+    write(&sink, 0, 1..=1).await;
+    assert_eq!(folder.files().len(), 2);
+    assert_eq!(folder.offsets(), [0, 1]);
+}
+
+/// Copies a folder as it would stand after a crash.
+fn copy(from: &Folder, to: &Folder) {
+    for entry in fs::read_dir(&from.0).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, to.0.join(path.file_name().unwrap())).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_crash_while_a_file_is_finished_loses_and_doubles_nothing() {
+    for compression in [Compression::None, Compression::Gzip] {
+        let (before, after) = (
+            Folder::new(&format!("before-{compression:?}")),
+            Folder::new(&format!("after-{compression:?}")),
+        );
+        let config = |folder: &Folder| Config {
+            rotate_size: ByteSize(4 << 10),
+            compression,
+            ..folder.config()
+        };
+        let trial = Folder::new(&format!("trial-{compression:?}"));
+        write(&config(&trial).build().unwrap(), 0, 0..=99).await;
+        let full = *offsets(&text(&trial.files()[0])).last().unwrap();
+        write(&config(&before).build().unwrap(), 0, 0..=full).await;
+        assert_eq!(before.files(), [before.grown()], "it is full, and not finished yet");
+        copy(&before, &after);
+        write(&config(&after).build().unwrap(), 0, full + 1..=full + 5).await;
+        assert_eq!(after.files().len(), 2, "now it is finished");
+        let finished = after.files()[0].clone();
+        let note = ".events.ndjson.pluvio";
+        // What stands on the disk between two steps of finishing: the note, the finished file, and
+        // the grown file that is not gone yet.
+        for steps in 0..=3 {
+            let folder = Folder::new(&format!("crash-{compression:?}-{steps}"));
+            copy(&before, &folder);
+            if steps >= 1 {
+                fs::copy(after.0.join(note), folder.0.join(note)).unwrap();
+                fs::write(folder.0.join(".events.ndjson.pluvio-draft"), b"half").unwrap();
+            }
+            if steps >= 2 {
+                fs::copy(&finished, folder.0.join(finished.file_name().unwrap())).unwrap();
+            }
+            if steps >= 3 {
+                fs::remove_file(folder.grown()).unwrap();
+            }
+            let sink = config(&folder).build().unwrap();
+            let (mut writer, cursor) = connected(&sink, standing(1, 0)).await;
+            assert_eq!(cursor, Some(full + 1), "{compression:?} after step {steps}");
+            let rest = records(full + 1..=full + 5).await;
+            assert!(matches!(writer.write(&rest).await, Outcome::AckedTo(_)));
+            let expected: Vec<i64> = (0..=full + 5).collect();
+            assert_eq!(folder.offsets(), expected, "{compression:?} after step {steps}");
+            assert!(!folder.0.join(".events.ndjson.pluvio-draft").exists());
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_log_begins_another_file_and_overwrites_none() {
+    let folder = Folder::new("another");
+    let sink = folder.config().build().unwrap();
+    for log in 1..=3 {
+        let (mut writer, cursor) = connected(&sink, standing(log, 0)).await;
+        assert_eq!(cursor, Some(0), "log {log}");
+        let batch = records(0..=i64::try_from(log).unwrap()).await;
+        assert!(matches!(writer.write(&batch).await, Outcome::AckedTo(_)));
+    }
+    assert_eq!(folder.offsets(), [0, 1, 0, 1, 2, 0, 1, 2, 3]);
+    assert_eq!(folder.files().len(), 3);
+}
+
+#[tokio::test]
+async fn a_file_of_somebody_else_is_left_alone() {
+    let folder = Folder::new("foreign");
+    fs::write(folder.grown(), "precious").unwrap();
+    let sink = folder.config().build().unwrap();
+    let error = sink.clone().connect(standing(1, 0)).await.unwrap_err();
+    assert!(error.to_string().contains("was not begun by this sink"), "{error}");
+    assert_eq!(text(&folder.grown()), "precious");
+}
+
+#[tokio::test]
+async fn a_file_has_one_writer() {
+    let folder = Folder::new("held");
+    let sink = folder.config().build().unwrap();
+    let (_writer, _) = connected(&sink, standing(1, 0)).await;
+    let error = sink.clone().connect(standing(1, 0)).await.unwrap_err();
+    assert!(error.to_string().contains("is held by another process"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_that_somebody_changes_or_takes_away_is_noticed_before_the_next_line() {
+    for is_moved in [true, false] {
+        let folder = Folder::new(&format!("moved-{is_moved}"));
+        let sink = folder.config().build().unwrap();
+        let (mut writer, _) = connected(&sink, standing(1, 0)).await;
+        writer.write(&records(0..=4).await).await;
+        if is_moved {
+            fs::rename(folder.grown(), folder.0.join("taken.ndjson")).unwrap();
+        } else {
+            let mut file = fs::OpenOptions::new().append(true).open(folder.grown()).unwrap();
+            file.write_all(b"note to self\n").unwrap();
+        }
+        let batch = records(5..=9).await;
+        let Outcome::NotConnected(error) = writer.write(&batch).await else { unreachable!() };
+        assert!(error.to_string().contains("by somebody else"), "{error}");
+        writer.close().await;
+        let (mut writer, cursor) = connected(&sink, standing(1, 5)).await;
+        assert_eq!(cursor, Some(5));
+        assert!(matches!(writer.write(&batch).await, Outcome::AckedTo(_)));
+        assert_eq!(folder.offsets().len(), 10);
+    }
+}
+
+#[tokio::test]
+async fn a_missing_folder_says_what_helps_and_a_probe_changes_nothing() {
+    let folder = Folder::new("probe");
+    let sink = folder.config().build().unwrap();
+    assert!(sink.clone().probe().await.unwrap().contains("will be begun"));
+    assert!(folder.files().is_empty());
+    let missing = Config::new(folder.0.join("no/such.ndjson")).build().unwrap();
+    for error in [
+        missing.clone().probe().await.unwrap_err(),
+        missing.clone().connect(standing(1, 0)).await.unwrap_err(),
+    ] {
+        assert_eq!(error.remedy().as_deref(), Some("make the folder that `path` names"));
+    }
+}

@@ -1,0 +1,229 @@
+//! `[sinks.NAME]`: what every sink has beside the component's own keys, and how it becomes a sink that
+//! can start.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use pluvio_event::Filter;
+use pluvio_log::{Offset, StreamName};
+use pluvio_runtime::{
+    Chain, SinkName,
+    supervise::sink::{BatchLimits, Begin, dead_stream},
+    unit::{ByteSize, Period},
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+use toml::{Spanned, de::DeValue};
+
+use super::{Configuration, Place, Problem, Reader};
+use crate::registry::{self, BuildError, BuiltSink, SinkType};
+
+/// What every sink has.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct CommonKeys {
+    /// The stream that it is handed. What a sink named `x` cannot hand over is in `<stream>.dead`,
+    /// each with the extension `pluviosink` = `x`; another sink can be handed that stream.
+    stream: String,
+    /// CEL expression that an event must satisfy, for example
+    /// `type.startsWith("org.apache.cloudstack.VM.")`.
+    filter: Option<String>,
+    /// Where it begins when it is new: `earliest`, `latest`, an offset such as `"44"`, or a time such
+    /// as `"2026-11-20T10:00:00Z"`. Later starts go on where it stood.
+    from: String,
+    /// Most events in a batch.
+    #[schemars(range(min = 1, max = 100_000))]
+    batch_events: usize,
+    /// Most bytes in a batch; a larger event goes alone.
+    batch_size: ByteSize,
+    /// How long the first event of a batch waits for others; what has come meanwhile goes together
+    /// even with `0s`.
+    batch_age: Period,
+}
+
+impl Default for CommonKeys {
+    fn default() -> Self {
+        let BatchLimits { events_max, bytes_max, age_max } = BatchLimits::default();
+        Self {
+            stream: StreamName::events().to_string(),
+            filter: None,
+            from: "earliest".to_owned(),
+            batch_events: events_max,
+            batch_size: ByteSize(bytes_max as u64),
+            batch_age: Period(age_max),
+        }
+    }
+}
+
+/// A batch is held in memory.
+const BATCH_BYTES_MAX: u64 = 16 << 20;
+/// An event that waits longer is late.
+const BATCH_AGE_MAX: Duration = Duration::from_secs(600);
+
+/// A section in which every key is known and has its type.
+pub(super) struct SinkSection {
+    place: Place,
+    name: SinkName,
+    common: CommonKeys,
+    build: Box<dyn FnOnce() -> Result<BuiltSink, BuildError>>,
+}
+
+/// A sink that can start.
+pub(crate) struct ReadySink {
+    pub(crate) name: SinkName,
+    pub(crate) stream: StreamName,
+    pub(crate) filter: Filter,
+    pub(crate) from: Begin,
+    pub(crate) limits: BatchLimits,
+    pub(crate) built: BuiltSink,
+}
+
+/// What a sink's section may hold: the component's keys, and those that every sink has.
+pub(super) fn schema(entry: &SinkType) -> Json {
+    let mut schema = Json::from((entry.schema)());
+    let common = Json::from(schemars::schema_for!(CommonKeys));
+    let kind = json!({
+        "const": entry.name, "type": "string", "description": "What kind of sink this is.",
+    });
+    schema["properties"]["type"] = kind;
+    for (key, property) in common["properties"].as_object().into_iter().flatten() {
+        schema["properties"][key] = property.clone();
+    }
+    match schema["required"].as_array_mut() {
+        Some(required) => required.insert(0, json!("type")),
+        None => schema["required"] = json!(["type"]),
+    }
+    schema
+}
+
+impl Reader<'_> {
+    /// Reads `[sinks.NAME]`.
+    pub(super) fn sink(
+        &mut self,
+        path: &str,
+        place: Place,
+        name: &Spanned<std::borrow::Cow<'_, str>>,
+        value: &Spanned<DeValue<'_>>,
+        into: &mut Configuration,
+    ) {
+        let found = self.entry_of(path, value, registry::SINKS, |entry| entry.name, None);
+        let Some(entry) = found else { return };
+        let Some(mut own) = self.checked(path, value, &schema(entry), &[]) else { return };
+        own.remove("type");
+        let keys = Json::from(schemars::schema_for!(CommonKeys));
+        let keys = keys["properties"].as_object().into_iter().flatten();
+        let common: toml::Table = keys.filter_map(|(key, _)| own.remove_entry(key)).collect();
+        let Some(common) = self.deserialised(value, CommonKeys::deserialize(common)) else {
+            return;
+        };
+        match SinkName::new(name.get_ref()) {
+            Ok(name) => {
+                let build = Box::new(move || (entry.build)(own));
+                into.sinks.push(SinkSection { place, name, common, build });
+            }
+            Err(error) => self.problem(name, error.to_string()),
+        }
+    }
+}
+
+impl Configuration {
+    /// Makes all sinks; everything that is wrong with them is told at once.
+    pub(crate) fn sinks(&mut self) -> Result<Vec<ReadySink>, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut ready: Vec<ReadySink> = Vec::new();
+        for section in std::mem::take(&mut self.sinks) {
+            let place = section.place.clone();
+            let sink = match section.ready() {
+                Ok(sink) => sink,
+                Err(found) => {
+                    problems.extend(found);
+                    continue;
+                }
+            };
+            for (key, secret) in &sink.built.secrets {
+                if let Err(error) = secret.check() {
+                    let message = format!("`{key}`: {}", Chain(&error));
+                    problems.push(place.problem(Some(key), message));
+                }
+            }
+            let is_twin = |other: &&ReadySink| {
+                sink.built.exclusive.is_some() && other.built.exclusive == sink.built.exclusive
+            };
+            if let (Some(twin), Some(target)) = (ready.iter().find(is_twin), &sink.built.exclusive)
+            {
+                let message = format!("writes to {target}, as [sinks.{}] does", twin.name);
+                problems.push(place.problem(None, message));
+            }
+            ready.push(sink);
+        }
+        if problems.is_empty() { Ok(ready) } else { Err(problems) }
+    }
+
+    /// The streams that sinks are handed, as far as their names are right.
+    pub(super) fn sink_streams(&self) -> impl Iterator<Item = StreamName> {
+        self.sinks.iter().filter_map(|sink| StreamName::new(&sink.common.stream).ok())
+    }
+}
+
+impl SinkSection {
+    fn ready(self) -> Result<ReadySink, Vec<Problem>> {
+        let Self { place, name, common, build } = self;
+        let mut problems = Vec::new();
+        let mut note = |key, message: String| {
+            problems.push(place.problem(Some(key), format!("`{key}`: {message}")));
+        };
+        let stream = stream(&common.stream).map_err(|message| note("stream", message));
+        let mut cel = common.filter.iter();
+        let filter = cel.try_fold(Filter::default(), |filter, cel| filter.and_expression(cel));
+        let filter = filter.map_err(|error| note("filter", error.to_string()));
+        let from = begin(&common.from).map_err(|message| note("from", message));
+        let limits = limits(&common).map_err(|(key, message)| note(key, message));
+        let built = build().map_err(|BuildError { key, message }| {
+            problems.push(place.problem(key, message));
+        });
+        match (stream, filter, from, limits, built) {
+            (Ok(stream), Ok(filter), Ok(from), Ok(limits), Ok(built)) => {
+                Ok(ReadySink { name, stream, filter, from, limits, built })
+            }
+            _ => Err(problems),
+        }
+    }
+}
+
+fn stream(name: &str) -> Result<StreamName, String> {
+    let stream = StreamName::new(name).map_err(|error| error.to_string())?;
+    if stream.is_internal() {
+        return Err(format!("stream `{stream}` is the log's own"));
+    }
+    dead_stream(&stream).map_err(|_| "the name leaves no room for `.dead`".to_owned())?;
+    Ok(stream)
+}
+
+fn begin(text: &str) -> Result<Begin, String> {
+    let offset = || text.parse::<i64>().ok().and_then(Offset::new).map(Begin::Offset);
+    let time = || text.parse::<Timestamp>().ok().map(Begin::Time);
+    match text {
+        "earliest" => Ok(Begin::Earliest),
+        "latest" => Ok(Begin::Latest),
+        _ => offset().or_else(time).ok_or_else(|| {
+            format!(
+                "`{text}` is no place; write \"earliest\", \"latest\", an offset such as \"44\", \
+                 or a time such as \"2026-11-20T10:00:00Z\""
+            )
+        }),
+    }
+}
+
+fn limits(keys: &CommonKeys) -> Result<BatchLimits, (&'static str, String)> {
+    let (size, age) = (keys.batch_size, keys.batch_age);
+    if size.0 == 0 || size.0 > BATCH_BYTES_MAX {
+        let max = ByteSize(BATCH_BYTES_MAX);
+        return Err(("batch_size", format!("{size} is not between 1 B and {max}")));
+    }
+    if age.0 > BATCH_AGE_MAX {
+        return Err(("batch_age", format!("{age} is longer than {}", Period(BATCH_AGE_MAX))));
+    }
+    let bytes_max = usize::try_from(size.0).unwrap_or(usize::MAX);
+    Ok(BatchLimits { events_max: keys.batch_events, bytes_max, age_max: age.0 })
+}

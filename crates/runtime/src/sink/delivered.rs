@@ -1,0 +1,64 @@
+//! An event on its way out: the stored bytes, decoded only if somebody looks inside.
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use pluvio_event::{Event, json};
+use pluvio_log::{Offset, StoredRecord};
+
+/// A record on its way out.
+#[derive(Debug)]
+pub struct Delivered {
+    offset: Offset,
+    recorded: Timestamp,
+    key: Option<Bytes>,
+    value: Bytes,
+    /// `None`: the bytes are no event.
+    event: OnceLock<Option<Event>>,
+}
+
+impl Delivered {
+    /// A record as it was read; shares its bytes.
+    pub fn new(record: &StoredRecord) -> Self {
+        let StoredRecord { offset, recorded, key, value } = record.clone();
+        Self { offset, recorded, key, value, event: OnceLock::new() }
+    }
+
+    /// An event that lies in no stream but has a place in it: a gap.
+    pub(crate) fn made(offset: Offset, recorded: Timestamp, event: &Event) -> Self {
+        Self {
+            offset,
+            recorded,
+            key: None,
+            value: json::to_vec(event).into(),
+            event: OnceLock::new(),
+        }
+    }
+
+    /// Its place in the stream.
+    pub fn offset(&self) -> Offset {
+        self.offset
+    }
+
+    /// When it was appended, by our clock.
+    pub fn recorded(&self) -> Timestamp {
+        self.recorded
+    }
+
+    /// The event's subject as bytes, for targets that partition.
+    pub fn key(&self) -> Option<&Bytes> {
+        self.key.as_ref()
+    }
+
+    /// The event in structured JSON, exactly as it is stored: without `sequence`.
+    pub fn stored(&self) -> &Bytes {
+        &self.value
+    }
+
+    /// The event, decoded at the first call; `None` for a record that is none, which a sink that
+    /// needs one rejects.
+    pub fn event(&self) -> Option<&Event> {
+        self.event.get_or_init(|| json::decode(&self.value).ok()).as_ref()
+    }
+}

@@ -1,0 +1,122 @@
+//! What is written to: another system that gets the events.
+//!
+//! ```text
+//!              Failure                      AckedTo · Rejected · Throttled
+//!            ┌────────────────────┐         ┌───────────┐
+//!            ▼                    │         ▼           │
+//!   sink.connect(standing) ──▶ writer.write(batch) ──▶ write ──▶ … ──▶ close()
+//! ```
+//!
+//! A sink makes one attempt and says what became of it. Which records come next, when a batch is
+//! tried again, where the cursor stands and what a rejected record becomes is the supervisor's
+//! business. It refuses to filter, to count and to sleep.
+
+mod delivered;
+mod format;
+mod outcome;
+
+use std::{fmt, future::Future};
+
+use pluvio_log::{InvalidName, Offset, SourceName, StreamName};
+
+use crate::Failure;
+
+pub use delivered::Delivered;
+pub use format::{Format, FormatError};
+pub use outcome::{Outcome, Rejected};
+
+/// A system that events are handed to: in order, at least once.
+///
+/// A sink is its settings; what it holds at the other side is a [`Writer`].
+pub trait Sink: Send + 'static {
+    /// What is held while connected.
+    type Writer: Writer<Error = Self::Error>;
+    /// What went wrong and what helps.
+    type Error: Failure;
+
+    /// Connects. One attempt; an attempt that fails half-way gives back what it held.
+    fn connect(
+        &mut self,
+        standing: Standing,
+    ) -> impl Future<Output = Result<Connected<Self::Writer>, Self::Error>> + Send;
+
+    /// Asks the target and says in one line what was found: what `pluvio check --connect` does.
+    /// Changes nothing there.
+    fn probe(&mut self) -> impl Future<Output = Result<String, Self::Error>> + Send;
+}
+
+/// A connected sink.
+pub trait Writer: Send {
+    /// What went wrong and what helps.
+    type Error: Failure;
+
+    /// Hands over one batch: one attempt. The batch is never empty, its offsets ascend, and it
+    /// begins behind what was acknowledged last.
+    ///
+    /// **Order and repetition.** A batch whose outcome was not an acknowledgement comes again, whole
+    /// or in parts. Nothing that was acknowledged comes again, unless the cursor was lost in a crash.
+    ///
+    /// **Cancel:** may be dropped at any await, when Pluvio drains or after
+    /// [`WRITE_MAX`](crate::supervise::Supervisor::WRITE_MAX); `close` follows.
+    fn write(&mut self, batch: &[Delivered]) -> impl Future<Output = Outcome<Self::Error>> + Send;
+
+    /// Gives back what the other side holds for us. Best effort; the caller bounds it in time.
+    fn close(self) -> impl Future<Output = ()> + Send;
+}
+
+/// A writer, and what its target remembers.
+#[derive(Debug)]
+pub struct Connected<W> {
+    /// The way to the target.
+    pub writer: W,
+    /// For a target that keeps a cursor itself, in the same transaction as the events: everything
+    /// before it has arrived. It wins over ours. `None`: ours counts.
+    pub cursor: Option<Offset>,
+}
+
+/// Where a sink stands by what Pluvio knows.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// Its configured name.
+    pub sink: SinkName,
+    /// The stream that it is handed.
+    pub stream: StreamName,
+    /// Which incarnation of the stream: offsets of another one mean nothing here, so a target that
+    /// keeps a cursor keeps this beside it.
+    pub log_id: uuid::Uuid,
+    /// What comes next: everything of this incarnation before it was acknowledged or not asked for.
+    pub cursor: Offset,
+}
+
+/// The configured name of a sink, for example `billing` of `[sinks.billing]`: 1 to 240 letters,
+/// digits, `.`, `_` or `-`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SinkName {
+    name: Box<str>,
+    writer: SourceName,
+}
+
+impl SinkName {
+    /// Checks `name`.
+    pub fn new(name: &str) -> Result<Self, InvalidName> {
+        SourceName::new(name)?;
+        let writer = SourceName::new(&format!("sink.{name}"))?;
+        Ok(Self { name: name.into(), writer })
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.name
+    }
+
+    /// The name under which the sink appends its dead letters.
+    pub(crate) fn writer(&self) -> &SourceName {
+        &self.writer
+    }
+}
+
+impl fmt::Display for SinkName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}

@@ -1,0 +1,158 @@
+//! Where a sink stands: in memory at once, in `__cursors` a moment later.
+//!
+//! A cursor that is behind costs repeated events after a crash; one that is ahead would cost lost
+//! ones. So it only ever names what was acknowledged, and is put at most once in
+//! [`PUT_INTERVAL`], because each put is a sync of the disk.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use pluvio_log::{AppendError, Entries, Entry, Log as _, LogHandle, Offset, StreamName, Table};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::SinkName;
+
+/// How often a cursor is put, at most.
+pub(super) const PUT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What stands in `__cursors` under a sink's name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Stored {
+    stream: String,
+    log_id: Uuid,
+    next: i64,
+}
+
+/// What was found in `__cursors`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Recalled {
+    /// Nothing: the sink is new.
+    New,
+    /// It stood here.
+    At(Offset),
+    /// It stood in another log, or what is there cannot be read: no offset of it means anything.
+    Foreign,
+}
+
+/// Looks `sink` up among the entries of the table.
+pub(super) fn recall(entries: &Entries, sink: &SinkName, log_id: Uuid) -> Recalled {
+    let Some(value) = entries.get(sink.as_str().as_bytes()) else { return Recalled::New };
+    match serde_json::from_slice::<Stored>(value) {
+        Ok(stored) if stored.log_id == log_id => {
+            Offset::new(stored.next).map_or(Recalled::Foreign, Recalled::At)
+        }
+        _ => Recalled::Foreign,
+    }
+}
+
+/// Where a sink stands, and how much of that is durable. Pure: time is told.
+#[derive(Clone, Debug)]
+pub(super) struct Cursor {
+    next: Offset,
+    durable: Option<Offset>,
+    /// Not before then.
+    put_after: Instant,
+}
+
+impl Cursor {
+    /// `durable`: what `__cursors` says.
+    pub(super) fn new(next: Offset, durable: Option<Offset>, now: Instant) -> Self {
+        Self { next, durable, put_after: now }
+    }
+
+    /// Everything before it was acknowledged or left out.
+    pub(super) fn next(&self) -> Offset {
+        self.next
+    }
+
+    /// Everything before `next` was acknowledged or left out. Never goes back.
+    pub(super) fn advance(&mut self, next: Offset) {
+        self.next = self.next.max(next);
+    }
+
+    /// The target itself says where it stands; that may be further back.
+    pub(super) fn set(&mut self, next: Offset) {
+        self.next = next;
+    }
+
+    /// When it has to be put; `None`: it stands there already.
+    pub(super) fn due(&self) -> Option<Instant> {
+        (self.durable != Some(self.next)).then_some(self.put_after)
+    }
+
+    /// A put of `next` ended.
+    pub(super) fn put(&mut self, next: Offset, is_durable: bool, now: Instant) {
+        if is_durable {
+            self.durable = Some(next);
+        }
+        self.put_after = now + PUT_INTERVAL;
+    }
+}
+
+/// Puts the cursor of `sink`; durable on return.
+pub(super) async fn store(
+    log: &LogHandle,
+    sink: &SinkName,
+    stream: &StreamName,
+    log_id: Uuid,
+    next: Offset,
+) -> Result<(), AppendError> {
+    let stored = Stored { stream: stream.to_string(), log_id, next: next.get() };
+    let value = serde_json::to_vec(&stored).unwrap_or_default();
+    let key = Bytes::copy_from_slice(sink.as_str().as_bytes());
+    log.put(Table::Cursors, vec![Entry { key, value: Some(value.into()) }]).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(offset: i64) -> Offset {
+        Offset::new(offset).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_cursor_is_put_at_most_once_a_moment_and_not_again_where_it_stands() {
+        let now = Instant::now();
+        let mut cursor = Cursor::new(at(5), Some(at(5)), now);
+        assert_eq!(cursor.due(), None);
+        cursor.advance(at(7));
+        assert_eq!(cursor.due(), Some(now));
+        cursor.put(at(7), true, now);
+        assert_eq!(cursor.due(), None);
+        cursor.advance(at(9));
+        assert_eq!(cursor.due(), Some(now + PUT_INTERVAL));
+        cursor.put(at(9), false, now + PUT_INTERVAL);
+        assert_eq!(cursor.due(), Some(now + 2 * PUT_INTERVAL), "a failed put is tried again");
+    }
+
+    #[test]
+    fn a_cursor_never_goes_back_unless_its_target_says_so() {
+        let mut cursor = Cursor::new(at(5), None, Instant::now());
+        cursor.advance(at(3));
+        assert_eq!(cursor.next(), at(5));
+        cursor.set(at(3));
+        assert_eq!(cursor.next(), at(3));
+    }
+
+    #[test]
+    fn a_new_sink_has_its_first_place_put_before_anything_arrives() {
+        let now = Instant::now();
+        assert_eq!(Cursor::new(at(5), None, now).due(), Some(now));
+    }
+
+    #[test]
+    fn a_cursor_of_another_log_means_nothing() {
+        let (log_id, sink) = (Uuid::from_u128(1), SinkName::new("a"));
+        let sink = sink.unwrap_or_else(|e| unreachable!("{e}"));
+        let stored = Stored { stream: "events".into(), log_id, next: 8 };
+        let value = serde_json::to_vec(&stored).unwrap_or_default();
+        let entries = |value: Vec<u8>| Entries::from([(Bytes::from_static(b"a"), value.into())]);
+        assert_eq!(recall(&entries(value.clone()), &sink, log_id), Recalled::At(at(8)));
+        assert_eq!(recall(&entries(value), &sink, Uuid::from_u128(2)), Recalled::Foreign);
+        assert_eq!(recall(&entries(b"{}".to_vec()), &sink, log_id), Recalled::Foreign);
+        assert_eq!(recall(&Entries::new(), &sink, log_id), Recalled::New);
+    }
+}

@@ -1,0 +1,145 @@
+//! What a sink is handed next: read, filtered, batched.
+
+use std::{collections::VecDeque, time::Duration};
+
+use jiff::Timestamp;
+use pluvio_event::{Filter, InvalidEvent};
+use pluvio_log::{Log as _, LogHandle, Offset, ReadError, ReadLimit, StoredRecord};
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::{
+    BatchLimits,
+    batcher::{Batch, Batcher},
+    letter::Origin,
+};
+use crate::Delivered;
+
+/// One read waits for a record at most this long.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+/// Bytes of one read; a batch of the log may be larger.
+const READ_BYTES_MAX: usize = 1 << 20;
+
+/// Reads one stream for one sink.
+pub(super) struct Feed<'a> {
+    log: &'a LogHandle,
+    origin: Origin<'a>,
+    filter: &'a Filter,
+    batcher: Batcher,
+    /// Read, and not looked at yet: at most what one read gives.
+    waiting: VecDeque<StoredRecord>,
+    /// Where the next read begins.
+    next: Offset,
+    /// Where the reader was told to stand last.
+    told: Offset,
+    /// Records that the filter left out.
+    pub(super) filtered: u64,
+}
+
+/// Why there is nothing to hand over.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FeedError {
+    #[error("failed to read the stream")]
+    Read(#[from] ReadError),
+    #[error("failed to make a gap event")]
+    Gap(#[from] InvalidEvent),
+}
+
+impl<'a> Feed<'a> {
+    pub(super) fn new(
+        log: &'a LogHandle,
+        origin: Origin<'a>,
+        filter: &'a Filter,
+        limits: BatchLimits,
+        from: Offset,
+    ) -> Self {
+        let batcher = Batcher::new(limits, from);
+        Self {
+            log,
+            origin,
+            filter,
+            batcher,
+            waiting: VecDeque::new(),
+            next: from,
+            told: from,
+            filtered: 0,
+        }
+    }
+
+    /// The next batch; `None`: there was none until `until`, or [`idle_at`](Self::idle_at) moved without
+    /// one. Cancel safe: what was read stays.
+    pub(super) async fn next(
+        &mut self,
+        until: Option<Instant>,
+    ) -> Result<Option<Batch>, FeedError> {
+        loop {
+            let is_full = self.sort();
+            let now = Instant::now();
+            let due = self.batcher.due();
+            if is_full || due.is_some_and(|due| due <= now) {
+                let batch = self.batcher.take();
+                self.told = batch.as_ref().map_or(self.told, |batch| batch.end);
+                return Ok(batch);
+            }
+            let has_moved = self.idle_at().is_some_and(|at| at > self.told);
+            if has_moved || until.is_some_and(|until| until <= now) {
+                self.told = self.idle_at().unwrap_or(self.told);
+                return Ok(None);
+            }
+            let wake = due.into_iter().chain(until).min();
+            let wait = wake.map_or(WAIT_MAX, |wake| wake.duration_since(now).min(WAIT_MAX));
+            self.read(wait).await?;
+            // A long filtered stretch must not keep other tasks of this worker from running.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Where the cursor may stand though nothing was handed over.
+    pub(super) fn idle_at(&self) -> Option<Offset> {
+        self.batcher.idle_at()
+    }
+
+    /// Moves what was read into the batch; `true`: no more goes in.
+    fn sort(&mut self) -> bool {
+        while let Some(record) = self.waiting.front() {
+            if !self.batcher.has_room(record.value.len()) {
+                return true;
+            }
+            let record = Delivered::new(record);
+            self.waiting.pop_front();
+            if passes(self.filter, &record) {
+                self.batcher.push(record, Instant::now());
+            } else {
+                self.filtered += 1;
+                self.batcher.pass(record.offset().following());
+            }
+        }
+        self.batcher.pass(self.next);
+        !self.batcher.has_room(1)
+    }
+
+    async fn read(&mut self, wait: Duration) -> Result<(), FeedError> {
+        let limit = ReadLimit { bytes_max: READ_BYTES_MAX, wait, ..ReadLimit::default() };
+        match self.log.read(self.origin.stream, self.next, limit).await {
+            Ok(chunk) => {
+                self.waiting.extend(chunk.records().cloned());
+                self.next = chunk.next;
+                Ok(())
+            }
+            Err(ReadError::OutOfRange { from, extent }) => {
+                let gap = self.origin.gap(from, extent.start, Timestamp::now())?;
+                let (sink, to) = (self.origin.sink.as_str(), gap.offset());
+                warn!(sink, %from, %to, "retention deleted records before the sink was handed them");
+                self.batcher.push(gap, Instant::now());
+                self.next = extent.start;
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// What is no event cannot match a filter.
+fn passes(filter: &Filter, record: &Delivered) -> bool {
+    filter.passes_all() || record.event().is_some_and(|event| filter.matches(event))
+}

@@ -1,0 +1,161 @@
+//! The events that a sink's life makes: a dead letter for what its target will never take, a gap for
+//! what retention took before it could be handed over. Pure: the clock is told.
+
+use jiff::Timestamp;
+use pluvio_event::{AttributeName, Data, Event, InvalidEvent, Json};
+use pluvio_log::{Offset, StreamName};
+use uuid::Uuid;
+
+use crate::{Delivered, SinkName};
+
+/// `type` of a dead letter.
+pub const DEAD_LETTER_TYPE: &str = "pluvio.dead.v0";
+/// The sink that could not hand the event over.
+pub const SINK: AttributeName = AttributeName::literal("pluviosink");
+/// Why, in the target's words.
+pub const REASON: AttributeName = AttributeName::literal("pluvioreason");
+/// How often it was tried.
+pub const ATTEMPTS: AttributeName = AttributeName::literal("pluvioattempts");
+/// Where the original lies; as text, because an attribute's numbers have 32 bits.
+pub const OFFSET: AttributeName = AttributeName::literal("pluviooffset");
+/// The stream that it lies in.
+pub const STREAM: AttributeName = AttributeName::literal("pluviostream");
+
+/// Longest reason that is kept: targets answer with whole pages.
+const REASON_BYTES_MAX: usize = 1024;
+/// Media type of an original that is an event.
+const EVENT_TYPE: &str = pluvio_event::json::MEDIA_TYPE;
+
+/// Whose events these are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin<'a> {
+    pub(super) sink: &'a SinkName,
+    pub(super) stream: &'a StreamName,
+    pub(super) log_id: Uuid,
+}
+
+impl Origin<'_> {
+    /// The `source` of both kinds. It names the incarnation of the stream, so that a stream that was
+    /// wiped and made again has letters of its own.
+    pub(super) fn source(&self) -> String {
+        format!("pluvio:/streams/{}/{}", self.stream, self.log_id)
+    }
+
+    /// The `id` of the letter for the record at `offset`: always the same, so that it is written once
+    /// though the sink may crash between letter and cursor.
+    pub(super) fn letter_id(&self, offset: Offset) -> String {
+        format!("dead/{}/{offset}", self.sink)
+    }
+
+    /// A letter that carries the original, byte for byte, as its data.
+    pub(super) fn letter(
+        &self,
+        record: &Delivered,
+        reason: &str,
+        attempts: u32,
+        now: Timestamp,
+    ) -> Result<Event, InvalidEvent> {
+        let id = self.letter_id(record.offset());
+        let letter = Event::builder(id, self.source(), DEAD_LETTER_TYPE)
+            .time(now)
+            .extension(SINK, self.sink.as_str())
+            .extension(STREAM, self.stream.as_str())
+            .extension(OFFSET, record.offset().to_string())
+            .extension(REASON, bounded(reason))
+            .extension(ATTEMPTS, i32::try_from(attempts).unwrap_or(i32::MAX));
+        let Some(original) = record.event() else {
+            let data = Data::Binary(record.stored().clone());
+            return letter.datacontenttype("application/octet-stream").data(data).build();
+        };
+        let json = String::from_utf8_lossy(record.stored());
+        let letter = letter.datacontenttype(EVENT_TYPE).data(Data::Json(Json::as_written(json)));
+        match original.subject() {
+            Some(subject) => letter.subject(subject).build(),
+            None => letter.build(),
+        }
+    }
+
+    /// What stands in a sink's feed for the records before `start` that retention took.
+    pub(super) fn gap(
+        &self,
+        from: Offset,
+        start: Offset,
+        now: Timestamp,
+    ) -> Result<Delivered, InvalidEvent> {
+        let last = Offset::new(start.get().saturating_sub(1)).unwrap_or_default();
+        let data = serde_json::json!({
+            "stream": self.stream.as_str(),
+            "from_offset": from.get(),
+            "to_offset": last.get(),
+            "reason": "retention deleted these records before the sink could be handed them",
+        });
+        let gap = Event::builder(
+            format!("gap/{}/{from}-{last}", self.sink),
+            self.source(),
+            "pluvio.gap.v0",
+        )
+        .time(now)
+        .datacontenttype("application/json")
+        .extension(SINK, self.sink.as_str())
+        .extension(AttributeName::literal("severitytext"), "WARN")
+        .extension(AttributeName::literal("severitynumber"), 13)
+        .data(Data::Json(Json::as_written(data.to_string())))
+        .build()?;
+        Ok(Delivered::made(last, now, &gap))
+    }
+}
+
+/// One line, and not too long.
+fn bounded(reason: &str) -> String {
+    let cut = reason.get(..reason.floor_char_boundary(REASON_BYTES_MAX)).unwrap_or(reason);
+    cut.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use pluvio_event::json;
+
+    use super::*;
+
+    fn at(offset: i64) -> Offset {
+        Offset::new(offset).unwrap_or_default()
+    }
+
+    fn origin(check: impl FnOnce(Origin<'_>)) {
+        let (sink, stream) = (SinkName::new("billing"), StreamName::events());
+        let sink = sink.unwrap_or_else(|e| unreachable!("{e}"));
+        check(Origin { sink: &sink, stream: &stream, log_id: Uuid::from_u128(7) });
+    }
+
+    #[test]
+    fn a_letter_carries_the_original_byte_for_byte_and_says_who_where_why_how_often() {
+        origin(|origin| {
+            let event = Event::builder("1", "urn:vc", "t").subject("VirtualMachine/vm-1");
+            let event = event.data(Data::Json(Json::as_written("{\"a\":1.00}"))).build();
+            let event = event.unwrap_or_else(|e| unreachable!("{e}"));
+            let record = Delivered::made(at(44), Timestamp::UNIX_EPOCH, &event);
+            let reason = format!("no\nsuch {}", "x".repeat(2000));
+            let letter = origin.letter(&record, &reason, 3, Timestamp::UNIX_EPOCH);
+            let letter = letter.unwrap_or_else(|e| unreachable!("{e}"));
+            assert_eq!(letter.id(), "dead/billing/44");
+            assert_eq!(letter.subject(), Some("VirtualMachine/vm-1"));
+            assert_eq!(letter.extension("pluvioattempts"), Some(&3.into()));
+            assert_eq!(letter.extension("pluviooffset"), Some(&"44".into()));
+            let told = letter.extension("pluvioreason").map(ToString::to_string);
+            assert!(told.is_some_and(|told| told.starts_with("no such x") && told.len() == 1024));
+            let data = letter.data().map(Data::as_bytes).unwrap_or_default();
+            assert_eq!(data, record.stored());
+            assert!(json::decode(&json::to_vec(&letter)).is_ok());
+        });
+    }
+
+    #[test]
+    fn a_gap_stands_where_the_last_lost_record_stood() {
+        origin(|origin| {
+            let gap = origin.gap(at(5), at(100), Timestamp::UNIX_EPOCH);
+            let gap = gap.unwrap_or_else(|e| unreachable!("{e}"));
+            assert_eq!(gap.offset(), at(99));
+            assert_eq!(gap.event().map(Event::event_type), Some("pluvio.gap.v0"));
+        });
+    }
+}

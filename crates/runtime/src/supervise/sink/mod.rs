@@ -1,0 +1,291 @@
+//! Drives one sink: connect, read, filter, batch, write, and again, until drained.
+//!
+//! ```text
+//!  stream ─▶ feed ─▶ batch ─▶ delivery ─▶ writer       cursor ─▶ __cursors
+//!   read     filter  count    parts         │             ▲        once a second
+//!            gap     bytes    halves        ├─ acknowledged
+//!                    age                    └─ rejected ─▶ letter ─▶ <stream>.dead
+//! ```
+//!
+//! One batch is in flight: order per stream is the promise, and a sink that wants more at once does
+//! that within its batch. A sink has its own task and its own place in the stream, so that a slow or
+//! dead one costs nobody else anything; it holds one batch and one read of the log in memory.
+//!
+//! Between attempts the place is kept in memory, where it is newest; the table is read once.
+
+mod batcher;
+mod cursor;
+mod dead;
+mod delivery;
+mod feed;
+mod letter;
+mod meter;
+mod parts;
+mod place;
+mod tell;
+
+use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
+
+use futures::FutureExt as _;
+use jiff::Timestamp;
+use pluvio_event::Filter;
+use pluvio_log::{LogHandle, Offset, ReadError, StreamName};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::{
+    Backoff,
+    attempt::{
+        CLOSE_MAX, FULL_PAUSE, HELD_LONG, STALLED_AFTER, connected_or_drained, tell_setback,
+    },
+    panic_text,
+};
+use crate::{
+    Connected, Failure, Response, Sink, SinkName, Standing, Writer,
+    status::{Kind, Reporter, State},
+};
+use delivery::Delivery;
+use feed::FeedError;
+use place::Place;
+use tell::Teller;
+
+pub use batcher::BatchLimits;
+pub use dead::dead_stream;
+pub use letter::{ATTEMPTS, DEAD_LETTER_TYPE, OFFSET, REASON, SINK, STREAM};
+
+/// What a sink runs on.
+#[derive(Clone, Debug)]
+pub struct SinkContext {
+    /// Its configured name.
+    pub name: SinkName,
+    /// Where it reads.
+    pub log: LogHandle,
+    /// The stream it is handed; open already.
+    pub stream: StreamName,
+    /// What of it.
+    pub filter: Filter,
+    /// Where it begins when it is new.
+    pub from: Begin,
+    /// How events are put together.
+    pub limits: BatchLimits,
+}
+
+/// Where a new sink begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Begin {
+    /// With everything that is stored.
+    #[default]
+    Earliest,
+    /// With what is stored from now on.
+    Latest,
+    /// With the first record at this offset or behind it.
+    Offset(Offset),
+    /// With the first record that was stored at this time or later.
+    Time(Timestamp),
+}
+
+/// How long a drain waits for the batch in flight.
+const WRITE_DRAIN_MAX: Duration = Duration::from_millis(1500);
+
+/// Why an attempt ended without failing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// Pluvio drains.
+    Drained,
+    /// Nobody is there to be written to any more.
+    Ended,
+}
+
+/// Why an attempt ended.
+#[derive(Debug, thiserror::Error)]
+enum Setback<E: Failure> {
+    #[error(transparent)]
+    Sink(E),
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+    #[error("failed to read the sink's cursor")]
+    Cursor(#[from] ReadError),
+    #[error("no answer to a batch within {}s", 2 * STALLED_AFTER.as_secs())]
+    Stalled,
+    #[error("the sink answered for records that it was not given")]
+    Confused,
+    #[error("the sink panicked: {0}")]
+    Panicked(String),
+}
+
+impl<E: Failure> Failure for Setback<E> {
+    fn response(&self) -> Response {
+        match self {
+            Self::Sink(error) => error.response(),
+            _ => Response::Retry,
+        }
+    }
+
+    fn remedy(&self) -> Option<String> {
+        match self {
+            Self::Sink(error) => error.remedy(),
+            Self::Panicked(_) | Self::Confused => {
+                Some("please report it with this message".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What outlives an attempt.
+struct Task<'a> {
+    context: &'a SinkContext,
+    teller: &'a Teller,
+    drain: &'a CancellationToken,
+    place: Option<Place>,
+    /// When the attempt connected, and whether anything arrived since.
+    connected_at: Option<tokio::time::Instant>,
+    has_progressed: bool,
+}
+
+pub(super) async fn run<S: Sink>(
+    context: SinkContext,
+    reporter: Reporter,
+    make: impl FnMut() -> S,
+    drain: CancellationToken,
+    ended: CancellationToken,
+) {
+    let teller = Teller::new(&context, reporter);
+    tokio::select! {
+        stop = keep_up(&context, &teller, make, &drain) => {
+            if stop == Stop::Ended {
+                info!(sink = context.name.as_str(), "nobody reads any more");
+                ended.cancel();
+            }
+        }
+        () = meter::run(&context, &teller) => {}
+    }
+    teller.reporter().state(State::Stopped);
+}
+
+async fn keep_up<S: Sink>(
+    context: &SinkContext,
+    teller: &Teller,
+    mut make: impl FnMut() -> S,
+    drain: &CancellationToken,
+) -> Stop {
+    let (mut sink, mut backoff) = (make(), Backoff::default());
+    let (place, connected_at) = (None, None);
+    let mut task = Task { context, teller, drain, place, connected_at, has_progressed: false };
+    while !drain.is_cancelled() {
+        teller.reporter().state(State::Connecting);
+        (task.connected_at, task.has_progressed) = (None, false);
+        let attempt = AssertUnwindSafe(task.attempt(&mut sink)).catch_unwind().await;
+        let ended = attempt.unwrap_or_else(|panic| Err(panicked(&*panic)));
+        let setback = match ended {
+            Ok(stop) => return stop,
+            Err(setback) => setback,
+        };
+        if matches!(setback, Setback::Panicked(_)) {
+            sink = make();
+        }
+        let has_held = task.connected_at.is_some_and(|at| at.elapsed() >= HELD_LONG);
+        let has_worked = has_held || task.has_progressed;
+        if has_worked {
+            backoff.reset();
+        }
+        let wait = backoff.next(setback.response(), rand::random());
+        let name = context.name.as_str();
+        tell_setback(&setback, has_worked, Kind::Sink, teller.reporter(), name, wait);
+        teller.failed();
+        let _drained = drain.run_until_cancelled(tokio::time::sleep(wait)).await;
+        teller.reporter().update(|status| {
+            status.retry_at = None;
+            status.reconnects += 1;
+        });
+    }
+    Stop::Drained
+}
+
+fn panicked<E: Failure>(panic: &(dyn Any + Send)) -> Setback<E> {
+    Setback::Panicked(panic_text(panic).to_owned())
+}
+
+impl Task<'_> {
+    /// One connection's life.
+    async fn attempt<S: Sink>(&mut self, sink: &mut S) -> Result<Stop, Setback<S::Error>> {
+        let mut place = match self.place.take() {
+            Some(place) => place,
+            None => Place::find(self.context).await?,
+        };
+        place.put_if_due(self.context).await;
+        self.teller.place(place.next());
+        // Back before anything can fail or be dropped: what was acknowledged must not be forgotten.
+        let place = self.place.insert(place);
+        let SinkContext { name, stream, .. } = self.context;
+        let standing = Standing {
+            sink: name.clone(),
+            stream: stream.clone(),
+            log_id: place.log_id(),
+            cursor: place.next(),
+        };
+        let connect = sink.connect(standing);
+        let Some(connected) = connected_or_drained(connect, self.drain).await else {
+            return Ok(Stop::Drained);
+        };
+        let Connected { mut writer, cursor } = connected.map_err(Setback::Sink)?;
+        self.connected_at = Some(tokio::time::Instant::now());
+        self.follow(cursor)?;
+        self.teller.reporter().state(State::Running);
+        info!(sink = name.as_str(), "connected");
+        let ended = AssertUnwindSafe(self.drive(&mut writer)).catch_unwind().await;
+        let ended = ended.unwrap_or_else(|panic| Err(panicked(&*panic)));
+        if let Some(place) = &mut self.place {
+            place.put(self.context).await;
+        }
+        let close = AssertUnwindSafe(writer.close()).catch_unwind();
+        if timeout(CLOSE_MAX, close).await.is_err() {
+            debug!(sink = name.as_str(), "closing took too long");
+        }
+        ended
+    }
+
+    /// Goes to where the target says it stands, unless no record of this log lies before it.
+    fn follow<E: Failure>(&mut self, cursor: Option<Offset>) -> Result<(), Setback<E>> {
+        let (Some(cursor), Some(place)) = (cursor, &mut self.place) else { return Ok(()) };
+        let next = pluvio_log::Log::extent(&self.context.log, &self.context.stream)?.next;
+        if cursor > next && cursor > place.next() {
+            let (sink, ours) = (self.context.name.as_str(), place.next());
+            warn!(sink, %cursor, %ours, "the target's cursor is of another log: it is left aside");
+        } else {
+            place.set(cursor);
+        }
+        self.teller.place(place.next());
+        Ok(())
+    }
+
+    /// Hands over batch after batch until something ends it.
+    async fn drive<W: Writer>(&mut self, writer: &mut W) -> Result<Stop, Setback<W::Error>> {
+        let (context, teller, drain) = (self.context, self.teller, self.drain);
+        let Some(place) = &mut self.place else { return Ok(Stop::Drained) };
+        let SinkContext { name, log, stream, filter, limits, .. } = context;
+        let origin = letter::Origin { sink: name, stream, log_id: place.log_id() };
+        let mut feed = feed::Feed::new(log, origin, filter, *limits, place.next());
+        loop {
+            let next = feed.next(place.due());
+            let Some(next) = drain.run_until_cancelled(next).await else {
+                return Ok(Stop::Drained);
+            };
+            match next? {
+                Some(batch) => {
+                    let has_progressed = &mut self.has_progressed;
+                    let mut delivery =
+                        Delivery { context, teller, drain, origin, place, has_progressed };
+                    if let Some(stop) = delivery.deliver(writer, &batch).await? {
+                        return Ok(stop);
+                    }
+                }
+                None => place.advance(feed.idle_at().unwrap_or(place.next())),
+            }
+            teller.filtered(std::mem::take(&mut feed.filtered));
+            teller.place(place.next());
+            place.put_if_due(context).await;
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! A sink's place in its stream: found at the start, moved by what arrives, put now and then.
+
+use pluvio_log::{Log as _, Offset, ReadError, Seek, Table};
+use tokio::time::Instant;
+use tracing::{debug, warn};
+use uuid::Uuid;
+
+use super::{
+    Begin, SinkContext,
+    cursor::{self, Cursor, Recalled},
+    dead::Failed,
+};
+use crate::Chain;
+
+/// Where a sink stands, and what it has tried in vain there.
+pub(super) struct Place {
+    log_id: Uuid,
+    cursor: Cursor,
+    /// How often records behind the cursor were tried.
+    pub(super) failed: Failed,
+    /// The last put failed, and that was told.
+    is_failing: bool,
+}
+
+impl Place {
+    /// Looks up where the sink stood; a new one begins where its configuration says.
+    pub(super) async fn find(context: &SinkContext) -> Result<Self, ReadError> {
+        let SinkContext { name, log, stream, .. } = context;
+        let extent = log.extent(stream)?;
+        let entries = log.entries(Table::Cursors).await?;
+        let recalled = cursor::recall(&entries, name, extent.log_id);
+        if recalled == Recalled::Foreign {
+            let (sink, stream) = (name.as_str(), stream.as_str());
+            warn!(sink, stream, "the sink's cursor is of another log: the sink starts anew");
+        }
+        let (next, durable) = match recalled {
+            Recalled::At(next) => (next, Some(next)),
+            Recalled::New | Recalled::Foreign => (begin(context, extent.start).await?, None),
+        };
+        let cursor = Cursor::new(next, durable, Instant::now());
+        Ok(Self { log_id: extent.log_id, cursor, failed: Failed::new(), is_failing: false })
+    }
+
+    pub(super) fn log_id(&self) -> Uuid {
+        self.log_id
+    }
+
+    pub(super) fn next(&self) -> Offset {
+        self.cursor.next()
+    }
+
+    /// When the cursor wants to be put.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.cursor.due()
+    }
+
+    /// Everything before `next` was acknowledged, buried or left out.
+    pub(super) fn advance(&mut self, next: Offset) {
+        self.cursor.advance(next);
+        if !self.failed.is_empty() {
+            self.failed = self.failed.split_off(&next);
+        }
+    }
+
+    /// Goes to where the target says.
+    pub(super) fn set(&mut self, next: Offset) {
+        self.cursor.set(next);
+    }
+
+    /// Notes that these were tried in vain.
+    pub(super) fn tried(&mut self, offsets: impl Iterator<Item = Offset>) {
+        for offset in offsets {
+            let count = self.failed.entry(offset).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// Puts the cursor if it moved and the last put is a moment ago.
+    pub(super) async fn put_if_due(&mut self, context: &SinkContext) {
+        if self.due().is_some_and(|due| due <= Instant::now()) {
+            self.put(context).await;
+        }
+    }
+
+    /// Puts the cursor if it moved. One that cannot be put stops nothing: after a crash events are
+    /// repeated, and none is lost.
+    pub(super) async fn put(&mut self, context: &SinkContext) {
+        if self.due().is_none() {
+            return;
+        }
+        let (sink, next) = (&context.name, self.next());
+        let put = cursor::store(&context.log, sink, &context.stream, self.log_id, next).await;
+        self.cursor.put(next, put.is_ok(), Instant::now());
+        let has_failed = put.is_err();
+        if let Err(error) = put {
+            let (sink, error) = (sink.as_str(), Chain(&error).to_string());
+            if self.is_failing {
+                debug!(sink, error, "failed to note the sink's cursor again");
+            } else {
+                warn!(sink, error, "failed to note the sink's cursor: a crash would repeat events");
+            }
+        }
+        self.is_failing = has_failed;
+    }
+}
+
+/// Where a new sink begins. Records that are gone already are no loss to it.
+async fn begin(context: &SinkContext, start: Offset) -> Result<Offset, ReadError> {
+    let seek = match context.from {
+        Begin::Earliest => Seek::Start,
+        Begin::Latest => Seek::End,
+        Begin::Time(time) => Seek::Time(time),
+        Begin::Offset(offset) => return Ok(offset.max(start)),
+    };
+    context.log.seek(&context.stream, seek).await
+}

@@ -1,0 +1,123 @@
+//! What operators see of a sink: its line of the status board and its metrics.
+
+use std::{
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use metrics::{counter, gauge};
+use pluvio_log::Offset;
+use tracing::warn;
+
+use super::SinkContext;
+use crate::{
+    Delivered, Rejected,
+    status::{Reporter, SinkStatus},
+};
+
+/// Tells what a sink does.
+pub(super) struct Teller {
+    reporter: Reporter,
+    sink: String,
+    /// Where it stands; read by the meter.
+    next: AtomicI64,
+}
+
+impl Teller {
+    pub(super) fn new(context: &SinkContext, reporter: Reporter) -> Self {
+        let stream = context.stream.to_string();
+        reporter.update(|status| {
+            status.sink = Some(SinkStatus { stream, ..SinkStatus::default() });
+        });
+        Self { reporter, sink: context.name.to_string(), next: AtomicI64::new(-1) }
+    }
+
+    pub(super) fn reporter(&self) -> &Reporter {
+        &self.reporter
+    }
+
+    /// Where the sink stands; `None` before that is known.
+    pub(super) fn next(&self) -> Option<Offset> {
+        Offset::new(self.next.load(Ordering::Relaxed))
+    }
+
+    /// Everything before `next` is done.
+    pub(super) fn place(&self, next: Offset) {
+        if self.next.swap(next.get(), Ordering::Relaxed) == next.get() {
+            return;
+        }
+        gauge!("pluvio_sink_next_offset", "sink" => self.sink.clone()).set(next.get() as f64);
+        self.update(|sink| sink.offset = Some(next.get()));
+        self.reporter.update(|status| status.position = Some(next.to_string()));
+    }
+
+    /// These arrived with one write.
+    pub(super) fn arrived<'r>(&self, records: impl Iterator<Item = &'r Delivered>) {
+        let (mut events, mut bytes) = (0, 0);
+        for record in records {
+            events += 1;
+            bytes += record.stored().len() as u64;
+        }
+        counter!("pluvio_sink_batches_total", "sink" => self.sink.clone()).increment(1);
+        counter!("pluvio_sink_events_total", "sink" => self.sink.clone()).increment(events);
+        counter!("pluvio_sink_bytes_total", "sink" => self.sink.clone()).increment(bytes);
+        self.reporter.update(|status| status.events += events);
+        self.update(|sink| {
+            sink.batches += 1;
+            sink.bytes += bytes;
+        });
+    }
+
+    /// The filter left out so many.
+    pub(super) fn filtered(&self, events: u64) {
+        if events > 0 {
+            counter!("pluvio_sink_filtered_total", "sink" => self.sink.clone()).increment(events);
+            self.update(|sink| sink.filtered += events);
+        }
+    }
+
+    /// `count` new dead letters, for `rejected`.
+    pub(super) fn buried(&self, count: usize, rejected: &[Rejected]) {
+        let count = count as u64;
+        counter!("pluvio_sink_dead_letters_total", "sink" => self.sink.clone()).increment(count);
+        self.update(|sink| sink.dead_letters += count);
+        if let (1.., Some(first)) = (count, rejected.first()) {
+            let (sink, offset, reason) = (&self.sink, first.offset, &first.reason);
+            warn!(sink, count, %offset, reason, "the target rejected events: they are dead letters");
+        }
+    }
+
+    /// The target asked for patience.
+    pub(super) fn throttled(&self, wait: Duration) {
+        counter!("pluvio_sink_throttled_total", "sink" => self.sink.clone()).increment(1);
+        self.update(|sink| {
+            sink.throttled += 1;
+            sink.throttled_until = Timestamp::now().checked_add(wait).ok();
+        });
+    }
+
+    /// It had patience.
+    pub(super) fn unthrottled(&self) {
+        self.update(|sink| sink.throttled_until = None);
+    }
+
+    /// An attempt failed.
+    pub(super) fn failed(&self) {
+        counter!("pluvio_sink_failures_total", "sink" => self.sink.clone()).increment(1);
+    }
+
+    /// How far it is behind.
+    pub(super) fn lag(&self, records_max: u64, seconds: f64) {
+        gauge!("pluvio_sink_lag_records_max", "sink" => self.sink.clone()).set(records_max as f64);
+        gauge!("pluvio_sink_lag_seconds", "sink" => self.sink.clone()).set(seconds);
+        self.update(|sink| {
+            sink.lag_records_max = records_max;
+            sink.lag_seconds = seconds;
+        });
+    }
+
+    fn update(&self, change: impl FnOnce(&mut SinkStatus)) {
+        self.reporter.update(|status| change(status.sink.get_or_insert_default()));
+    }
+}

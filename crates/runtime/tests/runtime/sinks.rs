@@ -1,0 +1,303 @@
+//! Whatever becomes of a target, at the end everything is there, in order; doubled only where a
+//! batch was not acknowledged.
+
+use std::time::Duration;
+
+use pluvio_event::Filter;
+use pluvio_log::{Entry, Log as _, MemoryConfig, Offset, Retention, Table};
+use pluvio_runtime::{
+    Response,
+    status::State,
+    supervise::{
+        Supervisor,
+        sink::{BatchLimits, Begin},
+    },
+};
+
+use crate::target::{Act, Door, House, Target, events};
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_arrives_in_order_in_batches_and_the_status_tells_it() {
+    let house = House::new().await;
+    let mut expected = house.store(1..=25).await;
+    let target = Target::default();
+    let running = house.run(&[("a", &target)]);
+    assert_eq!(target.has(25).await, expected);
+    expected.extend(house.store(26..=27).await);
+    assert_eq!(target.has(27).await, expected, "what comes later arrives, too");
+    let status = running.until("a", |status| status.events == 27).await;
+    assert_eq!(status.state, State::Running);
+    assert_eq!(status.position.as_deref(), Some("27"));
+    let sink = status.sink.unwrap();
+    assert_eq!((sink.offset, sink.batches, sink.dead_letters), (Some(27), 4, 0));
+    let sizes: Vec<_> = target.held.lock().unwrap().writes.iter().map(|(n, _)| *n).collect();
+    assert_eq!(sizes, [10, 10, 5, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_is_down_is_asked_ever_more_slowly_and_then_gets_everything_once() {
+    let house = House::new().await;
+    let expected = house.store(1..=5).await;
+    let doors = [Door::Refuse(Response::Retry); 4];
+    let target = Target::new(&doors, &[]);
+    let running = house.run(&[("a", &target)]);
+    let status = running.until("a", |status| status.error.is_some()).await;
+    let error = status.error.unwrap();
+    assert_eq!(error.message, "as scripted");
+    assert_eq!(error.remedy.as_deref(), Some("change the script"));
+    assert_eq!(target.has(5).await, expected);
+    let held = target.held.lock().unwrap();
+    let waits: Vec<_> = held.connects.windows(2).map(|pair| pair[1].1 - pair[0].1).collect();
+    for (wait, nominal) in waits.iter().zip([1, 2, 4, 8].map(seconds)) {
+        assert!(*wait >= nominal / 2 && *wait <= nominal + seconds(1) / 10, "{waits:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denied_sink_leaves_the_account_alone_for_a_minute() {
+    let house = House::new().await;
+    house.store(1..=1).await;
+    let target = Target::new(&[Door::Refuse(Response::Denied)], &[]);
+    let _running = house.run(&[("a", &target)]);
+    target.has(1).await;
+    let held = target.held.lock().unwrap();
+    assert!(held.connects[1].1 - held.connects[0].1 >= seconds(60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_batch_that_was_not_acknowledged_is_repeated() {
+    let house = House::new().await;
+    house.store(1..=25).await;
+    let acts = [Act::Take, Act::DropAfter(4), Act::Take, Act::TakeFirst(2), Act::DropAfter(0)];
+    let target = Target::new(&[], &acts);
+    let _running = house.run(&[("a", &target)]);
+    let arrived = target.has(29).await;
+    let numbers: Vec<u32> = arrived.iter().map(|id| id.parse().unwrap()).collect();
+    let expected: Vec<u32> = (1..=14).chain(11..=25).collect();
+    assert_eq!(numbers, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_sink_costs_no_other_sink_anything() {
+    let house = House::new().await;
+    let expected = house.store(1..=50).await;
+    let (slow, fast) = (Target::new(&[], &[Act::Slow(seconds(100)); 5]), Target::default());
+    let begun = tokio::time::Instant::now();
+    let _running = house.run(&[("slow", &slow), ("fast", &fast)]);
+    assert_eq!(fast.has(50).await, expected);
+    assert!(begun.elapsed() < seconds(1));
+    assert!(slow.ids().is_empty());
+    assert_eq!(slow.has(50).await, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn patience_is_had_as_long_as_asked_for_and_told() {
+    let house = House::new().await;
+    let expected = house.store(1..=3).await;
+    let target = Target::new(&[], &[Act::Throttle(seconds(42)), Act::Throttle(Duration::ZERO)]);
+    let running = house.run(&[("a", &target)]);
+    let throttled = |status: &pluvio_runtime::status::ComponentStatus| {
+        status.sink.as_ref().is_some_and(|sink| sink.throttled_until.is_some())
+    };
+    assert_eq!(running.until("a", throttled).await.state, State::Running);
+    assert_eq!(target.has(3).await, expected);
+    let held = target.held.lock().unwrap();
+    assert!(held.writes[1].1 - held.writes[0].1 >= seconds(42));
+    let ours = held.writes[2].1 - held.writes[1].1;
+    assert!(ours >= seconds(1) / 2 && ours <= seconds(2), "without a time, ours: {ours:?}");
+    assert_eq!(held.connects.len(), 1, "nobody connects again for that");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_never_ends_is_told_as_stalled_and_then_given_up() {
+    let house = House::new().await;
+    let expected = house.store(1..=3).await;
+    let target = Target::new(&[], &[Act::Hang]);
+    let running = house.run(&[("a", &target)]);
+    running.until("a", |status| status.state == State::Stalled).await;
+    let status = running.until("a", |status| status.error.is_some()).await;
+    assert!(status.error.unwrap().message.contains("no answer to a batch within 300s"));
+    assert_eq!(target.has(3).await, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_is_reported_and_the_sink_is_made_anew() {
+    let house = House::new().await;
+    let expected = house.store(1..=3).await;
+    let target = Target::new(&[], &[Act::Panic]);
+    let running = house.run(&[("a", &target)]);
+    assert_eq!(target.has(3).await, expected);
+    let status = running.until("a", |status| status.reconnects == 1).await;
+    assert_eq!(status.error.unwrap().message, "the sink panicked: as scripted");
+    assert_eq!(target.held.lock().unwrap().made, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_for_what_was_not_given_is_no_acknowledgement() {
+    let house = House::new().await;
+    let expected = house.store(1..=3).await;
+    let target = Target::new(&[], &[Act::Confuse]);
+    let running = house.run(&[("a", &target)]);
+    assert_eq!(target.has(3).await, expected);
+    let status = running.until("a", |status| status.reconnects == 1).await;
+    assert!(status.error.unwrap().message.contains("not given"));
+    assert!(house.letters().await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_targets_own_cursor_wins_unless_it_is_of_another_log() {
+    let house = House::new().await;
+    house.store(1..=9).await;
+    let target = Target::new(&[Door::At(6)], &[]);
+    let _running = house.run(&[("a", &target)]);
+    assert_eq!(target.has(3).await, ["7", "8", "9"]);
+    let other = Target::new(&[Door::At(5000)], &[]);
+    let _running = house.run(&[("b", &other)]);
+    assert_eq!(other.has(9).await.len(), 9, "no record lies before 5000");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_filter_leaves_events_out_and_the_cursor_passes_them() {
+    let mut house = House::new().await;
+    house.filter = Filter::default().and_expression("int(id) % 10 == 0").unwrap();
+    house.store(1..=25).await;
+    let target = Target::default();
+    let running = house.run(&[("a", &target)]);
+    assert_eq!(target.has(2).await, ["10", "20"]);
+    running.until("a", |status| status.position.as_deref() == Some("25")).await;
+    house.store(26..=28).await;
+    let passed = running.until("a", |status| status.position.as_deref() == Some("28")).await;
+    assert_eq!(passed.sink.unwrap().filtered, 26);
+    assert!(running.supervisor.drain().await);
+    assert_eq!(house.cursor("a").await, Some(28));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_sink_begins_where_it_is_told_and_an_old_one_where_it_stood() {
+    for (from, first) in [
+        (Begin::Earliest, "1"),
+        (Begin::Latest, "6"),
+        (Begin::Offset(Offset::new(3).unwrap()), "4"),
+        (Begin::Time("2000-01-01T00:00:00Z".parse().unwrap()), "1"),
+    ] {
+        let mut house = House::new().await;
+        house.store(1..=5).await;
+        house.from = from;
+        let refusing = Target::new(&[Door::Refuse(Response::Retry)], &[]);
+        let running = house.run(&[("a", &refusing)]);
+        running.until("a", |status| status.error.is_some()).await;
+        assert!(running.supervisor.drain().await);
+        house.store(6..=7).await;
+        let target = Target::default();
+        let running = house.run(&[("a", &target)]);
+        let arrived = target.has(2).await;
+        assert_eq!(arrived[0], first, "{from:?}: its place was noted at its first start");
+        running.until("a", |status| status.position.as_deref() == Some("7")).await;
+        assert!(running.supervisor.drain().await);
+        house.store(8..=8).await;
+        let target = Target::default();
+        let _running = house.run(&[("a", &target)]);
+        assert_eq!(target.has(1).await, ["8"], "{from:?}: now its cursor counts");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cursor_of_another_log_is_left_aside() {
+    let house = House::new().await;
+    let expected = house.store(1..=3).await;
+    let foreign =
+        br#"{"stream":"events","log_id":"00000000-0000-0000-0000-000000000001","next":2}"#;
+    let entry = Entry { key: "a".into(), value: Some(foreign.to_vec().into()) };
+    house.log.put(Table::Cursors, vec![entry]).await.unwrap();
+    let target = Target::default();
+    let _running = house.run(&[("a", &target)]);
+    assert_eq!(target.has(3).await, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_goes_when_its_first_event_has_waited_long_enough() {
+    let mut house = House::new().await;
+    house.limits = BatchLimits { age_max: seconds(3), ..house.limits };
+    house.store(1..=2).await;
+    let target = Target::default();
+    let begun = tokio::time::Instant::now();
+    let _running = house.run(&[("a", &target)]);
+    tokio::time::sleep(seconds(1)).await;
+    house.store(3..=4).await;
+    target.has(4).await;
+    let held = target.held.lock().unwrap();
+    assert_eq!(held.writes.len(), 1);
+    assert!(held.writes[0].1 - begun >= seconds(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_retention_took_from_a_stopped_sink_is_told_in_its_feed() {
+    let retention = Retention { records_max: Some(10), ..Retention::default() };
+    let house = House::with(MemoryConfig { retention, ..MemoryConfig::default() }).await;
+    house.store(1..=5).await;
+    let target = Target::default();
+    let running = house.run(&[("a", &target)]);
+    target.has(5).await;
+    assert!(running.supervisor.drain().await);
+    for number in 6..=40 {
+        house.store(number..=number).await;
+    }
+    house.log.maintain().await;
+    let start = house.log.extent(&events()).unwrap().start.get();
+    let target = Target::default();
+    let _running = house.run(&[("a", &target)]);
+    let arrived = target.has(11).await;
+    assert!(arrived[0].starts_with("gap/a/5-"), "{arrived:?}");
+    assert_eq!(target.held.lock().unwrap().arrived[0].0, start - 1);
+    let rest: Vec<i64> = arrived[1..].iter().map(|id| id.parse().unwrap()).collect();
+    assert_eq!(rest, ((start + 1)..=40).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_lets_the_batch_in_flight_end_and_notes_where_the_sink_stands() {
+    let house = House::new().await;
+    house.store(1..=25).await;
+    let target = Target::new(&[], &[Act::Slow(seconds(1))]);
+    let running = house.run(&[("a", &target)]);
+    running.until("a", |status| status.state == State::Running).await;
+    while target.held.lock().unwrap().writes.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert!(running.supervisor.drain().await);
+    assert_eq!(target.ids().len(), 10, "the batch in flight and no other");
+    assert_eq!(house.cursor("a").await, Some(10));
+    assert_eq!(target.held.lock().unwrap().closes, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_does_not_wait_for_a_write_that_never_ends() {
+    let house = House::new().await;
+    house.store(1..=5).await;
+    let target = Target::new(&[], &[Act::Take, Act::Hang]);
+    let running = house.run(&[("a", &target)]);
+    target.has(5).await;
+    house.store(6..=9).await;
+    while target.held.lock().unwrap().writes.len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    let begun = tokio::time::Instant::now();
+    assert!(running.supervisor.drain().await, "it ends by itself");
+    assert!(begun.elapsed() < Supervisor::DRAIN_MAX);
+    assert_eq!(house.cursor("a").await, Some(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_whose_reader_has_ended_ends_pluvio_and_is_no_failure() {
+    let house = House::new().await;
+    house.store(1..=5).await;
+    let target = Target::new(&[], &[Act::End]);
+    let running = house.run(&[("a", &target)]);
+    running.supervisor.ended().await;
+    let status = running.until("a", |status| status.state == State::Stopped).await;
+    assert_eq!(status.error, None);
+    assert_eq!(house.cursor("a").await, Some(0), "nothing counts as arrived");
+}

@@ -20,6 +20,8 @@ pub struct Deployment {
     sources: Vec<(&'static str, Source)>,
     /// Lines of `[log]`.
     log: String,
+    /// Sinks with their lines.
+    sinks: Vec<(&'static str, String)>,
     kafka: Option<SocketAddr>,
     secure: Option<Certificates>,
 }
@@ -35,7 +37,13 @@ impl Deployment {
     /// One vCenter, and a log in the scenario's folder.
     pub fn of(source: impl Into<Source>) -> Self {
         let log = format!("dir = \"{}\"\nretention_size = \"2 GiB\"", Self::DATA);
-        Self { sources: vec![("vcenter", source.into())], log, kafka: None, secure: None }
+        Self {
+            sources: vec![("vcenter", source.into())],
+            log,
+            sinks: Vec::new(),
+            kafka: None,
+            secure: None,
+        }
     }
 
     /// With other lines of `[log]`.
@@ -46,6 +54,12 @@ impl Deployment {
     /// With a second source, which says its stream itself.
     pub fn and(mut self, name: &'static str, source: impl Into<Source>) -> Self {
         self.sources.push((name, source.into()));
+        self
+    }
+
+    /// With a sink, as its section's lines say.
+    pub fn sink(mut self, name: &'static str, lines: &str) -> Self {
+        self.sinks.push((name, lines.to_owned()));
         self
     }
 
@@ -77,6 +91,9 @@ impl Deployment {
         let mut text = format!("[log]\n{}\n", self.log);
         for (name, source) in &self.sources {
             text += &format!("\n{}\n", source.section(name));
+        }
+        for (name, lines) in &self.sinks {
+            text += &format!("\n[sinks.{name}]\n{lines}\n");
         }
         if let Some(address) = self.kafka {
             text += &format!("\n[listeners.kafka]\ntype = \"kafka\"\nlisten = \"{address}\"\n");

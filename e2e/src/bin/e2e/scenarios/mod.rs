@@ -10,6 +10,7 @@ mod kafka;
 mod lives;
 mod outage;
 mod requests;
+mod sinks;
 mod storm;
 mod unreachable;
 
@@ -24,6 +25,7 @@ pub(crate) fn all(kills: u32) -> Vec<Scenario> {
         kafka::scenarios(),
         outage::scenarios(),
         storm::scenarios(),
+        sinks::scenarios(),
         crowd::scenarios(),
         capture::scenarios(),
         lives::scenarios(),

@@ -1,0 +1,9 @@
+//! Sinks: at the other side is everything, in order, and where the target can tell, once.
+
+mod files;
+
+use crate::runner::Scenario;
+
+pub(crate) fn scenarios() -> Vec<Scenario> {
+    files::scenarios()
+}

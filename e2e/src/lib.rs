@@ -2,10 +2,11 @@
 //!
 //! ```text
 //!  Stage (folder, seed)
-//!    ├─ Tools      vcsim and govc, installed once into a cache outside the checkout
+//!    ├─ Tools      what is installed once, into a cache outside the checkout
 //!    ├─ Vcsim ◀────── Govc, Soap, PowerStorm        who make events
 //!    ├─ Simulator ◀── its control URL               who makes events and trouble
-//!    └─ Pluvio ─────▶ Watch, Collector, http        who look at what came out
+//!    ├─ Pluvio ─────▶ Watch, Collector, http        who look at what came out
+//!    └─ RabbitMq, Artemis, … ──▶ arrived::Message   where it is delivered, and what came there
 //! ```
 //!
 //! Whatever starts is a guard: it listens on a free loopback port, works in its scenario's folder,
@@ -15,6 +16,8 @@
 //! that shares its subject's mistakes cannot see them. It also refuses to wait for time to pass:
 //! [`wait`] asks for a condition until a deadline.
 
+pub mod arrived;
+mod clients;
 pub mod feed;
 pub mod folder;
 pub mod http;
@@ -27,3 +30,5 @@ pub mod stage;
 pub mod tls;
 pub mod tools;
 pub mod wait;
+
+pub use clients::Follower;

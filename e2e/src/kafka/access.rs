@@ -45,6 +45,15 @@ pub struct Login {
     pub password: String,
 }
 
+/// Who one is by a certificate: PEM files.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The certificate.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+}
+
 /// How a broker is reached.
 #[derive(Clone, Debug)]
 pub struct Access {
@@ -54,12 +63,14 @@ pub struct Access {
     pub login: Option<Login>,
     /// The PEM file of the authority to trust; without it there is no TLS.
     pub authority: Option<PathBuf>,
+    /// A client's certificate, if it wants that; kcat alone shows one.
+    pub identity: Option<Identity>,
 }
 
 impl Access {
     /// In the clear, to everybody.
     pub fn open(address: SocketAddr) -> Self {
-        Self { address, login: None, authority: None }
+        Self { address, login: None, authority: None, identity: None }
     }
 
     /// The protocol's name, which all clients share.

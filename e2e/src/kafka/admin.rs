@@ -60,6 +60,11 @@ impl<'s> Admin<'s> {
         self.run("consumer.group.ConsumerGroupCommand", arguments, "").await
     }
 
+    /// `kafka-acls`.
+    pub async fn acls(&self, arguments: &[&str]) -> Result<Said> {
+        self.run("AclCommand", arguments, "").await
+    }
+
     /// `kafka-configs`.
     pub async fn configs(&self, arguments: &[&str]) -> Result<Said> {
         self.say_java("kafka.admin.ConfigCommand", arguments, "").await

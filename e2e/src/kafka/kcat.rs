@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
-use super::{Access, Begin, Consumed, Login, Reading, Session, session::Line};
+use super::{Access, Begin, Consumed, Identity, Login, Reading, Session, session::Line};
 use crate::{process::Process, stage::Stage, tools::Tool};
 
 /// A record as `kcat -J` prints it: headers are one list of names and values in turn.
@@ -58,6 +58,10 @@ pub(super) async fn command(stage: &Stage, access: &Access) -> Result<Command> {
     kcat.args(["-X", &format!("security.protocol={}", access.protocol())]);
     if let Some(authority) = &access.authority {
         kcat.args(["-X", &format!("ssl.ca.location={}", authority.display())]);
+    }
+    if let Some(Identity { certificate, key }) = &access.identity {
+        kcat.args(["-X", &format!("ssl.certificate.location={}", certificate.display())]);
+        kcat.args(["-X", &format!("ssl.key.location={}", key.display())]);
     }
     if let Some(Login { mechanism, user, password }) = &access.login {
         kcat.args(["-X", &format!("sasl.mechanism={}", mechanism.name())]);

@@ -23,7 +23,7 @@ use std::{path::Path, process::Command};
 
 use anyhow::{Context as _, Result, ensure};
 
-pub use access::{Access, Login, Mechanism};
+pub use access::{Access, Identity, Login, Mechanism};
 pub use admin::{Admin, Said};
 pub use session::Session;
 
@@ -140,6 +140,8 @@ impl Client {
 
     /// Begins to read.
     pub async fn start(self, stage: &Stage, access: &Access, reading: &Reading) -> Result<Session> {
+        let is_able = access.identity.is_none() || self == Self::Kcat;
+        ensure!(is_able, "{self:?} is not told here how to show a certificate");
         match self {
             Self::Kcat => kcat::start(stage, access, reading).await,
             Self::Confluent | Self::Franz => confluent::start(self, stage, access, reading).await,

@@ -6,7 +6,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
 
 use super::{Tool, debian, recipe::Recipe, run};
 
@@ -14,6 +17,8 @@ use super::{Tool, debian, recipe::Recipe, run};
 const INSTALL_MAX: Duration = Duration::from_secs(6 * 60);
 /// Attempts for one tool.
 const TRIES: u32 = 3;
+/// Tools that are compiled at a time, beside Cargo: with more of them, none would be done in time.
+static COMPILERS: Semaphore = Semaphore::const_new(2);
 
 /// Installs it unless it is there; gives its path.
 pub(super) async fn tool(tool: Tool, say: fn(&str)) -> Result<PathBuf> {
@@ -22,14 +27,15 @@ pub(super) async fn tool(tool: Tool, say: fn(&str)) -> Result<PathBuf> {
     }
     let recipe = Recipe::of(tool);
     let folder = cache()?.join(&recipe.folder);
-    let product = folder.join(recipe.product);
+    let product = folder.join(&recipe.product);
     if product.exists() {
         return Ok(product);
     }
+    let _turn = if recipe.is_compiled() { COMPILERS.acquire().await.ok() } else { None };
     let (begun, mut failure) = (Instant::now(), None);
     for number in 1..=TRIES {
         say(&format!("installing {}, try {number} of {TRIES}", recipe.folder));
-        let made = timeout_at(begun + INSTALL_MAX, make(tool, &recipe, &folder)).await;
+        let made = timeout_at(begun + INSTALL_MAX, make(&recipe, &folder)).await;
         match made {
             Ok(Ok(())) => {
                 say(&format!("{} is there after {} s", recipe.folder, begun.elapsed().as_secs()));
@@ -46,13 +52,13 @@ pub(super) async fn tool(tool: Tool, say: fn(&str)) -> Result<PathBuf> {
 }
 
 /// Installs beside the final place and moves it there, so that what is there is complete.
-async fn make(tool: Tool, recipe: &Recipe, folder: &Path) -> Result<()> {
+async fn make(recipe: &Recipe, folder: &Path) -> Result<()> {
     let process = std::process::id();
     let unfinished = folder.with_file_name(format!("{}.{process}.part", recipe.folder));
     let _none_was_left = std::fs::remove_dir_all(&unfinished);
     std::fs::create_dir_all(&unfinished)
         .with_context(|| format!("failed to make `{}`", unfinished.display()))?;
-    let done = make_in(tool, recipe, &unfinished).await;
+    let done = make_in(recipe, &unfinished).await;
     if done.is_ok() && !folder.exists() {
         std::fs::rename(&unfinished, folder)
             .with_context(|| format!("failed to make `{}`", folder.display()))?;
@@ -61,18 +67,18 @@ async fn make(tool: Tool, recipe: &Recipe, folder: &Path) -> Result<()> {
     done
 }
 
-async fn make_in(tool: Tool, recipe: &Recipe, folder: &Path) -> Result<()> {
-    for (name, content) in &recipe.files {
+async fn make_in(recipe: &Recipe, folder: &Path) -> Result<()> {
+    for (name, content) in recipe.files {
         std::fs::write(folder.join(name), content)
             .with_context(|| format!("failed to write `{name}`"))?;
     }
-    if recipe.is_debian {
-        debian::unpack("kcat", folder).await?;
+    if let Some(packages) = recipe.packages() {
+        debian::unpack(packages, folder).await?;
     }
-    for mut command in recipe.commands(tool, folder) {
+    for mut command in recipe.commands(folder) {
         run::quietly(command.current_dir(folder)).await?;
     }
-    ensure!(folder.join(recipe.product).exists(), "`{}` was not made", recipe.product);
+    ensure!(folder.join(&recipe.product).exists(), "`{}` was not made", recipe.product);
     Ok(())
 }
 

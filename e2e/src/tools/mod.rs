@@ -3,8 +3,9 @@
 //! The cache is `$PLUVIO_E2E_CACHE`, else `pluvio-e2e` in the user's cache folder. Versions are part
 //! of the paths, and so is a digest of our own sources among them: another version is another
 //! installation. All downloads begin at once, while Cargo still compiles; each has its own time
-//! limit, for a mirror's first answer can be slow. A tool that cannot be had makes the scenarios
-//! that need it [`NotRun`], and nothing fails.
+//! limit, for a mirror's first answer can be slow. What only some scenarios need is installed when
+//! one of those is to run. A tool that cannot be had makes the scenarios that need it [`NotRun`], and
+//! nothing fails.
 //!
 //! It refuses to install anything into the system: what Debian's packages hold is unpacked into the
 //! cache like the rest, so that neither root nor a clean-up is needed.
@@ -13,8 +14,12 @@ mod debian;
 mod install;
 mod recipe;
 mod run;
+mod step;
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use anyhow::{Result, bail};
 use tokio::sync::watch;
@@ -46,36 +51,78 @@ pub enum Tool {
     Confluent,
     /// A consumer of ours on franz-go, which is Go without C.
     Franz,
+    /// RabbitMQ with its own Erlang, as Debian has them.
+    RabbitMq,
+    /// Eclipse Mosquitto, as Debian has it.
+    Mosquitto,
+    /// Apache ActiveMQ Artemis: the folder of its distribution.
+    Artemis,
+    /// Apache Qpid Broker-J: the folder of its distribution.
+    BrokerJ,
+    /// FerretDB on SQLite, in a program of ours.
+    FerretDb,
+    /// The jars of OpenSearch.
+    OpenSearch,
+    /// S3 on a folder.
+    VersityGw,
+    /// Shopify's proxy that makes connections bad.
+    Toxiproxy,
+    /// `@fluent-org/logger`, a server and a client of Fluentd's protocol: the folder of its package.
+    Fluent,
+    /// The OpenTelemetry Collector's receiver of Fluentd's protocol, in a program of ours.
+    Collector,
+    /// A client of ours on go-amqp, for AMQP 1.0.
+    Amqp,
+    /// Python with the clients of everything else.
+    Python,
 }
 
-/// All of them, the slowest to install first.
-const ALL: [Tool; 6] =
+/// What most scenarios need, the slowest to install first. The others come when they are asked for:
+/// together they are half a gigabyte.
+const ALWAYS: [Tool; 6] =
     [Tool::Kafka, Tool::Vcsim, Tool::Govc, Tool::Franz, Tool::Confluent, Tool::Kcat];
 
 /// Where a tool is, once that is known; or why it is not there.
 type Installed = watch::Receiver<Option<Result<PathBuf, String>>>;
 
-/// All tools, maybe still on their way.
+/// All tools that were asked for, maybe still on their way.
 #[derive(Clone, Debug)]
-pub struct Tools(Vec<(Tool, Installed)>);
+pub struct Tools {
+    begun: Arc<Mutex<Vec<(Tool, Installed)>>>,
+    say: fn(&str),
+}
 
 impl Tools {
-    /// Begins to install what is not there yet; `say` is told how it goes.
+    /// Begins to install what most scenarios need and is not there yet; `say` is told how it goes.
     pub fn install(say: fn(&str)) -> Self {
-        Self(ALL.map(|tool| (tool, begin(tool, say))).to_vec())
+        let tools = Self { begun: Arc::default(), say };
+        ALWAYS.into_iter().for_each(|tool| tools.begin(tool));
+        tools
     }
 
-    /// The program, or for [`Tool::Kafka`] the folder of jars; waits until it is there.
+    /// Begins to install one more, unless that was begun.
+    pub fn begin(&self, tool: Tool) {
+        self.installed(tool);
+    }
+
+    /// The program, the folder of jars, or what else [`Tool`] says; waits until it is there.
     pub async fn path(&self, tool: Tool) -> Result<PathBuf> {
-        let installed = self.0.iter().find(|(other, _)| *other == tool);
-        if let Some((_, installed)) = installed {
-            let mut installed = installed.clone();
-            let outcome = installed.wait_for(Option::is_some).await.map(|outcome| outcome.clone());
-            if let Ok(Some(Ok(path))) = outcome {
-                return Ok(path);
-            }
+        let mut installed = self.installed(tool);
+        let outcome = installed.wait_for(Option::is_some).await.map(|outcome| outcome.clone());
+        match outcome {
+            Ok(Some(Ok(path))) => Ok(path),
+            _ => bail!(NotRun("download".to_owned())),
         }
-        bail!(NotRun("download".to_owned()))
+    }
+
+    fn installed(&self, tool: Tool) -> Installed {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, installed)) = begun.iter().find(|(other, _)| *other == tool) {
+            return installed.clone();
+        }
+        let installed = begin(tool, self.say);
+        begun.push((tool, installed.clone()));
+        installed
     }
 
     /// VMware's simulator.

@@ -1,26 +1,58 @@
-//! What each tool is made of: files of ours, commands, and what is there in the end.
+//! What each tool is made of: files of ours, a step, and what is there in the end.
 
 use std::{
-    hash::{DefaultHasher, Hash as _, Hasher as _},
+    hash::{DefaultHasher, Hash, Hasher as _},
     path::Path,
 };
 
 use tokio::process::Command;
 
-use super::Tool;
+use super::{
+    Tool,
+    debian::{self, Packages},
+    step::Step,
+};
 
 /// The newest version that `go install` takes: later ones have a `replace` in their module.
 const GOVMOMI: &str = "v0.46.3";
 /// The first release line of librdkafka that does SCRAM with Kafka 4 is 2.6.1.
 const CONFLUENT: &str = "2.16.1";
+/// Its group is `org.apache.artemis` since 2.50.
+const ARTEMIS: &str = "2.56.0";
+const BROKER_J: &str = "10.1.0";
+const TOXIPROXY: &str = "v2.12.0";
+const VERSITYGW: &str = "v1.8.0";
+
+/// Clients for the servers that are not Kafka, and what a webhook is received with. The newest
+/// `opensearch-py` brings gRPC along; this one does with HTTP.
+const PYTHON: [&str; 7] = [
+    "boto3==1.40.76",
+    "cloudevents==2.2.0",
+    "flask==3.1.2",
+    "opensearch-py==2.8.0",
+    "paho-mqtt==2.1.0",
+    "pika==1.3.2",
+    "pymongo==4.15.5",
+];
+
+type Files = &'static [(&'static str, &'static str)];
+
+/// Files of a folder of `e2e/clients`, by name.
+macro_rules! files {
+    ($folder:literal: $($name:literal),+) => {
+        &[$(($name, include_str!(concat!("../../clients/", $folder, "/", $name)))),+]
+    };
+}
 
 /// The project whose dependencies are the jars.
-const POM: &str = include_str!("../../clients/kafka/pom.xml");
-const FRANZ: [(&str, &str); 3] = [
-    ("main.go", include_str!("../../clients/franz-go/main.go")),
-    ("go.mod", include_str!("../../clients/franz-go/go.mod")),
-    ("go.sum", include_str!("../../clients/franz-go/go.sum")),
-];
+const KAFKA: Files = files!("kafka": "pom.xml");
+const OPENSEARCH: Files = files!("opensearch": "pom.xml");
+const FRANZ: Files = files!("franz-go": "main.go", "go.mod", "go.sum");
+const AMQP: Files = files!("amqp": "main.go", "go.mod", "go.sum");
+const FERRETDB: Files = files!("ferretdb": "main.go", "go.mod", "go.sum");
+const COLLECTOR: Files = files!("collector": "main.go", "go.mod", "go.sum");
+const FLUENT: Files =
+    files!("fluent": "package.json", "package-lock.json", "server.js", "client.js");
 
 /// How a tool is made, in a folder of its own.
 #[derive(Debug)]
@@ -28,73 +60,112 @@ pub(super) struct Recipe {
     /// The folder's name in the cache.
     pub(super) folder: String,
     /// Files of ours that come into it first.
-    pub(super) files: Vec<(&'static str, &'static str)>,
+    pub(super) files: Files,
     /// What is there in the end, and what the tool's path leads to.
-    pub(super) product: &'static str,
-    /// Whether commands are those of [`super::debian`].
-    pub(super) is_debian: bool,
+    pub(super) product: String,
+    /// What makes it.
+    step: Step,
 }
 
 impl Recipe {
     pub(super) fn of(tool: Tool) -> Self {
-        let recipe =
-            |folder: String, product| Self { folder, files: Vec::new(), product, is_debian: false };
+        let govmomi = |name: &str| {
+            Self::go_install(name, GOVMOMI, &format!("github.com/vmware/govmomi/{name}"))
+        };
         match tool {
-            Tool::Vcsim => recipe(format!("vcsim-{GOVMOMI}"), "vcsim"),
-            Tool::Govc => recipe(format!("govc-{GOVMOMI}"), "govc"),
-            Tool::Kafka => Self {
-                files: vec![("pom.xml", POM)],
-                ..recipe(format!("kafka-{}", digest(&[("pom.xml", POM)])), "jars")
-            },
-            Tool::Kcat => Self { is_debian: true, ..recipe("kcat-debian".to_owned(), "kcat") },
-            Tool::Confluent => recipe(format!("confluent-kafka-{CONFLUENT}"), "bin/python"),
-            Tool::Franz => Self {
-                files: FRANZ.to_vec(),
-                ..recipe(format!("franz-go-{}", digest(&FRANZ)), "consume")
-            },
+            Tool::Vcsim => govmomi("vcsim"),
+            Tool::Govc => govmomi("govc"),
+            Tool::Kafka => Self::of_files("kafka", KAFKA, "jars", Step::Jars),
+            Tool::Kcat => Self::of_debian("kcat", debian::KCAT),
+            Tool::Confluent => {
+                let packages = vec![format!("confluent-kafka=={CONFLUENT}")];
+                Self::python(format!("confluent-kafka-{CONFLUENT}"), packages)
+            }
+            Tool::Franz => Self::go_build("franz-go", FRANZ, "consume", ""),
+            Tool::RabbitMq => Self::of_debian("rabbitmq-server", debian::RABBITMQ),
+            Tool::Mosquitto => Self::of_debian("mosquitto", debian::MOSQUITTO),
+            Tool::Artemis => Self::archive("org.apache.artemis", "apache-artemis", ARTEMIS, ""),
+            Tool::BrokerJ => {
+                let product = format!("qpid-broker/{BROKER_J}");
+                Self::archive("org.apache.qpid", "apache-qpid-broker-j", BROKER_J, &product)
+            }
+            Tool::FerretDb => {
+                Self::go_build("ferretdb", FERRETDB, "ferretdb", "ferretdb_no_postgresql")
+            }
+            Tool::OpenSearch => Self::of_files("opensearch", OPENSEARCH, "jars", Step::Jars),
+            Tool::VersityGw => {
+                let package = "github.com/versity/versitygw/cmd/versitygw";
+                Self::go_install("versitygw", VERSITYGW, package)
+            }
+            Tool::Toxiproxy => {
+                let package = "github.com/Shopify/toxiproxy/v2/cmd/server";
+                Self {
+                    product: "server".into(),
+                    ..Self::go_install("toxiproxy", TOXIPROXY, package)
+                }
+            }
+            Tool::Fluent => Self::of_files("fluent", FLUENT, "node_modules", Step::Npm),
+            Tool::Collector => Self::go_build("collector", COLLECTOR, "fluentforward", ""),
+            Tool::Amqp => Self::go_build("amqp", AMQP, "amqp", ""),
+            Tool::Python => {
+                let folder = format!("python-{}", digest(&PYTHON));
+                Self::python(folder, PYTHON.map(str::to_owned).to_vec())
+            }
         }
     }
 
     /// The commands that make it in `folder`, one after the other.
-    pub(super) fn commands(&self, tool: Tool, folder: &Path) -> Vec<Command> {
-        match tool {
-            Tool::Vcsim => vec![go_install("vcsim", folder)],
-            Tool::Govc => vec![go_install("govc", folder)],
-            Tool::Kafka => {
-                let mut maven = command("mvn", &["--quiet", "--batch-mode"]);
-                maven.arg("dependency:copy-dependencies").arg("-DincludeScope=runtime");
-                maven.arg(format!("-DoutputDirectory={}", folder.join("jars").display()));
-                vec![maven]
-            }
-            Tool::Kcat => Vec::new(),
-            Tool::Confluent => {
-                let mut python = command("python3", &["-m", "venv"]);
-                python.arg(folder);
-                let mut pip = Command::new(folder.join("bin/python"));
-                pip.args(["-m", "pip", "install", "--quiet", "--only-binary", ":all:"]);
-                pip.arg(format!("confluent-kafka=={CONFLUENT}"));
-                vec![python, pip]
-            }
-            Tool::Franz => vec![command("go", &["build", "-trimpath", "-o", "consume", "."])],
-        }
+    pub(super) fn commands(&self, folder: &Path) -> Vec<Command> {
+        self.step.commands(folder, &self.product)
+    }
+
+    /// The packages that it is unpacked from, if it is.
+    pub(super) fn packages(&self) -> Option<&Packages> {
+        if let Step::Debian(packages) = &self.step { Some(packages) } else { None }
+    }
+
+    /// Whether it is compiled, which keeps a processor busy for a minute.
+    pub(super) fn is_compiled(&self) -> bool {
+        matches!(self.step, Step::GoInstall { .. } | Step::GoBuild { .. })
+    }
+
+    fn of_files(name: &str, files: Files, product: &str, step: Step) -> Self {
+        Self { folder: format!("{name}-{}", digest(files)), files, product: product.into(), step }
+    }
+
+    fn of_debian(program: &str, packages: Packages) -> Self {
+        let folder = format!("{program}-debian-{}", digest(&packages));
+        Self { folder, files: &[], product: program.into(), step: Step::Debian(packages) }
+    }
+
+    fn go_build(name: &str, files: Files, product: &str, tags: &'static str) -> Self {
+        Self::of_files(name, files, product, Step::GoBuild { tags })
+    }
+
+    fn go_install(name: &str, version: &str, package: &str) -> Self {
+        let step = Step::GoInstall { package: format!("{package}@{version}") };
+        Self { folder: format!("{name}-{version}"), files: &[], product: name.into(), step }
+    }
+
+    fn python(folder: String, packages: Vec<String>) -> Self {
+        Self { folder, files: &[], product: "bin/python".into(), step: Step::Python { packages } }
+    }
+
+    /// An archive of Maven's, which holds a folder: `product`, or one that is called like it.
+    fn archive(group: &str, name: &str, version: &str, product: &str) -> Self {
+        let folder = format!("{name}-{version}");
+        let product = if product.is_empty() { folder.clone() } else { product.to_owned() };
+        let step = Step::Archive {
+            artifact: format!("{group}:{name}:{version}:tar.gz:bin"),
+            file: format!("{folder}-bin.tar.gz"),
+        };
+        Self { folder, files: &[], product, step }
     }
 }
 
-fn go_install(name: &str, folder: &Path) -> Command {
-    let mut go = command("go", &["install"]);
-    go.arg(format!("github.com/vmware/govmomi/{name}@{GOVMOMI}")).env("GOBIN", folder);
-    go
-}
-
-fn command(program: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new(program);
-    command.args(arguments);
-    command
-}
-
 /// Tells sources apart; nobody is to be kept from forging it.
-fn digest(files: &[(&str, &str)]) -> String {
+fn digest(sources: &(impl Hash + ?Sized)) -> String {
     let mut hasher = DefaultHasher::new();
-    files.hash(&mut hasher);
+    sources.hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }

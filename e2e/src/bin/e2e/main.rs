@@ -28,6 +28,9 @@ use runner::Runner;
 struct Cli {
     /// Only scenarios whose name contains one of these
     names: Vec<String>,
+    /// Also those that take long or need half a gigabyte of servers; naming one runs it, too
+    #[arg(long)]
+    all: bool,
     /// Print the scenarios' names and stop
     #[arg(long)]
     list: bool,
@@ -57,10 +60,11 @@ fn main() -> ExitCode {
 
 fn begin(cli: &Cli) -> Result<ExitCode> {
     let mut scenarios = scenarios::all(cli.kills);
-    let is_wanted = |name: &str| {
-        cli.names.is_empty() || cli.names.iter().any(|part| name.contains(part.as_str()))
-    };
-    scenarios.retain(|scenario| is_wanted(scenario.name));
+    let is_wanted = |name: &str| cli.names.iter().any(|part| name.contains(part.as_str()));
+    scenarios.retain(|scenario| {
+        let is_due = cli.names.is_empty() && (cli.all || !scenario.is_rare);
+        is_due || is_wanted(scenario.name)
+    });
     if cli.list {
         scenarios.iter().for_each(|scenario| println!("{}", scenario.name));
         return Ok(ExitCode::SUCCESS);
@@ -74,6 +78,7 @@ async fn run(cli: &Cli, scenarios: Vec<runner::Scenario>) -> Result<ExitCode> {
     let seed = cli.seed.unwrap_or_else(seed_of_now);
     println!("seed {seed}: repeat with --seed {seed}");
     let tools = Tools::install(|line| println!("{line}"));
+    scenarios.iter().flat_map(|scenario| &scenario.needs).for_each(|tool| tools.begin(*tool));
     let pluvio = match &cli.binary {
         Some(path) => std::path::absolute(path)?,
         None => tokio::select! {

@@ -47,7 +47,9 @@ type Run = dyn Fn(Arc<Stage>) -> Pin<Box<dyn Future<Output = Result<Counts>>>> +
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     lane: Lane,
-    needs: Vec<Tool>,
+    pub(crate) needs: Vec<Tool>,
+    /// Only run with `--all`, or by name.
+    pub(crate) is_rare: bool,
     within: Duration,
     run: Arc<Run>,
 }
@@ -60,13 +62,26 @@ impl Scenario {
         F: Future<Output = Result<Counts>> + 'static,
     {
         let run: Arc<Run> = Arc::new(move |stage| Box::pin(run(stage)));
-        Self { name, lane: Lane::Busy, needs: Vec::new(), within: SCENARIO_MAX, run }
+        Self {
+            name,
+            lane: Lane::Busy,
+            needs: Vec::new(),
+            is_rare: false,
+            within: SCENARIO_MAX,
+            run,
+        }
     }
 
     /// The same scenario, which waits for its turn until these are installed: a slow mirror takes
     /// nothing from the scenario's own time.
     pub(crate) fn needs(mut self, tools: &[Tool]) -> Self {
         self.needs.extend_from_slice(tools);
+        self
+    }
+
+    /// The same scenario, only run with `--all` or by name.
+    pub(crate) fn rare(mut self) -> Self {
+        self.is_rare = true;
         self
     }
 

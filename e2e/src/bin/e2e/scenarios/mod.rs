@@ -10,6 +10,7 @@ mod kafka;
 mod lives;
 mod outage;
 mod requests;
+mod servers;
 mod sinks;
 mod storm;
 mod unreachable;
@@ -34,6 +35,7 @@ pub(crate) fn all(kills: u32) -> Vec<Scenario> {
         unreachable::scenarios(),
         configuration::scenarios(),
         requests::scenarios(),
+        servers::scenarios(),
     ]
     .concat()
 }

@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::Arc,
     time::Duration,
 };
@@ -120,25 +120,39 @@ fn written(folder: &Path, growing: &Path) -> Result<(usize, Vec<Seen>)> {
 
 /// `pluvio run | head -3`.
 async fn a_reader_that_ends(stage: Arc<Stage>) -> Result<Counts> {
-    let simulator = Simulator::start(&stage, 100).await?;
+    let simulator = Simulator::start(&stage, 0).await?;
     let deployment =
         Deployment::of(&simulator).sink("lines", "type = \"stdout\"\nformat = \"cloudevents\"");
     let mut command = Pluvio::command(&stage, &deployment.setup())?;
     let mut pluvio = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-    let head = Command::new("head")
-        .arg("-3")
-        .stdin(pluvio.stdout.take().context("there is no pipe")?)
-        .output()?;
-    let lines: Vec<_> = head.stdout.split(|byte| *byte == b'\n').collect();
-    ensure!(lines.len() == 4, "{} lines", lines.len() - 1);
-    for line in &lines[..3] {
-        Seen::parse(line)?;
-    }
-    let status = wait::until("its end", ARRIVAL_MAX, async || Ok(pluvio.try_wait()?)).await;
-    if status.is_err() {
+    let pipe = pluvio.stdout.take().context("there is no pipe")?;
+    let mut head = Command::new("head").arg("-3").stdin(pipe).stdout(Stdio::piped()).spawn()?;
+    let ended = both_end(&simulator, &mut head, &mut pluvio).await;
+    if ended.is_err() {
+        head.kill()?;
         pluvio.kill()?;
     }
-    let status = status?;
+    let status = ended?;
+    let lines = head.wait_with_output()?.stdout;
+    let lines: Vec<_> =
+        lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
+    ensure!(lines.len() == 3, "{} lines", lines.len());
+    for line in lines {
+        Seen::parse(line)?;
+    }
     ensure!(status.success(), "it ended with {status}");
     Ok(Counts::default().with("lines", 3).with("exit status", status.code().unwrap_or(-1)))
+}
+
+/// Events go on until both have ended.
+async fn both_end(
+    simulator: &Simulator,
+    head: &mut Child,
+    pluvio: &mut Child,
+) -> Result<ExitStatus> {
+    wait::until("the end of both", ARRIVAL_MAX, async || {
+        simulator.control("post?count=5").await?;
+        Ok(head.try_wait()?.and(pluvio.try_wait()?))
+    })
+    .await
 }

@@ -4,6 +4,7 @@
 //! and a pure `map` from the system's record to an event. Requests and answers are `clouds`'
 //! business; when to try again is `runtime`'s.
 
+pub mod cloudstack;
 pub mod file;
 pub mod stdout;
 pub mod vsphere;

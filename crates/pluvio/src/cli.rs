@@ -87,7 +87,7 @@ pub(crate) struct Demo {
     /// Port of the Kafka listener, likewise
     #[arg(long, default_value_t = 9092)]
     pub(crate) kafka_port: u16,
-    /// Events per second that the simulated vCenter makes
+    /// Events per second that the simulated clouds make together
     #[arg(long, default_value_t = 2.0)]
     pub(crate) rate: f64,
     /// Decides machines and what happens to them

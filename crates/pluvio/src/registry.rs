@@ -4,11 +4,14 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use pluvio_connect::{file, stdout, vsphere};
+use pluvio_connect::{
+    cloudstack::{self, usage},
+    file, stdout, vsphere,
+};
 use pluvio_listen::{Context, http, kafka};
 use pluvio_net::SecretSource;
 use pluvio_runtime::{
-    Chain, Failure, Sink,
+    Chain, Failure, Sink, Source,
     supervise::{SourceContext, Supervisor, sink::SinkContext},
 };
 use schemars::Schema;
@@ -51,12 +54,37 @@ pub(crate) struct ListenerType {
 }
 
 /// Every type of source.
-pub(crate) const SOURCES: &[SourceType] = &[SourceType {
-    name: vsphere::NAME,
-    summary: "events of a vCenter, 6.5 to 9",
-    schema: || schemars::schema_for!(vsphere::Config),
-    build: |section, slot| build_vsphere(section_of(section)?, slot),
-}];
+pub(crate) const SOURCES: &[SourceType] = &[
+    SourceType {
+        name: vsphere::NAME,
+        summary: "events of a vCenter, 6.5 to 9",
+        schema: || schemars::schema_for!(vsphere::Config),
+        build: |section, slot| build_vsphere(section_of(section)?, slot),
+    },
+    SourceType {
+        name: cloudstack::NAME,
+        summary: "events of an Apache CloudStack",
+        schema: || schemars::schema_for!(cloudstack::Config),
+        build: |section, _| build_cloudstack(section_of(section)?),
+    },
+    SourceType {
+        name: usage::NAME,
+        summary: "usage of an Apache CloudStack: totals by the clock, and the usage server's records",
+        schema: || schemars::schema_for!(usage::Config),
+        build: |section, _| {
+            let config = section_of::<usage::Config>(section)?;
+            let secrets = owned(&config.secrets());
+            let source = config.build();
+            let source = source.map_err(|error| BuildError::of(error.key(), &error))?;
+            // Not the events of that name: those may be captured beside it.
+            let identity = format!("usage of {}", source.identity());
+            let probe = |source: usage::CloudstackUsage| async move {
+                source.probe().await.map(|found| found.to_string())
+            };
+            Ok(BuiltSource::of(usage::NAME, identity, secrets, source, probe))
+        },
+    },
+];
 
 /// Every type of sink.
 pub(crate) const SINKS: &[SinkType] = &[
@@ -136,6 +164,36 @@ pub(crate) struct BuiltSource {
     pub(crate) probe: Probe,
 }
 
+impl BuiltSource {
+    fn of<S, F>(
+        name: &'static str,
+        identity: String,
+        secrets: Vec<(&'static str, SecretSource)>,
+        source: S,
+        probe: impl FnOnce(S) -> F + Send + 'static,
+    ) -> Self
+    where
+        S: Source + Clone,
+        F: Future<Output = Result<String, S::Error>> + Send,
+    {
+        let probed = source.clone();
+        Self {
+            identity,
+            secrets,
+            start: Box::new(move |supervisor, context| {
+                supervisor.source(context, name, move || source.clone());
+            }),
+            probe: Box::new(move || {
+                Box::pin(async move { probe(probed).await.map_err(|error| ProbeError::of(&error)) })
+            }),
+        }
+    }
+}
+
+fn owned(secrets: &[(&'static str, &SecretSource)]) -> Vec<(&'static str, SecretSource)> {
+    secrets.iter().map(|(key, secret)| (*key, (*secret).clone())).collect()
+}
+
 type StartSink = Box<dyn FnOnce(&Supervisor, SinkContext) + Send>;
 
 /// A sink that can be started or asked.
@@ -199,23 +257,26 @@ pub(crate) fn build_vsphere(
     config: vsphere::Config,
     slot: SourceSlot,
 ) -> Result<BuiltSource, BuildError> {
-    let secrets = config.secrets().map(|(key, secret)| (key, secret.clone())).to_vec();
+    let secrets = owned(&config.secrets());
     let source = config.build(slot.is_alone);
     let source = source.map_err(|error| BuildError::of(error.key(), &error))?;
-    let probed = source.clone();
-    Ok(BuiltSource {
-        identity: source.identity().to_owned(),
-        secrets,
-        start: Box::new(move |supervisor, context| {
-            supervisor.source(context, vsphere::NAME, move || source.clone());
-        }),
-        probe: Box::new(move || {
-            Box::pin(async move {
-                let found = probed.probe().await.map_err(|error| ProbeError::of(&error))?;
-                Ok(found.to_string())
-            })
-        }),
-    })
+    let identity = source.identity().to_owned();
+    let probe = |source: vsphere::Vsphere| async move {
+        source.probe().await.map(|found| found.to_string())
+    };
+    Ok(BuiltSource::of(vsphere::NAME, identity, secrets, source, probe))
+}
+
+/// A CloudStack from a section, or for the demo.
+pub(crate) fn build_cloudstack(config: cloudstack::Config) -> Result<BuiltSource, BuildError> {
+    let secrets = owned(&config.secrets());
+    let source = config.build();
+    let source = source.map_err(|error| BuildError::of(error.key(), &error))?;
+    let identity = source.identity().to_owned();
+    let probe = |source: cloudstack::Cloudstack| async move {
+        source.probe().await.map(|found| found.to_string())
+    };
+    Ok(BuiltSource::of(cloudstack::NAME, identity, secrets, source, probe))
 }
 
 /// An HTTP listener from a section, or for the environment's `PORT`.

@@ -18,6 +18,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Deployment {
     sources: Vec<(&'static str, Source)>,
+    /// Sections of other sources.
+    sections: Vec<String>,
     /// Lines of `[log]`.
     log: String,
     /// Sinks with their lines.
@@ -40,10 +42,24 @@ impl Deployment {
         Self {
             sources: vec![("vcenter", source.into())],
             log,
+            sections: Vec::new(),
             sinks: Vec::new(),
             kafka: None,
             secure: None,
         }
+    }
+
+    /// No vCenter, but the source that this section describes.
+    pub fn of_section(section: String) -> Self {
+        let log = format!("dir = \"{}\"\nretention_size = \"2 GiB\"", Self::DATA);
+        let (sources, sinks) = (Vec::new(), Vec::new());
+        Self { sources, log, sections: vec![section], sinks, kafka: None, secure: None }
+    }
+
+    /// With another source, as its section says.
+    pub fn section(mut self, section: String) -> Self {
+        self.sections.push(section);
+        self
     }
 
     /// With other lines of `[log]`.
@@ -91,6 +107,9 @@ impl Deployment {
         let mut text = format!("[log]\n{}\n", self.log);
         for (name, source) in &self.sources {
             text += &format!("\n{}\n", source.section(name));
+        }
+        for section in &self.sections {
+            text += &format!("\n{section}\n");
         }
         for (name, lines) in &self.sinks {
             text += &format!("\n[sinks.{name}]\n{lines}\n");

@@ -3,6 +3,7 @@
 mod amqp;
 mod artemis;
 mod broker_j;
+mod cloudstack;
 mod deployment;
 mod ferretdb;
 mod fluentd;
@@ -29,6 +30,7 @@ use anyhow::{Context as _, Result};
 
 pub use artemis::Artemis;
 pub use broker_j::BrokerJ;
+pub use cloudstack::{Happened, SimulatedCloudstack};
 pub use deployment::Deployment;
 pub use ferretdb::FerretDb;
 pub use fluentd::{Demand, Fluentd, Packing};

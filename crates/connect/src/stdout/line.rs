@@ -64,10 +64,13 @@ pub fn line(event: &Event, palette: Palette, zone: &TimeZone) -> String {
     line
 }
 
-/// `VmPoweredOnEvent` of `com.vmware.vsphere.VmPoweredOnEvent.v0`; what else comes stays whole.
+/// `VmPoweredOnEvent` of `com.vmware.vsphere.VmPoweredOnEvent.v0`, `VM.START` of
+/// `org.apache.cloudstack.VM.START`; what else comes stays whole.
 fn short_type(event: &Event) -> &str {
     let event_type = event.event_type();
-    let name = event_type.strip_prefix("com.vmware.vsphere.").unwrap_or(event_type);
+    let prefixes = ["com.vmware.vsphere.", "org.apache.cloudstack."];
+    let name = prefixes.iter().find_map(|prefix| event_type.strip_prefix(prefix));
+    let name = name.unwrap_or(event_type);
     name.strip_suffix(".v0").unwrap_or(name)
 }
 

@@ -2,6 +2,9 @@
 //! hand: whatever interrupts them, the target holds what they acknowledged.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod cloudstack;
+mod cloudstack_site;
+mod cloudstack_usage;
 mod file;
 mod hand;
 mod site;

@@ -18,7 +18,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::Path, time::Duration};
 
-use pluvio_connect::vsphere;
+use pluvio_connect::{cloudstack, vsphere};
 use pluvio_listen::{http, kafka};
 use pluvio_log::{SourceName, StreamName};
 use pluvio_net::{SecretSource, TlsOptions};
@@ -154,9 +154,10 @@ pub(crate) fn is_debug() -> bool {
     Variables { lookup: &lookup, problems: Vec::new() }.flag("DEBUG")
 }
 
-/// The demo: one simulated vCenter, served on this machine only, to HTTP and Kafka clients.
+/// The demo: two simulated clouds in one feed, served on this machine only, to HTTP and Kafka clients.
 pub(crate) fn demo(
-    url: &str,
+    vcenter: &str,
+    cloudstack: cloudstack::Config,
     listen: SocketAddr,
     listen_kafka: SocketAddr,
     data: &Path,
@@ -164,11 +165,17 @@ pub(crate) fn demo(
     let vcenter = vsphere::Config {
         username: SecretSource::literal("demo"),
         password: SecretSource::literal("demo"),
-        ..vsphere::Config::new(url)
+        ..vsphere::Config::new(vcenter)
     };
     let listener = http::Config { listen, ..http::Config::default() };
     let log = LogSection { dir: data.to_owned(), ..LogSection::default() };
     let mut configuration = assembled(log, vcenter, listener);
+    configuration.sources.extend(SourceName::new("cloudstack").ok().map(|name| SourceSection {
+        place: Place { name: "cloudstack".to_owned(), keys: BTreeMap::new() },
+        name,
+        stream: StreamName::events(),
+        build: Box::new(move |_| registry::build_cloudstack(cloudstack)),
+    }));
     let place = Place { name: "kafka".to_owned(), keys: BTreeMap::new() };
     let kafka = kafka::Config { listen: listen_kafka, ..kafka::Config::default() };
     let build = Box::new(move |context| registry::build_kafka(kafka, context));

@@ -1,6 +1,7 @@
 //! All scenarios, by what they try.
 
 mod capture;
+mod cloudstack;
 mod configuration;
 mod crashes;
 mod crowd;
@@ -26,6 +27,7 @@ pub(crate) fn all(kills: u32) -> Vec<Scenario> {
         kafka::scenarios(),
         outage::scenarios(),
         storm::scenarios(),
+        cloudstack::scenarios(),
         sinks::scenarios(),
         crowd::scenarios(),
         capture::scenarios(),

@@ -1,0 +1,178 @@
+//! Which listed rows are new, and the records that they become.
+//!
+//! An id names an event for ever, so what the log holds decides. Asking it for each row of each poll
+//! would be waste, so the ids of the overlap are remembered; so are those of the last pulls, whose
+//! records may still be on their way into the log.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+
+use jiff::Timestamp;
+use pluvio_log::{EventId, Record};
+use pluvio_runtime::History;
+
+use super::{
+    Error,
+    map::{Mapping, id_of_malformed},
+    order::{self, Row},
+    place::Place,
+    span::Span,
+};
+
+/// The supervisor appends one pull while it asks for the next; the rest is margin.
+const PULLS_IN_FLIGHT: usize = 4;
+/// Ids remembered of the overlap: some 24 MB. Beyond it the oldest are asked of the log.
+const RECENT_IDS_MAX: usize = 200_000;
+/// Ids of one question to the log.
+const QUESTION_IDS_MAX: usize = 5000;
+
+/// The judge of one connection; made anew with each, because only the log knows what was stored.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    pub(super) place: Place,
+    pub(super) history: History,
+    in_flight: VecDeque<HashSet<String>>,
+    /// By second of creation.
+    recent: BTreeMap<i64, HashSet<String>>,
+    recent_ids: usize,
+    /// From this second on `recent` is complete.
+    recent_from: i64,
+}
+
+/// What a row is called.
+pub(super) fn id_of(row: &Row) -> String {
+    match row {
+        Ok(event) => event.id.clone(),
+        Err(malformed) => id_of_malformed(malformed),
+    }
+}
+
+/// When it was created.
+pub(super) fn created(row: &Row) -> Option<Timestamp> {
+    row.as_ref().ok().map(|event| event.created.at)
+}
+
+impl Ledger {
+    /// `recent_from`: ids created later are remembered from now on.
+    pub(super) fn new(place: Place, history: History, recent_from: i64) -> Self {
+        let in_flight = VecDeque::from([HashSet::new()]);
+        Self { place, history, in_flight, recent: BTreeMap::new(), recent_ids: 0, recent_from }
+    }
+
+    /// Which of the rows are stored, or about to be, or never will, because they are older than
+    /// what is captured.
+    pub(super) async fn known(
+        &self,
+        mapping: &Mapping,
+        rows: &[Row],
+    ) -> Result<HashSet<String>, Error> {
+        let mut known = HashSet::new();
+        let mut asked = Vec::new();
+        for row in rows {
+            let id = id_of(row);
+            if !self.is_ours(row) || self.remembers(&id, created(row)) {
+                known.insert(id);
+            } else {
+                asked.push(EventId { source: mapping.source.clone(), id });
+            }
+        }
+        for ids in asked.chunks(QUESTION_IDS_MAX) {
+            let found = self.history.find(ids).await?;
+            let stored = ids.iter().zip(found).filter(|(_, found)| found.is_some());
+            known.extend(stored.map(|(id, _)| id.id.clone()));
+        }
+        Ok(known)
+    }
+
+    /// Makes records of the rows that are not `known`, oldest first. With `moves`, the place moves
+    /// behind each; without, rows were late, and it stays. Once only: the rows are known from now
+    /// on, so the records must be given on.
+    pub(super) fn admit(
+        &mut self,
+        mapping: &Mapping,
+        mut rows: Vec<Row>,
+        known: &HashSet<String>,
+        moves: Moves,
+    ) -> Result<Vec<Record>, Error> {
+        order::sort(&mut rows);
+        let mut records = Vec::new();
+        for row in &rows {
+            let id = id_of(row);
+            let is_new = !known.contains(&id)
+                && self.is_ours(row)
+                && !self.remembers(&id, created(row))
+                && self.in_flight.back_mut().is_some_and(|pull| pull.insert(id.clone()));
+            self.remember(id, created(row));
+            if !is_new {
+                continue;
+            }
+            if let (Some(created), Moves::Behind(now)) = (created(row), moves) {
+                self.place.pass(created, now);
+            }
+            let event = match row {
+                Ok(native) => mapping.event(native)?,
+                Err(malformed) => mapping.malformed(malformed)?,
+            };
+            let position = self.place.position()?;
+            let source = self.history.source().clone();
+            records.push(Record { event, source, position, at_least: None });
+        }
+        Ok(records)
+    }
+
+    /// How many events of a span were seen; `None` where it is not remembered.
+    pub(super) fn seen_in(&self, span: Span) -> Option<u64> {
+        let seen = self.recent.range(span.from..=span.to).map(|(_, ids)| ids.len() as u64);
+        (span.from >= self.recent_from).then(|| seen.sum())
+    }
+
+    /// Forgets what was created before `second`.
+    pub(super) fn forget_before(&mut self, second: i64) {
+        while let Some(entry) = self.recent.first_entry() {
+            if *entry.key() >= second && self.recent_ids <= RECENT_IDS_MAX {
+                break;
+            }
+            self.recent_from = self.recent_from.max(entry.key() + 1);
+            self.recent_ids -= entry.remove().len();
+        }
+        self.recent_from = self.recent_from.max(second);
+    }
+
+    /// Tells that another pull is asked for.
+    pub(super) fn next_pull(&mut self) {
+        // A pull that brought nothing new must not push out what is in flight.
+        if self.in_flight.back().is_some_and(HashSet::is_empty) {
+            return;
+        }
+        self.in_flight.push_back(HashSet::new());
+        while self.in_flight.len() > PULLS_IN_FLIGHT {
+            self.in_flight.pop_front();
+        }
+    }
+
+    fn is_ours(&self, row: &Row) -> bool {
+        created(row).is_none_or(|created| created >= self.place.begin)
+    }
+
+    fn remembers(&self, id: &str, created: Option<Timestamp>) -> bool {
+        let second = created.map(Timestamp::as_second);
+        let recent = second.and_then(|second| self.recent.get(&second));
+        recent.is_some_and(|ids| ids.contains(id))
+            || self.in_flight.iter().any(|pull| pull.contains(id))
+    }
+
+    fn remember(&mut self, id: String, created: Option<Timestamp>) {
+        let Some(second) = created.map(Timestamp::as_second) else { return };
+        if second >= self.recent_from && self.recent.entry(second).or_default().insert(id) {
+            self.recent_ids += 1;
+        }
+    }
+}
+
+/// Whether rows move the place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moves {
+    /// All older rows were read: each record's position is behind it, but not behind this time.
+    Behind(Timestamp),
+    /// They were late.
+    No,
+}

@@ -1,0 +1,51 @@
+//! What a reader asks of a cloud, and nothing else of it: pages of `listEvents`.
+//!
+//! The session answers from a CloudStack; tests answer from a list in memory.
+
+use std::future::Future;
+
+use jiff::Timestamp;
+use pluvio_clouds::cloudstack::Paging;
+
+use super::{Error, order::Row, span::Span};
+
+/// Which of a cloud's lists. An event is in one or more of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct List {
+    /// `projectid=-1`: events of projects; from new servers, those beside all others.
+    pub(super) projects: bool,
+    /// Events that somebody archived, instead of those that nobody did.
+    pub(super) archived: bool,
+}
+
+/// One page.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// How many rows the list has, as the server says; counted apart from the rows.
+    pub(super) count: u64,
+    pub(super) rows: Vec<Row>,
+}
+
+/// A cloud that can be asked.
+pub(super) trait Lists: Send {
+    /// The server's time.
+    fn now(&self) -> Timestamp;
+
+    /// Whether archived events can be listed.
+    fn knows_archived(&self) -> bool;
+
+    /// Most rows of a page.
+    fn page_rows(&self) -> u32;
+
+    /// By how many seconds a span as it is written may lie apart from time itself, because the
+    /// server reads wall clocks; 0 where it reads offsets.
+    fn slack_s(&self) -> i64;
+
+    /// One page, newest rows first, in no order inside.
+    fn page(
+        &mut self,
+        list: List,
+        span: Span,
+        paging: Paging,
+    ) -> impl Future<Output = Result<Answer, Error>> + Send;
+}

@@ -1,0 +1,44 @@
+//! Apache CloudStack: its events and its usage, each stored exactly once.
+//!
+//! CloudStack shows its events through `listEvents`, which is a list and no log: newest first,
+//! without a number that grows, in whole seconds, paged by counting rows while rows come and go.
+//! Rows appear late, because a transaction took long or because a second management server's clock
+//! is wrong; they are archived, deleted, purged. So this folder never believes that it has seen
+//! a second: it remembers how many rows the server counted in each slice of the last day, asks for
+//! the counts again, and lists what differs.
+//!
+//! ```text
+//!                                    ┌── poll: newest first, until something known ──┐
+//!  place (in the log) ─▶ walk ─▶ ────┤                                               ├─▶ ledger ─▶ records
+//!        slices, oldest first        └── slices: counts differ? last look? list ─────┘
+//! ```
+//!
+//! `source` is the loop's body, `session` what is asked of the cloud, `reader` decides what to ask,
+//! `slices` remembers what was counted, `ledger` decides what is new, `place` is what a record
+//! remembers, `map` makes the event. [`usage`] is a source of its own.
+
+mod access;
+mod config;
+mod error;
+mod ledger;
+mod lists;
+mod map;
+mod meter;
+mod order;
+mod place;
+mod probe;
+mod reader;
+mod redact;
+mod session;
+mod slices;
+mod source;
+mod span;
+pub mod usage;
+
+pub use config::{Config, ConfigError};
+pub use error::Error;
+pub use probe::Found;
+pub use source::Cloudstack;
+
+/// The `type` in a configuration.
+pub const NAME: &str = "cloudstack";

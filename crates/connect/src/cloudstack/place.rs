@@ -1,0 +1,130 @@
+//! Where this source stands in a CloudStack's history, as each record carries it.
+//!
+//! The position is ours to read years later, so it is small JSON with words in it:
+//! `{"v":1,"time":"…","last":"…","begin":"…"}`. There is no number that grows and no id of the
+//! cloud to put into it: CloudStack tells neither.
+
+use jiff::Timestamp;
+use pluvio_log::{Position, PositionTooLong};
+use serde::{Deserialize, Serialize};
+
+use super::span::at;
+
+/// What is written and read; another version is refused rather than guessed at.
+const VERSION: u32 = 1;
+
+/// A place in one CloudStack's history, by its clock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Place {
+    /// The version of this format.
+    v: u32,
+    /// Everything that was listed up to here was read; never goes back.
+    pub(super) time: Timestamp,
+    /// When the newest stored event was created; `None` after a gap, when a re-list cannot be
+    /// expected to show it again.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) last: Option<Timestamp>,
+    /// No re-list reaches before this: what happened earlier was never ours to capture.
+    pub(super) begin: Timestamp,
+}
+
+/// A position that is not one of ours, or of a version to come.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidPlace {
+    /// It is not written like one.
+    #[error("failed to read the stored position `{text}`")]
+    Text {
+        /// What is stored.
+        text: String,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// It was written by a newer Pluvio.
+    #[error("stored position has version {found}; this Pluvio reads {VERSION}")]
+    Version {
+        /// Its version.
+        found: u32,
+    },
+}
+
+impl Place {
+    /// A first look, at `begin`: a whole second, as events have.
+    pub(super) fn first(begin: Timestamp) -> Self {
+        let begin = at(begin.as_second());
+        Self { v: VERSION, time: begin, last: None, begin }
+    }
+
+    pub(super) fn parse(position: &Position) -> Result<Self, InvalidPlace> {
+        /// Read first, because a newer version may have other fields.
+        #[derive(Deserialize)]
+        struct Versioned {
+            v: u32,
+        }
+        let text = position.as_str();
+        let wrong = |source| InvalidPlace::Text { text: text.to_owned(), source };
+        let Versioned { v } = serde_json::from_str(text).map_err(wrong)?;
+        if v != VERSION {
+            return Err(InvalidPlace::Version { found: v });
+        }
+        serde_json::from_str(text).map_err(wrong)
+    }
+
+    /// As a record carries it: a number and three times, at most some 130 bytes.
+    pub(super) fn position(&self) -> Result<Position, PositionTooLong> {
+        let last = self.last.map(|last| format!(",\"last\":\"{last}\"")).unwrap_or_default();
+        let Self { v, time, begin, .. } = self;
+        Position::new(format!("{{\"v\":{v},\"time\":\"{time}\"{last},\"begin\":\"{begin}\"}}"))
+    }
+
+    /// Moves behind an event that was created then. `now` bounds it: a management server whose
+    /// clock is ahead must not take us into the future.
+    pub(super) fn pass(&mut self, created: Timestamp, now: Timestamp) {
+        self.time = self.time.max(created.min(now));
+        self.last = Some(self.last.map_or(created, |last| last.max(created)).min(self.time));
+    }
+
+    /// Moves to a time up to which everything was read.
+    pub(super) fn reach(&mut self, time: Timestamp) {
+        self.time = self.time.max(time);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    fn time(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_position_is_read_back_as_it_was() {
+        let first = Place::first(time("2026-11-20T04:17:06.007764Z"));
+        let mut later = first.clone();
+        later.pass(time("2026-11-20T05:00:00Z"), Timestamp::MAX);
+        let mut longest = Place::first(Timestamp::MIN);
+        longest.pass(time("-009998-11-20T05:00:00.123456789Z"), Timestamp::MAX);
+        for place in [first, later, longest] {
+            assert_eq!(Place::parse(&place.position().unwrap()).unwrap(), place);
+        }
+    }
+
+    #[test]
+    fn a_position_of_a_version_to_come_is_refused_by_its_number() {
+        let position = Position::new(r#"{"v":2,"cursor":"x"}"#).unwrap();
+        let error = Place::parse(&position).unwrap_err();
+        assert_eq!(error.to_string(), "stored position has version 2; this Pluvio reads 1");
+    }
+
+    #[test]
+    fn an_event_from_a_clock_that_is_ahead_does_not_move_the_place_into_the_future() {
+        let mut place = Place::first(time("2026-11-20T04:00:00Z"));
+        place.pass(time("2026-11-20T06:00:00Z"), time("2026-11-20T05:00:00Z"));
+        assert_eq!(place.time, time("2026-11-20T05:00:00Z"));
+        place.pass(time("2026-11-20T03:00:00Z"), time("2026-11-20T05:00:00Z"));
+        assert_eq!((place.time, place.last), (time("2026-11-20T05:00:00Z"), Some(place.time)));
+    }
+}

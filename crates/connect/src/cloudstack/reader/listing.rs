@@ -1,0 +1,158 @@
+//! One slice, listed in full: first its counts, then its pages.
+//!
+//! Pages are counted from the newest row, so what appears while they are read shifts rows to the
+//! next page: rows are told apart by id. What disappears shifts them the other way, out of sight:
+//! so a listing is whole only if it has as many rows as the server counts.
+
+use std::collections::HashSet;
+
+use pluvio_clouds::cloudstack::Paging;
+
+use super::{
+    super::{
+        Error,
+        ledger::id_of,
+        lists::{List, Lists},
+        order::Row,
+        slices::Listed,
+        span::Span,
+    },
+    Reader, SLICE_ROWS_MAX,
+};
+
+/// Most rows held of a second that has more than a slice may have: some 30 MB.
+const ROWS_HELD_MAX: usize = 20_000;
+
+/// A listing under way.
+#[derive(Debug)]
+pub(super) struct Listing {
+    span: Span,
+    lists: Vec<Listed1>,
+    /// Index of the list that is read.
+    at: usize,
+    /// Its next page.
+    page: u32,
+    rows: Vec<Row>,
+}
+
+/// What was seen of one list.
+#[derive(Debug)]
+struct Listed1 {
+    list: List,
+    /// As the server says.
+    count: u64,
+    ids: HashSet<String>,
+}
+
+/// What a listing gave.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// It has too many rows, and can be divided.
+    TooMany(Span, Span),
+    /// The first rows of a second that has too many: the same listing gives the rest.
+    Part(Vec<Row>),
+    /// Its rows, or the last of them.
+    Whole(Vec<Row>, Listed),
+}
+
+impl<L: Lists> Reader<L> {
+    /// Rows of a span in some lists, as the server counts them: one call and at most one row each.
+    pub(super) async fn counts(
+        &mut self,
+        span: Span,
+        lists: &[List],
+    ) -> Result<Vec<(List, u64)>, Error> {
+        let mut counts = Vec::with_capacity(lists.len());
+        for list in lists {
+            let answer = self.ask(*list, span, Paging { page: 1, page_rows: 1 }).await?;
+            let count = if answer.rows.is_empty() { 0 } else { answer.count };
+            counts.push((*list, count));
+        }
+        Ok(counts)
+    }
+
+    /// Lists a span, or says that it has too many rows for that.
+    pub(super) async fn list(&mut self, span: Span, lists: Vec<List>) -> Result<Found, Error> {
+        let mut listing = match self.listing.take().filter(|listing| listing.span == span) {
+            Some(listing) => listing,
+            None => {
+                let counts = self.counts(span, &lists).await?;
+                let rows: u64 = counts.iter().map(|(_, count)| count).sum();
+                if let Some((before, after)) = span.halves().filter(|_| rows > SLICE_ROWS_MAX) {
+                    return Ok(Found::TooMany(before, after));
+                }
+                let of = |(list, count)| Listed1 { list, count, ids: HashSet::new() };
+                let lists = counts.into_iter().map(of).collect();
+                Listing { span, lists, at: 0, page: 1, rows: Vec::new() }
+            }
+        };
+        while listing.at < listing.lists.len() {
+            if let Err(error) = self.read_page(&mut listing).await {
+                // Should it be asked again, it goes on with the page that failed.
+                self.listing = Some(listing);
+                return Err(error);
+            }
+            if listing.rows.len() >= ROWS_HELD_MAX {
+                let rows = std::mem::take(&mut listing.rows);
+                self.listing = Some(listing);
+                return Ok(Found::Part(rows));
+            }
+        }
+        self.learn(&listing);
+        let enough = self.enough_lists();
+        let seen = listing.lists.iter().filter(|seen| enough.contains(&seen.list));
+        let listed = Listed {
+            span,
+            said: seen.map(|seen| seen.count).sum(),
+            is_whole: listing.lists.iter().all(|seen| seen.ids.len() as u64 == seen.count),
+            at: self.lists.now().as_second(),
+        };
+        Ok(Found::Whole(listing.rows, listed))
+    }
+
+    async fn read_page(&mut self, listing: &mut Listing) -> Result<(), Error> {
+        let (span, page) = (listing.span, listing.page);
+        let Some(seen) = listing.lists.get_mut(listing.at) else { return Ok(()) };
+        if seen.count == 0 {
+            listing.at += 1;
+            return Ok(());
+        }
+        let page_rows = self.lists.page_rows();
+        let answer = self.ask(seen.list, span, Paging { page, page_rows }).await?;
+        let is_full = answer.rows.len() >= page_rows as usize;
+        let before = seen.ids.len();
+        seen.count = answer.count;
+        let fresh = answer.rows.into_iter().filter(|row| seen.ids.insert(id_of(row)));
+        listing.rows.extend(fresh);
+        // A full page that brings nothing would go on for ever.
+        if is_full && seen.ids.len() > before {
+            listing.page += 1;
+        } else {
+            (listing.at, listing.page) = (listing.at + 1, 1);
+        }
+        Ok(())
+    }
+
+    /// New servers list everything with `projectid=-1`, older ones events of projects only: asked
+    /// for the same span, the two tell which this is.
+    fn learn(&mut self, listing: &Listing) {
+        let of = |projects, archived| {
+            let list = List { projects, archived };
+            listing.lists.iter().find(|seen| seen.list == list).map(|seen| &seen.ids)
+        };
+        let (Some(others), Some(projects)) = (of(false, false), of(true, false)) else { return };
+        if others.is_empty() {
+            return;
+        }
+        // What was archived between the two lists is in the fourth.
+        let archived = of(true, true);
+        let is_there =
+            |id: &String| projects.contains(id) || archived.is_some_and(|ids| ids.contains(id));
+        let holds_all = others.iter().all(is_there);
+        if holds_all != self.projects_hold_all {
+            self.projects_hold_all = holds_all;
+            self.polled = [0; 2];
+            self.slices.forget_counts();
+        }
+    }
+}

@@ -1,0 +1,432 @@
+//! Whatever a list does while it is read, the log holds every event once.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod model;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+};
+
+use pluvio_log::{
+    Log as _, LogHandle, Memory, MemoryConfig, Position, ReadLimit, Record, Seek, SourceName,
+    StreamName,
+};
+use proptest::prelude::*;
+
+use self::model::{Fact, Model, START, Zone};
+use super::{super::redact::Redaction, *};
+
+const OVERLAP_S: i64 = 100;
+const SWEEP_S: i64 = 300;
+const REACH_S: i64 = 2000;
+
+/// A cloud, a log, and a reader between them.
+struct Site {
+    model: Model,
+    log: LogHandle,
+    reader: Option<Reader<Model>>,
+    kept: Option<Slices>,
+    rules: Rules,
+    polled_at: i64,
+}
+
+fn name() -> SourceName {
+    SourceName::new("cloud").unwrap()
+}
+
+fn rules() -> Rules {
+    let source = "https://cloud.example.org/client/api".to_owned();
+    Rules {
+        mapping: Mapping { source, redaction: Redaction::default() },
+        overlap_s: OVERLAP_S,
+        sweep_s: SWEEP_S,
+        reach_s: REACH_S,
+        purge_s: 15 * 86_400,
+    }
+}
+
+impl Site {
+    async fn of(model: Model) -> Self {
+        let log = LogHandle::new(Memory::new(MemoryConfig::default()));
+        log.open(&StreamName::events()).await.unwrap();
+        Self { model, log, reader: None, kept: None, rules: rules(), polled_at: i64::MIN }
+    }
+
+    async fn position(&self) -> Option<Position> {
+        self.log.positions(&StreamName::events()).await.unwrap().remove(&name())
+    }
+
+    /// Connects from where the log says.
+    async fn connect(&mut self) {
+        let position = self.position().await;
+        let place = match &position {
+            Some(position) => Place::parse(position).unwrap(),
+            None => Place::first(self.model.now()),
+        };
+        let history = History::new(self.log.clone(), StreamName::events(), name());
+        let is_resumed = position.is_some();
+        if !is_resumed {
+            let begin = place.position().unwrap();
+            self.log.checkpoint(&StreamName::events(), &name(), begin).await.unwrap();
+        }
+        let model = self.model.clone();
+        let kept = self.kept.take();
+        self.reader =
+            Some(Reader::new(model, self.rules.clone(), place, is_resumed, history, kept).unwrap());
+    }
+
+    /// One pull: whatever is due now.
+    async fn pull(&mut self) -> Vec<Record> {
+        let reader = self.reader.as_mut().unwrap();
+        reader.next_pull();
+        loop {
+            let step = async {
+                if reader.is_walking() {
+                    return reader.walk().await.map(Some);
+                }
+                if self.polled_at < self.model.second() {
+                    let records = reader.poll().await?;
+                    self.polled_at = self.model.second();
+                    return Ok(Some(records));
+                }
+                reader.late().await
+            };
+            match step.await {
+                Ok(None) => return Vec::new(),
+                Ok(Some(records)) if records.is_empty() => {}
+                Ok(Some(records)) => return records,
+                Err(error) => assert!(error.is_race(), "{error}"),
+            }
+        }
+    }
+
+    async fn append(&self, records: Vec<Record>) {
+        assert!(records.windows(2).all(|pair| time_of(&pair[0]) <= time_of(&pair[1])));
+        self.log.append(&StreamName::events(), records).await.unwrap();
+    }
+
+    /// Reads until nothing is due.
+    async fn read(&mut self) {
+        loop {
+            let records = self.pull().await;
+            if records.is_empty() {
+                return;
+            }
+            self.append(records).await;
+        }
+    }
+
+    /// Lets time pass, reading every so often.
+    async fn live(&mut self, seconds: i64, every_s: i64) {
+        let end = self.model.second() + seconds;
+        while self.model.second() < end {
+            self.model.advance(every_s);
+            self.read().await;
+        }
+    }
+
+    /// How often each id is in the log.
+    async fn captured(&self) -> BTreeMap<String, usize> {
+        let stream = StreamName::events();
+        let mut from = self.log.seek(&stream, Seek::Start).await.unwrap();
+        let mut ids = BTreeMap::new();
+        loop {
+            let chunk = self.log.read(&stream, from, ReadLimit::default()).await.unwrap();
+            if chunk.is_empty() {
+                return ids;
+            }
+            for record in chunk.records() {
+                let event = record.event().unwrap();
+                if event.event_type() != "pluvio.gap.v0" {
+                    *ids.entry(event.id().to_owned()).or_default() += 1;
+                } else {
+                    *ids.entry("gap".to_owned()).or_default() += 1;
+                }
+            }
+            from = chunk.next;
+        }
+    }
+
+    async fn holds_all_once(&self) -> Result<(), TestCaseError> {
+        let captured = self.captured().await;
+        let expected = self.model.ids();
+        let ids: BTreeSet<_> = captured.keys().cloned().collect();
+        let missing: Vec<_> = expected.difference(&ids).collect();
+        let more: Vec<_> = ids.difference(&expected).collect();
+        let twice: Vec<_> = captured.iter().filter(|(_, count)| **count > 1).collect();
+        prop_assert!(missing.is_empty(), "missing {missing:?}");
+        prop_assert!(more.is_empty(), "never produced {more:?}");
+        prop_assert!(twice.is_empty(), "twice {twice:?}");
+        Ok(())
+    }
+}
+
+fn time_of(record: &Record) -> Timestamp {
+    Place::parse(&record.position).unwrap().time
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// An event created within ten minutes of the start, visible at most that late.
+fn fact(late_s_max: i64) -> impl Strategy<Value = Fact> {
+    let late = prop_oneof![4 => Just(0), 2 => 0..=3_i64, 1 => 0..=late_s_max];
+    let archived = prop_oneof![5 => Just(None), 1 => (0..300_i64).prop_map(Some)];
+    (0..600_i64, late, any::<bool>(), archived).prop_map(|(created, late, project, archived)| {
+        // A step of seven makes bursts within a second.
+        let created = START + created / 7 * 7;
+        let visible = created + late;
+        Fact { created, visible, project, archived: archived.map(|after| visible + after) }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_event_is_captured_once_however_late_within_the_overlap(
+        facts in proptest::collection::vec(fact(OVERLAP_S), 0..120),
+        every_s in 1..40_i64,
+        page_rows in 2..40_u32,
+        projects_hold_all: bool,
+        shift in 0..2_usize,
+        races in 0..3_u32,
+    ) {
+        run(async {
+            let model = Model::of(facts, page_rows).projects_hold_all(projects_hold_all);
+            model.shifting(shift, 60);
+            let mut site = Site::of(model).await;
+            site.connect().await;
+            site.model.race_each(races * 101);
+            site.live(600 + 3 * OVERLAP_S, every_s).await;
+            site.holds_all_once().await
+        })?;
+    }
+
+    #[test]
+    fn an_event_that_appears_within_the_reach_is_found_by_a_sweep(
+        facts in proptest::collection::vec(fact(REACH_S - SWEEP_S), 0..60),
+        every_s in 5..60_i64,
+    ) {
+        run(async {
+            let mut site = Site::of(Model::of(facts, 20)).await;
+            site.connect().await;
+            site.live(600 + REACH_S + 2 * SWEEP_S, every_s).await;
+            site.holds_all_once().await
+        })?;
+    }
+
+    #[test]
+    fn any_prefix_of_records_is_a_place_to_resume_from(
+        facts in proptest::collection::vec(fact(OVERLAP_S), 1..120),
+        every_s in 1..30_i64,
+        cuts in proptest::collection::vec((1..200_i64, 0..100_usize, any::<bool>()), 1..8),
+        down_s in 0..90_i64,
+    ) {
+        run(async {
+            let mut site = Site::of(Model::of(facts, 10)).await;
+            site.connect().await;
+            for (after_s, percent, is_process_alive) in cuts {
+                site.live(after_s, every_s).await;
+                site.model.advance(every_s);
+                // Of this pull a part gets into the log, and another is on its way.
+                let mut records = site.pull().await;
+                records.truncate(records.len() * percent / 100);
+                site.append(records).await;
+                site.pull().await;
+                let reader = site.reader.take().unwrap();
+                site.kept = is_process_alive.then(|| reader.into_certain());
+                site.model.advance(down_s);
+                site.connect().await;
+            }
+            site.live(600 + 3 * OVERLAP_S, every_s).await;
+            site.holds_all_once().await
+        })?;
+    }
+}
+
+#[test]
+fn a_burst_larger_than_a_pull_within_one_second_is_captured() {
+    run(async {
+        let burst = (0..5000).map(|_| Fact::at(START + 50));
+        let site_facts = burst.chain((0..300).map(|n| Fact::at(START + n)));
+        let mut site = Site::of(Model::of(site_facts.collect(), 500)).await;
+        site.connect().await;
+        site.live(600, 10).await;
+        site.holds_all_once().await.unwrap();
+    });
+}
+
+#[test]
+fn an_event_that_is_a_few_seconds_late_is_captured_by_the_next_poll() {
+    for zone in [Zone::Offsets, Zone::SummerEnds] {
+        run(async {
+            let steady = (0..600).map(|n| Fact::at(START + n / 5));
+            let late = Fact { visible: START + 83, ..Fact::at(START + 80) };
+            let model = Model::of(steady.chain([late]).collect(), 500).in_zone(zone);
+            let mut site = Site::of(model).await;
+            site.connect().await;
+            site.live(82, 1).await;
+            assert_eq!(site.captured().await.len(), 82 * 5 + 5, "not there yet");
+            site.live(1, 1).await;
+            assert_eq!(site.captured().await.len(), 83 * 5 + 6);
+        });
+    }
+}
+
+#[test]
+fn a_backlog_is_read_oldest_first_in_slices_and_each_is_given_on() {
+    run(async {
+        let facts = (0..9000).map(|n| Fact::at(START + n / 10));
+        let mut site = Site::of(Model::of(facts.collect(), 500)).await;
+        site.connect().await;
+        site.reader = None;
+        site.model.advance(2000);
+        site.connect().await;
+        let mut pulls = 0;
+        let mut last = Timestamp::MIN;
+        loop {
+            let records = site.pull().await;
+            let Some(record) = records.first() else { break };
+            assert!(records.len() <= 2000, "{}", records.len());
+            assert!(record.event.time().unwrap() >= last, "oldest first");
+            last = records.last().unwrap().event.time().unwrap();
+            pulls += 1;
+            site.append(records).await;
+        }
+        assert!(pulls >= 5, "{pulls}");
+        site.holds_all_once().await.unwrap();
+        assert_eq!(site.captured().await.get("gap"), None);
+    });
+}
+
+#[test]
+fn a_purge_that_passed_us_leaves_one_gap_event() {
+    run(async {
+        let facts = (0..100).map(|n| Fact::at(START + n * 10));
+        let mut site = Site::of(Model::of(facts.collect(), 500)).await;
+        site.connect().await;
+        site.live(500, 5).await;
+        site.reader = None;
+        site.model.advance(400);
+        site.model.purge_before(START + 800);
+        for _ in 0..2 {
+            site.connect().await;
+            site.live(200, 5).await;
+        }
+        let captured = site.captured().await;
+        assert_eq!(captured.get("gap"), Some(&1));
+        assert!(captured.len() > 60, "what is left was read: {}", captured.len());
+    });
+}
+
+#[test]
+fn a_quiet_cloud_that_was_not_asked_for_longer_than_it_keeps_events_leaves_a_gap_event() {
+    run(async {
+        let mut site = Site::of(Model::of(Vec::new(), 500)).await;
+        site.connect().await;
+        site.live(100, 5).await;
+        for (days, gaps) in [(14, None), (16, Some(&1))] {
+            site.reader = None;
+            site.model.advance(days * 86_400);
+            site.connect().await;
+            site.live(10, 5).await;
+            let place = site.reader.as_ref().unwrap().ledger.place.position().unwrap();
+            site.log.checkpoint(&StreamName::events(), &name(), place).await.unwrap();
+            assert_eq!(site.captured().await.get("gap"), gaps, "after {days} days");
+        }
+    });
+}
+
+#[test]
+fn a_server_that_miscounts_costs_questions_and_no_event() {
+    run(async {
+        for by in [-3, 2] {
+            let facts = (0..600).map(|n| Fact::at(START + n));
+            let mut site = Site::of(Model::of(facts.collect(), 500)).await;
+            site.model.miscount(by);
+            site.connect().await;
+            site.live(600 + 3 * OVERLAP_S, 3).await;
+            site.holds_all_once().await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn the_hours_in_which_summer_time_begins_and_ends_lose_nothing_by_wall_clock() {
+    for zone in [Zone::SummerBegins, Zone::SummerEnds] {
+        run(async {
+            // Those from before the beginning are not ours.
+            let facts = (-3600..14_400).step_by(13).map(|n| Fact::at(START + n));
+            let late = (0..14_400)
+                .step_by(371)
+                .map(|n| Fact { visible: START + n + OVERLAP_S, ..Fact::at(START + n) });
+            let model = Model::of(facts.chain(late).collect(), 100).in_zone(zone);
+            let mut site = Site::of(model).await;
+            site.rules.reach_s = 40_000;
+            site.connect().await;
+            site.live(14_400 + 3 * 4200, 20).await;
+            site.holds_all_once().await.unwrap();
+        });
+    }
+}
+
+#[test]
+fn a_walk_that_is_halved_where_the_hour_that_occurs_twice_begins_skips_none_of_it() {
+    run(async {
+        let facts = (0..7187).map(|n| Fact::at(START + n));
+        let model = Model::of(facts.collect(), 100).in_zone(Zone::SummerEnds);
+        let mut site = Site::of(model).await;
+        site.connect().await;
+        site.reader = None;
+        // The hour begins after 3,593 seconds, and the walk a second before the first event.
+        site.model.advance(7186);
+        site.connect().await;
+        site.read().await;
+        site.holds_all_once().await.unwrap();
+    });
+}
+
+#[test]
+fn a_restart_in_the_hour_that_occurs_twice_loses_nothing() {
+    run(async {
+        let facts = (0..14_400).step_by(13).map(|n| Fact::at(START + n));
+        let model = Model::of(facts.collect(), 100).in_zone(Zone::SummerEnds);
+        let mut site = Site::of(model).await;
+        site.rules.reach_s = 40_000;
+        site.connect().await;
+        for _ in 0..16 {
+            site.live(900, 20).await;
+            site.reader = None;
+            site.connect().await;
+        }
+        site.live(3 * 4200, 20).await;
+        site.holds_all_once().await.unwrap();
+    });
+}
+
+#[test]
+fn ten_events_a_second_cost_the_cloud_at_most_eight_rows_each() {
+    run(async {
+        // A day in small: reach and sweep half an hour and five minutes, all else as it is.
+        let seconds = 3600;
+        let late = |n| match n % 500 {
+            0 => 60,
+            7 | 107 | 207 | 307 | 407 => 2,
+            _ => 0,
+        };
+        let facts = (0..seconds * 10)
+            .map(|n| Fact { visible: START + n / 10 + late(n), ..Fact::at(START + n / 10) });
+        let mut site = Site::of(Model::of(facts.collect(), 500)).await;
+        let rules = rules();
+        site.rules = Rules { overlap_s: 600, sweep_s: 300, reach_s: 1800, ..rules };
+        site.connect().await;
+        site.live(seconds, 1).await;
+        let (cost, captured) = (site.model.cost(), site.captured().await.len() as u64);
+        assert!(cost.rows <= captured * 8, "{cost:?} for {captured} events");
+        assert!(cost.calls <= captured, "{cost:?} for {captured} events");
+        assert!(site.reader.unwrap().slices.len() < 60);
+    });
+}

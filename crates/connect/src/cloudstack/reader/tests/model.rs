@@ -1,0 +1,250 @@
+//! A `listEvents` in memory: what it shows depends on when it is asked, and by which clock.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+};
+
+use jiff::Timestamp;
+use pluvio_clouds::cloudstack::{
+    BrokenAnswer, Error as CallError, Flaw, NativeEvent, Paging, Row as _,
+};
+use serde_json::value::RawValue;
+
+use super::super::super::{
+    Error,
+    lists::{Answer, List, Lists},
+    order::Row,
+    span::{Span, at},
+};
+
+/// When the model's time begins: no full quarter.
+pub(super) const START: i64 = 1_792_886_407;
+/// When summer time begins or ends in it: 02:00 UTC and some.
+const CHANGE: i64 = 1_792_893_600;
+
+/// An event that truly happens.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fact {
+    pub(super) created: i64,
+    pub(super) visible: i64,
+    pub(super) project: bool,
+    pub(super) archived: Option<i64>,
+}
+
+impl Fact {
+    pub(super) fn at(created: i64) -> Self {
+        Self { created, visible: created, project: false, archived: None }
+    }
+}
+
+/// How the server reads dates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Zone {
+    Offsets,
+    SummerBegins,
+    SummerEnds,
+}
+
+impl Zone {
+    /// Seconds east before and after the change.
+    fn offsets(self) -> (i64, i64) {
+        match self {
+            Self::Offsets => (0, 0),
+            Self::SummerBegins => (3600, 7200),
+            Self::SummerEnds => (7200, 3600),
+        }
+    }
+
+    fn offset(self, second: i64) -> i64 {
+        let (before, after) = self.offsets();
+        if second < CHANGE { before } else { after }
+    }
+
+    /// The later of the instants that show this wall clock; one that none shows moves on, as Java
+    /// does it.
+    fn read(self, wall: i64) -> i64 {
+        let (before, after) = self.offsets();
+        if wall - after >= CHANGE { wall - after } else { wall - before }
+    }
+}
+
+/// What was asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Cost {
+    pub(super) calls: u64,
+    pub(super) rows: u64,
+}
+
+#[derive(Debug)]
+struct State {
+    now: i64,
+    facts: Vec<Fact>,
+    /// By second of creation.
+    index: BTreeMap<i64, Vec<usize>>,
+    purged_before: i64,
+    shift: usize,
+    shifts_left: usize,
+    race_each: u32,
+    miscount: i64,
+    cost: Cost,
+}
+
+impl State {
+    fn happen(&mut self, fact: Fact) {
+        self.index.entry(fact.created).or_default().push(self.facts.len());
+        self.facts.push(fact);
+    }
+}
+
+/// A cloud; clones are the same one.
+#[derive(Clone, Debug)]
+pub(super) struct Model {
+    state: Arc<Mutex<State>>,
+    page_rows: u32,
+    projects_hold_all: bool,
+    zone: Zone,
+    /// The offset that this connection writes dates with.
+    offset: i64,
+}
+
+impl Model {
+    pub(super) fn of(facts: Vec<Fact>, page_rows: u32) -> Self {
+        let mut state = State {
+            now: START,
+            facts: Vec::new(),
+            index: BTreeMap::new(),
+            purged_before: i64::MIN,
+            shift: 0,
+            shifts_left: 0,
+            race_each: 0,
+            miscount: 0,
+            cost: Cost::default(),
+        };
+        facts.into_iter().for_each(|fact| state.happen(fact));
+        let state = Arc::new(Mutex::new(state));
+        Self { state, page_rows, projects_hold_all: false, zone: Zone::Offsets, offset: 0 }
+    }
+
+    pub(super) fn projects_hold_all(self, projects_hold_all: bool) -> Self {
+        Self { projects_hold_all, ..self }
+    }
+
+    pub(super) fn in_zone(self, zone: Zone) -> Self {
+        Self { zone, offset: zone.offset(START), ..self }
+    }
+
+    /// Each answer is followed by so many new events, until there were `shifts`.
+    pub(super) fn shifting(&self, shift: usize, shifts: usize) {
+        let mut state = self.state.lock().unwrap();
+        (state.shift, state.shifts_left) = (shift, shifts);
+    }
+
+    /// Each n-th answer is broken; 0: none.
+    pub(super) fn race_each(&self, calls: u32) {
+        self.state.lock().unwrap().race_each = calls;
+    }
+
+    pub(super) fn miscount(&self, by: i64) {
+        self.state.lock().unwrap().miscount = by;
+    }
+
+    pub(super) fn advance(&mut self, seconds: i64) {
+        self.state.lock().unwrap().now += seconds;
+        // The next connection would learn it.
+        self.offset = self.zone.offset(self.second());
+    }
+
+    pub(super) fn second(&self) -> i64 {
+        self.state.lock().unwrap().now
+    }
+
+    pub(super) fn purge_before(&self, second: i64) {
+        self.state.lock().unwrap().purged_before = second;
+    }
+
+    pub(super) fn cost(&self) -> Cost {
+        self.state.lock().unwrap().cost
+    }
+
+    /// Of all that became visible.
+    pub(super) fn ids(&self) -> BTreeSet<String> {
+        let state = self.state.lock().unwrap();
+        let facts = state.facts.iter().enumerate();
+        let visible = facts.filter(|(_, fact)| fact.visible <= state.now && fact.created >= START);
+        visible.map(|(number, _)| id(number)).collect()
+    }
+}
+
+/// In no order.
+fn id(number: usize) -> String {
+    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, &number.to_be_bytes()).to_string()
+}
+
+fn row(number: usize, fact: &Fact) -> Row {
+    let created = jiff::tz::Offset::UTC.to_datetime(at(fact.created));
+    let created = created.strftime("%Y-%m-%dT%H:%M:%S+0000");
+    let text = format!(r#"{{"id":"{}","type":"VM.START","created":"{created}"}}"#, id(number));
+    Ok(NativeEvent::read(&RawValue::from_string(text).unwrap()).unwrap())
+}
+
+fn broken() -> Error {
+    let broken =
+        BrokenAnswer { flaw: Flaw::RowsAfterCount, at_byte: 0, bytes: 0, excerpt: String::new() };
+    let (command, broken) = ("listEvents".to_owned(), Box::new(broken));
+    Error::Call(CallError::Malformed { command, broken })
+}
+
+impl Lists for Model {
+    fn now(&self) -> Timestamp {
+        at(self.second())
+    }
+
+    fn knows_archived(&self) -> bool {
+        true
+    }
+
+    fn page_rows(&self) -> u32 {
+        self.page_rows
+    }
+
+    fn slack_s(&self) -> i64 {
+        if self.zone == Zone::Offsets { 0 } else { 3600 }
+    }
+
+    async fn page(&mut self, list: List, span: Span, paging: Paging) -> Result<Answer, Error> {
+        assert!(paging.page_rows <= self.page_rows, "a larger page is refused");
+        let mut state = self.state.lock().unwrap();
+        state.cost.calls += 1;
+        if state.race_each > 0 && state.cost.calls.is_multiple_of(state.race_each.into()) {
+            return Err(broken());
+        }
+        let read = |second| self.zone.read(second + self.offset);
+        let (from, to) = (read(span.from), read(span.to));
+        // Newest first; of a second, by number.
+        let numbers = state.index.range(from..=to.max(from)).rev();
+        let numbers = numbers.flat_map(|(_, numbers)| numbers.iter().rev().copied());
+        let facts = numbers.map(|number| (number, &state.facts[number]));
+        let listed = facts.filter(|(_, fact)| {
+            let is_archived = fact.archived.is_some_and(|at| at <= state.now);
+            from <= to
+                && fact.visible <= state.now
+                && fact.created >= state.purged_before
+                && is_archived == list.archived
+                && (fact.project == list.projects || (list.projects && self.projects_hold_all))
+        });
+        let listed: Vec<_> = listed.collect();
+        let count = listed.len() as i64;
+        let skip = (paging.page - 1) as usize * paging.page_rows as usize;
+        let page = listed.into_iter().skip(skip).take(paging.page_rows as usize);
+        let mut rows: Vec<_> = page.map(|(number, fact)| row(number, fact)).collect();
+        rows.sort_by_key(|row| row.as_ref().unwrap().id.clone());
+        let count = if rows.is_empty() { count } else { (count + state.miscount).max(1) };
+        state.cost.rows += rows.len() as u64;
+        let shift = state.shift.min(state.shifts_left);
+        state.shifts_left -= shift;
+        let now = state.now;
+        (0..shift).for_each(|_| state.happen(Fact::at(now)));
+        Ok(Answer { count: count as u64, rows })
+    }
+}

@@ -1,0 +1,210 @@
+//! What is asked of a CloudStack that answers: its abilities once, then pages of events.
+//!
+//! Abilities are found out, not looked up by version: distributions carry features back. A date with
+//! an offset that is refused means wall clocks; a page that is refused means a smaller one; whether
+//! archived events can be listed, `listApis` tells.
+
+use jiff::{Timestamp, tz::Offset};
+use pluvio_clouds::cloudstack::{
+    self as client, Client, DateFormat, EventQuery, FaultKind, Page, Paging, Query, Scope,
+};
+use tracing::debug;
+
+use super::{
+    Error,
+    access::{Access, Opened, ServerClock, log_out},
+    lists::{Answer, List, Lists},
+    order::Row,
+    span::Span,
+};
+
+/// Attempts to find out how the server wants to be asked: each changes one thing.
+const NEGOTIATIONS_MAX: usize = 4;
+/// An hour: what a wall clock may be wrong by when summer time begins or ends.
+const DST_S: i64 = 3600;
+/// What a wall clock may be wrong by as long as the server's zone is not known.
+const ZONE_S: i64 = 15 * 3600;
+/// How far back an event is looked for that tells the server's zone.
+const ZONE_BEFORE_S: i64 = 90 * 86_400;
+
+/// A CloudStack that answers.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) client: Client,
+    pub(super) version: Option<String>,
+    access: Access,
+    clock: ServerClock,
+    dates: DateFormat,
+    knows_archived: bool,
+    slack_s: i64,
+}
+
+impl Session {
+    /// Opens it, and finds out how its events can be listed.
+    pub(super) async fn open(access: &Access) -> Result<Self, Error> {
+        let Opened { client, capabilities } = access.open().await?;
+        let mut session = Self {
+            version: capabilities.version,
+            access: access.clone(),
+            clock: ServerClock::new(),
+            dates: DateFormat::Iso,
+            knows_archived: false,
+            slack_s: 0,
+            client,
+        };
+        match session.negotiate().await {
+            Ok(()) => Ok(session),
+            Err(error) => {
+                log_out(&session.client).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The format in which the server reads dates.
+    pub(super) fn dates(&self) -> DateFormat {
+        self.dates
+    }
+
+    /// Everything in scope, in one of the two lists that together hold it.
+    pub(super) fn scope(&self, projects: bool) -> Scope {
+        self.access.scope(projects)
+    }
+
+    /// A refusal in the middle of a session is most likely its end.
+    pub(super) fn error(&self, error: client::Error) -> Error {
+        match error.kind() {
+            Some(FaultKind::Unauthorized) if self.access.has_session() => {
+                Error::SessionEnded(Box::new(error))
+            }
+            _ => error.into(),
+        }
+    }
+
+    async fn negotiate(&mut self) -> Result<(), Error> {
+        let apis = self.client.list_apis(Some("listEvents")).await;
+        self.knows_archived = match apis {
+            Ok(apis) => apis.knows("listEvents", "archived"),
+            Err(error) => {
+                debug!(%error, "the cloud does not tell what listEvents can do");
+                self.version.as_deref().is_some_and(is_4_19_or_newer)
+            }
+        };
+        for attempt in 1.. {
+            let now = self.clock.now().as_second();
+            let span = Span { from: now - 1, to: now };
+            let paging = Paging { page: 1, page_rows: self.access.page_rows() };
+            let list = List { projects: false, archived: false };
+            let Err(error) = self.page(list, span, paging).await else { break };
+            match error {
+                _ if attempt >= NEGOTIATIONS_MAX => return Err(error),
+                Error::Call(call) => self.adapt(call)?,
+                // The session was opened a moment ago.
+                Error::SessionEnded(source) => {
+                    return Err(Error::Role { command: EventQuery::COMMAND, source });
+                }
+                error => return Err(error),
+            }
+        }
+        if self.slack_s != 0 {
+            self.find_zone().await?;
+        }
+        Ok(())
+    }
+
+    fn adapt(&mut self, error: client::Error) -> Result<(), Error> {
+        match error.kind() {
+            Some(FaultKind::DateNotUnderstood) if self.dates == DateFormat::Iso => {
+                (self.dates, self.slack_s) = (DateFormat::WallClock(Offset::UTC), ZONE_S);
+                Ok(())
+            }
+            Some(FaultKind::PageTooLarge { rows_max }) => {
+                self.access.lower_page_rows(rows_max);
+                Ok(())
+            }
+            // The keys were accepted a moment ago.
+            Some(FaultKind::Unauthorized | FaultKind::UnknownCommand) => {
+                Err(Error::Role { command: EventQuery::COMMAND, source: Box::new(error) })
+            }
+            _ => {
+                let error = Error::from(error);
+                if error.is_race() { Ok(()) } else { Err(error) }
+            }
+        }
+    }
+
+    /// The newest event tells the server's zone; without any there is nothing to miss either.
+    async fn find_zone(&mut self) -> Result<(), Error> {
+        let now = self.clock.now().as_second();
+        let span = Span { from: now - ZONE_BEFORE_S, to: now }.widened(ZONE_S);
+        for projects in [false, true] {
+            let list = List { projects, archived: false };
+            self.page(list, span, Paging { page: 1, page_rows: 1 }).await?;
+        }
+        Ok(())
+    }
+
+    fn learn_zone(&mut self, rows: &[Row]) {
+        let newest = rows.iter().flatten().max_by_key(|event| event.created.at);
+        if let Some(event) = newest.filter(|_| self.slack_s == ZONE_S) {
+            // Kept as it is until the next connection, so that spans stay next to each other.
+            self.dates = DateFormat::WallClock(event.created.offset);
+            self.slack_s = DST_S;
+        }
+    }
+}
+
+/// Since then archived events can be listed.
+fn is_4_19_or_newer(version: &str) -> bool {
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+    version >= (4, 19)
+}
+
+impl Lists for Session {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn knows_archived(&self) -> bool {
+        self.knows_archived
+    }
+
+    fn page_rows(&self) -> u32 {
+        self.access.page_rows()
+    }
+
+    fn slack_s(&self) -> i64 {
+        self.slack_s
+    }
+
+    async fn page(&mut self, list: List, span: Span, paging: Paging) -> Result<Answer, Error> {
+        let query = EventQuery {
+            scope: self.access.scope(list.projects),
+            start: Some(span.start()),
+            end: Some(span.end()),
+            dates: self.dates,
+            archived: list.archived.then_some(true),
+            ..EventQuery::default()
+        };
+        let page = self.client.list_events(&query, paging).await;
+        let Page { count, rows, server } = page.map_err(|error| self.error(error))?;
+        if let Some(server) = server {
+            self.clock.set(server.at);
+        }
+        self.learn_zone(&rows);
+        let count = count.unwrap_or(rows.len() as u64);
+        Ok(Answer { count, rows })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_by_their_numbers() {
+        assert!(is_4_19_or_newer("4.19.0.0") && is_4_19_or_newer("4.22.0.0-SNAPSHOT"));
+        assert!(is_4_19_or_newer("5.0") && !is_4_19_or_newer("4.9.3.1") && !is_4_19_or_newer("x"));
+    }
+}

@@ -1,0 +1,220 @@
+//! Reads a CloudStack's events on and on.
+//!
+//! One look is: a slice of the walk while there is one; else a poll when it is due, and between
+//! polls one step of a check or a sweep. Polls come each second while events do, and ever more
+//! seldom while none do. Checks rest as long as they worked, so that they never take more than half
+//! of the cloud's attention.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use pluvio_log::{Position, Record};
+use pluvio_runtime::{Connection, Pull, Resume, Source};
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use super::{
+    Error,
+    access::log_out,
+    config::Settings,
+    lists::Lists as _,
+    place::Place,
+    probe::{self, Found},
+    reader::Reader,
+    session::Session,
+    slices::Slices,
+    span::at,
+};
+
+/// A source that reads one CloudStack.
+#[derive(Clone, Debug)]
+pub struct Cloudstack {
+    settings: Arc<Settings>,
+    /// What the last connection counted: counting a day again would cost the cloud a day's rows.
+    kept: Arc<Mutex<Option<Slices>>>,
+}
+
+/// A CloudStack that is being read.
+#[derive(Debug)]
+pub struct Reading {
+    settings: Arc<Settings>,
+    kept: Arc<Mutex<Option<Slices>>>,
+    client: pluvio_clouds::cloudstack::Client,
+    reader: Reader<Session>,
+    /// The place of a first connection, to be noted before anything is read.
+    unannounced: Option<Position>,
+    interval: Duration,
+    poll_due: Instant,
+    late_due: Instant,
+    /// Broken answers in a row.
+    races: u32,
+}
+
+/// A quiet look ends after this long, with a checkpoint.
+const LOOK_MAX: Duration = Duration::from_secs(50);
+/// A poll that brings nothing makes the next one wait by so much longer.
+const SLOWER: f64 = 1.5;
+/// Longest rest of the checks.
+const REST_MAX: Duration = Duration::from_secs(10);
+/// Races are rare; so many in a row are something else.
+const RACES_MAX: u32 = 5;
+/// Part of the time after which the cloud forgets events: downtime beyond it is a warning.
+const NEAR_PURGE_PERCENT: i64 = 70;
+
+impl Cloudstack {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self { settings: Arc::new(settings), kept: Arc::default() }
+    }
+
+    /// The `source` attribute of its events.
+    pub fn identity(&self) -> &str {
+        &self.settings.rules.mapping.source
+    }
+
+    /// Connects once, looks, and leaves: what `pluvio check --connect` does.
+    pub async fn probe(&self) -> Result<Found, Error> {
+        let mut session = Session::open(&self.settings.access).await?;
+        let found = probe::look(&mut session).await;
+        log_out(&session.client).await;
+        found
+    }
+
+    /// The stored place; at the first start, `begin` ago by the cloud's clock.
+    fn place(&self, resume: &Resume, now: Timestamp) -> Result<Place, Error> {
+        if let Some(position) = &resume.position {
+            return Ok(Place::parse(position)?);
+        }
+        let begin = now.checked_sub(self.settings.begin).unwrap_or(Timestamp::UNIX_EPOCH);
+        Ok(Place::first(begin))
+    }
+
+    async fn begin(&self, session: Session, resume: Resume) -> Result<Reading, Error> {
+        let client = session.client.clone();
+        let place = self.place(&resume, session.now())?;
+        let is_resumed = resume.position.is_some();
+        let mut rules = self.settings.rules.clone();
+        if is_resumed {
+            match probe::purge_s(&client).await {
+                Some(0) => rules.purge_s = i64::MAX / 4,
+                Some(purge_s) => rules.purge_s = purge_s,
+                None => {}
+            }
+            warn_of_purge(&resume, &place, session.now(), rules.purge_s);
+        }
+        info!(source = %resume.history.source(), from = %place.time, "reading events");
+        let unannounced = if is_resumed { None } else { Some(place.position()?) };
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Ok(Reading {
+            reader: Reader::new(session, rules, place, is_resumed, resume.history, kept)?,
+            settings: Arc::clone(&self.settings),
+            kept: Arc::clone(&self.kept),
+            client,
+            unannounced,
+            interval: self.settings.poll_min,
+            poll_due: Instant::now(),
+            late_due: Instant::now(),
+            races: 0,
+        })
+    }
+}
+
+fn warn_of_purge(resume: &Resume, place: &Place, now: Timestamp, purge_s: i64) {
+    let down_s = now.as_second() - place.time.as_second();
+    if down_s > purge_s / 100 * NEAR_PURGE_PERCENT {
+        let (since, forgets) = (place.time, at(now.as_second() - purge_s));
+        warn!(source = %resume.history.source(), %since, cloud_forgets_before = %forgets,
+            "the cloud was not asked for nearly as long as it keeps events");
+    }
+}
+
+impl Source for Cloudstack {
+    type Connection = Reading;
+    type Error = Error;
+
+    async fn connect(&mut self, resume: Resume) -> Result<Reading, Error> {
+        let session = Session::open(&self.settings.access).await?;
+        let client = session.client.clone();
+        match self.begin(session, resume).await {
+            Ok(reading) => Ok(reading),
+            Err(error) => {
+                log_out(&client).await;
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Connection for Reading {
+    type Error = Error;
+
+    async fn next(&mut self) -> Result<Pull, Error> {
+        self.reader.next_pull();
+        if let Some(begin) = self.unannounced.take() {
+            // What happens while this first connection is lost must not fall before a new `begin`.
+            return Ok(Pull { checkpoint: Some(begin), ..Pull::default() });
+        }
+        let ends = Instant::now() + LOOK_MAX;
+        while Instant::now() < ends {
+            match self.step(ends).await {
+                Ok(records) if records.is_empty() => self.races = 0,
+                Ok(records) => {
+                    self.races = 0;
+                    return Ok(Pull { records, ..Pull::default() });
+                }
+                Err(error) if error.is_race() && self.races < RACES_MAX => {
+                    self.races += 1;
+                    debug!(%error, "asking again");
+                    tokio::time::sleep(self.settings.poll_min).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        // During a walk nothing may be said of what was read: only its records know.
+        let place = &self.reader.ledger.place;
+        let checkpoint = Some(place.position()?);
+        Ok(Pull { records: Vec::new(), checkpoint, seen_up_to: Some(place.time) })
+    }
+
+    async fn close(self) {
+        let certain = self.reader.into_certain();
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(certain);
+        log_out(&self.client).await;
+    }
+}
+
+impl Reading {
+    /// Does what is due, or waits for it.
+    async fn step(&mut self, ends: Instant) -> Result<Vec<Record>, Error> {
+        if self.reader.is_walking() {
+            return self.reader.walk().await;
+        }
+        let now = Instant::now();
+        if now >= self.poll_due {
+            let records = self.reader.poll().await?;
+            self.interval = if records.is_empty() {
+                self.interval.mul_f64(SLOWER).min(self.settings.poll_max)
+            } else {
+                self.settings.poll_min
+            };
+            // What makes it slow is load that we should not add to.
+            let worked = now.elapsed();
+            self.poll_due = Instant::now() + self.interval.max(worked);
+            return Ok(records);
+        }
+        if now >= self.late_due {
+            let found = self.reader.late().await?;
+            let rest = if found.is_some() {
+                now.elapsed().min(REST_MAX)
+            } else {
+                self.settings.poll_min.max(Duration::from_millis(100))
+            };
+            self.late_due = Instant::now() + rest;
+            return Ok(found.unwrap_or_default());
+        }
+        tokio::time::sleep_until(self.poll_due.min(self.late_due).min(ends)).await;
+        Ok(Vec::new())
+    }
+}

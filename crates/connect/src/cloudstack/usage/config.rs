@@ -1,0 +1,184 @@
+//! What an operator may say about a CloudStack's usage.
+
+use std::time::Duration;
+
+use pluvio_net::{SecretSource, TlsOptions};
+use pluvio_runtime::unit::Period;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{
+    super::{
+        access::{Access, AccessOptions},
+        config::{ConfigError, mapping, seconds, within},
+        map::Mapping,
+    },
+    source::CloudstackUsage,
+};
+
+/// A CloudStack whose usage is captured.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The API's address, for example `https://cloud.example.org/client/api`; `/client/api` is added
+    /// if missing.
+    pub url: String,
+    /// API key of the user. What the user's account may see is counted.
+    pub api_key: Option<SecretSource>,
+    /// Secret key of the user.
+    pub secret_key: Option<SecretSource>,
+    /// User name, where there are no keys.
+    pub username: Option<SecretSource>,
+    /// Its password.
+    pub password: Option<SecretSource>,
+    /// Path of the user's domain, for example `/customers/acme`; needed with a user name only. The
+    /// root domain if not set.
+    pub domain: Option<String>,
+    /// Whose certificate is accepted.
+    #[serde(default)]
+    pub tls: TlsOptions,
+    /// Count only what belongs to the domain with this id. Everything that the account may see if
+    /// not set.
+    pub domain_id: Option<String>,
+    /// Count what belongs to the domains below `domain_id`, too.
+    #[serde(default = "yes")]
+    pub recursive: bool,
+    /// Between two ticks, which lie at multiples of it since 1970.
+    #[serde(default = "interval")]
+    pub interval: Period,
+    /// Capture the usage server's records, which the role must allow (`listUsageRecords`).
+    #[serde(default = "yes")]
+    pub records: bool,
+    /// How far back the first start begins with records; today if 0. Later starts resume where the
+    /// last one ended.
+    #[serde(default = "begin")]
+    pub begin: Period,
+    /// How often records are asked for.
+    #[serde(default = "records_interval")]
+    pub records_interval: Period,
+    /// How late records may be written to be found.
+    #[serde(default = "records_overlap")]
+    pub records_overlap: Period,
+    /// Rows asked for at once; what the server allows (`default.page.size`), if that is less.
+    #[serde(default = "page_size")]
+    pub page_size: u32,
+    /// The events' `source` attribute; the API's URL if not set. Set it before an address changes:
+    /// events are told apart by `source` and `id`.
+    pub source: Option<String>,
+    /// Further fields of records whose values are secret; passwords, keys and tokens always are.
+    #[serde(default)]
+    pub redact: Vec<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn interval() -> Period {
+    Period(Duration::from_secs(300))
+}
+
+fn begin() -> Period {
+    Period(Duration::ZERO)
+}
+
+fn records_interval() -> Period {
+    Period(Duration::from_secs(3600))
+}
+
+fn records_overlap() -> Period {
+    Period(Duration::from_secs(3 * 86_400))
+}
+
+fn page_size() -> u32 {
+    500
+}
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A configuration that was checked.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) access: Access,
+    pub(super) mapping: Mapping,
+    pub(super) interval_s: i64,
+    /// `None`: no records.
+    pub(super) records: Option<RecordRules>,
+    pub(super) begin_s: i64,
+}
+
+/// How records are captured.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RecordRules {
+    pub(super) interval_s: i64,
+    pub(super) overlap_s: i64,
+}
+
+impl Config {
+    /// A CloudStack at `url` with every default, and no account yet.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            api_key: None,
+            secret_key: None,
+            username: None,
+            password: None,
+            domain: None,
+            tls: TlsOptions::default(),
+            domain_id: None,
+            recursive: yes(),
+            interval: interval(),
+            records: yes(),
+            begin: begin(),
+            records_interval: records_interval(),
+            records_overlap: records_overlap(),
+            page_size: page_size(),
+            source: None,
+            redact: Vec::new(),
+        }
+    }
+
+    /// Checks everything that can be checked without the cloud.
+    pub fn build(self) -> Result<CloudstackUsage, ConfigError> {
+        let second = Duration::from_secs(1);
+        within("interval", self.interval, second, DAY)?;
+        within("records_interval", self.records_interval, second, DAY)?;
+        within("records_overlap", self.records_overlap, DAY, DAY * 60)?;
+        let access = AccessOptions {
+            url: &self.url,
+            api_key: self.api_key,
+            secret_key: self.secret_key,
+            username: self.username,
+            password: self.password,
+            domain: self.domain,
+            tls: self.tls,
+            domain_id: self.domain_id,
+            recursive: self.recursive,
+            page_size: self.page_size,
+        };
+        let access = access.build()?;
+        let mapping = mapping(self.source, &access, &self.redact)?;
+        let records = RecordRules {
+            interval_s: seconds(self.records_interval.0),
+            overlap_s: seconds(self.records_overlap.0),
+        };
+        Ok(CloudstackUsage::new(Settings {
+            access,
+            mapping,
+            interval_s: seconds(self.interval.0),
+            records: self.records.then_some(records),
+            begin_s: i64::try_from(self.begin.0.as_secs()).unwrap_or(0),
+        }))
+    }
+
+    /// The secrets, to check that they can be read before anything starts.
+    pub fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
+        let secrets = [
+            ("api_key", &self.api_key),
+            ("secret_key", &self.secret_key),
+            ("username", &self.username),
+            ("password", &self.password),
+        ];
+        secrets.into_iter().filter_map(|(key, secret)| Some((key, secret.as_ref()?))).collect()
+    }
+}

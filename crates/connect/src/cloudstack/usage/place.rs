@@ -1,0 +1,95 @@
+//! Where usage stands, as each record carries it:
+//! `{"v":1,"tick":"…","records":"…","begin":"…","seen":["…"]}`.
+//!
+//! `seen` names offerings that later ticks tell as 0. A position has 256 bytes, so the names that
+//! are gone already come first, and those that do not fit are forgotten by a restart.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use pluvio_log::{Position, PositionTooLong};
+use serde::{Deserialize, Serialize};
+
+use super::super::place::InvalidPlace;
+
+/// What is written and read.
+const VERSION: u32 = 1;
+
+/// A place in one cloud's usage, by its clock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Place {
+    v: u32,
+    /// The newest tick that was taken, or passed.
+    pub(super) tick: Timestamp,
+    /// Records were listed up to here.
+    pub(super) records: Timestamp,
+    /// No record whose window began before is listed.
+    pub(super) begin: Timestamp,
+    /// Offerings told before, those that are gone first.
+    #[serde(default)]
+    pub(super) seen: Vec<String>,
+}
+
+impl Place {
+    /// A first look.
+    pub(super) fn first(tick: Timestamp, begin: Timestamp) -> Self {
+        Self { v: VERSION, tick, records: begin, begin, seen: Vec::new() }
+    }
+
+    pub(super) fn parse(position: &Position) -> Result<Self, InvalidPlace> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            v: u32,
+        }
+        let text = position.as_str();
+        let wrong = |source| InvalidPlace::Text { text: text.to_owned(), source };
+        let Versioned { v } = serde_json::from_str(text).map_err(wrong)?;
+        if v != VERSION {
+            return Err(InvalidPlace::Version { found: v });
+        }
+        serde_json::from_str(text).map_err(wrong)
+    }
+
+    /// As a record carries it; with as many names as fit.
+    pub(super) fn position(&self) -> Result<Position, PositionTooLong> {
+        let Self { v, tick, records, begin, seen } = self;
+        let mut text = format!(
+            "{{\"v\":{v},\"tick\":\"{tick}\",\"records\":\"{records}\",\"begin\":\"{begin}\",\"seen\":["
+        );
+        let mut is_first = true;
+        for name in seen {
+            let name = serde_json::Value::from(name.as_str()).to_string();
+            if text.len() + name.len() + "],}".len() <= Position::BYTES_MAX {
+                text.push_str(if is_first { "" } else { "," });
+                text.push_str(&name);
+                is_first = false;
+            }
+        }
+        text.push_str("]}");
+        Position::new(text)
+    }
+
+    /// Notes the names to come: `gone` are told as 0 now.
+    pub(super) fn see(&mut self, gone: BTreeSet<String>, there: impl Iterator<Item = String>) {
+        self.seen = gone.into_iter().chain(there).collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn a_position_is_read_back_with_as_many_names_as_fit() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut place = Place::first(at(1_792_886_400), at(1_792_886_400));
+        assert_eq!(Place::parse(&place.position().unwrap()).unwrap(), place);
+        place.seen =
+            ["Small \"Instance\"".to_owned(), "x".repeat(300), "t1.micro".to_owned()].into();
+        let read = Place::parse(&place.position().unwrap()).unwrap();
+        assert_eq!(read.seen, ["Small \"Instance\"", "t1.micro"]);
+    }
+}

@@ -1,0 +1,207 @@
+//! Takes ticks when they are due, and lists records between them: `tick` and `listing` say how.
+//! It waits, and does nothing else.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use pluvio_clouds::cloudstack::Client;
+use pluvio_event::Event;
+use pluvio_log::{EventId, Position, Record};
+use pluvio_runtime::{Connection, History, Pull, Resume, Source};
+use tokio::time::Instant;
+use tracing::info;
+use uuid::Uuid;
+
+use super::{
+    super::{
+        Error,
+        access::log_out,
+        lists::Lists as _,
+        meter::Meter,
+        probe::{self, Found},
+        session::Session,
+        span::at,
+    },
+    config::Settings,
+    listing::Listing,
+    place::Place,
+};
+
+/// A source that reads one CloudStack's usage.
+#[derive(Clone, Debug)]
+pub struct CloudstackUsage {
+    settings: Arc<Settings>,
+}
+
+/// A CloudStack whose usage is being read.
+#[derive(Debug)]
+pub struct Metering {
+    pub(super) settings: Arc<Settings>,
+    pub(super) session: Session,
+    pub(super) client: Client,
+    pub(super) meter: Meter,
+    pub(super) history: History,
+    pub(super) place: Place,
+    pub(super) unannounced: Option<Position>,
+    /// A listing of records under way.
+    pub(super) listing: Option<Listing>,
+    /// The last whole listing: from when, and how many rows.
+    pub(super) listed: Option<(i64, u32)>,
+    pub(super) records_due: i64,
+    /// Ids of this connection, by the pull that gave them: the newest may not be stored yet.
+    pub(super) given: HashMap<Uuid, u64>,
+    pub(super) pulls: u64,
+    pub(super) races: u32,
+}
+
+/// A quiet look ends after this long.
+const LOOK_MAX: Duration = Duration::from_secs(50);
+/// Events of the last seconds are still arriving when a tick is due.
+const SETTLED_S: i64 = 5;
+pub(super) const DAY_S: i64 = 86_400;
+const RACES_MAX: u32 = 5;
+
+impl CloudstackUsage {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self { settings: Arc::new(settings) }
+    }
+
+    /// The `source` attribute of its events.
+    pub fn identity(&self) -> &str {
+        &self.settings.mapping.source
+    }
+
+    /// Connects once, looks, and leaves: what `pluvio check --connect` does.
+    pub async fn probe(&self) -> Result<Found, Error> {
+        let mut session = Session::open(&self.settings.access).await?;
+        let found = probe::look(&mut session).await;
+        log_out(&session.client).await;
+        found
+    }
+
+    fn begin(&self, session: Session, resume: Resume) -> Result<Metering, Error> {
+        let now = session.now().as_second();
+        let settings = &self.settings;
+        let place = match &resume.position {
+            Some(position) => Place::parse(position)?,
+            None => {
+                let tick = now.div_euclid(settings.interval_s) * settings.interval_s;
+                let begin = day_of(now - settings.begin_s);
+                Place::first(at(tick), at(begin))
+            }
+        };
+        info!(source = %resume.history.source(), tick = %place.tick, "reading usage");
+        Ok(Metering {
+            unannounced: if resume.position.is_some() { None } else { Some(place.position()?) },
+            meter: Meter::of(resume.history.source()),
+            client: session.client.clone(),
+            settings: Arc::clone(settings),
+            history: resume.history,
+            session,
+            place,
+            listing: None,
+            listed: None,
+            records_due: now,
+            given: HashMap::new(),
+            pulls: 0,
+            races: 0,
+        })
+    }
+}
+
+impl Source for CloudstackUsage {
+    type Connection = Metering;
+    type Error = Error;
+
+    async fn connect(&mut self, resume: Resume) -> Result<Metering, Error> {
+        let session = Session::open(&self.settings.access).await?;
+        let client = session.client.clone();
+        match self.begin(session, resume) {
+            Ok(metering) => Ok(metering),
+            Err(error) => {
+                log_out(&client).await;
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Connection for Metering {
+    type Error = Error;
+
+    async fn next(&mut self) -> Result<Pull, Error> {
+        self.pulls += 1;
+        // Two pulls ago is stored.
+        let pulls = self.pulls;
+        self.given.retain(|_, pull| *pull + 2 >= pulls);
+        if let Some(begin) = self.unannounced.take() {
+            return Ok(Pull { checkpoint: Some(begin), ..Pull::default() });
+        }
+        let ends = Instant::now() + LOOK_MAX;
+        while Instant::now() < ends {
+            match self.step(ends).await {
+                Ok(records) => {
+                    self.races = 0;
+                    if !records.is_empty() {
+                        self.meter.new_rows(records.len());
+                        return Ok(Pull { records, ..Pull::default() });
+                    }
+                }
+                Err(error) if error.is_race() && self.races < RACES_MAX => self.races += 1,
+                Err(error) => return Err(error),
+            }
+        }
+        let checkpoint = Some(self.place.position()?);
+        Ok(Pull { records: Vec::new(), checkpoint, seen_up_to: Some(self.session.now()) })
+    }
+
+    async fn close(self) {
+        log_out(&self.client).await;
+    }
+}
+
+impl Metering {
+    /// Does what is due, or waits for it.
+    async fn step(&mut self, ends: Instant) -> Result<Vec<Record>, Error> {
+        let now = self.session.now().as_second();
+        let interval_s = self.settings.interval_s;
+        let due = (now - SETTLED_S.min(interval_s / 2)).div_euclid(interval_s) * interval_s;
+        if due > self.place.tick.as_second() {
+            return self.tick(due).await;
+        }
+        if let Some(listing) = self.listing.take() {
+            return self.list(listing).await;
+        }
+        let rules = self.settings.records.filter(|_| now >= self.records_due);
+        if let Some(rules) = rules {
+            self.plan(rules, now).await?;
+            return Ok(Vec::new());
+        }
+        let wait = Duration::from_secs(1);
+        tokio::time::sleep_until((Instant::now() + wait).min(ends)).await;
+        Ok(Vec::new())
+    }
+
+    /// Which ids are stored, or about to be.
+    pub(super) async fn stored(&self, ids: &[Uuid]) -> Result<HashSet<Uuid>, Error> {
+        let source = &self.settings.mapping.source;
+        let name = |id: &Uuid| EventId { source: source.clone(), id: id.to_string() };
+        let names: Vec<EventId> = ids.iter().map(name).collect();
+        let found = if names.is_empty() { Vec::new() } else { self.history.find(&names).await? };
+        let is_known =
+            |(id, found): &(&Uuid, Option<_>)| found.is_some() || self.given.contains_key(id);
+        Ok(ids.iter().zip(found).filter(is_known).map(|(id, _)| *id).collect())
+    }
+
+    pub(super) fn record(&self, event: Event) -> Result<Record, Error> {
+        let position = self.place.position()?;
+        Ok(Record { event, source: self.history.source().clone(), position, at_least: None })
+    }
+}
+
+pub(super) fn day_of(second: i64) -> i64 {
+    second.div_euclid(DAY_S) * DAY_S
+}

@@ -1,0 +1,276 @@
+//! A CloudStack has a bad day.
+
+use std::time::Duration;
+
+use pluvio_clouds::cloudstack::{Method, Params};
+use pluvio_event::Event;
+use pluvio_net::SecretSource;
+use pluvio_sim::{
+    CloudStackConfig,
+    cloudstack::{Emission, Fault, Version},
+};
+
+use crate::cloudstack_site::{CloudSite, is_gap, period, quiet};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn history_and_what_comes_after_are_captured_once_from_every_version() {
+    for version in Version::ALL {
+        let mut site = CloudSite::with(CloudStackConfig { version, ..quiet() }, |_, _| {}).await;
+        site.until_complete().await;
+        site.cloud.post(50);
+        site.until_complete().await;
+        site.stop().await;
+        site.cloud.post(50);
+        site.start();
+        site.until_complete().await;
+        assert_eq!(site.gaps().await, 0, "{version}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_tells_what_happened_to_what_and_who_did_it() {
+    let site = CloudSite::open().await;
+    site.until_complete().await;
+    let captured = site.captured().await;
+    let is_about_a_machine =
+        |event: &&Event| event.subject().is_some_and(|it| it.starts_with("VirtualMachine/"));
+    let event = captured.iter().find(is_about_a_machine).unwrap();
+    assert!(event.event_type().starts_with("org.apache.cloudstack.VM."));
+    assert_eq!(event.source(), site.cloud.url());
+    for name in ["level", "state", "authid", "severitynumber"] {
+        assert!(event.extension(name).is_some(), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn broken_answers_cost_at_most_a_reconnect_and_no_event() {
+    for fault in [
+        Fault::Throttled { count: 2, retry_ms: 50 },
+        Fault::Unavailable { count: 2 },
+        Fault::Internal { count: 1 },
+        Fault::Proxy { count: 1, status: 502 },
+        Fault::Proxy { count: 1, status: 200 },
+        Fault::Reset { count: 1 },
+        Fault::Cut { count: 2 },
+        Fault::Malformed { count: 3 },
+        Fault::Slow { ms: 50 },
+        Fault::WrongCount { by: -3 },
+        Fault::WrongCount { by: 3 },
+        Fault::Shift { count: 1 },
+    ] {
+        let site = CloudSite::open().await;
+        site.until_complete().await;
+        site.cloud.inject(fault);
+        site.cloud.post(100);
+        site.until("the fault to be met", |captured| captured.len() >= 200).await;
+        if matches!(fault, Fault::Shift { .. }) {
+            site.cloud.clear_faults();
+        }
+        site.until_complete().await;
+        assert_eq!(site.gaps().await, 0, "{fault:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_answer_that_is_a_race_needs_no_reconnect() {
+    let site = CloudSite::open().await;
+    site.until_complete().await;
+    site.cloud.inject(Fault::Malformed { count: 2 });
+    site.cloud.post(10);
+    site.until_complete().await;
+    assert_eq!(site.source_status().reconnects, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_within_a_second_is_captured() {
+    let site = CloudSite::open().await;
+    site.until_complete().await;
+    site.cloud.inject(Fault::Burst { count: 3000 });
+    site.until_complete().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_in_the_middle_of_catching_up_goes_on_where_it_was() {
+    let cloud = CloudStackConfig {
+        backlog_events: 12_000,
+        backlog_span: Duration::from_secs(3000),
+        ..quiet()
+    };
+    let mut site = CloudSite::with(cloud, |_, _| {}).await;
+    for part in [1000, 5000] {
+        site.until("a part", |captured| captured.len() >= part).await;
+        site.stop().await;
+        site.start();
+    }
+    site.until_complete().await;
+    let captured = site.captured().await;
+    assert!(captured.is_sorted_by_key(Event::time), "oldest first");
+    assert_eq!(site.gaps().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purge_that_passed_us_leaves_a_gap_event() {
+    let mut site = CloudSite::open().await;
+    site.until_complete().await;
+    site.stop().await;
+    site.cloud.advance(Duration::from_secs(100));
+    site.cloud.inject(Fault::Purge { older_than_seconds: 50 });
+    site.cloud.post(10);
+    site.start();
+    site.until("a gap and what followed", |captured| captured.len() == 111).await;
+    let captured = site.captured().await;
+    assert!(is_gap(&captured[100]), "before what followed");
+    site.stop().await;
+    site.start();
+    site.cloud.post(5);
+    site.until("no other gap", |captured| captured.len() == 116).await;
+    assert_eq!(site.gaps().await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_were_archived_before_they_were_read_are_captured() {
+    let mut site = CloudSite::open().await;
+    site.until_complete().await;
+    site.stop().await;
+    site.cloud.post(20);
+    let ids: Vec<_> =
+        site.cloud.events_from(100).iter().map(|event| event.id.to_string()).collect();
+    let params = Params::new().with("ids", ids.join(","));
+    site.client().await.call("archiveEvents", params, Method::Post).await.unwrap();
+    site.start();
+    site.until_complete().await;
+    assert_eq!(site.gaps().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_appears_late_is_found_by_the_next_check() {
+    let site = CloudSite::with(quiet(), |_, config| config.overlap = period("20s")).await;
+    site.until_complete().await;
+    site.cloud.inject(Fault::Late { seconds: 8, percent: 50 });
+    site.cloud.post(20);
+    site.until_complete().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_appears_hours_late_is_found_by_the_sweep() {
+    let mut site = CloudSite::with(quiet(), |_, config| config.sweep = period("1s")).await;
+    site.until_complete().await;
+    site.stop().await;
+    site.start();
+    site.cloud.post(1);
+    site.until_complete().await;
+    let created = site.cloud.now().checked_sub(jiff::SignedDuration::from_mins(50)).ok();
+    site.cloud.emit(&Emission { created, ..Emission::default() });
+    site.until_complete().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_server_with_a_wrong_clock_loses_nothing() {
+    let mut site = CloudSite::open().await;
+    site.until_complete().await;
+    for seconds in [-90, 30] {
+        site.cloud.inject(Fault::ServerSkew { seconds });
+        site.cloud.post(40);
+        site.stop().await;
+        site.cloud.advance(Duration::from_secs(40));
+        site.start();
+        site.until_complete().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cloud_whose_clock_is_an_hour_ahead_or_behind_is_read_by_its_clock() {
+    for seconds in [3600, -3600] {
+        let mut site = CloudSite::stopped(CloudStackConfig { backlog_events: 0, ..quiet() }).await;
+        site.cloud.inject(Fault::Skew { seconds });
+        site.cloud.post(20);
+        site.start();
+        site.until_complete().await;
+        site.cloud.post(20);
+        site.until_complete().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_key_is_told_and_not_tried_again_at_once() {
+    let site = CloudSite::with(quiet(), |_, config| {
+        config.secret_key = Some(SecretSource::literal("wrong"));
+    })
+    .await;
+    let (message, remedy) = site.error().await;
+    assert!(message.contains("listCapabilities was refused"), "{message}");
+    assert!(remedy.contains("check keys"), "{remedy}");
+    let wait = site.source_status().retry_at.unwrap().duration_since(jiff::Timestamp::now());
+    assert!(wait.as_secs() >= 58, "{wait}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_key_at_a_wrong_clock_is_told_with_the_clock() {
+    let mut site = CloudSite::stopped(quiet()).await;
+    site.config.secret_key = Some(SecretSource::literal("wrong"));
+    site.cloud.inject(Fault::Skew { seconds: 3600 });
+    site.start();
+    let (message, remedy) = site.error().await;
+    assert!(message.starts_with("cloud's clock is 60 min ahead of ours"), "{message}");
+    assert!(remedy.contains("NTP"), "{remedy}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_does_where_there_are_no_keys_and_a_lost_session_is_opened_again() {
+    let site = CloudSite::with(quiet(), |cloud, config| {
+        let admin = cloud.keys().remove(0);
+        (config.api_key, config.secret_key) = (None, None);
+        config.username = Some(SecretSource::literal(admin.user));
+        config.password = Some(SecretSource::literal(admin.password));
+    })
+    .await;
+    site.until_complete().await;
+    site.cloud.inject(Fault::SessionLost);
+    site.cloud.post(20);
+    site.until_complete().await;
+    assert!(site.source_status().reconnects >= 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_is_larger_than_the_server_allows_becomes_smaller() {
+    let cloud = CloudStackConfig { page_rows_max: 30, ..quiet() };
+    let site = CloudSite::with(cloud, |_, _| {}).await;
+    site.until_complete().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_says_what_the_cloud_tells() {
+    let site = CloudSite::stopped(quiet()).await;
+    let found = site.config.clone().build().unwrap().probe().await.unwrap().to_string();
+    assert!(found.starts_with("CloudStack 4.20.1"), "{found}");
+    assert!(found.contains("100 events in the last hour"), "{found}");
+    assert!(found.contains("clock "), "{found}");
+    assert!(found.ends_with("listall works"), "{found}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_start_begins_now_and_what_it_missed_while_away_is_captured() {
+    let mut site = CloudSite::with(quiet(), |_, config| config.begin = period("0s")).await;
+    site.until("a beginning", |_| site.source_status().position.is_some()).await;
+    site.cloud.advance(Duration::from_secs(5));
+    site.cloud.post(10);
+    site.until("what came after", |captured| captured.len() == 10).await;
+    site.stop().await;
+    site.cloud.post(10);
+    site.start();
+    site.until("what came meanwhile", |captured| captured.len() == 20).await;
+    assert_eq!(site.captured().await.len(), 20, "nothing from before");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_server_without_any_event_tells_no_time_zone_and_is_read_all_the_same() {
+    let cloud =
+        CloudStackConfig { version: Version::V4_9, backlog_events: 0, machines: 0, ..quiet() };
+    let site = CloudSite::with(cloud, |_, _| {}).await;
+    site.until("a beginning", |_| site.source_status().position.is_some()).await;
+    for _ in 0..3 {
+        site.cloud.post(30);
+        site.until_complete().await;
+    }
+    assert_eq!(site.source_status().reconnects, 0);
+}

@@ -1,0 +1,111 @@
+//! A CloudStack as a source: whatever becomes of the cloud or of Pluvio, the log holds each event
+//! that the cloud recorded, once.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result, ensure};
+use pluvio_e2e::{
+    feed::{self, Seen},
+    servers::{Deployment, Happened, SimulatedCloudstack, Simulator},
+    stage::Stage,
+    wait,
+};
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+
+use crate::{report::Counts, runner::Scenario};
+
+const VERSIONS: [&str; 4] = ["4.9", "4.17", "4.20", "4.22"];
+const BACKLOG: usize = 3_000;
+const EVENTS_PER_SECOND: u32 = 300;
+const KILLS: u32 = 4;
+const LIFE_MILLIS_MAX: u64 = 1_500;
+const ARRIVAL_MAX: Duration = Duration::from_secs(60);
+/// Each hits the next calls; Pluvio asks again.
+const FAULTS: [&str; 5] = [
+    "faults/unavailable?count=1",
+    "faults/throttled?count=2&retry_ms=200",
+    "faults/reset?count=1",
+    "faults/malformed?count=1",
+    "faults/cut?count=1",
+];
+
+pub(crate) fn scenarios() -> Vec<Scenario> {
+    vec![
+        Scenario::new(
+            "CloudStack: killed again and again, each release's events are in the log, each once",
+            killed_while_it_captures,
+        ),
+        Scenario::new("both clouds are in one feed, each event once", both_clouds),
+    ]
+}
+
+async fn killed_while_it_captures(stage: Arc<Stage>) -> Result<Counts> {
+    let mut rng = StdRng::seed_from_u64(stage.seed);
+    let mut counts = Counts::default();
+    for (number, version) in VERSIONS.into_iter().enumerate() {
+        let cloud = SimulatedCloudstack::start(&stage, version, BACKLOG).await?;
+        let deployment = Deployment::of_section(cloud.section("cloud", "begin = \"2d\""))
+            .log(&format!("dir = \"data-{number}\""));
+        cloud.control(&format!("rate?per_second={EVENTS_PER_SECOND}")).await?;
+        for _ in 0..KILLS {
+            let mut pluvio = deployment.start(&stage).await?;
+            cloud.control(FAULTS[rng.random_range(0..FAULTS.len())]).await?;
+            wait::a_moment(Duration::from_millis(rng.random_range(0..LIFE_MILLIS_MAX))).await;
+            pluvio.kill().await?;
+        }
+        cloud.control("rate?per_second=0").await?;
+        let happened = cloud.happened().await?;
+        let pluvio = deployment.start(&stage).await?;
+        let collector = pluvio.collect().await?;
+        let has_all = |feed: &[Seen]| feed.len() >= happened.len();
+        let arrived = collector.until(&format!("all of {version}"), ARRIVAL_MAX, has_all).await;
+        same(&collector.seen(), &happened).with_context(|| format!("of {version}"))?;
+        arrived?;
+        counts = counts.with(version, happened.len());
+    }
+    Ok(counts.with("kills each", KILLS).with("missing", 0).with("twice", 0))
+}
+
+/// What was watched is what happened: each once, of its type, in any order.
+fn same(feed: &[Seen], happened: &[Happened]) -> Result<()> {
+    let counted = feed::bag(feed.iter().map(|seen| seen.id.as_str()));
+    let twice = counted.iter().find(|(_, count)| **count > 1);
+    ensure!(twice.is_none(), "it is there twice: {twice:?}");
+    let by_id: BTreeMap<&str, &Seen> = feed.iter().map(|seen| (seen.id.as_str(), seen)).collect();
+    let is_missing = |event: &&Happened| !by_id.contains_key(event.id.as_str());
+    let missing = happened.iter().filter(is_missing).count();
+    let first = happened.iter().find(is_missing);
+    ensure!(missing == 0, "{missing} are missing, the first: {first:?}");
+    for event in happened {
+        let seen = by_id.get(event.id.as_str()).context("it is there")?;
+        let kind = format!("org.apache.cloudstack.{}", event.kind);
+        let is_same = seen.kind == kind && seen.time == Some(event.created);
+        ensure!(is_same, "{event:?} was watched as {seen:?}");
+    }
+    ensure!(feed.len() == happened.len(), "{} instead of {}", feed.len(), happened.len());
+    Ok(())
+}
+
+async fn both_clouds(stage: Arc<Stage>) -> Result<Counts> {
+    let vcenter = Simulator::start(&stage, 0).await?;
+    let cloud = SimulatedCloudstack::start(&stage, "4.20", 0).await?;
+    let deployment = Deployment::of(&vcenter).section(cloud.section("cloud", "begin = \"1h\""));
+    let pluvio = deployment.start(&stage).await?;
+    pluvio.until_ready(ARRIVAL_MAX).await?;
+    vcenter.control("post?count=500").await?;
+    cloud.control("post?count=500").await?;
+    let (of_vcenter, of_cloud) = (vcenter.produced().await?.len(), cloud.happened().await?);
+    let collector = pluvio.collect().await?;
+    let is_of_cloud = |seen: &Seen| seen.kind.starts_with("org.apache.cloudstack.");
+    let has_all = |feed: &[Seen]| {
+        let count = feed.iter().filter(|seen| is_of_cloud(seen)).count();
+        count >= of_cloud.len() && feed.len() - count >= of_vcenter
+    };
+    let arrived = collector.until("all of both", ARRIVAL_MAX, has_all).await;
+    let feed = collector.seen();
+    let (cloudstack, vsphere): (Vec<_>, Vec<_>) = feed.into_iter().partition(is_of_cloud);
+    same(&cloudstack, &of_cloud)?;
+    feed::in_order_none_twice(&vsphere)?;
+    arrived?;
+    Ok(Counts::default().with("of vSphere", vsphere.len()).with("of CloudStack", cloudstack.len()))
+}

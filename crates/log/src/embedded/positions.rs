@@ -2,7 +2,7 @@
 //!
 //! A source's position is that of its last record, and records are found in the active segment. What
 //! lies before that is covered by a *mark*: all positions of a stream, written in one batch before
-//! each roll and every 16 MiB, under `<stream>/<source>`, with the offset they hold from on; and
+//! each roll and every 6 MiB, under `<stream>/<source>`, with the offset they hold from on; and
 //! under `<stream>` that offset, with the active segment and how far it was synced: a restart only
 //! counts the batches before. A source that looked and found nothing new writes its own.
 //!

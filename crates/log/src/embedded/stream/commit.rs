@@ -34,7 +34,7 @@ use crate::{
 /// A group is closed when its bodies reach this: what fits one batch.
 const GROUP_BYTES: usize = 256 << 10;
 /// A mark is written when so much was appended since the last one: what a restart unpacks at most.
-const MARK_BYTES: u64 = 16 << 20;
+const MARK_BYTES: u64 = 6 << 20;
 
 /// What a request becomes once its records have their places.
 struct Placed {

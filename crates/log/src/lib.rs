@@ -30,7 +30,8 @@
 //! implementation runs it in ten lines: [`Memory`], which is the model, and [`Embedded`], which
 //! lasts.
 //!
-//! This crate names no cloud and no protocol, but for the form of its batches, and never retries: an append says what happened.
+//! This crate names no cloud and no protocol, but for the form of its batches, and never retries: an
+//! append says what happened.
 
 pub mod batch;
 pub mod disk;

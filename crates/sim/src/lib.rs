@@ -11,6 +11,7 @@
 
 mod clock;
 pub mod cloudstack;
+mod control;
 mod error;
 mod http;
 mod seed;

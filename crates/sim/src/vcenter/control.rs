@@ -15,12 +15,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::Shared;
 use super::cloud::Cloud;
 use super::faults::Fault;
 use super::injection::{Restart, Status};
+use crate::control;
 use crate::error::{Error, check_rate};
 use crate::ticker;
 
@@ -144,13 +145,7 @@ async fn events(
 ) -> Result<Response, Refusal> {
     let Query(From { from }) = query?;
     let events = shared.with(|cloud| cloud.ledger.get(from..).unwrap_or_default().to_vec());
-    let mut lines = String::with_capacity(events.len() * 96);
-    for event in &events {
-        // A key, a time and a class always have a form in JSON.
-        lines.push_str(&serde_json::to_string(event).unwrap_or_default());
-        lines.push('\n');
-    }
-    Ok(([(CONTENT_TYPE, "application/x-ndjson")], lines).into_response())
+    Ok(control::lines(&events))
 }
 
 #[derive(Debug, Deserialize)]
@@ -210,19 +205,8 @@ async fn fault(
     Ok(status(State(shared)).await)
 }
 
-/// Reads a fault from its name and the parameters of the query.
 fn parse(name: &str, parameters: HashMap<String, String>) -> Result<Fault, Refusal> {
-    let mut fields: Map<String, Value> = parameters
-        .into_iter()
-        .map(|(name, text)| {
-            // Numbers are JSON as they stand; everything else is text.
-            let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
-            (name, value)
-        })
-        .collect();
-    fields.insert("fault".to_owned(), Value::String(name.to_owned()));
-    serde_json::from_value(Value::Object(fields))
-        .map_err(|error| Refusal::Fault(name.to_owned(), error))
+    control::fault(name, parameters).map_err(|error| Refusal::Fault(name.to_owned(), error))
 }
 
 #[cfg(test)]

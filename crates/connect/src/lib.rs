@@ -2,9 +2,12 @@
 //!
 //! A folder holds the component (`source`, `sink`), which makes one attempt and says what happened,
 //! and a pure `map` from the system's record to an event. Requests and answers are `clouds`'
-//! business; when to try again is `runtime`'s.
+//! business; when to try again is `runtime`'s. [`message`] and [`template`] are what sinks of unlike
+//! systems have in common.
 
 pub mod cloudstack;
 pub mod file;
+pub mod message;
 pub mod stdout;
+pub mod template;
 pub mod vsphere;

@@ -3,6 +3,7 @@
 //!
 //! It refuses defaults for `id`, `source` and `type`: an invented id would defeat de-duplication.
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::{AttributeName, AttributeValue, Data};
@@ -103,14 +104,52 @@ impl Event {
         self.data.as_ref()
     }
 
+    /// All context attributes but `datacontenttype`, as a binary binding frames them: `specversion`
+    /// first, then the named ones, then extensions. Times are RFC 3339 texts.
+    pub fn attributes(&self) -> impl Iterator<Item = (&str, AttributeValue)> {
+        let text = |name, value: Option<&str>| value.map(|value| (name, value.into()));
+        let time = self.time.map(|time| ("time", AttributeValue::String(time.to_string())));
+        let named = [
+            text("specversion", Some("1.0")),
+            text("id", Some(&self.id)),
+            text("source", Some(&self.source)),
+            text("type", Some(&self.event_type)),
+            text("subject", self.subject()),
+            time,
+            text("dataschema", self.dataschema()),
+        ];
+        let extensions = self.extensions.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        named.into_iter().flatten().chain(extensions)
+    }
+
+    /// Media type of the payload as a binary binding tells it; `None` for an event without either.
+    pub fn content_type(&self) -> Option<&str> {
+        let default = matches!(self.data, Some(Data::Json(_))).then_some("application/json");
+        self.datacontenttype().or(default)
+    }
+
+    /// The payload's bytes as a binary binding frames them: JSON as it is written.
+    pub fn payload(&self) -> Option<Bytes> {
+        self.data.as_ref().map(|data| match data {
+            Data::Json(raw) => Bytes::copy_from_slice(raw.get().as_bytes()),
+            Data::Binary(bytes) => bytes.clone(),
+        })
+    }
+
+    /// The same event with the extension `name` set to `value`.
+    #[must_use]
+    pub fn with_extension(mut self, name: AttributeName, value: impl Into<AttributeValue>) -> Self {
+        self.extensions.retain(|(n, _)| *n != name);
+        self.extensions.push((name, value.into()));
+        self
+    }
+
     /// The same event with `data` taken out and the extension `name` set to `value`: how a
     /// too-large event is stored as a stub.
     #[must_use]
     pub fn without_data(mut self, name: AttributeName, value: AttributeValue) -> Self {
         self.data = None;
-        self.extensions.retain(|(n, _)| *n != name);
-        self.extensions.push((name, value));
-        self
+        self.with_extension(name, value)
     }
 }
 

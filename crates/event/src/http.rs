@@ -7,8 +7,8 @@
 use bytes::Bytes;
 
 use crate::{
-    AttributeName, AttributeNameError, Data, DataError, Event, EventBuilder, InvalidEvent,
-    json::timestamp,
+    AttributeName, AttributeNameError, AttributeValue, Data, DataError, Event, EventBuilder,
+    InvalidEvent, json::timestamp,
 };
 
 /// A message in binary mode.
@@ -50,28 +50,13 @@ pub enum BinaryError {
 
 /// Gives `event` in binary mode.
 pub fn to_binary(event: &Event) -> Binary {
-    let mut headers = vec![("ce-specversion".to_owned(), "1.0".to_owned())];
-    let mut push = |name: &str, value: &str| headers.push((format!("ce-{name}"), percent(value)));
-    push("id", event.id());
-    push("source", event.source());
-    push("type", event.event_type());
-    if let Some(subject) = event.subject() {
-        push("subject", subject);
-    }
-    if let Some(time) = event.time() {
-        push("time", &time.to_string());
-    }
-    if let Some(schema) = event.dataschema() {
-        push("dataschema", schema);
-    }
-    for (name, value) in event.extensions() {
-        push(name.as_str(), &value.to_string());
-    }
-    let default_type = matches!(event.data(), Some(Data::Json(_))).then_some("application/json");
-    if let Some(media_type) = event.datacontenttype().or(default_type) {
+    let attribute =
+        |(name, value): (&str, AttributeValue)| (format!("ce-{name}"), percent(&value.to_string()));
+    let mut headers: Vec<_> = event.attributes().map(attribute).collect();
+    if let Some(media_type) = event.content_type() {
         headers.push(("content-type".to_owned(), media_type.to_owned()));
     }
-    Binary { headers, body: event.data().map_or_else(Bytes::new, payload) }
+    Binary { headers, body: event.payload().unwrap_or_default() }
 }
 
 /// Reads an event in binary mode. Header names are compared without case; extension values come
@@ -111,14 +96,6 @@ pub fn from_binary<'a>(
     }
     event = with_payload(event, media_type, body).map_err(BinaryError::Body)?;
     Ok(event.identity(id, source, event_type).build()?)
-}
-
-/// The payload as its content type frames it: a JSON string under a text type loses its quotes.
-pub(crate) fn payload(data: &Data) -> Bytes {
-    match data {
-        Data::Json(raw) => Bytes::copy_from_slice(raw.get().as_bytes()),
-        Data::Binary(bytes) => bytes.clone(),
-    }
 }
 
 /// Puts a body of `media_type` into an event; shared with the Kafka binding.

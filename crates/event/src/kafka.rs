@@ -5,11 +5,7 @@
 
 use bytes::Bytes;
 
-use crate::{
-    AttributeName, Data, Event, InvalidEvent,
-    http::{payload, with_payload},
-    json,
-};
+use crate::{AttributeName, AttributeValue, Event, InvalidEvent, http::with_payload, json};
 
 /// A Kafka message without its place in a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,29 +43,14 @@ pub fn to_structured(event: &Event) -> Message {
 
 /// Binary mode (§3.2): attributes in `ce_` headers, the payload alone as value.
 pub fn to_binary(event: &Event) -> Message {
-    let mut headers = vec![("ce_specversion".to_owned(), Bytes::from_static(b"1.0"))];
-    let mut push = |name: &str, value: String| headers.push((format!("ce_{name}"), value.into()));
-    push("id", event.id().to_owned());
-    push("source", event.source().to_owned());
-    push("type", event.event_type().to_owned());
-    let optional = [
-        ("subject", event.subject().map(str::to_owned)),
-        ("time", event.time().map(|time| time.to_string())),
-        ("dataschema", event.dataschema().map(str::to_owned)),
-    ];
-    for (name, value) in optional {
-        if let Some(value) = value {
-            push(name, value);
-        }
-    }
-    for (name, value) in event.extensions() {
-        push(name.as_str(), value.to_string());
-    }
-    let default_type = matches!(event.data(), Some(Data::Json(_))).then_some("application/json");
-    if let Some(media_type) = event.datacontenttype().or(default_type) {
+    let attribute = |(name, value): (&str, AttributeValue)| {
+        (format!("ce_{name}"), Bytes::from(value.to_string()))
+    };
+    let mut headers: Vec<_> = event.attributes().map(attribute).collect();
+    if let Some(media_type) = event.content_type() {
         headers.push(("content-type".to_owned(), Bytes::copy_from_slice(media_type.as_bytes())));
     }
-    Message { key: key(event), headers, value: event.data().map(payload) }
+    Message { key: key(event), headers, value: event.payload() }
 }
 
 /// Reads a message in either mode (§3 decides by `content-type`).

@@ -8,14 +8,16 @@
 //! What this crate refuses to do: retry, pool across peers, keep state, or speak any protocol above
 //! HTTP's requests and answers. Retrying belongs to `runtime`, protocols to the components.
 //!
-//! Read [`Secret`] and [`TlsOptions`] first; [`HttpClient`] combines them.
+//! Read [`Secret`] and [`TlsOptions`] first; [`HttpClient`] and [`Dialer`] combine them.
 
 mod chain;
+mod dial;
 mod http;
 mod secret;
 mod thumbprint;
 mod tls;
 
+pub use crate::dial::{DialError, Dialer, Stream};
 pub use crate::http::{BODY_BYTES_MAX, CONNECT_TIMEOUT, HttpClient, HttpError, HttpReply, Request};
 pub use crate::secret::{Secret, SecretError, SecretSource};
 pub use crate::thumbprint::{Thumbprint, ThumbprintError};

@@ -20,8 +20,8 @@ use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -30,7 +30,8 @@ pub use self::verifier::Untrusted;
 use self::verifier::{AnyCertificate, Explaining, Pinned};
 use crate::thumbprint::Thumbprint;
 
-/// Whose certificate a client accepts. Without any key: those that the system's roots vouch for.
+/// Whose certificate a client accepts, and which one it shows. Without any key: those that the
+/// system's roots vouch for, and none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TlsOptions {
@@ -40,6 +41,10 @@ pub struct TlsOptions {
     pub thumbprint: Option<Thumbprint>,
     /// Accept any certificate. Anyone on the path can then read the password.
     pub insecure: bool,
+    /// PEM file of our own certificate and its chain, for a server that demands one.
+    pub cert_file: Option<PathBuf>,
+    /// PEM file of the key to `cert_file`.
+    pub key_file: Option<PathBuf>,
 }
 
 /// Why a client's TLS options make no configuration.
@@ -62,6 +67,26 @@ pub enum TlsError {
         #[source]
         source: rustls::pki_types::pem::Error,
     },
+    /// One of the two files of our own certificate is missing.
+    #[error("tls.{one} lacks tls.{other}")]
+    Half {
+        /// The key that is there.
+        one: &'static str,
+        /// The key that is not.
+        other: &'static str,
+    },
+    /// A file of our own certificate cannot be read as PEM.
+    #[error("failed to read our certificate or key from `{}`; it must be a PEM file", path.display())]
+    OwnFile {
+        /// The file's path.
+        path: PathBuf,
+        /// What the PEM reader said.
+        #[source]
+        source: rustls::pki_types::pem::Error,
+    },
+    /// Certificate and key do not belong together, or are of no known kind.
+    #[error("tls.cert_file and tls.key_file make no identity")]
+    Own(#[source] rustls::Error),
     /// The file of authorities holds none.
     #[error("`{}` holds no certificate", path.display())]
     CaFileEmpty {
@@ -95,9 +120,19 @@ impl TlsOptions {
             .with_safe_default_protocol_versions()
             .map_err(TlsError::Rustls)?
             .dangerous()
-            .with_custom_certificate_verifier(verifier)
-            .with_no_client_auth();
-        Ok(config)
+            .with_custom_certificate_verifier(verifier);
+        match (&self.cert_file, &self.key_file) {
+            (None, None) => Ok(config.with_no_client_auth()),
+            (Some(_), None) => Err(TlsError::Half { one: "cert_file", other: "key_file" }),
+            (None, Some(_)) => Err(TlsError::Half { one: "key_file", other: "cert_file" }),
+            (Some(cert_file), Some(key_file)) => {
+                let failed = |source| TlsError::OwnFile { path: key_file.clone(), source };
+                let key = PrivateKeyDer::from_pem_file(key_file).map_err(failed)?;
+                let failed = |source| TlsError::OwnFile { path: cert_file.clone(), source };
+                let chain = certificates_of(cert_file).map_err(failed)?;
+                config.with_client_auth_cert(chain, key).map_err(TlsError::Own)
+            }
+        }
     }
 
     fn verifier(
@@ -134,15 +169,18 @@ impl TlsOptions {
 
 fn roots_of_file(path: &Path) -> Result<RootCertStore, TlsError> {
     let failed = |source| TlsError::CaFile { path: path.to_owned(), source };
-    let mut certificates = Vec::new();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(failed)? {
-        certificates.push(certificate.map_err(failed)?);
-    }
+    let certificates = certificates_of(path).map_err(failed)?;
     let mut roots = RootCertStore::empty();
     match roots.add_parsable_certificates(certificates) {
         (0, _) => Err(TlsError::CaFileEmpty { path: path.to_owned() }),
         _ => Ok(roots),
     }
+}
+
+fn certificates_of(
+    path: &Path,
+) -> Result<Vec<CertificateDer<'static>>, rustls::pki_types::pem::Error> {
+    CertificateDer::pem_file_iter(path)?.collect()
 }
 
 fn roots_of_system() -> Result<RootCertStore, TlsError> {

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use pluvio_event::{Event, json};
+use pluvio_event::{AttributeName, Event, json};
 use pluvio_log::{Offset, StoredRecord};
 
 /// A record on its way out.
@@ -60,5 +60,15 @@ impl Delivered {
     /// needs one rejects.
     pub fn event(&self) -> Option<&Event> {
         self.event.get_or_init(|| json::decode(&self.value).ok()).as_ref()
+    }
+
+    /// The event with its place as `sequence` and `recordedtime`, as [`json::splice`] adds them: for
+    /// bindings that put attributes elsewhere than into JSON.
+    pub fn placed(&self) -> Option<Event> {
+        const SEQUENCE: AttributeName = AttributeName::literal("sequence");
+        const RECORDED: AttributeName = AttributeName::literal("recordedtime");
+        let event = self.event()?.clone();
+        let event = event.with_extension(SEQUENCE, format!("{:020}", self.offset.get()));
+        Some(event.with_extension(RECORDED, self.recorded.to_string()))
     }
 }

@@ -11,3 +11,5 @@ pub mod message;
 pub mod stdout;
 pub mod template;
 pub mod vsphere;
+mod web;
+pub mod webhook;

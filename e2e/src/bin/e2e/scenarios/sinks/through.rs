@@ -166,7 +166,8 @@ pub(super) async fn sink(pluvio: &Pluvio, name: &str) -> Result<Value> {
 pub(super) async fn caught_up(pluvio: &Pluvio, name: &str) -> Result<()> {
     let range: Value = pluvio.get("/api/v1/range").await?.json()?;
     let next = range["latest"].as_i64().context("there is no event yet")? + 1;
-    let caught_up = wait::until(&format!("`{name}` to reach {next}"), ARRIVAL_MAX, async || {
+    let what = format!("`{name}` to reach {next}");
+    let caught_up = wait::until(&what, ARRIVAL_MAX, async || {
         let sink = sink(pluvio, name).await?;
         Ok((sink["sink"]["offset"].as_i64() >= Some(next)).then_some(()))
     });

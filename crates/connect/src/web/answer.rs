@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, header};
 use jiff::{Timestamp, fmt::rfc2822};
+use url::Url;
 
 /// A longer wait is not believed: a wrong clock there must not stop the sink for a year.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
@@ -37,6 +38,19 @@ pub(crate) fn excerpt(body: &[u8]) -> String {
         line.push('…');
     }
     format!(": {line}")
+}
+
+/// The host that a redirect leads to; its path may hold a secret.
+pub(crate) fn redirect_target(url: &Url, headers: &HeaderMap) -> String {
+    let location = headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
+    let location = location.and_then(|text| url.join(text).ok());
+    match location {
+        Some(location) => {
+            let host = pluvio_net::authority_of(&location);
+            format!("{}://{}", location.scheme(), host.chars().take(255).collect::<String>())
+        }
+        None => "nowhere".to_owned(),
+    }
 }
 
 #[cfg(test)]

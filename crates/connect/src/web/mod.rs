@@ -10,7 +10,7 @@ use http::HeaderValue;
 use pluvio_net::{SecretError, SecretSource};
 use url::Url;
 
-pub(crate) use answer::{excerpt, retry_after};
+pub(crate) use answer::{excerpt, redirect_target, retry_after};
 
 /// A text that is no address to send to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use http::{StatusCode, header};
+use http::StatusCode;
 use jiff::Timestamp;
 use pluvio_net::HttpReply;
 use url::Url;
 
 use super::error::Error;
-use crate::web::{excerpt, retry_after};
+use crate::web::{excerpt, redirect_target, retry_after};
 
 /// What became of one request.
 #[derive(Debug)]
@@ -29,7 +29,11 @@ pub(super) fn judge(host: &str, url: &Url, reply: &HttpReply, now: Timestamp) ->
     let host = host.to_owned();
     match status.as_u16() {
         200..=299 => Verdict::Taken,
-        300..=399 => Verdict::Failed(Error::Redirected { to: target(url, reply), host, status }),
+        300..=399 => Verdict::Failed(Error::Redirected {
+            to: redirect_target(url, &reply.headers),
+            host,
+            status,
+        }),
         410 => Verdict::Failed(Error::Gone { host }),
         425 | 429 | 503 => {
             Verdict::Throttled(retry_after(&reply.headers, now).unwrap_or(Duration::ZERO))
@@ -46,22 +50,9 @@ fn would_hit_every_event(status: StatusCode) -> bool {
     matches!(status.as_u16(), 401 | 403..=408 | 411 | 415 | 417 | 421 | 426 | 428 | 505 | 511)
 }
 
-/// The host that a redirect leads to; its path may hold a secret.
-fn target(url: &Url, reply: &HttpReply) -> String {
-    let location = reply.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
-    let location = location.and_then(|text| url.join(text).ok());
-    match location {
-        Some(location) => {
-            let host = pluvio_net::authority_of(&location);
-            format!("{}://{}", location.scheme(), host.chars().take(255).collect::<String>())
-        }
-        None => "nowhere".to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderValue};
+    use http::{HeaderMap, HeaderValue, header};
     use pluvio_runtime::{Failure as _, Response};
 
     use super::*;

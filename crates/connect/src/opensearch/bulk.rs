@@ -106,20 +106,25 @@ impl Bulk {
             return None;
         }
         let Self { items, mut rejected, .. } = self;
+        let first_rejected = rejected.first().map(|rejected| rejected.offset);
         let (mut is_waiting, mut failure, mut reached) = (false, None, None);
+        let mut is_prefix = true;
         for ((offset, index), item) in items.into_iter().zip(&answer.items) {
-            match item.create.verdict(&index) {
+            let verdict = item.create.verdict(&index);
+            is_prefix &= matches!(verdict, Verdict::There)
+                && first_rejected.is_none_or(|rejected| offset < rejected);
+            if is_prefix {
+                reached = Some(offset);
+            }
+            match verdict {
                 Verdict::There => {}
                 Verdict::Later => is_waiting = true,
                 Verdict::Failed(error) => failure = failure.or(Some(error)),
                 Verdict::Rejected(reason) => rejected.push(Rejected { offset, reason }),
             }
-            let is_prefix = !is_waiting && failure.is_none() && rejected.is_empty();
-            reached = if is_prefix { Some(offset) } else { reached };
         }
         rejected.sort_by_key(|rejected| rejected.offset);
         let is_settled = !is_waiting && failure.is_none();
-        let reached = reached.filter(|reached| rejected.iter().all(|it| it.offset > *reached));
         Some(match (is_settled, reached, failure) {
             (true, ..) if rejected.is_empty() => Outcome::AckedTo(last),
             (true, ..) => Outcome::Rejected(rejected),
@@ -251,11 +256,11 @@ mod tests {
         assert_eq!(
             text,
             "{\"create\":{\"_index\":\"events-2026.11.20\",\
-             \"_id\":\"f6c23e9f-ca91-5411-bfaf-2a5a6ad3aa2c\"}}\n\
+             \"_id\":\"bae6fb6d-c37b-5961-8b42-3bb43b42954e\"}}\n\
              {\"@timestamp\":\"2026-11-20T23:31:22Z\",\"specversion\":\"1.0\",\
              \"sequence\":\"00000000000000000000\",\"recordedtime\":\"1970-01-01T00:00:00Z\",\
              \"id\":\"0\",\"source\":\"urn:A b\",\"type\":\"VM.START\",\
-             \"time\":\"2026-11-20T23:31:22Z\",\"datacontenttype\":\"application/json\",\
+             \"time\":\"2026-11-20T23:31:22Z\",\
              \"data\":{ \"a\": 1}}\n"
         );
     }

@@ -7,6 +7,7 @@
 
 pub mod cloudstack;
 pub mod file;
+pub mod fluentd;
 pub mod message;
 pub mod opensearch;
 pub mod stdout;

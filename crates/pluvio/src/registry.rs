@@ -6,7 +6,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use pluvio_connect::{
     cloudstack::{self, usage},
-    file, opensearch, stdout, vsphere, webhook,
+    file, fluentd, opensearch, stdout, vsphere, webhook,
 };
 use pluvio_listen::{Context, http, kafka};
 use pluvio_net::SecretSource;
@@ -119,6 +119,18 @@ pub(crate) const SINKS: &[SinkType] = &[
             let sink = config.build();
             let sink = sink.map_err(|error| BuildError::of(error.key(), &error))?;
             Ok(BuiltSink { secrets, ..BuiltSink::of(webhook::NAME, sink) })
+        },
+    },
+    SinkType {
+        name: fluentd::NAME,
+        summary: "records to Fluentd, Fluent Bit or another server of the forward protocol",
+        schema: || schemars::schema_for!(fluentd::Config),
+        build: |section| {
+            let config = section_of::<fluentd::Config>(section)?;
+            let secrets = owned(&config.secrets());
+            let sink = config.build();
+            let sink = sink.map_err(|error| BuildError::of(error.key(), &error))?;
+            Ok(BuiltSink { secrets, ..BuiltSink::of(fluentd::NAME, sink) })
         },
     },
     SinkType {

@@ -126,10 +126,12 @@ pub(super) async fn through<T: Target>(stage: Arc<Stage>, mut target: T) -> Resu
 /// A wrong login is told with what helps, is not tried in a loop, and loses nothing: with the right
 /// one, all is there.
 pub(super) async fn refused<T: Target>(stage: Arc<Stage>, mut target: T) -> Result<Counts> {
-    let simulator = Simulator::start(&stage, 20).await?;
+    let simulator = Simulator::start(&stage, 0).await?;
     let address = target.address();
     let deployment = |lines: &str| Deployment::of(&simulator).sink(SINK, lines);
     let mut pluvio = deployment(&target.lines(address, Login::Wrong)).start(&stage).await?;
+    pluvio.until_ready(ARRIVAL_MAX).await?;
+    simulator.control("post?count=20").await?;
     let error = wait::until("the refusal in the status", ARRIVAL_MAX, async || {
         let error = sink(&pluvio, SINK).await?["error"].clone();
         Ok((!error.is_null()).then_some(error))

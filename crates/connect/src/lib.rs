@@ -8,6 +8,9 @@
 pub mod cloudstack;
 pub mod file;
 pub mod message;
+pub mod opensearch;
 pub mod stdout;
 pub mod template;
 pub mod vsphere;
+mod web;
+pub mod webhook;

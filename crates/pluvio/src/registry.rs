@@ -6,7 +6,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use pluvio_connect::{
     cloudstack::{self, usage},
-    file, stdout, vsphere,
+    file, opensearch, stdout, vsphere, webhook,
 };
 use pluvio_listen::{Context, http, kafka};
 use pluvio_net::SecretSource;
@@ -116,6 +116,30 @@ pub(crate) const SINKS: &[SinkType] = &[
             let sink = sink.map_err(|error| BuildError::of(error.key(), &error))?;
             let target = format!("`{}`", sink.identity());
             Ok(BuiltSink { exclusive: Some(target), ..BuiltSink::of(file::NAME, sink) })
+        },
+    },
+    SinkType {
+        name: webhook::NAME,
+        summary: "requests to an HTTP address: CloudEvents, or the cloud's own records",
+        schema: || schemars::schema_for!(webhook::Config),
+        build: |section| {
+            let config = section_of::<webhook::Config>(section)?;
+            let secrets = owned(&config.secrets());
+            let sink = config.build();
+            let sink = sink.map_err(|error| BuildError::of(error.key(), &error))?;
+            Ok(BuiltSink { secrets, ..BuiltSink::of(webhook::NAME, sink) })
+        },
+    },
+    SinkType {
+        name: opensearch::NAME,
+        summary: "documents in OpenSearch or Elasticsearch, each once",
+        schema: || schemars::schema_for!(opensearch::Config),
+        build: |section| {
+            let config = section_of::<opensearch::Config>(section)?;
+            let secrets = owned(&config.secrets());
+            let sink = config.build();
+            let sink = sink.map_err(|error| BuildError::of(error.key(), &error))?;
+            Ok(BuiltSink { secrets, ..BuiltSink::of(opensearch::NAME, sink) })
         },
     },
 ];

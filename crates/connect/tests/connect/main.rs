@@ -7,6 +7,8 @@ mod cloudstack_site;
 mod cloudstack_usage;
 mod file;
 mod hand;
+mod http_peer;
 mod site;
 mod stdout;
 mod vsphere;
+mod webhook;

@@ -1,9 +1,12 @@
 //! Sinks: at the other side is everything, in order, and where the target can tell, once.
 
 mod files;
+mod opensearch;
+mod through;
+mod webhook;
 
 use crate::runner::Scenario;
 
 pub(crate) fn scenarios() -> Vec<Scenario> {
-    files::scenarios()
+    [files::scenarios(), opensearch::scenarios(), webhook::scenarios()].concat()
 }

@@ -55,6 +55,8 @@ pub(super) trait Target {
     const IS_ORDERED: bool = true;
     /// Whether it tells by itself what it was sent before.
     const IS_ONCE: bool = false;
+    /// After how many bytes of a connection it is cut: fewer than the shortest one carries.
+    const CUT_BYTES: std::ops::Range<u64> = 1_000..60_000;
 
     /// Where it listens; a proxy is put before it.
     fn address(&self) -> SocketAddr;
@@ -96,7 +98,7 @@ pub(super) async fn through<T: Target>(stage: Arc<Stage>, mut target: T) -> Resu
     }
     target.service().restart().await?;
     delivers(&pluvio).await.context("after the target was restarted")?;
-    cut(&proxy, &pluvio, &mut rng).await.context("while connections were cut")?;
+    cut::<T>(&proxy, &pluvio, &mut rng).await.context("while connections were cut")?;
     simulator.control("rate?per_second=0").await?;
 
     let count = captured(&pluvio, &simulator).await?;
@@ -164,8 +166,11 @@ pub(super) async fn sink(pluvio: &Pluvio, name: &str) -> Result<Value> {
 
 /// Waits until a sink has handed over everything that is in the log now.
 pub(super) async fn caught_up(pluvio: &Pluvio, name: &str) -> Result<()> {
-    let range: Value = pluvio.get("/api/v1/range").await?.json()?;
-    let next = range["latest"].as_i64().context("there is no event yet")? + 1;
+    let next = wait::until("the first event", ARRIVAL_MAX, async || {
+        let range = pluvio.get("/api/v1/range").await?.json::<Value>();
+        Ok(range.ok().and_then(|range| range["latest"].as_i64()).map(|latest| latest + 1))
+    })
+    .await?;
     let what = format!("`{name}` to reach {next}");
     let caught_up = wait::until(&what, ARRIVAL_MAX, async || {
         let sink = sink(pluvio, name).await?;
@@ -211,10 +216,10 @@ async fn delivers(pluvio: &Pluvio) -> Result<()> {
 }
 
 /// Cuts connections in the middle: by closing them, by resetting them, and after some bytes.
-async fn cut(proxy: &Proxy, pluvio: &Pluvio, rng: &mut StdRng) -> Result<()> {
+async fn cut<T: Target>(proxy: &Proxy, pluvio: &Pluvio, rng: &mut StdRng) -> Result<()> {
     for number in 0..CUTS {
         wait::a_moment(Duration::from_millis(rng.random_range(CUT_MILLIS))).await;
-        let bytes = rng.random_range(1_000..60_000);
+        let bytes = rng.random_range(T::CUT_BYTES);
         let (toxic, way) = match number % 3 {
             0 => (None, Way::ToServer),
             1 => (Some(Toxic::Reset(0)), Way::ToClient),

@@ -23,6 +23,8 @@ pub(crate) struct SourceType {
     pub(crate) name: &'static str,
     /// One line for `--help` and the default configuration.
     pub(crate) summary: &'static str,
+    /// A configuration that a newcomer can begin with.
+    pub(crate) example: &'static str,
     /// What its section may hold.
     pub(crate) schema: fn() -> Schema,
     /// Makes it from its section.
@@ -35,6 +37,8 @@ pub(crate) struct SinkType {
     pub(crate) name: &'static str,
     /// One line for `--help` and the default configuration.
     pub(crate) summary: &'static str,
+    /// A configuration that a newcomer can begin with.
+    pub(crate) example: &'static str,
     /// What its section may hold, beside what every sink's may.
     pub(crate) schema: fn() -> Schema,
     /// Makes it from its own keys.
@@ -58,18 +62,21 @@ pub(crate) const SOURCES: &[SourceType] = &[
     SourceType {
         name: vsphere::NAME,
         summary: "events of a vCenter, 6.5 to 9",
+        example: vsphere::EXAMPLE,
         schema: || schemars::schema_for!(vsphere::Config),
         build: |section, slot| build_vsphere(section_of(section)?, slot),
     },
     SourceType {
         name: cloudstack::NAME,
         summary: "events of an Apache CloudStack",
+        example: cloudstack::EXAMPLE,
         schema: || schemars::schema_for!(cloudstack::Config),
         build: |section, _| build_cloudstack(section_of(section)?),
     },
     SourceType {
         name: usage::NAME,
         summary: "usage of an Apache CloudStack: totals by the clock, and the usage server's records",
+        example: usage::EXAMPLE,
         schema: || schemars::schema_for!(usage::Config),
         build: |section, _| {
             let config = section_of::<usage::Config>(section)?;
@@ -91,6 +98,7 @@ pub(crate) const SINKS: &[SinkType] = &[
     SinkType {
         name: stdout::NAME,
         summary: "lines on standard output, for people and pipes",
+        example: stdout::EXAMPLE,
         schema: || schemars::schema_for!(stdout::Config),
         build: |section| {
             let sink = section_of::<stdout::Config>(section)?.build();
@@ -101,6 +109,7 @@ pub(crate) const SINKS: &[SinkType] = &[
     SinkType {
         name: file::NAME,
         summary: "a file of JSON lines, finished by size and age",
+        example: file::EXAMPLE,
         schema: || schemars::schema_for!(file::Config),
         build: |section| {
             let sink = section_of::<file::Config>(section)?.build();
@@ -236,6 +245,8 @@ type StartSink = Box<dyn FnOnce(&Supervisor, SinkContext) + Send>;
 pub(crate) struct BuiltSink {
     /// What no other sink may write to, as people call it.
     pub(crate) exclusive: Option<String>,
+    /// Which events it can be handed at all, in CEL: its format has no form for the others.
+    pub(crate) only: Option<&'static str>,
     /// Its secrets by key, to be checked before anything starts.
     pub(crate) secrets: Vec<(&'static str, SecretSource)>,
     /// Puts it under the supervisor.
@@ -250,6 +261,7 @@ impl BuiltSink {
         let mut probed = sink.clone();
         Self {
             exclusive: None,
+            only: None,
             secrets: Vec::new(),
             start: Box::new(move |supervisor, context| {
                 supervisor.sink(context, name, move || sink.clone());

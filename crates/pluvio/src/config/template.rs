@@ -62,7 +62,7 @@ pub(crate) fn schema() -> Json {
     })
 }
 
-fn add_common_keys(schema: &mut Json, name: &str) {
+pub(super) fn add_common_keys(schema: &mut Json, name: &str) {
     schema["properties"]["type"] =
         json!({ "const": name, "type": "string", "description": "What kind of source this is." });
     schema["properties"]["stream"] = json!({
@@ -130,7 +130,7 @@ fn value(property: &Json, target: &Json) -> String {
 }
 
 /// Follows a reference, and `Option` to what it holds.
-fn resolved<'s>(schema: &'s Json, root: &'s Json) -> &'s Json {
+pub(super) fn resolved<'s>(schema: &'s Json, root: &'s Json) -> &'s Json {
     if let Some(path) = schema["$ref"].as_str().and_then(|path| path.strip_prefix('#')) {
         return root.pointer(path).unwrap_or(schema);
     }

@@ -34,3 +34,12 @@ pub use sink::Fluentd;
 
 /// The `type` in a configuration.
 pub const NAME: &str = "fluentd";
+
+/// A configuration to begin with.
+pub const EXAMPLE: &str = r#"
+[sinks.aggregator]
+type = "fluentd"
+host = "fluentd.example.org"
+shared_key = { file = "/run/secrets/fluentd-key" }
+tls = {}
+"#;

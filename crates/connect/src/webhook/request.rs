@@ -137,8 +137,9 @@ fn single(format: Format, record: &Delivered) -> Result<Content, String> {
             let event = record.event().ok_or(NO_EVENT)?;
             let kind = event.event_type().strip_prefix("org.apache.cloudstack.");
             for (name, text) in [(EVENT_ID, event.id()), (EVENT, kind.unwrap_or_default())] {
-                let invalid = |_| format!("`{text}` cannot be the header `{name}`");
-                headers.insert(name, HeaderValue::from_str(text).map_err(invalid)?);
+                let value = HeaderValue::from_str(text);
+                let value = value.map_err(|_| format!("`{text}` cannot be the header `{name}`"));
+                headers.insert(name, value?);
             }
             MessageFormat::CloudstackBus
         }

@@ -9,7 +9,7 @@ use pluvio_e2e::{
     stage::Stage,
     wait,
 };
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use super::through::{Login, SINK, Target, caught_up, refused, through};
 use crate::{report::Counts, runner::Scenario};
@@ -122,7 +122,7 @@ async fn native(stage: Arc<Stage>) -> Result<Counts> {
         })
         .await?;
         for (seen, record) in feed.iter().zip(&arrived) {
-            let data = seen.data.as_ref().map_or("null", |data| data.get());
+            let data = seen.data.as_deref().map_or("null", RawValue::get);
             let (sent, told): (Value, Value) =
                 (serde_json::from_str(data)?, serde_json::from_slice(&record.body)?);
             ensure!(sent == told, "{told} instead of {sent}");

@@ -8,6 +8,8 @@
 pub mod cloudstack;
 pub mod file;
 pub mod message;
+pub mod mqtt;
+pub mod peer;
 pub mod stdout;
 pub mod template;
 pub mod vsphere;

@@ -6,7 +6,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use pluvio_connect::{
     cloudstack::{self, usage},
-    file, stdout, vsphere,
+    file, mqtt, stdout, vsphere,
 };
 use pluvio_listen::{Context, http, kafka};
 use pluvio_net::SecretSource;
@@ -107,6 +107,17 @@ pub(crate) const SINKS: &[SinkType] = &[
             let sink = sink.map_err(|error| BuildError::of(error.key(), &error))?;
             let target = format!("`{}`", sink.identity());
             Ok(BuiltSink { exclusive: Some(target), ..BuiltSink::of(file::NAME, sink) })
+        },
+    },
+    SinkType {
+        name: mqtt::NAME,
+        summary: "topics of an MQTT broker, 3.1.1 and 5",
+        schema: || schemars::schema_for!(mqtt::Config),
+        build: |section| {
+            let config = section_of::<mqtt::Config>(section)?;
+            let secrets = owned(&config.secrets());
+            let sink = config.build().map_err(|error| BuildError::of(error.key(), &error))?;
+            Ok(BuiltSink { secrets, ..BuiltSink::of(mqtt::NAME, sink) })
         },
     },
 ];

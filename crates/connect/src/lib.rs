@@ -8,7 +8,9 @@
 pub mod cloudstack;
 pub mod file;
 pub mod message;
+pub mod mqtt;
 pub mod opensearch;
+pub mod peer;
 pub mod stdout;
 pub mod template;
 pub mod vsphere;

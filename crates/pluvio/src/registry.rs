@@ -6,7 +6,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use pluvio_connect::{
     cloudstack::{self, usage},
-    file, opensearch, stdout, vsphere, webhook,
+    file, mqtt, opensearch, stdout, vsphere, webhook,
 };
 use pluvio_listen::{Context, http, kafka};
 use pluvio_net::SecretSource;
@@ -93,6 +93,24 @@ pub(crate) const SOURCES: &[SourceType] = &[
     },
 ];
 
+/// A sink whose module follows the pattern: configuration, secrets, nothing that two must not share.
+macro_rules! remote {
+    ($module:ident, $summary:literal) => {
+        SinkType {
+            name: $module::NAME,
+            summary: $summary,
+            example: $module::EXAMPLE,
+            schema: || schemars::schema_for!($module::Config),
+            build: |section| {
+                let config = section_of::<$module::Config>(section)?;
+                let (secrets, only) = (owned(&config.secrets()), config.only());
+                let sink = config.build().map_err(|error| BuildError::of(error.key(), &error))?;
+                Ok(BuiltSink { secrets, only, ..BuiltSink::of($module::NAME, sink) })
+            },
+        }
+    };
+}
+
 /// Every type of sink.
 pub(crate) const SINKS: &[SinkType] = &[
     SinkType {
@@ -118,30 +136,9 @@ pub(crate) const SINKS: &[SinkType] = &[
             Ok(BuiltSink { exclusive: Some(target), ..BuiltSink::of(file::NAME, sink) })
         },
     },
-    SinkType {
-        name: webhook::NAME,
-        summary: "requests to an HTTP address: CloudEvents, or the cloud's own records",
-        schema: || schemars::schema_for!(webhook::Config),
-        build: |section| {
-            let config = section_of::<webhook::Config>(section)?;
-            let secrets = owned(&config.secrets());
-            let sink = config.build();
-            let sink = sink.map_err(|error| BuildError::of(error.key(), &error))?;
-            Ok(BuiltSink { secrets, ..BuiltSink::of(webhook::NAME, sink) })
-        },
-    },
-    SinkType {
-        name: opensearch::NAME,
-        summary: "documents in OpenSearch or Elasticsearch, each once",
-        schema: || schemars::schema_for!(opensearch::Config),
-        build: |section| {
-            let config = section_of::<opensearch::Config>(section)?;
-            let secrets = owned(&config.secrets());
-            let sink = config.build();
-            let sink = sink.map_err(|error| BuildError::of(error.key(), &error))?;
-            Ok(BuiltSink { secrets, ..BuiltSink::of(opensearch::NAME, sink) })
-        },
-    },
+    remote!(webhook, "requests to an HTTP address: CloudEvents, or the cloud's own records"),
+    remote!(mqtt, "topics of an MQTT broker, 3.1.1 and 5"),
+    remote!(opensearch, "documents in OpenSearch or Elasticsearch, each once"),
 ];
 
 /// Every type of listener.

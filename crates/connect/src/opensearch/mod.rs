@@ -35,3 +35,13 @@ pub use sink::OpenSearch;
 
 /// The `type` in a configuration.
 pub const NAME: &str = "opensearch";
+
+/// A configuration to begin with.
+pub const EXAMPLE: &str = r#"
+[sinks.search]
+type = "opensearch"
+url = "https://search.example.org:9200"
+username = "pluvio"
+password = { file = "/run/secrets/search-password" }
+index = "events-{date}"
+"#;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::sink::Webhook;
+use crate::message::MessageFormat;
 use crate::web::{Identity, InvalidUrl, address};
 
 /// An address that events are sent to by HTTP.
@@ -20,7 +21,8 @@ pub struct Config {
     pub url: String,
     /// What a request holds: `cloudevents`, one event as JSON; `cloudevents-binary`, the data as the
     /// body and everything else in `ce-` headers; `cloudevents-batch`, a JSON array of all events of a
-    /// batch; `native`, the cloud's own record alone.
+    /// batch; `native`, the cloud's own record alone; `cloudstack-bus`, what CloudStack's own webhooks
+    /// send of an action, without events that are none.
     #[serde(default)]
     pub format: Format,
     /// The method of the requests.
@@ -72,6 +74,8 @@ pub enum Format {
     CloudeventsBatch,
     /// The data alone: the cloud's own record.
     Native,
+    /// What CloudStack's own webhooks send of an action.
+    CloudstackBus,
 }
 
 /// How a signature is written.
@@ -244,6 +248,12 @@ impl Config {
             in_flight_max: self.max_in_flight,
             tls: self.tls,
         }))
+    }
+
+    /// Which events it can be handed, in CEL; `None`: all.
+    pub fn only(&self) -> Option<&'static str> {
+        let is_bus = self.format == Format::CloudstackBus;
+        is_bus.then_some(MessageFormat::CloudstackBus)?.only()
     }
 
     /// The secrets, to check that they can be read before anything starts.

@@ -36,3 +36,12 @@ pub use sink::Webhook;
 
 /// The `type` in a configuration.
 pub const NAME: &str = "webhook";
+
+/// A configuration to begin with.
+pub const EXAMPLE: &str = r#"
+[sinks.hook]
+type = "webhook"
+url = "https://hooks.example.org/pluvio"
+token = { file = "/run/secrets/hook-token" }
+filter = 'type.startsWith("org.apache.cloudstack.VM.")'
+"#;

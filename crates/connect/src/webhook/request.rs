@@ -114,6 +114,10 @@ impl Way {
     }
 }
 
+/// As CloudStack's webhooks name the event: its id, as `listEvents` has it, and its type.
+const EVENT_ID: HeaderName = HeaderName::from_static("x-cs-event-id");
+const EVENT: HeaderName = HeaderName::from_static("x-cs-event");
+
 /// One event as a request; or why it never will be one.
 fn single(format: Format, record: &Delivered) -> Result<Content, String> {
     let mut headers = HeaderMap::new();
@@ -129,6 +133,16 @@ fn single(format: Format, record: &Delivered) -> Result<Content, String> {
             return Ok(Content { headers, body: message.body });
         }
         Format::Native => MessageFormat::Native,
+        Format::CloudstackBus => {
+            let event = record.event().ok_or(NO_EVENT)?;
+            let kind = event.event_type().strip_prefix("org.apache.cloudstack.");
+            for (name, text) in [(EVENT_ID, event.id()), (EVENT, kind.unwrap_or_default())] {
+                let value = HeaderValue::from_str(text);
+                let value = value.map_err(|_| format!("`{text}` cannot be a header"))?;
+                headers.insert(name, value);
+            }
+            MessageFormat::CloudstackBus
+        }
         Format::Cloudevents | Format::CloudeventsBatch => MessageFormat::Cloudevents,
     };
     let message = format.message(record)?;

@@ -1,6 +1,7 @@
 //! Sinks: at the other side is everything, in order, and where the target can tell, once.
 
 mod files;
+mod mqtt;
 mod opensearch;
 mod through;
 mod webhook;
@@ -8,5 +9,7 @@ mod webhook;
 use crate::runner::Scenario;
 
 pub(crate) fn scenarios() -> Vec<Scenario> {
-    [files::scenarios(), opensearch::scenarios(), webhook::scenarios()].concat()
+    let all =
+        [files::scenarios(), mqtt::scenarios(), opensearch::scenarios(), webhook::scenarios()];
+    all.concat()
 }

@@ -126,7 +126,8 @@ pub(super) async fn through<T: Target>(stage: Arc<Stage>, mut target: T) -> Resu
 /// A wrong login is told with what helps, is not tried in a loop, and loses nothing: with the right
 /// one, all is there.
 pub(super) async fn refused<T: Target>(stage: Arc<Stage>, mut target: T) -> Result<Counts> {
-    let simulator = Simulator::start(&stage, 20).await?;
+    let simulator = Simulator::start(&stage, 0).await?;
+    simulator.control("post?count=20").await?;
     let address = target.address();
     let deployment = |lines: &str| Deployment::of(&simulator).sink(SINK, lines);
     let mut pluvio = deployment(&target.lines(address, Login::Wrong)).start(&stage).await?;
@@ -167,6 +168,7 @@ pub(super) async fn sink(pluvio: &Pluvio, name: &str) -> Result<Value> {
 /// Waits until a sink has handed over everything that is in the log now.
 pub(super) async fn caught_up(pluvio: &Pluvio, name: &str) -> Result<()> {
     let next = wait::until("the first event", ARRIVAL_MAX, async || {
+        // Before it, the answer is empty.
         let range = pluvio.get("/api/v1/range").await?.json::<Value>();
         Ok(range.ok().and_then(|range| range["latest"].as_i64()).map(|latest| latest + 1))
     })

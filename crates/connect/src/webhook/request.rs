@@ -138,8 +138,8 @@ fn single(format: Format, record: &Delivered) -> Result<Content, String> {
             let kind = event.event_type().strip_prefix("org.apache.cloudstack.");
             for (name, text) in [(EVENT_ID, event.id()), (EVENT, kind.unwrap_or_default())] {
                 let value = HeaderValue::from_str(text);
-                let value = value.map_err(|_| format!("`{text}` cannot be the header `{name}`"));
-                headers.insert(name, value?);
+                let value = value.map_err(|_| format!("`{text}` cannot be a header"))?;
+                headers.insert(name, value);
             }
             MessageFormat::CloudstackBus
         }

@@ -8,6 +8,7 @@ mod cloudstack_usage;
 mod file;
 mod hand;
 mod http_peer;
+mod mqtt;
 mod site;
 mod stdout;
 mod vsphere;

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Result, ensure};
+use jiff::Timestamp;
 use pluvio_e2e::{
     arrived::Message,
     servers::{Demand, Deployment, Fluentd, Service, Simulator, Toxiproxy},
@@ -127,7 +128,7 @@ async fn native(stage: Arc<Stage>) -> Result<Counts> {
                 (serde_json::from_str(data)?, serde_json::from_slice(&record.body)?);
             ensure!(sent == told, "{told} instead of {sent}");
             ensure!(record.place == seen.kind, "{} instead of {}", record.place, seen.kind);
-            let nanos = seen.time.map(|time| time.as_nanosecond());
+            let nanos = seen.time.map(Timestamp::as_nanosecond);
             let told = record.properties["time"].replace('.', "").parse().ok();
             ensure!(told == nanos, "the time {told:?} instead of {nanos:?}");
         }

@@ -2,13 +2,22 @@
 
 mod files;
 mod fluentd;
+mod mqtt;
 mod opensearch;
+mod s3;
 mod through;
 mod webhook;
 
 use crate::runner::Scenario;
 
 pub(crate) fn scenarios() -> Vec<Scenario> {
-    [files::scenarios(), fluentd::scenarios(), opensearch::scenarios(), webhook::scenarios()]
-        .concat()
+    let all = [
+        files::scenarios(),
+        fluentd::scenarios(),
+        mqtt::scenarios(),
+        opensearch::scenarios(),
+        s3::scenarios(),
+        webhook::scenarios(),
+    ];
+    all.concat()
 }

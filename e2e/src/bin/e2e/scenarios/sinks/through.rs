@@ -127,11 +127,10 @@ pub(super) async fn through<T: Target>(stage: Arc<Stage>, mut target: T) -> Resu
 /// one, all is there.
 pub(super) async fn refused<T: Target>(stage: Arc<Stage>, mut target: T) -> Result<Counts> {
     let simulator = Simulator::start(&stage, 0).await?;
+    simulator.control("post?count=20").await?;
     let address = target.address();
     let deployment = |lines: &str| Deployment::of(&simulator).sink(SINK, lines);
     let mut pluvio = deployment(&target.lines(address, Login::Wrong)).start(&stage).await?;
-    pluvio.until_ready(ARRIVAL_MAX).await?;
-    simulator.control("post?count=20").await?;
     let error = wait::until("the refusal in the status", ARRIVAL_MAX, async || {
         let error = sink(&pluvio, SINK).await?["error"].clone();
         Ok((!error.is_null()).then_some(error))
@@ -169,6 +168,7 @@ pub(super) async fn sink(pluvio: &Pluvio, name: &str) -> Result<Value> {
 /// Waits until a sink has handed over everything that is in the log now.
 pub(super) async fn caught_up(pluvio: &Pluvio, name: &str) -> Result<()> {
     let next = wait::until("the first event", ARRIVAL_MAX, async || {
+        // Before it, the answer is empty.
         let range = pluvio.get("/api/v1/range").await?.json::<Value>();
         Ok(range.ok().and_then(|range| range["latest"].as_i64()).map(|latest| latest + 1))
     })

@@ -6,7 +6,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use pluvio_connect::{
     cloudstack::{self, usage},
-    file, stdout, vsphere,
+    file, kafka as kafka_sink, stdout, vsphere,
 };
 use pluvio_listen::{Context, http, kafka};
 use pluvio_net::SecretSource;
@@ -107,6 +107,19 @@ pub(crate) const SINKS: &[SinkType] = &[
             let sink = sink.map_err(|error| BuildError::of(error.key(), &error))?;
             let target = format!("`{}`", sink.identity());
             Ok(BuiltSink { exclusive: Some(target), ..BuiltSink::of(file::NAME, sink) })
+        },
+    },
+    SinkType {
+        name: kafka_sink::NAME,
+        summary: "topics of an Apache Kafka cluster",
+        schema: || schemars::schema_for!(kafka_sink::Config),
+        build: |section| {
+            let config = section_of::<kafka_sink::Config>(section)?;
+            let secrets = owned(&config.secrets());
+            let sink = config.build();
+            let sink = sink.map_err(|error| BuildError::of(error.key(), &error))?;
+            let exclusive = sink.identity().map(|id| format!("the transactional id `{id}`"));
+            Ok(BuiltSink { exclusive, secrets, ..BuiltSink::of(kafka_sink::NAME, sink) })
         },
     },
 ];

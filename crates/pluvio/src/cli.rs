@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use pluvio_runtime::unit::Period;
 use url::Url;
 
 /// Captures every event of a private cloud once, and serves it as CloudEvents.
@@ -231,11 +232,12 @@ Examples:
   pluvio dead list                             which sinks rejected how many events, and why
   pluvio dead show 7                           letter 7, and the event in it
   pluvio dead show 7 --json                    the letter as it is stored
+  pluvio dead replay archive                   hand those of the sink `archive` to its target again
+  pluvio dead replay archive --reason mapping  only those whose reason contains this
 
 Dead letters of the stream `events` lie in `events.dead`, a stream like any other: `pluvio log dump`,
-HTTP and Kafka read it. To hand them over again once the target takes them, give it a second sink
-with stream = \"events.dead\", filter = 'pluviosink == \"NAME\"' and format = \"native\": the data of a
-letter is the original event. Nothing is changed here; it works beside a running Pluvio.";
+HTTP and Kafka read it. Nothing in the log is changed here, and it works beside a running Pluvio:
+letters stay until retention takes them.";
 
 /// `pluvio dead`
 #[derive(Debug, Subcommand)]
@@ -244,6 +246,30 @@ pub(crate) enum Dead {
     List(DeadList),
     /// Show one dead letter with the event in it
     Show(DeadShow),
+    /// Hand dead letters to their sink's target again, as the configuration says now
+    Replay(DeadReplay),
+}
+
+/// `pluvio dead replay`
+#[derive(Debug, Args)]
+pub(crate) struct DeadReplay {
+    /// The sink, as the configuration names it
+    pub(crate) sink: String,
+    /// Begin with the letter at this offset, as `list` shows it
+    #[arg(long, value_name = "OFFSET", default_value_t = 0)]
+    pub(crate) from: u64,
+    /// End with the letter at this offset
+    #[arg(long, value_name = "OFFSET")]
+    pub(crate) to: Option<u64>,
+    /// Only letters whose reason contains this
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// Give up when nothing has arrived for so long
+    #[arg(long, default_value = "30s")]
+    pub(crate) patience: Period,
+    /// Folder of the log (default: `dir` of the section `log` of the configuration, else `data`)
+    #[arg(long)]
+    pub(crate) dir: Option<PathBuf>,
 }
 
 /// `pluvio dead list`

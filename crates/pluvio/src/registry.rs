@@ -213,6 +213,8 @@ type StartSink = Box<dyn FnOnce(&Supervisor, SinkContext) + Send>;
 pub(crate) struct BuiltSink {
     /// What no other sink may write to, as people call it.
     pub(crate) exclusive: Option<String>,
+    /// Which events it can be handed at all, in CEL: its format has no form for the others.
+    pub(crate) only: Option<&'static str>,
     /// Its secrets by key, to be checked before anything starts.
     pub(crate) secrets: Vec<(&'static str, SecretSource)>,
     /// Puts it under the supervisor.
@@ -227,6 +229,7 @@ impl BuiltSink {
         let mut probed = sink.clone();
         Self {
             exclusive: None,
+            only: None,
             secrets: Vec::new(),
             start: Box::new(move |supervisor, context| {
                 supervisor.sink(context, name, move || sink.clone());

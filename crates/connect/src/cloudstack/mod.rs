@@ -13,11 +13,14 @@
 //!        slices, oldest first        └── slices: counts differ? last look? list ─────┘
 //! ```
 //!
+//! [`bus`] is the form in which CloudStack's own event bus tells events, for sinks.
+//!
 //! `source` is the loop's body, `session` what is asked of the cloud, `reader` decides what to ask,
 //! `slices` remembers what was counted, `ledger` decides what is new, `place` is what a record
 //! remembers, `map` makes the event. [`usage`] is a source of its own.
 
 mod access;
+pub mod bus;
 mod config;
 mod error;
 mod ledger;
@@ -25,6 +28,7 @@ mod lists;
 mod map;
 mod meter;
 mod order;
+mod people;
 mod place;
 mod probe;
 mod reader;

@@ -29,7 +29,8 @@ pub struct Config {
     /// The file is finished by the first event that comes so long after it was begun.
     #[serde(default = "rotate_age")]
     pub rotate_age: Period,
-    /// How finished files are packed: `none` or `gzip`, which adds `.gz` to their names.
+    /// How finished files are packed: `none`, `gzip`, which adds `.gz` to their names, or `zstd`, which
+    /// adds `.zst`.
     #[serde(default)]
     pub compression: Compression,
 }
@@ -43,6 +44,8 @@ pub enum Compression {
     None,
     /// With gzip.
     Gzip,
+    /// With zstd.
+    Zstd,
 }
 
 fn finished() -> String {

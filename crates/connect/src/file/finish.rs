@@ -21,22 +21,31 @@ use super::{
 /// then. Durable on return.
 pub(super) fn finish(settings: &Settings, name: &str) -> Result<(), Error> {
     let grown = &settings.path;
-    match settings.compression {
-        Compression::None => {
-            let target = free(settings, name, grown)?;
-            fs::rename(grown, &target).map_err(Error::at(Doing::Finish, &target))?;
-        }
-        Compression::Gzip => {
-            let draft = draft(settings);
-            pack(grown, &draft).map_err(Error::at(Doing::Finish, &draft))?;
-            let name = if name.ends_with(".gz") { name.to_owned() } else { format!("{name}.gz") };
-            let target = free(settings, &name, &draft)?;
-            fs::rename(&draft, &target).map_err(Error::at(Doing::Finish, &target))?;
-            sync_folder(settings)?;
-            fs::remove_file(grown).map_err(Error::at(Doing::Finish, grown))?;
-        }
-    }
+    let Some((pack, ending)) = packer(settings.compression) else {
+        let target = free(settings, name, grown)?;
+        fs::rename(grown, &target).map_err(Error::at(Doing::Finish, &target))?;
+        return sync_folder(settings);
+    };
+    let draft = draft(settings);
+    pack(grown, &draft).map_err(Error::at(Doing::Finish, &draft))?;
+    let name = if name.ends_with(ending) { name.to_owned() } else { format!("{name}{ending}") };
+    let target = free(settings, &name, &draft)?;
+    fs::rename(&draft, &target).map_err(Error::at(Doing::Finish, &target))?;
+    sync_folder(settings)?;
+    fs::remove_file(grown).map_err(Error::at(Doing::Finish, grown))?;
     sync_folder(settings)
+}
+
+/// Writes what is in one file into another, packed; durable on return.
+type Pack = fn(&Path, &Path) -> io::Result<()>;
+
+/// How to pack, and what that adds to a name.
+fn packer(compression: Compression) -> Option<(Pack, &'static str)> {
+    match compression {
+        Compression::None => None,
+        Compression::Gzip => Some((gzip, ".gz")),
+        Compression::Zstd => Some((zstandard, ".zst")),
+    }
 }
 
 /// The path for `name`, or for `name-2` and so on if other content has it: an archive is never
@@ -54,12 +63,23 @@ fn free(settings: &Settings, name: &str, whole: &Path) -> Result<PathBuf, Error>
     Ok(target)
 }
 
-fn pack(from: &Path, to: &Path) -> io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    let file = options.write(true).create(true).truncate(true).mode(MODE).open(to)?;
-    let mut packed = GzEncoder::new(file, Level::default());
+fn gzip(from: &Path, to: &Path) -> io::Result<()> {
+    let mut packed = GzEncoder::new(begun(to)?, Level::default());
     io::copy(&mut fs::File::open(from)?, &mut packed)?;
     packed.finish()?.sync_all()
+}
+
+fn zstandard(from: &Path, to: &Path) -> io::Result<()> {
+    let mut packed = zstd::Encoder::new(begun(to)?, zstd::DEFAULT_COMPRESSION_LEVEL)?;
+    // So that a damaged archive is told when it is read.
+    packed.include_checksum(true)?;
+    io::copy(&mut fs::File::open(from)?, &mut packed)?;
+    packed.finish()?.sync_all()
+}
+
+fn begun(path: &Path) -> io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(MODE).open(path)
 }
 
 fn is_same(one: &Path, other: &Path) -> io::Result<bool> {

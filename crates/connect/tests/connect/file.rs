@@ -65,6 +65,8 @@ fn text(path: &Path) -> String {
     let mut file = fs::File::open(path).unwrap();
     if name_of(path).ends_with(".gz") {
         flate2::read::GzDecoder::new(file).read_to_string(&mut text).unwrap();
+    } else if name_of(path).ends_with(".zst") {
+        zstd::Decoder::new(file).unwrap().read_to_string(&mut text).unwrap();
     } else {
         file.read_to_string(&mut text).unwrap();
     }
@@ -141,7 +143,7 @@ async fn what_was_acknowledged_is_never_cut() {
 
 #[tokio::test]
 async fn files_are_finished_by_size_under_names_that_tell_their_content() {
-    for compression in [Compression::None, Compression::Gzip] {
+    for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
         let folder = Folder::new(&format!("size-{compression:?}"));
         let rotate_size = ByteSize(4 << 10);
         let config = Config { rotate_size, compression, ..folder.config() };
@@ -151,7 +153,11 @@ async fn files_are_finished_by_size_under_names_that_tell_their_content() {
         let files = folder.files();
         assert!(files.len() > 3, "{files:?}");
         for path in &files[..files.len() - 1] {
-            let suffix = if compression == Compression::Gzip { ".gz" } else { "" };
+            let suffix = match compression {
+                Compression::None => "",
+                Compression::Gzip => ".gz",
+                Compression::Zstd => ".zst",
+            };
             let first = offsets(&text(path))[0];
             assert_eq!(name_of(path), format!("events-{first:020}.ndjson{suffix}"));
             assert!(text(path).len() <= 4 << 10);
@@ -186,7 +192,7 @@ fn copy(from: &Folder, to: &Folder) {
 
 #[tokio::test]
 async fn a_crash_while_a_file_is_finished_loses_and_doubles_nothing() {
-    for compression in [Compression::None, Compression::Gzip] {
+    for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
         let (before, after) = (
             Folder::new(&format!("before-{compression:?}")),
             Folder::new(&format!("after-{compression:?}")),

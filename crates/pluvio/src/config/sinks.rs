@@ -184,6 +184,9 @@ impl SinkSection {
         });
         match (stream, filter, from, limits, built) {
             (Ok(stream), Ok(filter), Ok(from), Ok(limits), Ok(built)) => {
+                // A constant of ours, which its own test parses.
+                let only = built.only.and_then(|cel| filter.clone().and_expression(cel).ok());
+                let filter = only.unwrap_or(filter);
                 Ok(ReadySink { name, stream, filter, from, limits, built })
             }
             _ => Err(problems),

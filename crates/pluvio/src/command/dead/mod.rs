@@ -1,7 +1,8 @@
 //! `pluvio dead`: what sinks could not hand over, and why.
 //!
-//! Reads the log's folder beside a running Pluvio, and changes nothing: handing letters over again is
-//! a sink's work, and a sink can be given their stream.
+//! Reads the log's folder beside a running Pluvio, and changes nothing there.
+
+mod replay;
 
 use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
 
@@ -29,6 +30,7 @@ pub(crate) fn dead(configuration: &Path, asked: &Dead) -> Result<(), Failed> {
     let text = match asked {
         Dead::List(options) => list(configuration, options)?,
         Dead::Show(options) => show(configuration, options)?,
+        Dead::Replay(options) => return replay::replay(configuration, options),
     };
     print_line(&text);
     Ok(())
@@ -46,7 +48,8 @@ struct Group {
 
 fn list(configuration: &Path, options: &DeadList) -> Result<String, Failed> {
     let mut groups: BTreeMap<(String, String), Group> = BTreeMap::new();
-    visit(configuration, &options.place, Offset::ZERO, &mut |offset, letter| {
+    let (dir, stream) = options.place.resolved()?;
+    visit(configuration, dir, &stream, Offset::ZERO, &mut |offset, letter| {
         let sink = attribute(letter, SINK.as_str());
         if options.sink.as_ref().is_none_or(|wanted| *wanted == sink) {
             let mut key = (sink, attribute(letter, REASON.as_str()));
@@ -79,7 +82,8 @@ fn show(configuration: &Path, options: &DeadShow) -> Result<String, Failed> {
     let wanted = i64::try_from(options.offset).ok().and_then(Offset::new);
     let wanted = wanted.ok_or_else(|| Failed::Usage("the offset is beyond the last".to_owned()))?;
     let mut shown = None;
-    visit(configuration, &options.place, wanted, &mut |offset, letter| {
+    let (dir, stream) = options.place.resolved()?;
+    visit(configuration, dir, &stream, wanted, &mut |offset, letter| {
         if offset == wanted.get() {
             shown = Some(letter.clone());
         }
@@ -109,16 +113,25 @@ fn show(configuration: &Path, options: &DeadShow) -> Result<String, Failed> {
     Ok(format!("{}\n{original}", aligned(&rows, &[]).join("\n")))
 }
 
-/// Gives each letter with its offset, from `from` on.
+impl DeadPlace {
+    /// The folder, if one is named, and the stream.
+    fn resolved(&self) -> Result<(Option<&Path>, StreamName), Failed> {
+        let stream = StreamName::new(&self.stream);
+        let stream = stream.map_err(|error| Failed::Usage(error.to_string()))?;
+        Ok((self.dir.as_deref(), stream))
+    }
+}
+
+/// Gives each letter of `stream` with its offset, from `from` on.
 fn visit(
     configuration: &Path,
-    place: &DeadPlace,
+    dir: Option<&Path>,
+    stream: &StreamName,
     from: Offset,
     each: &mut dyn FnMut(i64, &Event) -> ControlFlow<()>,
 ) -> Result<(), Failed> {
-    let folder = folder(configuration, place.dir.as_deref())?;
-    let stream = StreamName::new(&place.stream).and_then(|stream| dead_stream(&stream));
-    let stream = stream.map_err(|error| Failed::Usage(error.to_string()))?;
+    let folder = folder(configuration, dir)?;
+    let stream = dead_stream(stream).map_err(|error| Failed::Usage(error.to_string()))?;
     if RealDisk.list(&folder.join(stream.as_str())).is_err() {
         return Ok(());
     }

@@ -1,0 +1,336 @@
+//! `pluvio dead replay`: hands letters to their sink's target again.
+//!
+//! ```text
+//!  <stream>.dead ─▶ originals ─▶ a log in memory ─▶ supervisor ─▶ the sink, as configured ─▶ target
+//!  (read beside a                 each at its own                  (back-off, halves,
+//!   running Pluvio)               offset                            rejected again)
+//! ```
+//!
+//! The target gets what it would have got: the same event with the same `sequence`, by the same code.
+//! Only `recordedtime` is that of the replay. The log's folder is read and not changed, so that it
+//! works beside a running Pluvio; letters stay until retention takes them. Run twice, it hands over
+//! twice: a target that tells events apart by their id does not mind.
+//!
+//! It refuses sinks that keep their place in the target: what comes out of turn would move it.
+
+use std::{
+    collections::BTreeMap,
+    io::{IsTerminal as _, Write as _},
+    ops::ControlFlow,
+    path::Path,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use pluvio_event::{Event, Filter, json as envelope};
+use pluvio_log::{
+    Log as _, LogHandle, Memory, MemoryConfig, Offset, Position, ReadLimit, Record, Retention,
+    SourceName, StreamName, disk::RealDisk, inspect,
+};
+use pluvio_runtime::{
+    SinkName,
+    status::{ErrorReport, SinkStatus, StatusBoard},
+    supervise::{
+        Supervisor,
+        sink::{Begin, OFFSET, REASON, SINK, SinkContext, dead_stream},
+    },
+};
+use tokio::time::{Instant, sleep};
+
+use super::{attribute, visit};
+use crate::{
+    cli::DeadReplay,
+    command::{Failed, block_on, log::folder, print_line},
+    config::{self, ReadySink},
+};
+
+/// Letters that are in memory at a time, by number and by stored bytes.
+const LETTERS_MAX: usize = 1000;
+const BYTES_MAX: usize = 8 << 20;
+/// Between two looks at how far the sink is.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Replays what was asked for.
+pub(super) fn replay(configuration: &Path, options: &DeadReplay) -> Result<(), Failed> {
+    let sink = chosen(configuration, &options.sink)?;
+    let letters = Letters::new(configuration, options, &sink.stream)?;
+    block_on(run(letters, sink, options))
+}
+
+/// The configured sink of that name.
+fn chosen(configuration: &Path, name: &str) -> Result<ReadySink, Failed> {
+    let sinks = config::load(configuration)?.sinks()?;
+    let names: Vec<_> = sinks.iter().map(|sink| sink.name.to_string()).collect();
+    let Some(sink) = sinks.into_iter().find(|sink| sink.name.as_str() == name) else {
+        let configuration = configuration.display();
+        let known = match names.as_slice() {
+            [] => "there are none".to_owned(),
+            names => format!("there are: {}", names.join(", ")),
+        };
+        return Err(Failed::Usage(format!("no sink `{name}` in `{configuration}`; {known}")));
+    };
+    if let Some(target) = &sink.built.exclusive {
+        return Err(Failed::Usage(format!(
+            "`{name}` keeps its place in {target}, and letters would come out of turn; give them a \
+             sink of their own: stream = \"{}.dead\"",
+            sink.stream
+        )));
+    }
+    Ok(sink)
+}
+
+/// What is handed over again.
+struct Letter {
+    /// The letter's own offset.
+    offset: i64,
+    /// The event's offset in its stream.
+    original: Option<Offset>,
+    event: Event,
+}
+
+/// The letters that were asked for, some at a time.
+struct Letters<'a> {
+    configuration: &'a Path,
+    options: &'a DeadReplay,
+    stream: StreamName,
+    next: Offset,
+    /// Letters without an event that could be handed over.
+    unreadable: u64,
+}
+
+impl<'a> Letters<'a> {
+    fn new(
+        configuration: &'a Path,
+        options: &'a DeadReplay,
+        stream: &StreamName,
+    ) -> Result<Self, Failed> {
+        let next = i64::try_from(options.from).ok().and_then(Offset::new);
+        let next = next.ok_or_else(|| Failed::Usage("`--from` is beyond the last".to_owned()))?;
+        Ok(Self { configuration, options, stream: stream.clone(), next, unreadable: 0 })
+    }
+
+    /// The next ones; empty behind the last.
+    fn some(&mut self) -> Result<Vec<Letter>, Failed> {
+        let DeadReplay { sink, reason, to, dir, .. } = self.options;
+        let (mut letters, mut bytes, mut behind) = (Vec::new(), 0, self.next);
+        let mut omitted = Vec::new();
+        visit(
+            self.configuration,
+            dir.as_deref(),
+            &self.stream,
+            self.next,
+            &mut |offset, letter| {
+                if to.is_some_and(|to| offset.unsigned_abs() > to) {
+                    return ControlFlow::Break(());
+                }
+                behind = Offset::new(offset + 1).unwrap_or(behind);
+                let is_meant = attribute(letter, SINK.as_str()) == *sink
+                    && reason
+                        .as_ref()
+                        .is_none_or(|r| attribute(letter, REASON.as_str()).contains(r));
+                if !is_meant {
+                    return ControlFlow::Continue(());
+                }
+                match letter.data().map(|data| envelope::decode(data.as_bytes())) {
+                    Some(Ok(event)) => {
+                        bytes += letter.data().map_or(0, pluvio_event::Data::len);
+                        letters.push(Letter { offset, original: original_of(letter), event });
+                    }
+                    Some(Err(_)) => self.unreadable += 1,
+                    None => omitted.push((offset, original_of(letter))),
+                }
+                let is_enough = letters.len() + omitted.len() >= LETTERS_MAX || bytes >= BYTES_MAX;
+                if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            },
+        )?;
+        self.next = behind;
+        for (offset, original) in omitted {
+            match self.stored(original)? {
+                Some(event) => letters.push(Letter { offset, original, event }),
+                None => self.unreadable += 1,
+            }
+        }
+        // Each original goes to its own offset, and those only grow.
+        letters.sort_by_key(|letter| letter.original);
+        Ok(letters)
+    }
+
+    /// An original that was too large for its letter: it lies in its stream, unless retention took it.
+    fn stored(&self, original: Option<Offset>) -> Result<Option<Event>, Failed> {
+        let Some(original) = original else { return Ok(None) };
+        let folder = folder(self.configuration, self.options.dir.as_deref())?;
+        let mut found = None;
+        let mut first = |record: inspect::Dumped| {
+            if record.offset == original.get() {
+                found = record.value.as_deref().and_then(|value| envelope::decode(value).ok());
+            }
+            ControlFlow::Break(())
+        };
+        let dumped = inspect::dump(&RealDisk, &folder, &self.stream, original, &mut first);
+        dumped.map_err(crate::command::log::failed)?;
+        Ok(found)
+    }
+}
+
+fn original_of(letter: &Event) -> Option<Offset> {
+    attribute(letter, OFFSET.as_str()).parse().ok().and_then(Offset::new)
+}
+
+async fn run(mut letters: Letters<'_>, sink: ReadySink, asked: &DeadReplay) -> Result<(), Failed> {
+    let retention = Retention { bytes_max: None, ..Retention::default() };
+    let log = LogHandle::new(Memory::new(MemoryConfig { retention, ..MemoryConfig::default() }));
+    let (name, stream, target) = (format!("{}.replay", sink.name), sink.stream, sink.name);
+    log.open(&stream).await.context("failed to open a log in memory")?;
+    let status = StatusBoard::default();
+    let supervisor = Supervisor::new(status.clone(), log.clone());
+    let context = SinkContext {
+        name: SinkName::new(&name).context("the sink's name leaves no room for `.replay`")?,
+        log: log.clone(),
+        stream: stream.clone(),
+        filter: Filter::default(),
+        from: Begin::Earliest,
+        limits: sink.limits,
+    };
+    let mut replay = Replay { log, stream, status, patience: asked.patience.0, sent: Vec::new() };
+    let mut first = Some((sink.built.start, context));
+    let mut count = 0;
+    let done = loop {
+        let some = letters.some()?;
+        if some.is_empty() {
+            break Ok(());
+        }
+        if let Some((start, context)) = first.take() {
+            start(&supervisor, context);
+        }
+        count += some.len();
+        if let Err(error) = replay.hand_over(some).await {
+            break Err(error);
+        }
+        tell_progress(count);
+    };
+    supervisor.drain().await;
+    let rejected = replay.rejected().await?;
+    replay.tell(&target, count, letters.unreadable, &rejected);
+    done?;
+    if rejected.is_empty() {
+        return Ok(());
+    }
+    Err(Failed::Running(anyhow::anyhow!("the target rejected letters again")))
+}
+
+/// The replay in the making.
+struct Replay {
+    log: LogHandle,
+    stream: StreamName,
+    status: StatusBoard,
+    patience: Duration,
+    /// Where in the log in memory each letter lies that may not have arrived.
+    sent: Vec<(Offset, i64)>,
+}
+
+impl Replay {
+    /// Appends letters, and waits until the sink is behind them.
+    async fn hand_over(&mut self, letters: Vec<Letter>) -> Result<(), Failed> {
+        let source = SourceName::new("replay").context("no name for letters")?;
+        let mut end = Offset::ZERO;
+        self.sent.clear();
+        for Letter { offset, original, event } in letters {
+            let position = Position::new("").context("no position for letters")?;
+            let record = Record { event, source: source.clone(), position, at_least: original };
+            let appended = self.log.append(&self.stream, vec![record]).await;
+            let span = appended.context("failed to keep letters in memory")?;
+            self.sent.push((span.start, offset));
+            end = span.end;
+        }
+        let (mut progress, mut told) = ((0, Instant::now()), None);
+        loop {
+            let (next, error) = self.looked();
+            if next >= end.get() {
+                self.sent.clear();
+                self.log.trim(&self.stream, end).await.context("failed to forget letters")?;
+                return Ok(());
+            }
+            if next != progress.0 {
+                progress = (next, Instant::now());
+            }
+            if let Some(error) = error.filter(|error| told.as_ref() != Some(error)) {
+                tell_error(&error);
+                told = Some(error);
+            }
+            if progress.1.elapsed() > self.patience {
+                let left = self.sent.iter().find(|(at, _)| at.get() >= next).map_or(0, |it| it.1);
+                return Err(Failed::Running(anyhow::anyhow!(
+                    "nothing arrived for {}s; go on with `--from {left}`",
+                    self.patience.as_secs()
+                )));
+            }
+            sleep(LOOK_INTERVAL).await;
+        }
+    }
+
+    /// Where the sink stands, and what went wrong last.
+    fn looked(&self) -> (i64, Option<ErrorReport>) {
+        let sink = self.status.components().into_iter().find(|it| it.sink.is_some());
+        let error = sink.as_ref().and_then(|sink| sink.error.clone());
+        let next = sink.and_then(|it| it.sink).and_then(|it: SinkStatus| it.offset);
+        (next.unwrap_or(0), error)
+    }
+
+    /// How many were rejected again, by reason.
+    async fn rejected(&self) -> Result<BTreeMap<String, u64>, Failed> {
+        let mut reasons = BTreeMap::new();
+        let dead = dead_stream(&self.stream).context("no name for dead letters")?;
+        self.log.open(&dead).await.context("failed to open a log in memory")?;
+        let mut next = Offset::ZERO;
+        loop {
+            let read = self.log.read(&dead, next, ReadLimit::default()).await;
+            let chunk = read.context("failed to read the letters that were rejected again")?;
+            if chunk.next == next {
+                return Ok(reasons);
+            }
+            next = chunk.next;
+            for record in chunk.records() {
+                let letter = envelope::decode(&record.value).ok();
+                let reason = letter.map(|letter| attribute(&letter, REASON.as_str()));
+                *reasons.entry(reason.unwrap_or_default()).or_default() += 1;
+            }
+        }
+    }
+
+    /// The outcome, on standard output.
+    fn tell(
+        &self,
+        sink: &SinkName,
+        count: usize,
+        unreadable: u64,
+        rejected: &BTreeMap<String, u64>,
+    ) {
+        let (next, _) = self.looked();
+        let waiting = self.sent.iter().filter(|(at, _)| at.get() >= next).count() as u64;
+        let again: u64 = rejected.values().sum();
+        let arrived = (count as u64).saturating_sub(again + waiting);
+        let mut lines = vec![format!("{arrived} handed over to `{sink}` again")];
+        let mut note = |count: u64, what: &str| {
+            if count > 0 {
+                lines.push(format!("{count} {what}"));
+            }
+        };
+        rejected.iter().for_each(|(reason, n)| note(*n, &format!("rejected again: {reason}")));
+        note(waiting, "not handed over");
+        note(unreadable, "left out: the original is no event, or retention took it");
+        print_line(&lines.join("\n"));
+    }
+}
+
+/// One line that is written over again and again, if somebody looks.
+fn tell_progress(count: usize) {
+    let mut err = std::io::stderr();
+    if err.is_terminal() {
+        let _nobody_listens = write!(err, "\r{count} letters ");
+    }
+}
+
+fn tell_error(error: &ErrorReport) {
+    let remedy = error.remedy.as_ref().map(|remedy| format!("; {remedy}")).unwrap_or_default();
+    let _nobody_listens = writeln!(std::io::stderr(), "waiting: {}{remedy}", error.message);
+}

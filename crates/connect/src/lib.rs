@@ -7,6 +7,7 @@
 
 pub mod cloudstack;
 pub mod file;
+pub mod kafka;
 pub mod message;
 pub mod mqtt;
 pub mod opensearch;

@@ -453,7 +453,8 @@ fn a_whole_day_of_ten_events_a_second_costs_the_cloud_at_most_eight_rows_each() 
         let extent = site.log.extent(&StreamName::events()).unwrap();
         let (cost, captured) = (site.model.cost(), u64::try_from(extent.next.get()).unwrap());
         let (rows, calls) = (cost.rows as f64 / captured as f64, cost.calls / 24);
-        println!("{captured} events, {rows:.2} rows each, {calls} calls an hour");
+        let said = format!("{captured} events, {rows:.2} rows each, {calls} calls an hour\n");
+        std::io::Write::write_all(&mut std::io::stderr(), said.as_bytes()).unwrap();
         assert_eq!(captured, site.model.ids().len() as u64, "each once");
         assert!(cost.rows <= captured * 8, "{cost:?} for {captured} events");
     });

@@ -3,11 +3,13 @@
 mod append;
 mod capture;
 mod catch_up;
+mod cloudstack;
 mod consume;
 mod idle;
 mod live;
 mod long_log;
 mod replay;
+mod sinks;
 mod start;
 mod sustained;
 
@@ -66,7 +68,7 @@ pub(crate) async fn run(stage: &Stage, filter: &str) -> Vec<Row> {
 }
 
 /// All benchmarks, for the filter and its help.
-pub(crate) const NAMES: [&str; 11] = [
+pub(crate) const NAMES: [&str; 14] = [
     "append",
     "long-log",
     "capture-latency",
@@ -76,6 +78,9 @@ pub(crate) const NAMES: [&str; 11] = [
     "fan-out-replay",
     "fan-out-live",
     "consume",
+    "cloudstack",
+    "webhook",
+    "backlog",
     "idle",
     "start",
 ];
@@ -97,6 +102,9 @@ async fn one(stage: &Stage, name: &str) -> Result<Vec<Row>> {
         "fan-out-replay" => replay::run(stage).await,
         "fan-out-live" => live::run(stage).await,
         "consume" => consume::run(stage).await,
+        "cloudstack" => cloudstack::run(stage).await,
+        "webhook" => sinks::webhook(stage).await,
+        "backlog" => sinks::backlog(stage).await,
         "idle" => idle::run(stage).await,
         _ => start::run(stage).await,
     }

@@ -8,6 +8,7 @@
 pub mod cloudstack;
 pub mod file;
 pub mod fluentd;
+pub mod kafka;
 pub mod message;
 pub mod mqtt;
 mod name;

@@ -6,7 +6,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use pluvio_connect::{
     cloudstack::{self, usage},
-    file, fluentd, mqtt, opensearch, s3, stdout, vsphere, webhook,
+    file, fluentd, kafka as kafka_sink, mqtt, opensearch, s3, stdout, vsphere, webhook,
 };
 use pluvio_listen::{Context, http, kafka};
 use pluvio_net::SecretSource;
@@ -137,6 +137,19 @@ pub(crate) const SINKS: &[SinkType] = &[
         },
     },
     remote!(webhook, "requests to an HTTP address: CloudEvents, or the cloud's own records"),
+    SinkType {
+        name: kafka_sink::NAME,
+        summary: "topics of an Apache Kafka cluster",
+        example: kafka_sink::EXAMPLE,
+        schema: || schemars::schema_for!(kafka_sink::Config),
+        build: |section| {
+            let config = section_of::<kafka_sink::Config>(section)?;
+            let (secrets, only) = (owned(&config.secrets()), config.only());
+            let sink = config.build().map_err(|error| BuildError::of(error.key(), &error))?;
+            let exclusive = sink.identity().map(|id| format!("the transactional id `{id}`"));
+            Ok(BuiltSink { exclusive, secrets, only, ..BuiltSink::of(kafka_sink::NAME, sink) })
+        },
+    },
     remote!(fluentd, "records to Fluentd, Fluent Bit or another server of the forward protocol"),
     remote!(mqtt, "topics of an MQTT broker, 3.1.1 and 5"),
     remote!(opensearch, "documents in OpenSearch or Elasticsearch, each once"),

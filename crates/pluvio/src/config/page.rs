@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::{
     sinks,
-    template::{add_common_keys, resolved},
+    template::{add_common_keys, default, resolved},
 };
 use crate::registry::{LISTENERS, SINKS, SOURCES};
 
@@ -91,10 +91,10 @@ fn table(rows: &mut Vec<Row>, prefix: &str, schema: &Json, root: &Json) {
             table(rows, &format!("{key}."), target, root);
             continue;
         }
-        let default = match (&property["default"], required.contains(&name.as_str())) {
-            (_, true) => "required".to_owned(),
-            (Json::Null, false) => "–".to_owned(),
-            (default, false) => format!("`{default}`"),
+        let default = match default(property, target) {
+            _ if required.contains(&name.as_str()) => "required".to_owned(),
+            None => "–".to_owned(),
+            Some(default) => format!("`{default}`"),
         };
         let text = property["description"].as_str().or_else(|| target["description"].as_str());
         let description = text.unwrap_or_default().replace('\n', " ").replace('|', "\\|");

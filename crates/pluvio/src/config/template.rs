@@ -105,11 +105,15 @@ fn keys(out: &mut String, prefix: &str, schema: &Json, root: &Json) {
     }
 }
 
+/// The key's own default, or that of its type.
+pub(super) fn default<'s>(property: &'s Json, target: &'s Json) -> Option<&'s Json> {
+    [&property["default"], &target["default"]].into_iter().find(|default| !default.is_null())
+}
+
 /// The default, or an example of the right form.
 fn value(property: &Json, target: &Json) -> String {
-    match &property["default"] {
-        Json::Null => {}
-        default => return default.to_string(),
+    if let Some(default) = default(property, target) {
+        return default.to_string();
     }
     if let Some(only) = target["const"].as_str() {
         return format!("\"{only}\"");

@@ -88,8 +88,8 @@ impl Sink for S3 {
 
     async fn probe(&mut self) -> Result<String, Error> {
         let store = Store::new(&self.settings)?;
-        // No sink is called so: what is asked is whether the keys may ask.
-        store.get(&self.cursor_key("probe ")).await?;
+        // No cursor is called so: what is asked is whether the keys may ask.
+        store.get(&self.cursor_key("probe")).await?;
         let Settings { bucket, prefix, .. } = &*self.settings;
         let below = if prefix.is_empty() { String::new() } else { format!(" below `{prefix}`") };
         Ok(format!("{} lets us read bucket `{bucket}`{below}; writing was not tried", store.host()))

@@ -5,7 +5,9 @@
 //! business; when to try again is `runtime`'s. [`message`] and [`template`] are what sinks of unlike
 //! systems have in common.
 
+pub mod amqp;
 pub mod cloudstack;
+pub mod fate;
 pub mod file;
 pub mod message;
 pub mod mqtt;

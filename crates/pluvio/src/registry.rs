@@ -5,6 +5,7 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use pluvio_connect::{
+    amqp,
     cloudstack::{self, usage},
     file, mqtt, stdout, vsphere,
 };
@@ -107,6 +108,17 @@ pub(crate) const SINKS: &[SinkType] = &[
             let sink = sink.map_err(|error| BuildError::of(error.key(), &error))?;
             let target = format!("`{}`", sink.identity());
             Ok(BuiltSink { exclusive: Some(target), ..BuiltSink::of(file::NAME, sink) })
+        },
+    },
+    SinkType {
+        name: amqp::NAME,
+        summary: "a queue or topic of AMQP 1.0: Artemis, RabbitMQ 4, Qpid, Azure Service Bus",
+        schema: || schemars::schema_for!(amqp::Config),
+        build: |section| {
+            let config = section_of::<amqp::Config>(section)?;
+            let secrets = owned(&config.secrets());
+            let sink = config.build().map_err(|error| BuildError::of(error.key(), &error))?;
+            Ok(BuiltSink { secrets, ..BuiltSink::of(amqp::NAME, sink) })
         },
     },
     SinkType {

@@ -1,5 +1,6 @@
 //! Sinks: at the other side is everything, in order, and where the target can tell, once.
 
+mod amqp;
 mod files;
 mod mqtt;
 mod through;
@@ -7,5 +8,5 @@ mod through;
 use crate::runner::Scenario;
 
 pub(crate) fn scenarios() -> Vec<Scenario> {
-    [files::scenarios(), mqtt::scenarios()].concat()
+    [files::scenarios(), amqp::scenarios(), mqtt::scenarios()].concat()
 }

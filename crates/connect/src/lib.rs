@@ -12,6 +12,7 @@ pub mod file;
 pub mod message;
 pub mod mqtt;
 pub mod peer;
+pub mod rabbitmq;
 pub mod stdout;
 pub mod template;
 pub mod vsphere;

@@ -7,7 +7,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use pluvio_connect::{
     amqp,
     cloudstack::{self, usage},
-    file, mqtt, stdout, vsphere,
+    file, mqtt, rabbitmq, stdout, vsphere,
 };
 use pluvio_listen::{Context, http, kafka};
 use pluvio_net::SecretSource;
@@ -130,6 +130,17 @@ pub(crate) const SINKS: &[SinkType] = &[
             let secrets = owned(&config.secrets());
             let sink = config.build().map_err(|error| BuildError::of(error.key(), &error))?;
             Ok(BuiltSink { secrets, ..BuiltSink::of(mqtt::NAME, sink) })
+        },
+    },
+    SinkType {
+        name: rabbitmq::NAME,
+        summary: "an exchange of RabbitMQ, with routing keys; also CloudStack's own",
+        schema: || schemars::schema_for!(rabbitmq::Config),
+        build: |section| {
+            let config = section_of::<rabbitmq::Config>(section)?;
+            let secrets = owned(&config.secrets());
+            let sink = config.build().map_err(|error| BuildError::of(error.key(), &error))?;
+            Ok(BuiltSink { secrets, ..BuiltSink::of(rabbitmq::NAME, sink) })
         },
     },
 ];

@@ -3,10 +3,11 @@
 mod amqp;
 mod files;
 mod mqtt;
+mod rabbitmq;
 mod through;
 
 use crate::runner::Scenario;
 
 pub(crate) fn scenarios() -> Vec<Scenario> {
-    [files::scenarios(), amqp::scenarios(), mqtt::scenarios()].concat()
+    [files::scenarios(), amqp::scenarios(), mqtt::scenarios(), rabbitmq::scenarios()].concat()
 }

@@ -10,6 +10,7 @@ pub mod cloudstack;
 pub mod fate;
 pub mod file;
 pub mod message;
+pub mod mongodb;
 pub mod mqtt;
 pub mod peer;
 pub mod rabbitmq;

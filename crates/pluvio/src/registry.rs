@@ -7,7 +7,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use pluvio_connect::{
     amqp,
     cloudstack::{self, usage},
-    file, mqtt, rabbitmq, stdout, vsphere,
+    file, mongodb, mqtt, rabbitmq, stdout, vsphere,
 };
 use pluvio_listen::{Context, http, kafka};
 use pluvio_net::SecretSource;
@@ -119,6 +119,17 @@ pub(crate) const SINKS: &[SinkType] = &[
             let secrets = owned(&config.secrets());
             let sink = config.build().map_err(|error| BuildError::of(error.key(), &error))?;
             Ok(BuiltSink { secrets, ..BuiltSink::of(amqp::NAME, sink) })
+        },
+    },
+    SinkType {
+        name: mongodb::NAME,
+        summary: "a collection of a MongoDB, each event once",
+        schema: || schemars::schema_for!(mongodb::Config),
+        build: |section| {
+            let config = section_of::<mongodb::Config>(section)?;
+            let secrets = owned(&config.secrets());
+            let sink = config.build().map_err(|error| BuildError::of(error.key(), &error))?;
+            Ok(BuiltSink { secrets, ..BuiltSink::of(mongodb::NAME, sink) })
         },
     },
     SinkType {

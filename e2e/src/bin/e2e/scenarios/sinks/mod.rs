@@ -2,6 +2,7 @@
 
 mod amqp;
 mod files;
+mod mongodb;
 mod mqtt;
 mod rabbitmq;
 mod through;
@@ -9,5 +10,12 @@ mod through;
 use crate::runner::Scenario;
 
 pub(crate) fn scenarios() -> Vec<Scenario> {
-    [files::scenarios(), amqp::scenarios(), mqtt::scenarios(), rabbitmq::scenarios()].concat()
+    [
+        files::scenarios(),
+        amqp::scenarios(),
+        mongodb::scenarios(),
+        mqtt::scenarios(),
+        rabbitmq::scenarios(),
+    ]
+    .concat()
 }

@@ -34,6 +34,8 @@ pub struct Seen {
     /// CloudEvents type.
     #[serde(rename = "type")]
     pub kind: String,
+    /// CloudEvents subject.
+    pub subject: Option<String>,
     /// When it happened.
     pub time: Option<Timestamp>,
     /// The offset, zero-padded.
@@ -265,6 +267,7 @@ mod tests {
         Seen {
             id: id.to_owned(),
             kind: "com.example.drop".to_owned(),
+            subject: None,
             time: Timestamp::from_second(second).ok(),
             sequence: format!("{offset:020}"),
             data: None,

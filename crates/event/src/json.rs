@@ -129,6 +129,12 @@ pub fn splice(json: &[u8], sequence: u64, recorded: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(tail);
 }
 
+/// Whether the bytes begin as everything does that [`encode`] writes: cheap, and enough for bytes that
+/// nobody else can have written.
+pub fn is_encoded(json: &[u8]) -> bool {
+    json.starts_with(PREFIX)
+}
+
 /// Whether the encoded event can be a line of its own (NDJSON, Server-Sent Events).
 pub fn is_single_line(json: &[u8]) -> bool {
     !json.iter().any(|byte| matches!(byte, b'\n' | b'\r'))

@@ -7,7 +7,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use pluvio_connect::{
     amqp,
     cloudstack::{self, usage},
-    file, mongodb, mqtt, rabbitmq, stdout, vsphere,
+    file, kafka as kafka_sink, mongodb, mqtt, opensearch, rabbitmq, stdout, vsphere, webhook,
 };
 use pluvio_listen::{Context, http, kafka};
 use pluvio_net::SecretSource;
@@ -24,6 +24,8 @@ pub(crate) struct SourceType {
     pub(crate) name: &'static str,
     /// One line for `--help` and the default configuration.
     pub(crate) summary: &'static str,
+    /// A configuration that a newcomer can begin with.
+    pub(crate) example: &'static str,
     /// What its section may hold.
     pub(crate) schema: fn() -> Schema,
     /// Makes it from its section.
@@ -36,6 +38,8 @@ pub(crate) struct SinkType {
     pub(crate) name: &'static str,
     /// One line for `--help` and the default configuration.
     pub(crate) summary: &'static str,
+    /// A configuration that a newcomer can begin with.
+    pub(crate) example: &'static str,
     /// What its section may hold, beside what every sink's may.
     pub(crate) schema: fn() -> Schema,
     /// Makes it from its own keys.
@@ -59,18 +63,21 @@ pub(crate) const SOURCES: &[SourceType] = &[
     SourceType {
         name: vsphere::NAME,
         summary: "events of a vCenter, 6.5 to 9",
+        example: vsphere::EXAMPLE,
         schema: || schemars::schema_for!(vsphere::Config),
         build: |section, slot| build_vsphere(section_of(section)?, slot),
     },
     SourceType {
         name: cloudstack::NAME,
         summary: "events of an Apache CloudStack",
+        example: cloudstack::EXAMPLE,
         schema: || schemars::schema_for!(cloudstack::Config),
         build: |section, _| build_cloudstack(section_of(section)?),
     },
     SourceType {
         name: usage::NAME,
         summary: "usage of an Apache CloudStack: totals by the clock, and the usage server's records",
+        example: usage::EXAMPLE,
         schema: || schemars::schema_for!(usage::Config),
         build: |section, _| {
             let config = section_of::<usage::Config>(section)?;
@@ -87,11 +94,30 @@ pub(crate) const SOURCES: &[SourceType] = &[
     },
 ];
 
+/// A sink whose module follows the pattern: configuration, secrets, nothing that two must not share.
+macro_rules! remote {
+    ($module:ident, $summary:literal) => {
+        SinkType {
+            name: $module::NAME,
+            summary: $summary,
+            example: $module::EXAMPLE,
+            schema: || schemars::schema_for!($module::Config),
+            build: |section| {
+                let config = section_of::<$module::Config>(section)?;
+                let (secrets, only) = (owned(&config.secrets()), config.only());
+                let sink = config.build().map_err(|error| BuildError::of(error.key(), &error))?;
+                Ok(BuiltSink { secrets, only, ..BuiltSink::of($module::NAME, sink) })
+            },
+        }
+    };
+}
+
 /// Every type of sink.
 pub(crate) const SINKS: &[SinkType] = &[
     SinkType {
         name: stdout::NAME,
         summary: "lines on standard output, for people and pipes",
+        example: stdout::EXAMPLE,
         schema: || schemars::schema_for!(stdout::Config),
         build: |section| {
             let sink = section_of::<stdout::Config>(section)?.build();
@@ -102,6 +128,7 @@ pub(crate) const SINKS: &[SinkType] = &[
     SinkType {
         name: file::NAME,
         summary: "a file of JSON lines, finished by size and age",
+        example: file::EXAMPLE,
         schema: || schemars::schema_for!(file::Config),
         build: |section| {
             let sink = section_of::<file::Config>(section)?.build();
@@ -110,50 +137,25 @@ pub(crate) const SINKS: &[SinkType] = &[
             Ok(BuiltSink { exclusive: Some(target), ..BuiltSink::of(file::NAME, sink) })
         },
     },
+    remote!(webhook, "requests to an HTTP address: CloudEvents, or the cloud's own records"),
     SinkType {
-        name: amqp::NAME,
-        summary: "a queue or topic of AMQP 1.0: Artemis, RabbitMQ 4, Qpid, Azure Service Bus",
-        schema: || schemars::schema_for!(amqp::Config),
+        name: kafka_sink::NAME,
+        summary: "topics of an Apache Kafka cluster",
+        example: kafka_sink::EXAMPLE,
+        schema: || schemars::schema_for!(kafka_sink::Config),
         build: |section| {
-            let config = section_of::<amqp::Config>(section)?;
-            let secrets = owned(&config.secrets());
+            let config = section_of::<kafka_sink::Config>(section)?;
+            let (secrets, only) = (owned(&config.secrets()), config.only());
             let sink = config.build().map_err(|error| BuildError::of(error.key(), &error))?;
-            Ok(BuiltSink { secrets, ..BuiltSink::of(amqp::NAME, sink) })
+            let exclusive = sink.identity().map(|id| format!("the transactional id `{id}`"));
+            Ok(BuiltSink { exclusive, secrets, only, ..BuiltSink::of(kafka_sink::NAME, sink) })
         },
     },
-    SinkType {
-        name: mongodb::NAME,
-        summary: "a collection of a MongoDB, each event once",
-        schema: || schemars::schema_for!(mongodb::Config),
-        build: |section| {
-            let config = section_of::<mongodb::Config>(section)?;
-            let secrets = owned(&config.secrets());
-            let sink = config.build().map_err(|error| BuildError::of(error.key(), &error))?;
-            Ok(BuiltSink { secrets, ..BuiltSink::of(mongodb::NAME, sink) })
-        },
-    },
-    SinkType {
-        name: mqtt::NAME,
-        summary: "topics of an MQTT broker, 3.1.1 and 5",
-        schema: || schemars::schema_for!(mqtt::Config),
-        build: |section| {
-            let config = section_of::<mqtt::Config>(section)?;
-            let secrets = owned(&config.secrets());
-            let sink = config.build().map_err(|error| BuildError::of(error.key(), &error))?;
-            Ok(BuiltSink { secrets, ..BuiltSink::of(mqtt::NAME, sink) })
-        },
-    },
-    SinkType {
-        name: rabbitmq::NAME,
-        summary: "an exchange of RabbitMQ, with routing keys; also CloudStack's own",
-        schema: || schemars::schema_for!(rabbitmq::Config),
-        build: |section| {
-            let config = section_of::<rabbitmq::Config>(section)?;
-            let secrets = owned(&config.secrets());
-            let sink = config.build().map_err(|error| BuildError::of(error.key(), &error))?;
-            Ok(BuiltSink { secrets, ..BuiltSink::of(rabbitmq::NAME, sink) })
-        },
-    },
+    remote!(amqp, "a queue or topic of AMQP 1.0: Artemis, RabbitMQ 4, Qpid, Azure Service Bus"),
+    remote!(mongodb, "documents in a MongoDB, each once"),
+    remote!(mqtt, "topics of an MQTT broker, 3.1.1 and 5"),
+    remote!(opensearch, "documents in OpenSearch or Elasticsearch, each once"),
+    remote!(rabbitmq, "an exchange of RabbitMQ, with routing keys; also CloudStack's own"),
 ];
 
 /// Every type of listener.
@@ -245,6 +247,8 @@ type StartSink = Box<dyn FnOnce(&Supervisor, SinkContext) + Send>;
 pub(crate) struct BuiltSink {
     /// What no other sink may write to, as people call it.
     pub(crate) exclusive: Option<String>,
+    /// Which events it can be handed at all, in CEL: its format has no form for the others.
+    pub(crate) only: Option<&'static str>,
     /// Its secrets by key, to be checked before anything starts.
     pub(crate) secrets: Vec<(&'static str, SecretSource)>,
     /// Puts it under the supervisor.
@@ -259,6 +263,7 @@ impl BuiltSink {
         let mut probed = sink.clone();
         Self {
             exclusive: None,
+            only: None,
             secrets: Vec::new(),
             start: Box::new(move |supervisor, context| {
                 supervisor.sink(context, name, move || sink.clone());

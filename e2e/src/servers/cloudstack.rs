@@ -1,13 +1,16 @@
 //! Pluvio's own simulated CloudStack, as `pluvio simulate cloudstack` gives it to users.
 
-use std::{net::SocketAddr, process::Command};
+use std::{collections::BTreeMap, net::SocketAddr, process::Command, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{START_MAX, address_of};
-use crate::{http, process::Process, stage::Stage};
+use crate::{http, process::Process, stage::Stage, tools::Tool, wait};
+
+/// How long a client may take: libcloud asks for a job's end once a second.
+const ORDER_MAX: Duration = Duration::from_secs(60);
 
 /// An event that truly happened.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -20,6 +23,19 @@ pub struct Happened {
     pub kind: String,
     /// Whether the API shows it now.
     pub listed: bool,
+}
+
+/// What a public client saw and did.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Ordered {
+    /// The machine that it ordered, used and destroyed.
+    pub machine: String,
+    /// Type and state of each event that the cloud lists about it.
+    pub events: Vec<(String, String)>,
+    /// Rows of each list.
+    pub listed: BTreeMap<String, usize>,
+    /// What it says of a wrong key.
+    pub refused: Option<String>,
 }
 
 /// A running simulated CloudStack.
@@ -55,6 +71,22 @@ impl SimulatedCloudstack {
              {more}\n",
             self.address
         )
+    }
+
+    /// What the public client `cs` or `libcloud` sees and does here.
+    pub async fn ordered_by(&self, stage: &Stage, client: &str) -> Result<Ordered> {
+        let script = include_str!("../../clients/python/cloudstack.py");
+        let mut command = tokio::process::Command::new(stage.tools.path(Tool::Cloudstack).await?);
+        command.arg("-B").arg(stage.folder.write("cloudstack.py", script)?).kill_on_drop(true);
+        command.arg(format!("http://{}/client/api", self.address));
+        command.args(["simulated-api-key-admin", "simulated-secret-key-admin", client]);
+        let output = wait::at_most(client, ORDER_MAX, async {
+            command.output().await.with_context(|| format!("failed to run `{client}`"))
+        });
+        let output = output.await?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "`{client}` ended with {}: {said}", output.status);
+        serde_json::from_slice(&output.stdout).with_context(|| format!("`{client}` told nothing"))
     }
 
     /// `POST /control/<verb>`: the verbs are listed by `GET /control`.

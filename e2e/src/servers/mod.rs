@@ -30,7 +30,7 @@ use anyhow::{Context as _, Result};
 
 pub use artemis::Artemis;
 pub use broker_j::BrokerJ;
-pub use cloudstack::{Happened, SimulatedCloudstack};
+pub use cloudstack::{Happened, Ordered, SimulatedCloudstack};
 pub use deployment::Deployment;
 pub use ferretdb::FerretDb;
 pub use fluentd::{Demand, Fluentd, Packing};

@@ -75,6 +75,8 @@ pub enum Tool {
     Amqp,
     /// Python with the clients of everything else.
     Python,
+    /// Python with `cs` and Apache Libcloud, which order from a CloudStack.
+    Cloudstack,
 }
 
 /// What most scenarios need, the slowest to install first. The others come when they are asked for:

@@ -35,6 +35,9 @@ const PYTHON: [&str; 7] = [
     "pymongo==4.15.5",
 ];
 
+/// Public clients of CloudStack.
+const CLOUDSTACK: [&str; 2] = ["apache-libcloud==3.9.1", "cs==5.2.0"];
+
 type Files = &'static [(&'static str, &'static str)];
 
 /// Files of a folder of `e2e/clients`, by name.
@@ -110,6 +113,10 @@ impl Recipe {
             Tool::Python => {
                 let folder = format!("python-{}", digest(&PYTHON));
                 Self::python(folder, PYTHON.map(str::to_owned).to_vec())
+            }
+            Tool::Cloudstack => {
+                let folder = format!("cloudstack-{}", digest(&CLOUDSTACK));
+                Self::python(folder, CLOUDSTACK.map(str::to_owned).to_vec())
             }
         }
     }

@@ -31,7 +31,8 @@ pub struct Config {
     #[serde(default)]
     pub tls: TlsOptions,
     /// What a message holds: `cloudevents`, the event in JSON; `cloudevents-binary`, the data, with
-    /// the attributes as application properties; `native`, the data alone.
+    /// the attributes as application properties; `native`, the data alone; `cloudstack-bus`, what
+    /// CloudStack's own bus would have sent.
     #[serde(default)]
     pub format: MessageFormat,
     /// What the names of attributes begin with in `cloudevents-binary`: `cloudEvents:`, or
@@ -148,6 +149,11 @@ impl Config {
             prefix: self.prefix,
             durable: self.durable,
         })))
+    }
+
+    /// Which events it can be handed, in CEL; `None`: all.
+    pub fn only(&self) -> Option<&'static str> {
+        self.format.only()
     }
 
     /// The secrets, to check that they can be read before anything starts.

@@ -25,3 +25,13 @@ pub use sink::Amqp;
 
 /// The `type` in a configuration.
 pub const NAME: &str = "amqp";
+
+/// A configuration to begin with.
+pub const EXAMPLE: &str = r#"
+[sinks.bus]
+type = "amqp"
+url = "amqps://broker.example.org"
+address = "events"
+username = "pluvio"
+password = { file = "/run/secrets/amqp-password" }
+"#;

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::{
     access::{Access, AccessOptions},
     map::Mapping,
+    people::People,
     reader::Rules,
     redact::Redaction,
     source::Cloudstack,
@@ -74,9 +75,18 @@ pub struct Config {
     /// Further fields of `data` whose values are secret; passwords, keys and tokens always are.
     #[serde(default)]
     pub redact: Vec<String>,
+    /// Look up the ids of users and accounts, which events name only by name, and tell them as `userid`
+    /// and `accountid`: listUsers and listAccounts are asked at each connect and when a name is new.
+    /// Sinks with `format = "cloudstack-bus"` need them.
+    #[serde(default = "identities")]
+    pub identities: bool,
 }
 
 fn recursive() -> bool {
+    true
+}
+
+fn identities() -> bool {
     true
 }
 
@@ -201,6 +211,7 @@ impl Config {
             purge_after: purge_after(),
             source: None,
             redact: Vec::new(),
+            identities: identities(),
         }
     }
 
@@ -225,7 +236,10 @@ impl Config {
             page_size: self.page_size,
         };
         let access = access.build()?;
-        let mapping = mapping(self.source, &access, &self.redact)?;
+        let mapping = Mapping {
+            people: People::new(self.identities),
+            ..mapping(self.source, &access, &self.redact)?
+        };
         let rules = Rules {
             mapping,
             overlap_s: seconds(self.overlap.0),
@@ -264,7 +278,7 @@ pub(super) fn mapping(
         return Err(ConfigError::Source);
     }
     let source = source.unwrap_or_else(|| access.endpoint.url().to_string());
-    Ok(Mapping { source, redaction: Redaction::with(redact) })
+    Ok(Mapping { source, redaction: Redaction::with(redact), people: People::default() })
 }
 
 /// Checks a period.

@@ -8,6 +8,7 @@
 //! | `subject` | `VirtualMachine/<uuid>`: `resourcetype` and `resourceid`, when known (4.17) |
 //! | `time` | `created`; whole seconds |
 //! | `account`, `domain` | names: whose resource it is about; projects have no `account` |
+//! | `accountid`, `userid` | ids of `account` and `username`, where they could be listed |
 //! | `level`, `state`, `parentid` | as they are |
 //! | `authtype`, `authid` | who did it: `user` and `username`; `system` where there is none |
 //! | `severitytext`, `severitynumber` | from `level` |
@@ -20,7 +21,7 @@ use pluvio_clouds::cloudstack::{MalformedRow, NativeEvent};
 use pluvio_event::{AttributeName, Data, Event, EventBuilder, InvalidEvent, Json};
 use uuid::Uuid;
 
-use super::redact::Redaction;
+use super::{people::People, redact::Redaction};
 
 /// What does not change from event to event.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub(super) struct Mapping {
     pub(super) source: String,
     /// What is secret.
     pub(super) redaction: Redaction,
+    /// Whose ids are known.
+    pub(super) people: People,
 }
 
 /// Why a row is no event: a required attribute is empty. No row that decodes is known to bring it
@@ -41,6 +44,8 @@ pub struct MapError {
 }
 
 const AUTH_TYPE: AttributeName = AttributeName::literal("authtype");
+const ACCOUNT_ID: AttributeName = AttributeName::literal("accountid");
+const USER_ID: AttributeName = AttributeName::literal("userid");
 const AUTH_ID: AttributeName = AttributeName::literal("authid");
 const SEVERITY_TEXT: AttributeName = AttributeName::literal("severitytext");
 const SEVERITY_NUMBER: AttributeName = AttributeName::literal("severitynumber");
@@ -76,6 +81,12 @@ impl Mapping {
             None | Some("system") => event.extension(AUTH_TYPE, "system"),
             Some(user) => event.extension(AUTH_TYPE, "user").extension(AUTH_ID, bounded(user)),
         };
+        let ids = self.people.ids(native);
+        for (name, id) in [(ACCOUNT_ID, ids.account), (USER_ID, ids.user)] {
+            if let Some(id) = id {
+                event = event.extension(name, bounded(&id));
+            }
+        }
         if let Some((text, number)) = severity(native.level.as_deref()) {
             event = event.extension(SEVERITY_TEXT, text).extension(SEVERITY_NUMBER, number);
         }
@@ -174,7 +185,7 @@ mod tests {
 
     fn mapping() -> Mapping {
         let source = "https://cloud.example.org/client/api".to_owned();
-        Mapping { source, redaction: Redaction::default() }
+        Mapping { source, redaction: Redaction::default(), people: People::default() }
     }
 
     fn mapped(row: &str) -> serde_json::Value {

@@ -13,11 +13,14 @@
 //!        slices, oldest first        └── slices: counts differ? last look? list ─────┘
 //! ```
 //!
+//! [`bus`] is the form in which CloudStack's own event bus tells events, for sinks.
+//!
 //! `source` is the loop's body, `session` what is asked of the cloud, `reader` decides what to ask,
 //! `slices` remembers what was counted, `ledger` decides what is new, `place` is what a record
 //! remembers, `map` makes the event. [`usage`] is a source of its own.
 
 mod access;
+pub mod bus;
 mod config;
 mod error;
 mod ledger;
@@ -25,6 +28,7 @@ mod lists;
 mod map;
 mod meter;
 mod order;
+mod people;
 mod place;
 mod probe;
 mod reader;
@@ -42,3 +46,13 @@ pub use source::Cloudstack;
 
 /// The `type` in a configuration.
 pub const NAME: &str = "cloudstack";
+
+/// A configuration to begin with.
+pub const EXAMPLE: &str = r#"
+[sources.prod]
+type = "cloudstack"
+url = "https://cloud.example.org/client/api"
+api_key = { file = "/run/secrets/cloudstack/api-key" }
+secret_key = { file = "/run/secrets/cloudstack/secret-key" }
+begin = "1h"                                    # how far back the first start reaches
+"#;

@@ -15,6 +15,7 @@ use super::{
     access::{Access, Opened, ServerClock, log_out},
     lists::{Answer, List, Lists},
     order::Row,
+    people::People,
     span::Span,
 };
 
@@ -33,6 +34,7 @@ pub(super) struct Session {
     pub(super) client: Client,
     pub(super) version: Option<String>,
     access: Access,
+    people: People,
     clock: ServerClock,
     dates: DateFormat,
     knows_archived: bool,
@@ -41,11 +43,13 @@ pub(super) struct Session {
 
 impl Session {
     /// Opens it, and finds out how its events can be listed.
-    pub(super) async fn open(access: &Access) -> Result<Self, Error> {
+    pub(super) async fn open(access: &Access, people: &People) -> Result<Self, Error> {
         let Opened { client, capabilities } = access.open().await?;
+        people.session_begins();
         let mut session = Self {
             version: capabilities.version,
             access: access.clone(),
+            people: people.clone(),
             clock: ServerClock::new(),
             dates: DateFormat::Iso,
             knows_archived: false,
@@ -193,6 +197,8 @@ impl Lists for Session {
             self.clock.set(server.at);
         }
         self.learn_zone(&rows);
+        let (scope, events) = (self.access.scope(false), rows.iter().flatten());
+        self.people.look_up(&self.client, &scope, self.access.page_rows(), events).await;
         let count = count.unwrap_or(rows.len() as u64);
         Ok(Answer { count, rows })
     }

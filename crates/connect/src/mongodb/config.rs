@@ -150,6 +150,11 @@ impl Config {
         })))
     }
 
+    /// Which events it can be handed, in CEL; `None`: all.
+    pub fn only(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The secrets, to check that they can be read before anything starts.
     pub fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
         let mut secrets = vec![("url", &self.url)];

@@ -29,3 +29,12 @@ pub use sink::Mongodb;
 
 /// The `type` in a configuration.
 pub const NAME: &str = "mongodb";
+
+/// A configuration to begin with.
+pub const EXAMPLE: &str = r#"
+[sinks.archive]
+type = "mongodb"
+url = { file = "/run/secrets/mongodb-url" }  # mongodb://user:password@db:27017/events
+collection = "cloud"
+capped_size = "1 GiB"
+"#;

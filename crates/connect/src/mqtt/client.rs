@@ -6,7 +6,7 @@
 use std::{io, num::NonZeroU16, time::Duration};
 
 use bytes::BytesMut;
-use pluvio_net::Stream;
+use pluvio_net::{Secret, Stream};
 use rmqtt_codec::{
     error::{DecodeError, EncodeError},
     types::Publish,
@@ -67,8 +67,8 @@ impl Client {
         };
         let hello = Hello {
             client_id,
-            username: credentials.username.as_ref().map(|secret| secret.expose()),
-            password: credentials.password.as_ref().map(|secret| secret.expose()),
+            username: credentials.username.as_ref().map(Secret::expose),
+            password: credentials.password.as_ref().map(Secret::expose),
             keep_alive_s: u16::try_from(settings.keep_alive.as_secs()).unwrap_or(u16::MAX),
         };
         let written = client.codec.hello(&hello, &mut client.outbox);

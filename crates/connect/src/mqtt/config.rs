@@ -259,6 +259,11 @@ impl Config {
         })))
     }
 
+    /// Which events it can be handed, in CEL; `None`: all.
+    pub fn only(&self) -> Option<&'static str> {
+        self.format.only()
+    }
+
     /// The secrets, to check that they can be read before anything starts.
     pub fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
         peer::secrets(&self.username, &self.password)

@@ -33,3 +33,13 @@ pub use sink::Mqtt;
 
 /// The `type` in a configuration.
 pub const NAME: &str = "mqtt";
+
+/// A configuration to begin with.
+pub const EXAMPLE: &str = r#"
+[sinks.floor]
+type = "mqtt"
+url = "mqtts://broker.example.org"
+username = "pluvio"
+password = { file = "/run/secrets/mqtt-password" }
+topic = "cloud/{type}"
+"#;

@@ -132,6 +132,11 @@ impl Config {
         })))
     }
 
+    /// Which events it can be handed, in CEL; `None`: all.
+    pub fn only(&self) -> Option<&'static str> {
+        self.format.only()
+    }
+
     /// The secrets, to check that they can be read before anything starts.
     pub fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
         vec![("username", &self.username), ("password", &self.password)]

@@ -38,3 +38,14 @@ pub use sink::Rabbitmq;
 
 /// The `type` in a configuration.
 pub const NAME: &str = "rabbitmq";
+
+/// A configuration to begin with.
+pub const EXAMPLE: &str = r#"
+[sinks.bus]
+type = "rabbitmq"
+url = "amqps://rabbit.example.org"
+username = "pluvio"
+password = { file = "/run/secrets/rabbitmq-password" }
+exchange = "cloudstack-events"
+routing_key = "cloudstack"
+"#;

@@ -37,7 +37,7 @@ async fn an_event_tells_what_happened_to_what_and_who_did_it() {
     let event = captured.iter().find(is_about_a_machine).unwrap();
     assert!(event.event_type().starts_with("org.apache.cloudstack.VM."));
     assert_eq!(event.source(), site.cloud.url());
-    for name in ["level", "state", "authid", "severitynumber"] {
+    for name in ["level", "state", "authid", "severitynumber", "userid", "accountid"] {
         assert!(event.extension(name).is_some(), "{name}");
     }
 }

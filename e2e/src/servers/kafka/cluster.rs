@@ -33,7 +33,7 @@ impl KafkaCluster {
         let mut nodes = Vec::new();
         for (index, ports) in all.iter().enumerate() {
             let node = Node { index, all: &all, is_guarded: false };
-            let (command, _) = node.format(stage, &jars, Machine::Light).await?;
+            let command = node.format(stage, &jars, Machine::Light).await?.broker;
             let ready = Ready::Says("Kafka Server started");
             nodes.push((Service::begin(stage, "kafka", command, ready)?, ports.open));
         }
@@ -53,6 +53,11 @@ impl KafkaCluster {
     pub fn access(&self, index: usize) -> Result<Access> {
         let node = self.nodes.get(index).context("there are three nodes")?;
         Ok(Access::open(node.1))
+    }
+
+    /// All of them, as a client is told where to begin.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.nodes.iter().map(|(_, address)| *address).collect()
     }
 
     /// Makes a topic of one partition with a copy on each node.

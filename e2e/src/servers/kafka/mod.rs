@@ -1,19 +1,20 @@
 //! Apache Kafka itself, one node without ZooKeeper: what Pluvio's Kafka listener is compared with,
 //! what the clients of the tests are tried on, and what Pluvio delivers to.
 //!
-//! Three ports: one in the clear for everybody, one with TLS that wants a login by PLAIN or SCRAM, and
-//! one with TLS that wants a client's certificate. Guarded, users may only do what they are allowed
+//! Four ports: one in the clear for everybody, one with TLS that wants a login by PLAIN or SCRAM, one
+//! with TLS that wants a client's certificate, and one in the clear whose clients are told to come by
+//! another address: a proxy's. Guarded, users may only do what they are allowed
 //! to, and who comes by the open port may do everything.
 
 mod cluster;
 mod properties;
 
-use std::time::Duration;
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result};
 
 pub use cluster::KafkaCluster;
-use properties::{Node, Ports};
+use properties::{Formatted, Node, Ports, advertise};
 
 use super::service::{Ready, Service};
 use crate::{
@@ -52,6 +53,7 @@ impl Machine {
 pub struct Kafka {
     service: Service,
     ports: Ports,
+    properties: PathBuf,
     tls: Certificates,
 }
 
@@ -77,10 +79,10 @@ impl Kafka {
         let jars = stage.tools.path(Tool::Kafka).await?;
         let ports = Ports::free()?;
         let node = Node { index: 0, all: &[ports], is_guarded };
-        let (command, tls) = node.format(stage, &jars, machine).await?;
+        let Formatted { broker, properties, tls } = node.format(stage, &jars, machine).await?;
         let ready = Ready::Says("Kafka Server started");
-        let service = Service::start(stage, "kafka", command, ready).await?;
-        Ok(Self { service, ports, tls })
+        let service = Service::start(stage, "kafka", broker, ready).await?;
+        Ok(Self { service, ports, properties, tls })
     }
 
     /// To stop it and start it again: what was acknowledged is still there.
@@ -91,6 +93,16 @@ impl Kafka {
     /// Without TLS and login.
     pub fn access(&self) -> Access {
         Access::open(self.ports.open)
+    }
+
+    /// Where clients come to from afar, in the clear.
+    pub fn distant(&self) -> SocketAddr {
+        self.ports.distant
+    }
+
+    /// Tells clients of the distant port, from the next start on, to come to `proxy`.
+    pub fn advertise(&self, proxy: SocketAddr) -> Result<()> {
+        advertise(&self.properties, proxy)
     }
 
     /// With TLS and a login.
@@ -123,7 +135,12 @@ impl Kafka {
 
     /// Makes a topic of one partition.
     pub async fn make_topic(&self, stage: &Stage, topic: &str) -> Result<()> {
-        let arguments = ["--create", "--topic", topic, "--partitions", "1"];
+        self.make_topic_with(stage, topic, &["--partitions", "1"]).await
+    }
+
+    /// Makes a topic as the arguments say.
+    pub async fn make_topic_with(&self, stage: &Stage, topic: &str, more: &[&str]) -> Result<()> {
+        let arguments = [&["--create", "--topic", topic], more].concat();
         let made = Admin::new(stage, &self.access())?.topics(&arguments).await?;
         made.ok().map(|_| ()).with_context(|| format!("failed to make the topic `{topic}`"))
     }

@@ -1,8 +1,13 @@
 //! The configuration of a node of Kafka, and the command lines that format its log and start it.
 
-use std::{net::SocketAddr, path::Path, process::Command};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use super::{Kafka, Machine, START_MAX};
 use crate::{
@@ -24,6 +29,8 @@ pub(super) struct Ports {
     pub(super) open: SocketAddr,
     pub(super) secure: SocketAddr,
     pub(super) mutual: SocketAddr,
+    /// In the clear, and told to clients as whatever was last advertised.
+    pub(super) distant: SocketAddr,
     controller: SocketAddr,
 }
 
@@ -33,9 +40,36 @@ impl Ports {
             open: free_address()?,
             secure: free_address()?,
             mutual: free_address()?,
+            distant: free_address()?,
             controller: free_address()?,
         })
     }
+}
+
+/// What the listener is called that clients come to from afar.
+const DISTANT: &str = "DISTANT";
+
+/// A node that can be started.
+#[derive(Debug)]
+pub(super) struct Formatted {
+    pub(super) broker: Command,
+    /// Its file of properties, read at each start.
+    pub(super) properties: PathBuf,
+    pub(super) tls: Certificates,
+}
+
+/// Tells clients of the distant port, from the next start on, to come to another address.
+pub(super) fn advertise(properties: &Path, address: SocketAddr) -> Result<()> {
+    let failed = || format!("failed to change `{}`", properties.display());
+    let text = fs::read_to_string(properties).with_context(failed)?;
+    let line = |line: &str| match line.split_once(&format!("{DISTANT}://")) {
+        Some((before, _)) if line.starts_with("advertised.listeners=") => {
+            format!("{before}{DISTANT}://{address}")
+        }
+        _ => line.to_owned(),
+    };
+    let lines: Vec<_> = text.lines().map(line).collect();
+    fs::write(properties, lines.join("\n") + "\n").with_context(failed)
 }
 
 /// One node, of one or more.
@@ -55,7 +89,7 @@ impl Node<'_> {
         stage: &Stage,
         jars: &Path,
         machine: Machine,
-    ) -> Result<(Command, Certificates)> {
+    ) -> Result<Formatted> {
         let home = Home::make(&stage.folder, "kafka", self.all[self.index].open.port())?;
         let properties = home.write("kafka.properties", &self.properties(&home))?;
         let mut format = java(jars, machine, "kafka.tools.StorageTool");
@@ -71,23 +105,25 @@ impl Node<'_> {
         ensure!(status.success(), "Kafka's log was not made: {}", formatting.stderr());
         let mut broker = java(jars, machine, "kafka.Kafka");
         broker.arg(&properties);
-        Ok((broker, home.tls))
+        Ok(Formatted { broker, properties, tls: home.tls })
     }
 
     fn properties(&self, home: &Home) -> String {
-        let Ports { open, secure, mutual, controller } = self.all[self.index];
+        let Ports { open, secure, mutual, distant, controller } = self.all[self.index];
         let copies = self.all.len();
         let voters = (1..).zip(self.all).map(|(id, node)| format!("{id}@{}", node.controller));
         let voters: Vec<String> = voters.collect();
-        let clients = format!("OPEN://{open},SECURE://{secure},MUTUAL://{mutual}");
+        let clients =
+            format!("OPEN://{open},SECURE://{secure},MUTUAL://{mutual},{DISTANT}://{distant}");
         let mut lines = vec![
             format!("node.id={}", self.index + 1),
             "process.roles=broker,controller".to_owned(),
             format!("listeners={clients},CONTROLLER://{controller}"),
             format!("advertised.listeners={clients}"),
-            "listener.security.protocol.map=OPEN:PLAINTEXT,SECURE:SASL_SSL,MUTUAL:SSL,\
-             CONTROLLER:PLAINTEXT"
-                .to_owned(),
+            format!(
+                "listener.security.protocol.map=OPEN:PLAINTEXT,SECURE:SASL_SSL,MUTUAL:SSL,\
+                 {DISTANT}:PLAINTEXT,CONTROLLER:PLAINTEXT"
+            ),
             "inter.broker.listener.name=OPEN".to_owned(),
             "controller.listener.names=CONTROLLER".to_owned(),
             format!("controller.quorum.voters={}", voters.join(",")),

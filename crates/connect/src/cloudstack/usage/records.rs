@@ -91,7 +91,11 @@ mod tests {
     }
 
     fn mapping() -> Mapping {
-        Mapping { source: "https://c/client/api".into(), redaction: Redaction::default() }
+        Mapping {
+            source: "https://c/client/api".into(),
+            redaction: Redaction::default(),
+            people: Default::default(),
+        }
     }
 
     #[test]

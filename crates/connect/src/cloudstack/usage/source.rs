@@ -21,6 +21,7 @@ use super::{
         access::log_out,
         lists::Lists as _,
         meter::Meter,
+        people::People,
         probe::{self, Found},
         session::Session,
         span::at,
@@ -76,7 +77,7 @@ impl CloudstackUsage {
 
     /// Connects once, looks, and leaves: what `pluvio check --connect` does.
     pub async fn probe(&self) -> Result<Found, Error> {
-        let mut session = Session::open(&self.settings.access).await?;
+        let mut session = Session::open(&self.settings.access, &People::default()).await?;
         let found = probe::look(&mut session).await;
         log_out(&session.client).await;
         found
@@ -117,7 +118,7 @@ impl Source for CloudstackUsage {
     type Error = Error;
 
     async fn connect(&mut self, resume: Resume) -> Result<Metering, Error> {
-        let session = Session::open(&self.settings.access).await?;
+        let session = Session::open(&self.settings.access, &People::default()).await?;
         let client = session.client.clone();
         match self.begin(session, resume) {
             Ok(metering) => Ok(metering),

@@ -1,18 +1,22 @@
 //! A CloudStack as a source: whatever becomes of the cloud or of Pluvio, the log holds each event
 //! that the cloud recorded, once.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use pluvio_e2e::{
     feed::{self, Seen},
-    servers::{Deployment, Happened, SimulatedCloudstack, Simulator},
+    servers::{Deployment, Happened, Ordered, SimulatedCloudstack, Simulator},
     stage::Stage,
+    tools::{NotRun, Tool},
     wait,
 };
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
-use crate::{report::Counts, runner::Scenario};
+use crate::{
+    report::Counts,
+    runner::{Lane, Scenario},
+};
 
 const VERSIONS: [&str; 4] = ["4.9", "4.17", "4.20", "4.22"];
 const BACKLOG: usize = 3_000;
@@ -36,7 +40,95 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
             killed_while_it_captures,
         ),
         Scenario::new("both clouds are in one feed, each event once", both_clouds),
+        Scenario::new(
+            "CloudStack: `cs` and Libcloud order from a simulated one, and it is all in the feed",
+            public_clients,
+        )
+        .needs(&[Tool::Cloudstack]),
+        Scenario::new(
+            "recordings: every answer of a real CloudStack that was recorded is understood",
+            recordings,
+        )
+        .lane(Lane::Patient),
     ]
+}
+
+/// What happens to a machine that is ordered, stopped, started and destroyed.
+const LIFE: [(&str, &[&str]); 4] = [
+    ("VM.CREATE", &["Created", "Scheduled", "Started", "Completed"]),
+    ("VM.STOP", &["Scheduled", "Started", "Completed"]),
+    ("VM.START", &["Scheduled", "Started", "Completed"]),
+    ("VM.DESTROY", &["Scheduled", "Started", "Completed"]),
+];
+
+async fn public_clients(stage: Arc<Stage>) -> Result<Counts> {
+    let mut counts = Counts::default();
+    for version in ["4.17", "4.22"] {
+        let cloud = SimulatedCloudstack::start(&stage, version, 200).await?;
+        let deployment = Deployment::of_section(cloud.section("cloud", "begin = \"2d\""))
+            .log(&format!("dir = \"data-{version}\""));
+        let pluvio = deployment.start(&stage).await?;
+        for client in ["cs", "libcloud"] {
+            let ordered = cloud.ordered_by(&stage, client).await?;
+            as_it_should(&ordered).with_context(|| format!("{client} on {version}"))?;
+            let collector = pluvio.collect().await?;
+            let subject = format!("VirtualMachine/{}", ordered.machine);
+            let is_about = |seen: &&Seen| seen.subject.as_deref() == Some(&subject);
+            let has_all =
+                |feed: &[Seen]| feed.iter().filter(is_about).count() >= ordered.events.len();
+            collector.until("what was ordered", ARRIVAL_MAX, has_all).await?;
+            counts = counts.with(client, format!("{} on {version}", ordered.events.len()));
+        }
+        let collector = pluvio.collect().await?;
+        let happened = cloud.happened().await?;
+        let has_all = |feed: &[Seen]| feed.len() >= happened.len();
+        collector.until("everything", ARRIVAL_MAX, has_all).await?;
+        same(&collector.seen(), &happened)?;
+    }
+    Ok(counts)
+}
+
+fn as_it_should(ordered: &Ordered) -> Result<()> {
+    let states = |(kind, states): (&str, &'static [&'static str])| {
+        let kind = kind.to_owned();
+        states.iter().map(move |state| (kind.clone(), (*state).to_owned())).collect::<Vec<_>>()
+    };
+    let life = feed::bag(LIFE.into_iter().flat_map(states));
+    let told = feed::bag(ordered.events.iter().cloned());
+    ensure!(told == life, "the machine's events are {told:?}");
+    let empty = ordered.listed.iter().find(|(_, rows)| **rows == 0);
+    ensure!(empty.is_none() && ordered.listed.len() >= 6, "a list is empty: {ordered:?}");
+    ensure!(ordered.refused.is_some(), "a wrong key opens the cloud");
+    Ok(())
+}
+
+/// Where they lie, seen from the repository; they are not in it.
+const RECORDINGS: &str = "../shared/fixtures/cloudstack-libcloud";
+
+/// Runs the tests of the client on them, which must then find them.
+async fn recordings(_: Arc<Stage>) -> Result<Counts> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let folder = workspace.join(RECORDINGS);
+    if !folder.is_dir() {
+        return Err(NotRun(format!("no `{RECORDINGS}`")).into());
+    }
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = tokio::process::Command::new(cargo)
+        .args(["test", "--quiet", "--package", "pluvio-clouds", "--test", "cloudstack", "record"])
+        .env("PLUVIO_TEST_CLOUDSTACK_RECORDINGS", folder.canonicalize()?)
+        .current_dir(&workspace)
+        .kill_on_drop(true)
+        .output()
+        .await
+        .context("failed to start cargo")?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "the tests failed: {said}{errors}");
+    let passed = said.lines().find_map(|line| line.strip_prefix("test result: ok. "));
+    let passed = passed.and_then(|it| it.split_once(" passed")).context("no test ran")?.0;
+    ensure!(passed.parse::<u32>()? >= 4, "only {passed} tests ran");
+    let count = std::fs::read_dir(&folder)?.count();
+    Ok(Counts::default().with("recordings", count).with("tests", passed))
 }
 
 async fn killed_while_it_captures(stage: Arc<Stage>) -> Result<Counts> {

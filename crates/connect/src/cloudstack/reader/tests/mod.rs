@@ -15,7 +15,10 @@ use pluvio_log::{
 use proptest::prelude::*;
 
 use self::model::{Fact, Model, START, Zone};
-use super::{super::redact::Redaction, *};
+use super::{
+    super::{people::People, redact::Redaction},
+    *,
+};
 
 const OVERLAP_S: i64 = 100;
 const SWEEP_S: i64 = 300;
@@ -38,7 +41,7 @@ fn name() -> SourceName {
 fn rules() -> Rules {
     let source = "https://cloud.example.org/client/api".to_owned();
     Rules {
-        mapping: Mapping { source, redaction: Redaction::default() },
+        mapping: Mapping { source, redaction: Redaction::default(), people: People::default() },
         overlap_s: OVERLAP_S,
         sweep_s: SWEEP_S,
         reach_s: REACH_S,

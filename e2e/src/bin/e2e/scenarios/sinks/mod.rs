@@ -4,8 +4,10 @@ mod amqp;
 mod files;
 mod mongodb;
 mod mqtt;
+mod opensearch;
 mod rabbitmq;
 mod through;
+mod webhook;
 
 use crate::runner::Scenario;
 
@@ -15,7 +17,9 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         amqp::scenarios(),
         mongodb::scenarios(),
         mqtt::scenarios(),
+        opensearch::scenarios(),
         rabbitmq::scenarios(),
+        webhook::scenarios(),
     ]
     .concat()
 }

@@ -35,7 +35,7 @@ const LIFE_MILLIS: std::ops::Range<u64> = 200..1_200;
 /// Between two cuts: long enough for a connection, too short for a whole load.
 const CUT_MILLIS: std::ops::Range<u64> = 100..900;
 /// Back-off has grown while the target was away.
-const ARRIVAL_MAX: Duration = Duration::from_secs(100);
+pub(super) const ARRIVAL_MAX: Duration = Duration::from_secs(100);
 /// A loop without pauses would try more often than this in a [`QUIET`] while.
 const TRIES_MAX: u64 = 2;
 const QUIET: Duration = Duration::from_secs(4);
@@ -55,9 +55,17 @@ pub(super) trait Target {
     const IS_ORDERED: bool = true;
     /// Whether it tells by itself what it was sent before.
     const IS_ONCE: bool = false;
+    /// After how many bytes of a connection it is cut: fewer than the shortest one carries.
+    const CUT_BYTES: std::ops::Range<u64> = 1_000..60_000;
 
     /// Where it listens; a proxy is put before it.
     fn address(&self) -> SocketAddr;
+
+    /// Learns of the proxy before it, while it may still be restarted: for one that tells its clients
+    /// where to come.
+    fn behind(&mut self, _proxy: SocketAddr) -> Result<()> {
+        Ok(())
+    }
 
     /// Lines of the sink's section that lead to `address`, with its `type`.
     fn lines(&self, address: SocketAddr, login: Login) -> String;
@@ -75,6 +83,7 @@ pub(super) async fn through<T: Target>(stage: Arc<Stage>, mut target: T) -> Resu
     let simulator = Simulator::start(&stage, 0).await?;
     let toxiproxy = Toxiproxy::start(&stage).await?;
     let proxy = toxiproxy.proxy(target.address()).await?;
+    target.behind(proxy.address())?;
     let lines = target.lines(proxy.address(), Login::Right);
     let beside = stage.folder.path().join("beside.ndjson");
     let deployment = Deployment::of(&simulator).sink(SINK, &lines).sink(
@@ -96,7 +105,7 @@ pub(super) async fn through<T: Target>(stage: Arc<Stage>, mut target: T) -> Resu
     }
     target.service().restart().await?;
     delivers(&pluvio).await.context("after the target was restarted")?;
-    cut(&proxy, &pluvio, &mut rng).await.context("while connections were cut")?;
+    cut::<T>(&proxy, &pluvio, &mut rng).await.context("while connections were cut")?;
     simulator.control("rate?per_second=0").await?;
 
     let count = captured(&pluvio, &simulator).await?;
@@ -206,7 +215,7 @@ async fn down(pluvio: &Pluvio) -> Result<()> {
 }
 
 /// Waits until something more has arrived.
-async fn delivers(pluvio: &Pluvio) -> Result<()> {
+pub(super) async fn delivers(pluvio: &Pluvio) -> Result<()> {
     pluvio.until_ready(ARRIVAL_MAX).await?;
     let before = sink(pluvio, SINK).await?["events"].as_u64();
     wait::until("more events to arrive", ARRIVAL_MAX, async || {
@@ -216,10 +225,10 @@ async fn delivers(pluvio: &Pluvio) -> Result<()> {
 }
 
 /// Cuts connections in the middle: by closing them, by resetting them, and after some bytes.
-async fn cut(proxy: &Proxy, pluvio: &Pluvio, rng: &mut StdRng) -> Result<()> {
+pub(super) async fn cut<T: Target>(proxy: &Proxy, pluvio: &Pluvio, rng: &mut StdRng) -> Result<()> {
     for number in 0..CUTS {
         wait::a_moment(Duration::from_millis(rng.random_range(CUT_MILLIS))).await;
-        let bytes = rng.random_range(1_000..60_000);
+        let bytes = rng.random_range(T::CUT_BYTES);
         let (toxic, way) = match number % 3 {
             0 => (None, Way::ToServer),
             1 => (Some(Toxic::Reset(0)), Way::ToClient),
@@ -251,7 +260,7 @@ async fn tries(pluvio: &Pluvio) -> Result<u64> {
 
 /// Everything of the log has arrived; in order, if the target has one: whatever arrived first, arrived
 /// behind everything before it. Gives how many came twice.
-fn compared<T: Target>(feed: &[Seen], arrived: &[EventId]) -> Result<usize> {
+pub(super) fn compared<T: Target>(feed: &[Seen], arrived: &[EventId]) -> Result<usize> {
     let mut firsts = std::collections::HashMap::new();
     let mut order = Vec::new();
     for event in arrived {

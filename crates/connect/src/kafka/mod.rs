@@ -1,0 +1,58 @@
+//! Apache Kafka: an idempotent producer that does not retry by itself, and transactions.
+//!
+//! ```text
+//!  batch ─▶ encode ─▶ lanes ─────────────▶ round: one piece a partition ─▶ leaders, side by side
+//!           topic,    memory: what was       │
+//!           key,      sent and not yet       ├─ arrived ─▶ next sequence
+//!           piece     acknowledged           └─ unknown ─▶ the same bytes again, after a reconnect
+//! ```
+//!
+//! **Why an own producer.** Every client library brings retry loops, buffers and threads of its own;
+//! here the supervisor retries, the log is the buffer, and a batch is there already. What is left is
+//! small: record batches are the log's own format.
+//!
+//! **Once, though cut.** A piece is a record batch for one partition, with a producer's id and a
+//! sequence, and it is kept, bytes and all, until its fate is known. After a cut connection exactly
+//! these bytes go out first, whatever the supervisor hands over next, so the broker can tell that it
+//! has them. What has arrived beyond what was acknowledged is remembered and not sent again. The memory
+//! is lost with the process: then what was not yet acknowledged may be there twice. A topic that cannot
+//! bear that has `transactional = true`: events and cursor are one transaction, and the topic holds
+//! each event once for readers with `isolation.level=read_committed`.
+//!
+//! **Order.** Kept in a partition; the key is the event's subject, so everything about one machine is
+//! in order. Events without a subject go to one partition by the thousand.
+//!
+//! It refuses to create topics, `acks` below all, to write a batch's later part before its earlier
+//! one, and brokers before 2.1.
+
+mod cluster;
+mod code;
+mod config;
+mod encode;
+mod error;
+mod lane;
+mod partition;
+mod produce;
+mod sink;
+mod transaction;
+mod wire;
+
+pub use config::{Compression, Config, ConfigError};
+pub use error::Error;
+pub use sink::{Kafka, Producer};
+pub use wire::{Mechanism, ScramError};
+
+/// The `type` in a configuration.
+pub const NAME: &str = "kafka";
+
+/// A configuration to begin with.
+pub const EXAMPLE: &str = r#"
+[sinks.billing]
+type = "kafka"
+brokers = ["kafka-1.example.org:9093", "kafka-2.example.org:9093"]
+topic = "cs"
+username = "pluvio"
+password = { file = "/run/secrets/kafka-password" }
+mechanism = "SCRAM-SHA-512"
+tls = { ca_file = "/etc/ssl/kafka-ca.pem" }
+"#;

@@ -1,0 +1,305 @@
+//! The sink: settings and memory; and its connection, which writes batches.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use kafka_protocol::messages::{InitProducerIdRequest, ProducerId};
+use pluvio_runtime::{Connected, Delivered, Outcome, Rejected, Sink, Standing, Writer};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use super::{
+    cluster::{Cluster, Topic},
+    code::Code,
+    config::{self, Settings, TOPIC_BYTES_MAX, is_legal},
+    encode::Encoder,
+    error::Error,
+    lane::{Identity, Memory, Place},
+    partition::partition,
+    produce::{Refusals, Round},
+    transaction::Transactions,
+};
+use crate::{message::NO_EVENT, template};
+
+/// Topics of a Kafka cluster as a sink.
+#[derive(Debug)]
+pub struct Kafka {
+    settings: Arc<Settings>,
+    memory: Arc<Mutex<Memory>>,
+}
+
+impl Clone for Kafka {
+    /// The same settings, and nothing remembered: two that remembered the same would disturb each
+    /// other, and one that panicked must not do it again for what it remembers.
+    fn clone(&self) -> Self {
+        Self { settings: Arc::clone(&self.settings), memory: Arc::default() }
+    }
+}
+
+impl Kafka {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self { settings: Arc::new(settings), memory: Arc::default() }
+    }
+
+    /// What no other sink may have: the transactional id, where it is given.
+    pub fn identity(&self) -> Option<&str> {
+        match &self.settings.transactions {
+            config::Transactions::Yes(id) => id.as_deref(),
+            config::Transactions::No => None,
+        }
+    }
+}
+
+impl Sink for Kafka {
+    type Writer = Producer;
+    type Error = Error;
+
+    async fn connect(&mut self, standing: Standing) -> Result<Connected<Producer>, Error> {
+        let settings = Arc::clone(&self.settings);
+        let mut memory = Arc::clone(&self.memory).lock_owned().await;
+        memory.of_log(standing.log_id);
+        let mut cluster = Cluster::connect(&settings).await?;
+        let constant: Option<Arc<str>> = settings.topic.constant().map(Into::into);
+        cluster.learn(constant.as_slice()).await?;
+        let (mut transactions, mut cursor) = (None, None);
+        match (&settings.transactions, &constant) {
+            (config::Transactions::Yes(id), Some(topic)) => {
+                let id = id.clone().unwrap_or_else(|| format!("pluvio-{}", standing.sink));
+                let (topic, log) = (Arc::clone(topic), standing.log_id);
+                let begun =
+                    Transactions::begin(&mut cluster, &id, topic, log, settings.timeout).await?;
+                memory.transact_as(begun.0.producer());
+                (transactions, cursor) = (Some(begun.0), begun.1);
+            }
+            _ if memory.lacks_producer() => memory.produce_as(identity(&mut cluster).await?),
+            _ => {}
+        }
+        let limits = HashMap::new();
+        let writer =
+            Producer { settings, standing, memory, cluster, constant, transactions, limits };
+        Ok(Connected { writer, cursor })
+    }
+
+    async fn probe(&mut self) -> Result<String, Error> {
+        let mut cluster = Cluster::connect(&self.settings).await?;
+        let brokers = match cluster.brokers() {
+            1 => "1 broker".to_owned(),
+            count => format!("{count} brokers"),
+        };
+        let about = format!("Kafka cluster `{}`, {brokers}", cluster.id);
+        let Some(name) = self.settings.topic.constant() else {
+            return Ok(format!("{about}; topics are chosen by each event"));
+        };
+        cluster.learn(&[name.into()]).await?;
+        let told = cluster.topic(name).map(|topic| told(name, topic)).transpose()?;
+        Ok(format!("{about}; {}", told.unwrap_or_default()))
+    }
+}
+
+fn told(name: &str, topic: &Topic) -> Result<String, Error> {
+    if topic.may_write() == Some(false) {
+        return Err(Error::MayNotWrite { topic: name.to_owned() });
+    }
+    let partitions = match topic.partitions() {
+        1 => "1 partition".to_owned(),
+        count => format!("{count} partitions"),
+    };
+    let rights = if topic.may_write().is_some() { ", may be written" } else { "" };
+    let leaderless = match topic.leaderless() {
+        0 => String::new(),
+        count => format!(", {count} of them without a leader"),
+    };
+    Ok(format!("topic `{name}` has {partitions}{leaderless}{rights}"))
+}
+
+/// Asks for a producer's id that nobody else has.
+async fn identity(cluster: &mut Cluster) -> Result<Identity, Error> {
+    let request = InitProducerIdRequest::default()
+        .with_transaction_timeout_ms(i32::MAX)
+        .with_producer_id(ProducerId(-1))
+        .with_producer_epoch(-1);
+    let answer = cluster.ask_any(&request).await?;
+    match Code::of(answer.error_code) {
+        None => Ok(Identity { id: answer.producer_id.0, epoch: answer.producer_epoch }),
+        Some(code) => {
+            let object = "a producer id".to_owned();
+            Err(Error::Refused { api: "InitProducerId", object, code })
+        }
+    }
+}
+
+/// A connected producer.
+#[derive(Debug)]
+pub struct Producer {
+    settings: Arc<Settings>,
+    standing: Standing,
+    memory: OwnedMutexGuard<Memory>,
+    cluster: Cluster,
+    /// The topic, where every event has the same.
+    constant: Option<Arc<str>>,
+    transactions: Option<Transactions>,
+    /// What was learned about the size that batches of a place may have.
+    limits: HashMap<Place, usize>,
+}
+
+/// The least that is waited, so that "no wait" is not taken for "the target did not say".
+const THROTTLE_MIN: Duration = Duration::from_millis(1);
+
+impl Writer for Producer {
+    type Error = Error;
+
+    async fn write(&mut self, batch: &[Delivered]) -> Outcome<Error> {
+        // Brokers say so together with an acknowledgement; so the next batch is what waits.
+        if let Some(wait) = self.cluster.throttled() {
+            return Outcome::Throttled(wait.max(THROTTLE_MIN));
+        }
+        let (Some(first), Some(last)) = (batch.first(), batch.last()) else {
+            return Outcome::BatchRejected("the batch is empty".to_owned());
+        };
+        self.memory.settle(first.offset());
+        let sent = match self.transactions.is_some() {
+            true => self.transact(batch, last).await,
+            false => self.deliver(batch).await,
+        };
+        match sent {
+            Err(error) => Outcome::NotConnected(error),
+            Ok(Refusals { piece: Some(reason), .. }) => Outcome::BatchRejected(reason),
+            Ok(Refusals { records, .. }) if records.is_empty() => Outcome::AckedTo(last.offset()),
+            Ok(Refusals { mut records, .. }) => {
+                records.sort_by_key(|rejected| rejected.offset);
+                Outcome::Rejected(records)
+            }
+        }
+    }
+
+    /// A transaction that stays open would keep readers waiting.
+    async fn close(mut self) {
+        if let Some(transactions) = &mut self.transactions {
+            self.cluster.hang_up();
+            let _best_effort = transactions.abort(&mut self.cluster).await;
+        }
+    }
+}
+
+impl Producer {
+    /// Sends what an earlier write left open, then the batch.
+    async fn deliver(&mut self, batch: &[Delivered]) -> Result<Refusals, Error> {
+        let open = self.memory.open().map(|place| Arc::clone(&place.topic)).collect::<Vec<_>>();
+        if !open.is_empty() {
+            self.know(open).await?;
+            // What is refused here may be of another batch. It is forgotten, and what of it is in this
+            // batch is refused again in its own piece.
+            let _refusals = self.send().await?;
+        }
+        let rejected = self.encode(batch).await?;
+        let mut refusals = self.send().await?;
+        refusals.records.extend(rejected);
+        Ok(refusals)
+    }
+
+    /// Puts what is not known yet into pieces; gives what cannot be.
+    async fn encode(&mut self, batch: &[Delivered]) -> Result<Vec<Rejected>, Error> {
+        let known = self.memory.known();
+        let is_new = |record: &&Delivered| known.binary_search(&record.offset()).is_err();
+        let records: Vec<_> = batch.iter().filter(is_new).collect();
+        let topics = self.topics(&records).await?;
+        let Settings { format, compression, .. } = *self.settings;
+        let mut encoder = Encoder::new(format, compression, &self.limits);
+        let mut rejected = Vec::new();
+        for (at, record) in records.into_iter().enumerate() {
+            let topic = self.constant.as_ref().or_else(|| topics.get(at)?.as_ref());
+            let pushed = match topic.and_then(|name| Some((name, self.cluster.topic(name)?))) {
+                None => Err(NO_EVENT.to_owned()),
+                Some((name, topic)) => {
+                    let key = record.key().map(AsRef::as_ref);
+                    let partition = partition(key, record.offset(), topic.partitions());
+                    encoder.push(name, partition, record, &mut self.memory)
+                }
+            };
+            if let Err(reason) = pushed {
+                rejected.push(Rejected { offset: record.offset(), reason });
+            }
+        }
+        encoder.finish(&mut self.memory);
+        Ok(rejected)
+    }
+
+    /// The topic of each record, where it is chosen by the event; none for a record that is no event.
+    async fn topics(&mut self, records: &[&Delivered]) -> Result<Vec<Option<Arc<str>>>, Error> {
+        if self.constant.is_some() {
+            return Ok(Vec::new());
+        }
+        let (stream, sink) = (self.standing.stream.as_str(), self.standing.sink.as_str());
+        let mut topics: Vec<Option<Arc<str>>> = Vec::with_capacity(records.len());
+        for record in records {
+            let place = template::Place { stream, sink, recorded: record.recorded() };
+            let topic = record.event().map(|event| {
+                let name = self.settings.topic.name(event, place, "none", '-', is_legal);
+                legal(name).into()
+            });
+            topics.push(topic);
+        }
+        self.cluster.forget_topics();
+        self.know(topics.iter().flatten().cloned().collect()).await?;
+        Ok(topics)
+    }
+
+    /// Asks about those topics that were not asked about yet.
+    async fn know(&mut self, mut topics: Vec<Arc<str>>) -> Result<(), Error> {
+        topics.sort_unstable();
+        topics.dedup();
+        topics.retain(|name| self.cluster.topic(name).is_none());
+        if topics.is_empty() { Ok(()) } else { self.cluster.learn(&topics).await }
+    }
+
+    async fn send(&mut self) -> Result<Refusals, Error> {
+        let round = Round {
+            cluster: &mut self.cluster,
+            memory: &mut self.memory,
+            limits: &mut self.limits,
+            transactional_id: self.transactions.as_ref().map(|it| &it.id),
+            timeout: self.settings.timeout,
+        };
+        round.send().await
+    }
+
+    /// One batch, one transaction.
+    async fn transact(&mut self, batch: &[Delivered], last: &Delivered) -> Result<Refusals, Error> {
+        let result = self.transact_all(batch, last).await;
+        match &self.transactions {
+            Some(transactions) => result.map_err(|error| transactions.failed(error)),
+            None => result,
+        }
+    }
+
+    async fn transact_all(
+        &mut self,
+        batch: &[Delivered],
+        last: &Delivered,
+    ) -> Result<Refusals, Error> {
+        let rejected = self.encode(batch).await?;
+        if let Some(first) = rejected.into_iter().next() {
+            self.memory.ended();
+            return Ok(Refusals { records: Vec::new(), piece: Some(first.reason) });
+        }
+        if let Some(transactions) = &mut self.transactions {
+            transactions.add(&mut self.cluster, self.memory.open()).await?;
+        }
+        let Refusals { records, piece } = self.send().await?;
+        self.memory.ended();
+        let piece = piece.or_else(|| records.into_iter().next().map(|first| first.reason));
+        if let Some(transactions) = &mut self.transactions {
+            match &piece {
+                Some(_) => transactions.abort(&mut self.cluster).await?,
+                None => {
+                    transactions.commit(&mut self.cluster, last.offset().following()).await?;
+                }
+            }
+        }
+        Ok(Refusals { records: Vec::new(), piece })
+    }
+}
+
+/// A name that a topic can have.
+fn legal(mut name: String) -> String {
+    name.truncate(TOPIC_BYTES_MAX);
+    if name == "." || name == ".." { "-".to_owned() } else { name }
+}

@@ -79,6 +79,14 @@ impl<'s> Admin<'s> {
         offset.with_context(|| format!("no offset in `{said}`"))
     }
 
+    /// `kafka-get-offsets`: how many offsets all partitions of a topic have given out.
+    pub async fn ends(&self, topic: &str) -> Result<i64> {
+        let said = self.run("GetOffsetShell", &["--topic-partitions", topic], "").await?.ok()?;
+        let end = |line: &str| line.rsplit(':').next().and_then(|it| it.parse::<i64>().ok());
+        let ends: Option<Vec<i64>> = said.lines().map(end).collect();
+        Ok(ends.with_context(|| format!("no offsets in `{said}`"))?.into_iter().sum())
+    }
+
     /// `kafka-consumer-perf-test`.
     pub async fn performance(&self, arguments: &[&str]) -> Result<Said> {
         self.run("ConsumerPerformance", arguments, "").await

@@ -30,7 +30,7 @@ const BESIDE: &str = "beside";
 
 const EVENTS_PER_SECOND: u32 = 300;
 const KILLS: u32 = 3;
-const CUTS: u32 = 6;
+pub(super) const CUTS: u32 = 6;
 const LIFE_MILLIS: std::ops::Range<u64> = 200..1_200;
 /// Between two cuts: long enough for a connection, too short for a whole load.
 const CUT_MILLIS: std::ops::Range<u64> = 100..900;
@@ -131,7 +131,8 @@ pub(super) async fn through<T: Target>(stage: Arc<Stage>, mut target: T) -> Resu
 /// A wrong login is told with what helps, is not tried in a loop, and loses nothing: with the right
 /// one, all is there.
 pub(super) async fn refused<T: Target>(stage: Arc<Stage>, mut target: T) -> Result<Counts> {
-    let simulator = Simulator::start(&stage, 20).await?;
+    let simulator = Simulator::start(&stage, 0).await?;
+    simulator.control("post?count=20").await?;
     let address = target.address();
     let deployment = |lines: &str| Deployment::of(&simulator).sink(SINK, lines);
     let mut pluvio = deployment(&target.lines(address, Login::Wrong)).start(&stage).await?;
@@ -171,8 +172,12 @@ pub(super) async fn sink(pluvio: &Pluvio, name: &str) -> Result<Value> {
 
 /// Waits until a sink has handed over everything that is in the log now.
 pub(super) async fn caught_up(pluvio: &Pluvio, name: &str) -> Result<()> {
-    let range: Value = pluvio.get("/api/v1/range").await?.json()?;
-    let next = range["latest"].as_i64().context("there is no event yet")? + 1;
+    let next = wait::until("the first event", ARRIVAL_MAX, async || {
+        // Before it, the answer is empty.
+        let range = pluvio.get("/api/v1/range").await?.json::<Value>();
+        Ok(range.ok().and_then(|range| range["latest"].as_i64()).map(|latest| latest + 1))
+    })
+    .await?;
     let what = format!("`{name}` to reach {next}");
     let caught_up = wait::until(&what, ARRIVAL_MAX, async || {
         let sink = sink(pluvio, name).await?;

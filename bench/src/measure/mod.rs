@@ -5,6 +5,7 @@ mod capture;
 mod catch_up;
 mod consume;
 mod idle;
+mod kafka_sink;
 mod live;
 mod long_log;
 mod replay;
@@ -66,7 +67,7 @@ pub(crate) async fn run(stage: &Stage, filter: &str) -> Vec<Row> {
 }
 
 /// All benchmarks, for the filter and its help.
-pub(crate) const NAMES: [&str; 11] = [
+pub(crate) const NAMES: [&str; 12] = [
     "append",
     "long-log",
     "capture-latency",
@@ -76,6 +77,7 @@ pub(crate) const NAMES: [&str; 11] = [
     "fan-out-replay",
     "fan-out-live",
     "consume",
+    "kafka-sink",
     "idle",
     "start",
 ];
@@ -97,6 +99,7 @@ async fn one(stage: &Stage, name: &str) -> Result<Vec<Row>> {
         "fan-out-replay" => replay::run(stage).await,
         "fan-out-live" => live::run(stage).await,
         "consume" => consume::run(stage).await,
+        "kafka-sink" => kafka_sink::run(stage).await,
         "idle" => idle::run(stage).await,
         _ => start::run(stage).await,
     }

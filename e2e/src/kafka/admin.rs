@@ -92,6 +92,18 @@ impl<'s> Admin<'s> {
         self.run("ConsumerPerformance", arguments, "").await
     }
 
+    /// `kafka-producer-perf-test` as Kafka's own script starts it, to be run by who measures it.
+    pub async fn produce_performance(&self, arguments: &[&str]) -> Result<std::process::Command> {
+        let jars = self.stage.tools.path(crate::tools::Tool::Kafka).await?;
+        let mut java = std::process::Command::new("java");
+        java.args(["-Xmx256m", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"]);
+        java.arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn");
+        java.arg("-cp").arg(super::class_path(&jars));
+        java.arg("org.apache.kafka.tools.ProducerPerformance");
+        java.args(["--bootstrap-server", &self.access.address.to_string()]).args(arguments);
+        Ok(java)
+    }
+
     /// `kafka-console-producer`, given one line.
     pub async fn produce(&self, topic: &str, line: &str) -> Result<Said> {
         self.run("ConsoleProducer", &["--topic", topic], line).await

@@ -143,9 +143,8 @@ impl Cluster {
         if !self.control.is_fresh() {
             self.control = begin(&self.setup, &self.brokers).await?;
         }
-        let topic = |name: &Arc<str>| {
-            MetadataRequestTopic::default().with_name(Some(topic_name(name)))
-        };
+        let topic =
+            |name: &Arc<str>| MetadataRequestTopic::default().with_name(Some(topic_name(name)));
         let version = self.control.version::<MetadataRequest>()?;
         let request = MetadataRequest::default()
             .with_topics(Some(names.iter().map(topic).collect()))
@@ -169,10 +168,11 @@ impl Cluster {
         if let Some(id) = &told.cluster_id {
             self.id = id.to_string();
         }
-        let address = |broker: &kafka_protocol::messages::metadata_response::MetadataResponseBroker| {
-            let port = u16::try_from(broker.port).ok()?;
-            Some((broker.node_id.0, (broker.host.to_string(), port)))
-        };
+        let address =
+            |broker: &kafka_protocol::messages::metadata_response::MetadataResponseBroker| {
+                let port = u16::try_from(broker.port).ok()?;
+                Some((broker.node_id.0, (broker.host.to_string(), port)))
+            };
         self.nodes.extend(told.brokers.iter().filter_map(address));
         self.throttle(told.throttle_time_ms);
     }

@@ -152,10 +152,7 @@ const FENCED_PAUSE: Duration = Duration::from_secs(10);
 impl Error {
     /// Whether a broker knows us and says no: another broker would say the same.
     pub(super) fn is_final(&self) -> bool {
-        !matches!(
-            self,
-            Self::Dial(_) | Self::Cut { .. } | Self::Slow { .. } | Self::Answer { .. }
-        )
+        !matches!(self, Self::Dial(_) | Self::Cut { .. } | Self::Slow { .. } | Self::Answer { .. })
     }
 }
 

@@ -113,10 +113,7 @@ impl Round<'_> {
         let mut failure = Ok(());
         for topic in &answer.responses {
             for partition in &topic.partition_responses {
-                let place = Place {
-                    topic: topic.name.as_str().into(),
-                    partition: partition.index,
-                };
+                let place = Place { topic: topic.name.as_str().into(), partition: partition.index };
                 let judged = self.judge_partition(&place, partition, refusals);
                 failure = failure.and(judged);
             }
@@ -172,7 +169,8 @@ fn partitions(answer: &ProduceResponse) -> usize {
 
 /// Why, in the broker's words where it has any.
 fn reason(code: Code, answer: &PartitionProduceResponse) -> String {
-    let of_record = answer.record_errors.iter().find_map(|it| it.batch_index_error_message.as_ref());
+    let of_record =
+        answer.record_errors.iter().find_map(|it| it.batch_index_error_message.as_ref());
     match of_record.or(answer.error_message.as_ref()) {
         Some(text) if !text.is_empty() => format!("{code}: {}", text.as_str()),
         _ => code.to_string(),

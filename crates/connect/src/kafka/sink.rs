@@ -263,11 +263,7 @@ impl Producer {
     }
 
     /// One batch, one transaction.
-    async fn transact(
-        &mut self,
-        batch: &[Delivered],
-        last: &Delivered,
-    ) -> Result<Refusals, Error> {
+    async fn transact(&mut self, batch: &[Delivered], last: &Delivered) -> Result<Refusals, Error> {
         let result = self.transact_all(batch, last).await;
         match &self.transactions {
             Some(transactions) => result.map_err(|error| transactions.failed(error)),

@@ -176,9 +176,8 @@ impl Transactions {
             });
             // Where one is refused, the others are merely "not attempted".
             let codes = results.filter_map(|(topic, code)| Some((topic, Code::of(code)?)));
-            let refusal = codes.min_by_key(|(_, code)| {
-                code.0 == ResponseError::OperationNotAttempted
-            });
+            let refusal =
+                codes.min_by_key(|(_, code)| code.0 == ResponseError::OperationNotAttempted);
             match refusal {
                 None => return Ok(()),
                 Some((_, code)) if code.is_concurrent() && Instant::now() < until => {

@@ -7,6 +7,7 @@ mod cloudstack_site;
 mod cloudstack_usage;
 mod file;
 mod hand;
+mod kafka;
 mod site;
 mod stdout;
 mod vsphere;

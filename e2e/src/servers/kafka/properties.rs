@@ -113,9 +113,8 @@ impl Node<'_> {
         let copies = self.all.len();
         let voters = (1..).zip(self.all).map(|(id, node)| format!("{id}@{}", node.controller));
         let voters: Vec<String> = voters.collect();
-        let clients = format!(
-            "OPEN://{open},SECURE://{secure},MUTUAL://{mutual},{DISTANT}://{distant}"
-        );
+        let clients =
+            format!("OPEN://{open},SECURE://{secure},MUTUAL://{mutual},{DISTANT}://{distant}");
         let mut lines = vec![
             format!("node.id={}", self.index + 1),
             "process.roles=broker,controller".to_owned(),

@@ -88,9 +88,9 @@ impl Partition {
         if known.contains(&(header.base_sequence, last)) {
             return answer(Answer::Arrived);
         }
-        let is_next = known.last().is_none_or(|(_, end)| {
-            header.base_sequence == (end.wrapping_add(1)) & i32::MAX
-        });
+        let is_next = known
+            .last()
+            .is_none_or(|(_, end)| header.base_sequence == (end.wrapping_add(1)) & i32::MAX);
         if !is_next {
             return answer(Answer::Sequence);
         }
@@ -204,13 +204,8 @@ fn play(
     poison: i64,
 ) -> (BTreeMap<Place, Partition>, BTreeSet<i64>) {
     let memory = Memory { log: None, ..Memory::default() };
-    let mut world = World {
-        memory,
-        partitions: BTreeMap::new(),
-        producers: 0,
-        luck: luck.into_iter(),
-        poison,
-    };
+    let mut world =
+        World { memory, partitions: BTreeMap::new(), producers: 0, luck: luck.into_iter(), poison };
     let (mut next, mut sizes, mut buried) = (0, sizes.into_iter().cycle(), BTreeSet::new());
     while next < RECORDS {
         let size = sizes.next().unwrap_or(1) as i64;

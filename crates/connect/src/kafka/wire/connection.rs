@@ -99,7 +99,8 @@ impl Connection {
     pub(in super::super) fn version<R: Ask>(&self) -> Result<i16, Error> {
         let key = R::KEY as i16;
         let spoken = self.versions.iter().find(|(other, _)| *other == key);
-        let common = spoken.map(|(_, (min, max))| (R::VERSIONS.0.max(*min), R::VERSIONS.1.min(*max)));
+        let common =
+            spoken.map(|(_, (min, max))| (R::VERSIONS.0.max(*min), R::VERSIONS.1.min(*max)));
         match common {
             Some((min, max)) if min <= max => Ok(max),
             _ => Err(Error::Versions { peer: self.peer.clone(), api: R::NAME }),

@@ -57,10 +57,11 @@ pub(super) async fn log_in(
     credentials: &Credentials,
 ) -> Result<Option<Duration>, Error> {
     let mechanism = credentials.mechanism.name();
-    let handshake = SaslHandshakeRequest::default().with_mechanism(StrBytes::from_static_str(mechanism));
+    let handshake =
+        SaslHandshakeRequest::default().with_mechanism(StrBytes::from_static_str(mechanism));
     let offered = connection.ask(&handshake).await?;
     if offered.error_code != code::NONE {
-        let offered: Vec<_> = offered.mechanisms.iter().map(|name| name.to_string()).collect();
+        let offered: Vec<_> = offered.mechanisms.iter().map(ToString::to_string).collect();
         let (peer, offered) = (connection.peer().to_owned(), offered.join(", "));
         return Err(Error::Mechanism { peer, mechanism, offered });
     }

@@ -116,7 +116,11 @@ pub(super) fn message(record: Consumed) -> Message {
         place: record.topic.clone(),
         key: record.key.as_deref().map(text),
         content_type: record.header("content-type").map(text),
-        properties: record.headers.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
+        properties: record
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), text(value)))
+            .collect(),
         body: record.value,
     }
 }

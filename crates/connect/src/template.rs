@@ -69,6 +69,14 @@ impl Template {
         if parts.is_empty() { Err(InvalidTemplate::Empty) } else { Ok(Self(parts)) }
     }
 
+    /// The operator's own words in it, in order: what a sink checks once, at the start.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|part| match part {
+            Part::Text(text) => Some(&**text),
+            _ => None,
+        })
+    }
+
     /// The name, if it is the same for every event.
     pub fn constant(&self) -> Option<&str> {
         match self.0.as_slice() {

@@ -18,7 +18,9 @@ mod thumbprint;
 mod tls;
 
 pub use crate::dial::{DialError, Dialer, Stream};
-pub use crate::http::{BODY_BYTES_MAX, CONNECT_TIMEOUT, HttpClient, HttpError, HttpReply, Request};
+pub use crate::http::{
+    BODY_BYTES_MAX, CONNECT_TIMEOUT, HttpClient, HttpError, HttpReply, Request, authority_of,
+};
 pub use crate::secret::{Secret, SecretError, SecretSource};
 pub use crate::thumbprint::{Thumbprint, ThumbprintError};
 pub use crate::tls::{ServerTls, ServerTlsError, TlsError, TlsOptions, Untrusted};

@@ -56,6 +56,12 @@ pub(crate) enum Command {
         /// Print the JSON Schema of the configuration instead, for editors
         #[arg(long)]
         schema: bool,
+        /// Print the page of one component instead, for example `sinks.file`
+        #[arg(long, value_name = "NAME", conflicts_with = "schema")]
+        page: Option<String>,
+        /// Print all pages as one JSON object
+        #[arg(long, hide = true, conflicts_with_all = ["schema", "page"])]
+        pages: bool,
     },
     /// Show events as they come, one readable line each
     Tail(Tail),

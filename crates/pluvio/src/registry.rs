@@ -6,7 +6,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use pluvio_connect::{
     cloudstack::{self, usage},
-    file, kafka as kafka_sink, stdout, vsphere,
+    file, kafka as kafka_sink, mqtt, opensearch, stdout, vsphere, webhook,
 };
 use pluvio_listen::{Context, http, kafka};
 use pluvio_net::SecretSource;
@@ -23,6 +23,8 @@ pub(crate) struct SourceType {
     pub(crate) name: &'static str,
     /// One line for `--help` and the default configuration.
     pub(crate) summary: &'static str,
+    /// A configuration that a newcomer can begin with.
+    pub(crate) example: &'static str,
     /// What its section may hold.
     pub(crate) schema: fn() -> Schema,
     /// Makes it from its section.
@@ -35,6 +37,8 @@ pub(crate) struct SinkType {
     pub(crate) name: &'static str,
     /// One line for `--help` and the default configuration.
     pub(crate) summary: &'static str,
+    /// A configuration that a newcomer can begin with.
+    pub(crate) example: &'static str,
     /// What its section may hold, beside what every sink's may.
     pub(crate) schema: fn() -> Schema,
     /// Makes it from its own keys.
@@ -58,18 +62,21 @@ pub(crate) const SOURCES: &[SourceType] = &[
     SourceType {
         name: vsphere::NAME,
         summary: "events of a vCenter, 6.5 to 9",
+        example: vsphere::EXAMPLE,
         schema: || schemars::schema_for!(vsphere::Config),
         build: |section, slot| build_vsphere(section_of(section)?, slot),
     },
     SourceType {
         name: cloudstack::NAME,
         summary: "events of an Apache CloudStack",
+        example: cloudstack::EXAMPLE,
         schema: || schemars::schema_for!(cloudstack::Config),
         build: |section, _| build_cloudstack(section_of(section)?),
     },
     SourceType {
         name: usage::NAME,
         summary: "usage of an Apache CloudStack: totals by the clock, and the usage server's records",
+        example: usage::EXAMPLE,
         schema: || schemars::schema_for!(usage::Config),
         build: |section, _| {
             let config = section_of::<usage::Config>(section)?;
@@ -86,11 +93,30 @@ pub(crate) const SOURCES: &[SourceType] = &[
     },
 ];
 
+/// A sink whose module follows the pattern: configuration, secrets, nothing that two must not share.
+macro_rules! remote {
+    ($module:ident, $summary:literal) => {
+        SinkType {
+            name: $module::NAME,
+            summary: $summary,
+            example: $module::EXAMPLE,
+            schema: || schemars::schema_for!($module::Config),
+            build: |section| {
+                let config = section_of::<$module::Config>(section)?;
+                let (secrets, only) = (owned(&config.secrets()), config.only());
+                let sink = config.build().map_err(|error| BuildError::of(error.key(), &error))?;
+                Ok(BuiltSink { secrets, only, ..BuiltSink::of($module::NAME, sink) })
+            },
+        }
+    };
+}
+
 /// Every type of sink.
 pub(crate) const SINKS: &[SinkType] = &[
     SinkType {
         name: stdout::NAME,
         summary: "lines on standard output, for people and pipes",
+        example: stdout::EXAMPLE,
         schema: || schemars::schema_for!(stdout::Config),
         build: |section| {
             let sink = section_of::<stdout::Config>(section)?.build();
@@ -101,6 +127,7 @@ pub(crate) const SINKS: &[SinkType] = &[
     SinkType {
         name: file::NAME,
         summary: "a file of JSON lines, finished by size and age",
+        example: file::EXAMPLE,
         schema: || schemars::schema_for!(file::Config),
         build: |section| {
             let sink = section_of::<file::Config>(section)?.build();
@@ -109,19 +136,22 @@ pub(crate) const SINKS: &[SinkType] = &[
             Ok(BuiltSink { exclusive: Some(target), ..BuiltSink::of(file::NAME, sink) })
         },
     },
+    remote!(webhook, "requests to an HTTP address: CloudEvents, or the cloud's own records"),
     SinkType {
         name: kafka_sink::NAME,
         summary: "topics of an Apache Kafka cluster",
+        example: kafka_sink::EXAMPLE,
         schema: || schemars::schema_for!(kafka_sink::Config),
         build: |section| {
             let config = section_of::<kafka_sink::Config>(section)?;
-            let secrets = owned(&config.secrets());
-            let sink = config.build();
-            let sink = sink.map_err(|error| BuildError::of(error.key(), &error))?;
+            let (secrets, only) = (owned(&config.secrets()), config.only());
+            let sink = config.build().map_err(|error| BuildError::of(error.key(), &error))?;
             let exclusive = sink.identity().map(|id| format!("the transactional id `{id}`"));
-            Ok(BuiltSink { exclusive, secrets, ..BuiltSink::of(kafka_sink::NAME, sink) })
+            Ok(BuiltSink { exclusive, secrets, only, ..BuiltSink::of(kafka_sink::NAME, sink) })
         },
     },
+    remote!(mqtt, "topics of an MQTT broker, 3.1.1 and 5"),
+    remote!(opensearch, "documents in OpenSearch or Elasticsearch, each once"),
 ];
 
 /// Every type of listener.

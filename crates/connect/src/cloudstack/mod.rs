@@ -46,3 +46,13 @@ pub use source::Cloudstack;
 
 /// The `type` in a configuration.
 pub const NAME: &str = "cloudstack";
+
+/// A configuration to begin with.
+pub const EXAMPLE: &str = r#"
+[sources.prod]
+type = "cloudstack"
+url = "https://cloud.example.org/client/api"
+api_key = { file = "/run/secrets/cloudstack/api-key" }
+secret_key = { file = "/run/secrets/cloudstack/secret-key" }
+begin = "1h"                                    # how far back the first start reaches
+"#;

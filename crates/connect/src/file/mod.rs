@@ -32,3 +32,11 @@ pub use sink::File;
 
 /// The `type` in a configuration.
 pub const NAME: &str = "file";
+
+/// A configuration to begin with.
+pub const EXAMPLE: &str = r#"
+[sinks.archive]
+type = "file"
+path = "/var/lib/pluvio/archive/events.ndjson"
+compression = "zstd"
+"#;

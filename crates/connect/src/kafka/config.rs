@@ -191,6 +191,11 @@ impl Config {
         }
     }
 
+    /// Which events it can be handed, in CEL; `None`: all.
+    pub fn only(&self) -> Option<&'static str> {
+        self.format.only()
+    }
+
     /// The secrets by their keys, to be checked before anything starts.
     pub fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
         let named = [("username", &self.username), ("password", &self.password)];

@@ -112,8 +112,8 @@ impl<'a> Encoder<'a> {
 
     fn encode(&mut self, record: &Delivered) -> Result<(), String> {
         self.body.clear();
-        let key = record.key().map(Bytes::as_ref);
         if self.format == MessageFormat::Cloudevents {
+            let key = record.key().map(Bytes::as_ref);
             if !json::is_encoded(record.stored()) && record.event().is_none() {
                 return Err(NO_EVENT.to_owned());
             }
@@ -133,7 +133,7 @@ impl<'a> Encoder<'a> {
         named.extend(message.content_type.map(|media_type| (CONTENT_TYPE.to_owned(), media_type)));
         let headers: Vec<(&str, &[u8])> =
             named.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-        batch::body(&mut self.body, key, &message.body, &headers);
+        batch::body(&mut self.body, message.key.as_deref(), &message.body, &headers);
         Ok(())
     }
 }

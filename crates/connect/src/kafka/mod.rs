@@ -44,3 +44,15 @@ pub use wire::{Mechanism, ScramError};
 
 /// The `type` in a configuration.
 pub const NAME: &str = "kafka";
+
+/// A configuration to begin with.
+pub const EXAMPLE: &str = r#"
+[sinks.billing]
+type = "kafka"
+brokers = ["kafka-1.example.org:9093", "kafka-2.example.org:9093"]
+topic = "cs"
+username = "pluvio"
+password = { file = "/run/secrets/kafka-password" }
+mechanism = "SCRAM-SHA-512"
+tls = { ca_file = "/etc/ssl/kafka-ca.pem" }
+"#;

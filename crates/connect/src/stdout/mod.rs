@@ -13,3 +13,10 @@ pub use sink::{Error, Stdout};
 
 /// The `type` in a configuration.
 pub const NAME: &str = "stdout";
+
+/// A configuration to begin with.
+pub const EXAMPLE: &str = r#"
+[sinks.terminal]
+type = "stdout"
+filter = 'severitynumber >= 13'
+"#;

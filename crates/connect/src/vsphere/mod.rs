@@ -29,3 +29,13 @@ pub use source::Vsphere;
 
 /// The `type` in a configuration.
 pub const NAME: &str = "vsphere";
+
+/// A configuration to begin with.
+pub const EXAMPLE: &str = r#"
+[sources.vcenter]
+type = "vsphere"
+url = "https://vc.example.org/sdk"
+username = "events@vsphere.local"               # read-only on the root folder is enough
+password = { file = "/run/secrets/vcenter" }
+begin = "1h"                                    # how far back the first start reaches
+"#;

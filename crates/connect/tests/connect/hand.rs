@@ -1,6 +1,6 @@
 //! A sink in the hand: connected, written to and dropped without a supervisor.
 
-use pluvio_event::{Data, Event};
+use pluvio_event::{Data, Event, EventBuilder};
 use pluvio_log::{
     Log as _, LogHandle, Memory, MemoryConfig, Offset, Position, ReadLimit, Record, SourceName,
     StreamName,
@@ -20,18 +20,28 @@ pub(crate) fn standing(log: u128, cursor: i64) -> Standing {
 
 /// The records `first ..= last` of a stream, each with its number as id.
 pub(crate) async fn records(numbers: std::ops::RangeInclusive<i64>) -> Vec<Delivered> {
+    records_of(numbers, |_| None).await
+}
+
+/// The same, each with a subject.
+pub(crate) async fn records_of(
+    numbers: std::ops::RangeInclusive<i64>,
+    subject: impl Fn(i64) -> Option<String>,
+) -> Vec<Delivered> {
     let log = LogHandle::new(Memory::new(MemoryConfig::default()));
     let stream = StreamName::events();
     log.open(&stream).await.unwrap();
-    let record = |number: i64| Record {
-        event: Event::builder(number.to_string(), "urn:test", "com.example.Thing.v0")
+    let record = |number: i64| {
+        let event = Event::builder(number.to_string(), "urn:test", "com.example.Thing.v0")
             .time("2026-11-20T10:31:22Z".parse().unwrap())
-            .data(Data::json(format!("{{\n \"message\": \"thing {number}\"}}")).unwrap())
-            .build()
-            .unwrap(),
-        source: SourceName::new("test").unwrap(),
-        position: Position::new("").unwrap(),
-        at_least: Offset::new(number),
+            .data(Data::json(format!("{{\n \"message\": \"thing {number}\"}}")).unwrap());
+        let event = subject(number).into_iter().fold(event, EventBuilder::subject);
+        Record {
+            event: event.build().unwrap(),
+            source: SourceName::new("test").unwrap(),
+            position: Position::new("").unwrap(),
+            at_least: Offset::new(number),
+        }
     };
     let first = Offset::new(*numbers.start()).unwrap();
     log.append(&stream, numbers.map(record).collect()).await.unwrap();

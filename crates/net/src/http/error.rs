@@ -89,6 +89,31 @@ pub enum HttpError {
 }
 
 impl HttpError {
+    /// What an operator can do about it, as an imperative clause; keys are those of a section with
+    /// `url` and `tls`.
+    pub fn remedy(&self) -> Option<String> {
+        let text = match self {
+            HttpError::NotResolved { .. } => "check the host name in `url`, and the name server",
+            HttpError::Refused { .. } => "check host and port in `url`, and that the server runs",
+            HttpError::TimedOut { .. } => {
+                "check the route and the firewalls between here and there"
+            }
+            HttpError::Untrusted { untrusted, .. } => {
+                return Some(format!(
+                    "compare the thumbprint with the server's own, then set tls.thumbprint = \
+                     \"{}\"; or set tls.ca_file",
+                    untrusted.thumbprint
+                ));
+            }
+            HttpError::Tls { .. } => {
+                "check that the server speaks TLS on that port, and whether it demands a \
+                 certificate: tls.cert_file and tls.key_file"
+            }
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+
     pub(super) fn classify(host: &str, error: reqwest::Error) -> HttpError {
         // The address may hold a token; the host is named by us.
         let source = error.without_url();

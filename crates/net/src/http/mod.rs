@@ -51,6 +51,7 @@ pub struct Request {
     headers: HeaderMap,
     body: Bytes,
     timeout: Duration,
+    answer_bytes_max: Option<usize>,
 }
 
 /// One whole answer.
@@ -87,6 +88,7 @@ impl HttpClient {
     /// Sends one request once and reads the whole answer.
     pub async fn send(&self, request: Request) -> Result<HttpReply, HttpError> {
         let host = authority_of(&request.url);
+        let answer_bytes_max = request.answer_bytes_max;
         let response = self
             .inner
             .request(request.method, request.url)
@@ -96,7 +98,7 @@ impl HttpClient {
             .send()
             .await
             .map_err(|error| HttpError::classify(&host, error))?;
-        read(&host, response).await
+        read(&host, response, answer_bytes_max).await
     }
 }
 
@@ -108,13 +110,20 @@ impl Request {
 
     /// A request with a body; its type goes into the headers.
     pub fn post(url: Url, body: impl Into<Bytes>) -> Request {
-        Request::new(Method::POST, url, body.into())
+        Request::new(Method::POST, url, body)
     }
 
     /// Adds a header, or replaces it.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Request {
         self.headers.insert(name, value);
+        self
+    }
+
+    /// With these headers and no others.
+    #[must_use]
+    pub fn headers(mut self, headers: HeaderMap) -> Request {
+        self.headers = headers;
         self
     }
 
@@ -125,16 +134,41 @@ impl Request {
         self
     }
 
-    fn new(method: Method, url: Url, body: Bytes) -> Request {
-        Request { method, url, headers: HeaderMap::new(), body, timeout: REQUEST_TIMEOUT }
+    /// Keeps so much of the answer's body and leaves the rest, with its connection: for an answer
+    /// whose status says everything, and whose length is the other side's whim.
+    #[must_use]
+    pub fn answer_bytes_max(mut self, bytes: usize) -> Request {
+        self.answer_bytes_max = Some(bytes);
+        self
+    }
+
+    /// A request by any method.
+    pub fn new(method: Method, url: Url, body: impl Into<Bytes>) -> Request {
+        Request {
+            method,
+            url,
+            headers: HeaderMap::new(),
+            body: body.into(),
+            timeout: REQUEST_TIMEOUT,
+            answer_bytes_max: None,
+        }
     }
 }
 
-async fn read(host: &str, mut response: reqwest::Response) -> Result<HttpReply, HttpError> {
-    let (status, headers) = (response.status(), response.headers().clone());
+async fn read(
+    host: &str,
+    mut response: reqwest::Response,
+    bytes_max: Option<usize>,
+) -> Result<HttpReply, HttpError> {
+    let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
     let mut body = BytesMut::new();
     loop {
         match response.chunk().await {
+            Ok(Some(chunk)) if bytes_max.is_some_and(|max| body.len() + chunk.len() > max) => {
+                let room = bytes_max.unwrap_or_default().saturating_sub(body.len());
+                body.extend_from_slice(&chunk[..room]);
+                return Ok(HttpReply { status, headers, body: body.freeze() });
+            }
             Ok(Some(chunk)) if body.len() + chunk.len() > BODY_BYTES_MAX => {
                 return Err(HttpError::TooLarge { host: host.to_owned() });
             }
@@ -145,8 +179,8 @@ async fn read(host: &str, mut response: reqwest::Response) -> Result<HttpReply, 
     }
 }
 
-/// Host and port for error texts; never the user info.
-fn authority_of(url: &Url) -> String {
+/// Host and port for error texts; never the user info, the path or the query.
+pub fn authority_of(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     match url.port() {
         Some(port) => format!("{host}:{port}"),

@@ -12,6 +12,24 @@ pub(crate) fn config(schema: bool) -> Result<(), Failed> {
     Ok(())
 }
 
+/// `pluvio config --page NAME`
+pub(crate) fn page(name: &str) -> Result<(), Failed> {
+    let pages = config::pages();
+    let Some(page) = pages.get(name) else {
+        let names: Vec<_> = pages.keys().map(String::as_str).collect();
+        let names = names.join(", ");
+        return Err(Failed::Usage(format!("there is no page `{name}`; there are: {names}")));
+    };
+    print_line(page.trim_end());
+    Ok(())
+}
+
+/// `pluvio config --pages`, which makes docs/reference.
+pub(crate) fn pages() -> Result<(), Failed> {
+    print_line(&serde_json::json!(config::pages()).to_string());
+    Ok(())
+}
+
 /// `pluvio completions`
 pub(crate) fn completions(shell: clap_complete::Shell) -> Result<(), Failed> {
     let mut script = Vec::new();

@@ -7,6 +7,7 @@
 mod document;
 mod environment;
 mod inspect;
+mod page;
 mod sections;
 mod sinks;
 mod template;
@@ -26,6 +27,7 @@ pub(crate) use document::Problem;
 pub(crate) use environment::{
     demo, from_environment, is_configured as environment_is_configured, is_debug,
 };
+pub(crate) use page::pages;
 pub(crate) use sections::{LogSection, LogType};
 pub(crate) use sinks::ReadySink;
 pub(crate) use template::{schema, template};

@@ -97,6 +97,12 @@ pub(super) fn schema(entry: &SinkType) -> Json {
     schema
 }
 
+/// The keys that every sink has.
+pub(super) fn common_keys() -> Vec<String> {
+    let keys = Json::from(schemars::schema_for!(CommonKeys));
+    keys["properties"].as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect()
+}
+
 impl Reader<'_> {
     /// Reads `[sinks.NAME]`.
     pub(super) fn sink(
@@ -111,9 +117,8 @@ impl Reader<'_> {
         let Some(entry) = found else { return };
         let Some(mut own) = self.checked(path, value, &schema(entry), &[]) else { return };
         own.remove("type");
-        let keys = Json::from(schemars::schema_for!(CommonKeys));
-        let keys = keys["properties"].as_object().into_iter().flatten();
-        let common: toml::Table = keys.filter_map(|(key, _)| own.remove_entry(key)).collect();
+        let keys = common_keys().into_iter();
+        let common: toml::Table = keys.filter_map(|key| own.remove_entry(&key)).collect();
         let Some(common) = self.deserialised(value, CommonKeys::deserialize(common)) else {
             return;
         };

@@ -62,7 +62,7 @@ pub(crate) fn schema() -> Json {
     })
 }
 
-fn add_common_keys(schema: &mut Json, name: &str) {
+pub(super) fn add_common_keys(schema: &mut Json, name: &str) {
     schema["properties"]["type"] =
         json!({ "const": name, "type": "string", "description": "What kind of source this is." });
     schema["properties"]["stream"] = json!({
@@ -105,11 +105,15 @@ fn keys(out: &mut String, prefix: &str, schema: &Json, root: &Json) {
     }
 }
 
+/// The key's own default, or that of its type.
+pub(super) fn default<'s>(property: &'s Json, target: &'s Json) -> Option<&'s Json> {
+    [&property["default"], &target["default"]].into_iter().find(|default| !default.is_null())
+}
+
 /// The default, or an example of the right form.
 fn value(property: &Json, target: &Json) -> String {
-    match &property["default"] {
-        Json::Null => {}
-        default => return default.to_string(),
+    if let Some(default) = default(property, target) {
+        return default.to_string();
     }
     if let Some(only) = target["const"].as_str() {
         return format!("\"{only}\"");
@@ -130,7 +134,7 @@ fn value(property: &Json, target: &Json) -> String {
 }
 
 /// Follows a reference, and `Option` to what it holds.
-fn resolved<'s>(schema: &'s Json, root: &'s Json) -> &'s Json {
+pub(super) fn resolved<'s>(schema: &'s Json, root: &'s Json) -> &'s Json {
     if let Some(path) = schema["$ref"].as_str().and_then(|path| path.strip_prefix('#')) {
         return root.pointer(path).unwrap_or(schema);
     }

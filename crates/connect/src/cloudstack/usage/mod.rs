@@ -23,3 +23,12 @@ pub use source::CloudstackUsage;
 
 /// The `type` in a configuration.
 pub const NAME: &str = "cloudstack-usage";
+
+/// A configuration to begin with.
+pub const EXAMPLE: &str = r#"
+[sources.usage]
+type = "cloudstack-usage"
+url = "https://cloud.example.org/client/api"
+api_key = { file = "/run/secrets/cloudstack/api-key" }
+secret_key = { file = "/run/secrets/cloudstack/secret-key" }
+"#;

@@ -2,10 +2,20 @@
 
 mod files;
 mod kafka;
+mod mqtt;
+mod opensearch;
 mod through;
+mod webhook;
 
 use crate::runner::Scenario;
 
 pub(crate) fn scenarios() -> Vec<Scenario> {
-    [files::scenarios(), kafka::scenarios()].concat()
+    let all = [
+        files::scenarios(),
+        kafka::scenarios(),
+        mqtt::scenarios(),
+        opensearch::scenarios(),
+        webhook::scenarios(),
+    ];
+    all.concat()
 }

@@ -55,6 +55,8 @@ pub(super) trait Target {
     const IS_ORDERED: bool = true;
     /// Whether it tells by itself what it was sent before.
     const IS_ONCE: bool = false;
+    /// After how many bytes of a connection it is cut: fewer than the shortest one carries.
+    const CUT_BYTES: std::ops::Range<u64> = 1_000..60_000;
 
     /// Where it listens; a proxy is put before it.
     fn address(&self) -> SocketAddr;
@@ -103,7 +105,7 @@ pub(super) async fn through<T: Target>(stage: Arc<Stage>, mut target: T) -> Resu
     }
     target.service().restart().await?;
     delivers(&pluvio).await.context("after the target was restarted")?;
-    cut(&proxy, &pluvio, &mut rng).await.context("while connections were cut")?;
+    cut::<T>(&proxy, &pluvio, &mut rng).await.context("while connections were cut")?;
     simulator.control("rate?per_second=0").await?;
 
     let count = captured(&pluvio, &simulator).await?;
@@ -223,10 +225,10 @@ pub(super) async fn delivers(pluvio: &Pluvio) -> Result<()> {
 }
 
 /// Cuts connections in the middle: by closing them, by resetting them, and after some bytes.
-pub(super) async fn cut(proxy: &Proxy, pluvio: &Pluvio, rng: &mut StdRng) -> Result<()> {
+pub(super) async fn cut<T: Target>(proxy: &Proxy, pluvio: &Pluvio, rng: &mut StdRng) -> Result<()> {
     for number in 0..CUTS {
         wait::a_moment(Duration::from_millis(rng.random_range(CUT_MILLIS))).await;
-        let bytes = rng.random_range(1_000..60_000);
+        let bytes = rng.random_range(T::CUT_BYTES);
         let (toxic, way) = match number % 3 {
             0 => (None, Way::ToServer),
             1 => (Some(Toxic::Reset(0)), Way::ToClient),

@@ -1,0 +1,227 @@
+//! What an operator may say about OpenSearch, and how that becomes a sink.
+
+use std::{sync::Arc, time::Duration};
+
+use pluvio_net::{SecretSource, TlsError, TlsOptions};
+use pluvio_runtime::unit::Period;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::{bulk::is_legal, sink::OpenSearch};
+use crate::{
+    template::{InvalidTemplate, Template},
+    web::{Identity, InvalidUrl, address},
+};
+
+/// An OpenSearch or Elasticsearch that keeps the events as documents.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The address of its REST API, for example `https://search.example.org:9200`.
+    pub url: String,
+    /// The index, or data stream, that an event goes to. `{date}` is the event's day in UTC as
+    /// `2026.11.20`, `{year}`, `{month}` and `{day}` are its parts; `{type}`, `{source}`, `{subject}`,
+    /// `{stream}`, `{sink}` and `{ext.NAME}` are there, too. Names are lower-cased, and what an index
+    /// cannot be called becomes `-`.
+    #[serde(default = "index")]
+    pub index: String,
+    /// User name, with a password.
+    pub username: Option<SecretSource>,
+    /// Its password.
+    pub password: Option<SecretSource>,
+    /// An API key in the encoded form, instead of a user name: `Authorization: ApiKey …`.
+    pub api_key: Option<SecretSource>,
+    /// How requests are packed: `none` or `gzip`.
+    #[serde(default)]
+    pub compression: Compression,
+    /// How long an answer may take.
+    #[serde(default = "timeout")]
+    pub timeout: Period,
+    /// Whose certificate is accepted.
+    #[serde(default)]
+    pub tls: TlsOptions,
+}
+
+/// How requests are packed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// Not at all.
+    #[default]
+    None,
+    /// With gzip.
+    Gzip,
+}
+
+fn index() -> String {
+    "{stream}-{date}".to_owned()
+}
+
+fn timeout() -> Period {
+    Period(Duration::from_secs(60))
+}
+
+/// The supervisor gives a write up after some minutes.
+const TIMEOUT_MAX: Duration = Duration::from_secs(120);
+const TIMEOUT_MIN: Duration = Duration::from_secs(1);
+
+/// Why a configuration makes no sink.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The address is none.
+    #[error("`url` is no address; write for example \"https://search.example.org:9200\"")]
+    Url(#[from] InvalidUrl),
+    /// More than an address.
+    #[error("`url` has a part behind `?`; leave it out")]
+    Query,
+    /// The template is none.
+    #[error("`index` is no name for indexes")]
+    Index(#[from] InvalidTemplate),
+    /// No index can have such a name.
+    #[error(
+        "`index` holds `{0}`; valid: lower-case letters, digits, `.`, `-` and `_`, and one of the \
+         first two at the beginning"
+    )]
+    IndexName(String),
+    /// Two ways to say who we are, or half of one.
+    #[error("give either `username` and `password`, or `api_key`")]
+    Credentials {
+        /// What is missing or too much.
+        key: &'static str,
+    },
+    /// Too short or too long.
+    #[error("`timeout` must be from {} to {}", Period(TIMEOUT_MIN), Period(TIMEOUT_MAX))]
+    Timeout,
+    /// The TLS options make no sense together, or name a bad file.
+    #[error("`tls` cannot be used")]
+    Tls(#[from] TlsError),
+}
+
+impl ConfigError {
+    /// The key that is wrong.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Url(_) | Self::Query => "url",
+            Self::Index(_) | Self::IndexName(_) => "index",
+            Self::Credentials { key } => key,
+            Self::Timeout => "timeout",
+            Self::Tls(_) => "tls",
+        }
+    }
+}
+
+/// A configuration that was checked.
+#[derive(Debug)]
+pub(super) struct Settings {
+    /// Ends in `/`.
+    pub(super) url: Url,
+    pub(super) index: Template,
+    pub(super) identity: Identity,
+    pub(super) compression: Compression,
+    pub(super) timeout: Duration,
+    pub(super) tls: TlsOptions,
+}
+
+impl Config {
+    /// An OpenSearch at `url` with every default.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            index: index(),
+            username: None,
+            password: None,
+            api_key: None,
+            compression: Compression::None,
+            timeout: timeout(),
+            tls: TlsOptions::default(),
+        }
+    }
+
+    /// Checks everything that can be checked without the other side.
+    pub fn build(self) -> Result<OpenSearch, ConfigError> {
+        let mut url = address(&self.url)?;
+        if url.query().is_some() {
+            return Err(ConfigError::Query);
+        }
+        if !url.path().ends_with('/') {
+            url.set_path(&format!("{}/", url.path()));
+        }
+        let index = Template::new(&self.index)?;
+        let begins_badly = self.index.starts_with(['-', '_', '+', '.']);
+        let word = index.words().find(|word| begins_badly || !word.chars().all(is_legal));
+        if let Some(word) = word {
+            return Err(ConfigError::IndexName(word.to_owned()));
+        }
+        if !(TIMEOUT_MIN..=TIMEOUT_MAX).contains(&self.timeout.0) {
+            return Err(ConfigError::Timeout);
+        }
+        self.tls.client_config()?;
+        let identity = match (self.username, self.password, self.api_key) {
+            (None, None, None) => Identity::Anonymous,
+            (Some(username), Some(password), None) => Identity::Basic { username, password },
+            (None, None, Some(token)) => {
+                Identity::Token { key: "api_key", scheme: "ApiKey", token }
+            }
+            (_, _, Some(_)) => return Err(ConfigError::Credentials { key: "api_key" }),
+            (Some(_), None, None) => return Err(ConfigError::Credentials { key: "password" }),
+            (None, Some(_), None) => return Err(ConfigError::Credentials { key: "username" }),
+        };
+        Ok(OpenSearch(Arc::new(Settings {
+            url,
+            index,
+            identity,
+            compression: self.compression,
+            timeout: self.timeout.0,
+            tls: self.tls,
+        })))
+    }
+
+    /// Which events it can be handed, in CEL; `None`: all.
+    pub fn only(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The secrets, to check that they can be read before anything starts.
+    pub fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
+        let secrets = [
+            ("username", &self.username),
+            ("password", &self.password),
+            ("api_key", &self.api_key),
+        ];
+        secrets.into_iter().filter_map(|(key, secret)| Some((key, secret.as_ref()?))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(change: impl FnOnce(&mut Config)) -> Option<&'static str> {
+        let mut config = Config::new("https://search.example.org:9200/prefix");
+        change(&mut config);
+        config.build().err().map(|error| error.key())
+    }
+
+    #[test]
+    fn a_configuration_that_makes_no_sense_is_refused_by_its_key() {
+        let secret = || Some(SecretSource::literal("x"));
+        assert_eq!(refused(|_| {}), None);
+        assert_eq!(refused(|config| config.url = "search:9200".into()), Some("url"));
+        assert_eq!(refused(|config| config.url = "http://search:9200/?a=b".into()), Some("url"));
+        for index in ["Events", "ev ents-{date}", "_events", "-{date}x", "{dat}", ""] {
+            assert_eq!(refused(|config| config.index = index.into()), Some("index"), "{index}");
+        }
+        assert_eq!(refused(|config| config.index = "{type}-{ext.account}".into()), None);
+        assert_eq!(refused(|config| config.username = secret()), Some("password"));
+        assert_eq!(refused(|config| config.password = secret()), Some("username"));
+        assert_eq!(
+            refused(|config| {
+                config.username = secret();
+                config.api_key = secret();
+            }),
+            Some("api_key")
+        );
+        assert_eq!(refused(|config| config.timeout = Period(Duration::ZERO)), Some("timeout"));
+    }
+}

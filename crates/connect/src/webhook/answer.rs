@@ -1,0 +1,124 @@
+//! What an answer says about the events of its request. Pure.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use jiff::Timestamp;
+use pluvio_net::HttpReply;
+use url::Url;
+
+use super::error::Error;
+use crate::web::{excerpt, redirect_target, retry_after};
+
+/// What became of one request.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// Its events are there for good.
+    Taken,
+    /// Its events never will be; why.
+    Rejected(String),
+    /// Not now; zero: it did not say how long.
+    Throttled(Duration),
+    /// It says nothing about the events.
+    Failed(Error),
+}
+
+/// Reads the answer of `host` to a request to `url`.
+pub(super) fn judge(host: &str, url: &Url, reply: &HttpReply, now: Timestamp) -> Verdict {
+    let status = reply.status;
+    let host = host.to_owned();
+    match status.as_u16() {
+        200..=299 => Verdict::Taken,
+        300..=399 => Verdict::Failed(Error::Redirected {
+            to: redirect_target(url, &reply.headers),
+            host,
+            status,
+        }),
+        410 => Verdict::Failed(Error::Gone { host }),
+        425 | 429 | 503 => {
+            Verdict::Throttled(retry_after(&reply.headers, now).unwrap_or(Duration::ZERO))
+        }
+        400..=499 if !would_hit_every_event(status) => {
+            let text = excerpt(&reply.body);
+            Verdict::Rejected(format!("{host} answered {}{text}", status.as_u16()))
+        }
+        _ => Verdict::Failed(Error::Answered { host, status, text: excerpt(&reply.body) }),
+    }
+}
+
+fn would_hit_every_event(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 401 | 403..=408 | 411 | 415 | 417 | 421 | 426 | 428 | 505 | 511)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue, header};
+    use pluvio_runtime::{Failure as _, Response};
+
+    use super::*;
+
+    fn verdict(status: u16, name: header::HeaderName, value: &'static str) -> Verdict {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, HeaderValue::from_static(value));
+        let status = StatusCode::from_u16(status).unwrap_or_default();
+        let reply = HttpReply { status, headers, body: "no\nway".into() };
+        let url = Url::parse("https://a.example/x").unwrap_or_else(|e| unreachable!("{e}"));
+        judge("a.example", &url, &reply, Timestamp::UNIX_EPOCH)
+    }
+
+    fn of(status: u16) -> Verdict {
+        verdict(status, header::SERVER, "x")
+    }
+
+    #[test]
+    fn an_event_is_to_blame_only_for_what_another_would_not_meet() {
+        for status in [200, 201, 202, 204] {
+            assert!(matches!(of(status), Verdict::Taken), "{status}");
+        }
+        for status in [400, 409, 413, 422, 431] {
+            let Verdict::Rejected(reason) = of(status) else { unreachable!("{status}") };
+            assert_eq!(reason, format!("a.example answered {status}: no way"));
+        }
+        for status in [401, 403, 404, 405, 408, 410, 415, 500, 502, 504, 301, 307, 304] {
+            assert!(matches!(of(status), Verdict::Failed(_)), "{status}");
+        }
+    }
+
+    #[test]
+    fn who_asks_for_patience_gets_it() {
+        for status in [429, 503] {
+            let Verdict::Throttled(wait) = verdict(status, header::RETRY_AFTER, "7") else {
+                unreachable!("{status}")
+            };
+            assert_eq!(wait, Duration::from_secs(7));
+            assert!(matches!(of(status), Verdict::Throttled(Duration::ZERO)));
+        }
+    }
+
+    #[test]
+    fn a_redirect_names_the_host_and_not_the_path() {
+        for (location, to) in [
+            ("https://b.example:8443/secret?token=1", "https://b.example:8443"),
+            ("/login", "https://a.example"),
+            ("http://[", "nowhere"),
+        ] {
+            let Verdict::Failed(error) = verdict(302, header::LOCATION, location) else {
+                unreachable!("{location}")
+            };
+            assert_eq!(error.to_string(), format!("a.example answered 302: it sends on to {to}"));
+        }
+    }
+
+    #[test]
+    fn who_is_gone_is_left_alone_and_wrong_passwords_are_not_repeated_soon() {
+        let response = |status| match of(status) {
+            Verdict::Failed(error) => Some((error.response(), error.remedy().is_some())),
+            _ => None,
+        };
+        let day = Response::Wait(Duration::from_secs(86_400));
+        assert_eq!(response(410), Some((day, true)));
+        assert_eq!(response(401), Some((Response::Denied, true)));
+        assert_eq!(response(404), Some((Response::Retry, true)));
+        assert_eq!(response(500), Some((Response::Retry, true)));
+    }
+}

@@ -1,0 +1,47 @@
+//! Events to an HTTP address: CloudEvents' HTTP binding, or the cloud's own record as CloudStack's
+//! webhooks send it.
+//!
+//! ```text
+//!   batch ─▶ lanes (one a subject) ─▶ at most `max_in_flight` requests ─▶ verdicts ─▶ outcome
+//!                                                                           │
+//!              taken · rejected · wait (429, 503) · failed (other 5xx, the address, the token)
+//! ```
+//!
+//! **What an answer means.** 2xx: taken. 429 and 503: wait, as long as `Retry-After` says. 408 and
+//! other 5xx: tried again. 410: the address is gone for good; it is asked once a day, and nothing is
+//! lost meanwhile. 401, 403, 404, 405, 415 and the like would hit every event, so the configuration is
+//! to blame and no event. Any other 4xx is the event's fault: a dead letter. A redirect is refused,
+//! because a token must not go to a host that nobody configured.
+//!
+//! **Order.** With one request in flight, the order of the stream; with more, the order of each
+//! subject. A write ends after half a second with what was answered by then, so that little is sent
+//! twice after a crash; verdicts about the rest are remembered while connected.
+//!
+//! **Signatures** are told in `signature.rs`.
+//!
+//! It refuses requests whose answer could be guessed before it came, bodies of answers beyond a few
+//! KiB, and events in a form that their receiver could not tell from another's.
+
+mod answer;
+mod config;
+mod error;
+mod ledger;
+mod request;
+mod signature;
+mod sink;
+
+pub use config::{Config, ConfigError, Format, Signature};
+pub use error::Error;
+pub use sink::Webhook;
+
+/// The `type` in a configuration.
+pub const NAME: &str = "webhook";
+
+/// A configuration to begin with.
+pub const EXAMPLE: &str = r#"
+[sinks.hook]
+type = "webhook"
+url = "https://hooks.example.org/pluvio"
+token = { file = "/run/secrets/hook-token" }
+filter = 'type.startsWith("org.apache.cloudstack.VM.")'
+"#;

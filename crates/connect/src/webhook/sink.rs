@@ -1,0 +1,205 @@
+//! Sends batch after batch, event by event or each in one request.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::{StreamExt as _, stream::FuturesUnordered};
+use jiff::Timestamp;
+use pluvio_log::Offset;
+use pluvio_net::{Dialer, HttpReply};
+use pluvio_runtime::{Connected, Delivered, Outcome, Rejected, Sink, Standing, Writer};
+use tokio::time::Instant;
+
+use super::{
+    answer::{Verdict, judge},
+    config::{Format, Settings},
+    error::Error,
+    ledger::Ledger,
+    request::Way,
+};
+use crate::message::NO_EVENT;
+
+/// After this long a write tells what it has reached: what is not told comes twice after a crash, and
+/// Pluvio's end waits not much longer.
+const WRITE_SLICE: Duration = Duration::from_millis(500);
+
+/// A webhook as a sink.
+#[derive(Clone, Debug)]
+pub struct Webhook(Arc<Settings>);
+
+/// A webhook that answers.
+pub struct WebhookWriter {
+    way: Way,
+    settings: Arc<Settings>,
+    ledger: Ledger,
+}
+
+impl Webhook {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self(Arc::new(settings))
+    }
+
+    /// Whether anybody listens there: so that a host that is down is told as such, and is no failed
+    /// event.
+    async fn dial(&self) -> Result<(), Error> {
+        let dialer = match self.0.url.scheme() {
+            "https" => Dialer::tls(&self.0.tls)?,
+            _ => Dialer::plain(),
+        };
+        let port = self.0.url.port_or_known_default().unwrap_or_default();
+        dialer.connect(self.0.url.host_str().unwrap_or_default(), port).await?;
+        Ok(())
+    }
+}
+
+impl Sink for Webhook {
+    type Writer = WebhookWriter;
+    type Error = Error;
+
+    async fn connect(&mut self, standing: Standing) -> Result<Connected<WebhookWriter>, Error> {
+        let settings = Arc::clone(&self.0);
+        let way =
+            Way::new(Arc::clone(&settings), &format!("{}-{}", standing.sink, standing.stream))?;
+        self.dial().await?;
+        let ledger = Ledger::default();
+        Ok(Connected { writer: WebhookWriter { way, settings, ledger }, cursor: None })
+    }
+
+    async fn probe(&mut self) -> Result<String, Error> {
+        let way = Way::new(Arc::clone(&self.0), "probe")?;
+        self.dial().await?;
+        let reply = way.handshake().await?;
+        found(&way, &self.0, &reply)
+    }
+}
+
+impl Writer for WebhookWriter {
+    type Error = Error;
+
+    async fn write(&mut self, batch: &[Delivered]) -> Outcome<Error> {
+        if self.settings.format == Format::CloudeventsBatch {
+            return self.write_batch(batch).await;
+        }
+        if self.ledger.may_send() {
+            self.write_each(batch).await;
+        }
+        self.ledger.outcome(batch)
+    }
+
+    async fn close(self) {}
+}
+
+impl WebhookWriter {
+    /// One request for all of them.
+    async fn write_batch(&mut self, batch: &[Delivered]) -> Outcome<Error> {
+        let (events, others): (Vec<_>, Vec<_>) =
+            batch.iter().partition(|record| record.event().is_some());
+        let verdict = match events.is_empty() {
+            true => Verdict::Taken,
+            false => self.way.send_batch(&events).await,
+        };
+        let no_event =
+            |record: &&Delivered| Rejected { offset: record.offset(), reason: NO_EVENT.to_owned() };
+        match (verdict, batch.last()) {
+            (Verdict::Taken, Some(last)) if others.is_empty() => Outcome::AckedTo(last.offset()),
+            (Verdict::Taken, _) => Outcome::Rejected(others.iter().map(no_event).collect()),
+            (Verdict::Rejected(reason), _) => Outcome::BatchRejected(reason),
+            (Verdict::Throttled(wait), _) => Outcome::Throttled(wait),
+            (Verdict::Failed(error), _) => Outcome::NotConnected(error),
+        }
+    }
+
+    /// Requests for those that were not answered for yet, in their lanes, until something stops them
+    /// or time is up.
+    async fn write_each(&mut self, batch: &[Delivered]) {
+        let (until, is_over) = (Instant::now() + WRITE_SLICE, AtomicBool::new(false));
+        let in_flight_max = self.settings.in_flight_max;
+        let pending = batch.iter().filter(|record| !self.ledger.is_settled(record));
+        let mut lanes = lanes(pending, in_flight_max > 1).into_iter();
+        let mut runs = FuturesUnordered::new();
+        for lane in lanes.by_ref().take(in_flight_max) {
+            runs.push(run(&self.way, lane, &is_over, until));
+        }
+        while let Some(verdicts) = runs.next().await {
+            for (offset, verdict) in verdicts {
+                self.ledger.note(offset, verdict);
+            }
+            if let Some(lane) = lanes.next() {
+                runs.push(run(&self.way, lane, &is_over, until));
+            }
+        }
+    }
+}
+
+/// Events that must arrive one after the other.
+type Lane<'b> = Vec<&'b Delivered>;
+
+/// One lane for each subject, in the order of their first events; or one for all.
+fn lanes<'b>(pending: impl Iterator<Item = &'b Delivered>, by_subject: bool) -> Vec<Lane<'b>> {
+    let (mut lanes, mut of_subject) = (Vec::<Lane<'b>>::new(), HashMap::new());
+    for record in pending {
+        let subject = record.key().filter(|_| by_subject);
+        let lane = *of_subject.entry(subject).or_insert(lanes.len());
+        match lanes.get_mut(lane) {
+            Some(lane) => lane.push(record),
+            None => lanes.push(vec![record]),
+        }
+    }
+    lanes
+}
+
+/// Sends a lane's events until one is neither taken nor rejected, or all lanes are over.
+async fn run(
+    way: &Way,
+    lane: Lane<'_>,
+    is_over: &AtomicBool,
+    until: Instant,
+) -> Vec<(Offset, Verdict)> {
+    let mut verdicts = Vec::with_capacity(lane.len());
+    for record in lane {
+        if is_over.load(Ordering::Relaxed) {
+            break;
+        }
+        let verdict = way.send(record).await;
+        let is_settled = matches!(verdict, Verdict::Taken | Verdict::Rejected(_));
+        verdicts.push((record.offset(), verdict));
+        if !is_settled || Instant::now() >= until {
+            is_over.store(true, Ordering::Relaxed);
+        }
+    }
+    verdicts
+}
+
+/// What a handshake tells. A receiver need not know of it: only what would hit every event is an
+/// error.
+fn found(way: &Way, settings: &Settings, reply: &HttpReply) -> Result<String, Error> {
+    let (host, status) = (way.host(), reply.status.as_u16());
+    let told = |name: &str| {
+        let value = reply.headers.get(name).and_then(|value| value.to_str().ok())?;
+        Some(value.chars().take(100).collect::<String>())
+    };
+    let server = told("server").map(|server| format!(" ({server})")).unwrap_or_default();
+    let Some(origin) = told("webhook-allowed-origin") else {
+        return match judge(host, &settings.url, reply, Timestamp::now()) {
+            Verdict::Failed(error)
+                if reply.status.is_redirection() || matches!(status, 401 | 403 | 410) =>
+            {
+                Err(error)
+            }
+            _ => Ok(format!(
+                "{host}{server} answers; it does not say whether it takes events (OPTIONS: {status})"
+            )),
+        };
+    };
+    let rate = match told("webhook-allowed-rate") {
+        Some(rate) if rate != "*" => format!(", {rate} requests a minute"),
+        _ => String::new(),
+    };
+    Ok(format!("{host}{server} takes events from {origin}{rate}"))
+}

@@ -114,7 +114,7 @@ pub(super) async fn cut(stage: Arc<Stage>) -> Result<Counts> {
     let pluvio = Deployment::of(&simulator).sink(SINK, &lines).start(&stage).await?;
     delivers(&pluvio).await?;
     for _ in 0..CUT_ROUNDS {
-        through::cut(&proxy, &pluvio, &mut rng).await?;
+        through::cut::<Broker<false>>(&proxy, &pluvio, &mut rng).await?;
     }
     let feed = served(pluvio, &simulator).await?;
     once(&feed, &broker.arrived(&stage).await?)?;

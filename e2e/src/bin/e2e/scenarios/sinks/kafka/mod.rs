@@ -15,7 +15,7 @@ use target::{Broker, Guarded};
 /// What all of these need.
 const TOOLS: [Tool; 3] = [Tool::Kafka, Tool::Confluent, Tool::Toxiproxy];
 /// A life with restarts of a Java machine in it.
-const WITHIN: Duration = Duration::from_secs(240);
+const WITHIN: Duration = Duration::from_secs(400);
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     let all = vec![

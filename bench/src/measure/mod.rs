@@ -3,12 +3,14 @@
 mod append;
 mod capture;
 mod catch_up;
+mod cloudstack;
 mod consume;
 mod idle;
 mod kafka_sink;
 mod live;
 mod long_log;
 mod replay;
+mod sinks;
 mod start;
 mod sustained;
 
@@ -67,7 +69,7 @@ pub(crate) async fn run(stage: &Stage, filter: &str) -> Vec<Row> {
 }
 
 /// All benchmarks, for the filter and its help.
-pub(crate) const NAMES: [&str; 12] = [
+pub(crate) const NAMES: [&str; 15] = [
     "append",
     "long-log",
     "capture-latency",
@@ -78,6 +80,9 @@ pub(crate) const NAMES: [&str; 12] = [
     "fan-out-live",
     "consume",
     "kafka-sink",
+    "cloudstack",
+    "webhook",
+    "backlog",
     "idle",
     "start",
 ];
@@ -100,6 +105,9 @@ async fn one(stage: &Stage, name: &str) -> Result<Vec<Row>> {
         "fan-out-live" => live::run(stage).await,
         "consume" => consume::run(stage).await,
         "kafka-sink" => kafka_sink::run(stage).await,
+        "cloudstack" => cloudstack::run(stage).await,
+        "webhook" => sinks::webhook(stage).await,
+        "backlog" => sinks::backlog(stage).await,
         "idle" => idle::run(stage).await,
         _ => start::run(stage).await,
     }

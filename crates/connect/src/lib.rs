@@ -7,11 +7,14 @@
 
 pub mod cloudstack;
 pub mod file;
+pub mod fluentd;
 pub mod kafka;
 pub mod message;
 pub mod mqtt;
+mod name;
 pub mod opensearch;
 pub mod peer;
+pub mod s3;
 pub mod stdout;
 pub mod template;
 pub mod vsphere;

@@ -8,6 +8,7 @@ mod cloudstack_usage;
 mod file;
 mod hand;
 mod http_peer;
+mod kafka;
 mod mqtt;
 mod site;
 mod stdout;

@@ -3,6 +3,7 @@
 mod amqp;
 mod files;
 mod fluentd;
+mod kafka;
 mod mongodb;
 mod mqtt;
 mod opensearch;
@@ -18,6 +19,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         amqp::scenarios(),
         files::scenarios(),
         fluentd::scenarios(),
+        kafka::scenarios(),
         mongodb::scenarios(),
         mqtt::scenarios(),
         opensearch::scenarios(),

@@ -25,7 +25,7 @@ pub enum Error {
         /// Where.
         bucket: String,
         /// Why there is no answer.
-        source: HttpError,
+        source: Box<HttpError>,
     },
     /// S3 said no.
     #[error("failed to {doing} in bucket `{bucket}`: {} {code}{text}", status.as_u16())]

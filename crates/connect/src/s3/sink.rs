@@ -9,9 +9,7 @@ use bytes::Bytes;
 use flate2::{Compression as Level, write::GzEncoder};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use pluvio_log::Offset;
-use pluvio_runtime::{
-    Chain, Connected, Delivered, Format, Outcome, Rejected, Sink, Standing, Writer,
-};
+use pluvio_runtime::{Chain, Connected, Delivered, Format, Outcome, Sink, Standing, Writer};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -108,7 +106,7 @@ impl Writer for S3Writer {
         let last = records.last().unwrap_or(first);
         let body = match self.body(records) {
             Ok(body) => body,
-            Err(rejected) => return Outcome::Rejected(vec![rejected]),
+            Err(reason) => return Outcome::BatchRejected(reason),
         };
         *self.unanswered() = Some(Unanswered { first: first.offset(), last: last.offset() });
         let put = match self.put_object(first, last, body).await {
@@ -133,15 +131,12 @@ impl S3Writer {
         self.sink.unanswered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn body(&self, records: &[Delivered]) -> Result<Bytes, Rejected> {
+    fn body(&self, records: &[Delivered]) -> Result<Bytes, String> {
         let bytes: usize = records.iter().map(|record| record.stored().len() + 128).sum();
         let mut lines = Vec::with_capacity(bytes);
         for record in records {
             let written = Format::Cloudevents.line(record, &mut lines);
-            written.map_err(|error| Rejected {
-                offset: record.offset(),
-                reason: Chain(&error).to_string(),
-            })?;
+            written.map_err(|error| Chain(&error).to_string())?;
         }
         Ok(match self.sink.settings.compression {
             Compression::None => lines.into(),

@@ -134,7 +134,7 @@ impl Store {
         reply.map_err(|source| Error::Transport {
             doing: doing(),
             bucket: self.bucket.clone(),
-            source,
+            source: Box::new(source),
         })
     }
 

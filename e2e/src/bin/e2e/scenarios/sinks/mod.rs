@@ -8,6 +8,7 @@ mod mongodb;
 mod mqtt;
 mod opensearch;
 mod rabbitmq;
+mod replay;
 mod s3;
 mod through;
 mod webhook;
@@ -24,6 +25,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         mqtt::scenarios(),
         opensearch::scenarios(),
         rabbitmq::scenarios(),
+        replay::scenarios(),
         s3::scenarios(),
         webhook::scenarios(),
     ]

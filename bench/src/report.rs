@@ -87,6 +87,10 @@ process of its own, all sharing the cores.
 - **Sustained**, **burst**: all events that were made must reach a watcher, none twice. vcsim answers
   `PostEvent` only so often, so the rate that it reached is told, and Pluvio's simulated vCenter adds
   the exact rate.
+- **Kafka sink**: a log's events into a topic, from the first acknowledgement to the last; ÷ Kafka's
+  own `kafka-producer-perf-test` with the very same values, `acks=all`, idempotent, in batches as
+  large, by its own figure, which leaves the start of its machine out. The processor's time is that of
+  the whole Java process, start included, and of Pluvio while it delivers.
 - **Catch-up**: from the start of the process until a backlog is in the log; ÷ a bare drain of the
   same vCenter by the same SOAP client, which decodes and renders each event and keeps nothing.
 - **Fan-out**: a thousand watchers in one thread which counts lines; ÷ the same client at a bare tokio

@@ -6,6 +6,7 @@ mod catch_up;
 mod cloudstack;
 mod consume;
 mod idle;
+mod kafka_sink;
 mod live;
 mod long_log;
 mod replay;
@@ -68,7 +69,7 @@ pub(crate) async fn run(stage: &Stage, filter: &str) -> Vec<Row> {
 }
 
 /// All benchmarks, for the filter and its help.
-pub(crate) const NAMES: [&str; 14] = [
+pub(crate) const NAMES: [&str; 15] = [
     "append",
     "long-log",
     "capture-latency",
@@ -78,6 +79,7 @@ pub(crate) const NAMES: [&str; 14] = [
     "fan-out-replay",
     "fan-out-live",
     "consume",
+    "kafka-sink",
     "cloudstack",
     "webhook",
     "backlog",
@@ -102,6 +104,7 @@ async fn one(stage: &Stage, name: &str) -> Result<Vec<Row>> {
         "fan-out-replay" => replay::run(stage).await,
         "fan-out-live" => live::run(stage).await,
         "consume" => consume::run(stage).await,
+        "kafka-sink" => kafka_sink::run(stage).await,
         "cloudstack" => cloudstack::run(stage).await,
         "webhook" => sinks::webhook(stage).await,
         "backlog" => sinks::backlog(stage).await,

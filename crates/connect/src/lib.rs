@@ -5,15 +5,19 @@
 //! business; when to try again is `runtime`'s. [`message`] and [`template`] are what sinks of unlike
 //! systems have in common.
 
+pub mod amqp;
 pub mod cloudstack;
+pub mod fate;
 pub mod file;
 pub mod fluentd;
 pub mod kafka;
 pub mod message;
+pub mod mongodb;
 pub mod mqtt;
 mod name;
 pub mod opensearch;
 pub mod peer;
+pub mod rabbitmq;
 pub mod s3;
 pub mod stdout;
 pub mod template;

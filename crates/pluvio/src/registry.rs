@@ -5,8 +5,10 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use pluvio_connect::{
+    amqp,
     cloudstack::{self, usage},
-    file, fluentd, kafka as kafka_sink, mqtt, opensearch, s3, stdout, vsphere, webhook,
+    file, fluentd, kafka as kafka_sink, mongodb, mqtt, opensearch, rabbitmq, s3, stdout, vsphere,
+    webhook,
 };
 use pluvio_listen::{Context, http, kafka};
 use pluvio_net::SecretSource;
@@ -150,8 +152,10 @@ pub(crate) const SINKS: &[SinkType] = &[
             Ok(BuiltSink { exclusive, secrets, only, ..BuiltSink::of(kafka_sink::NAME, sink) })
         },
     },
-    remote!(fluentd, "records to Fluentd, Fluent Bit or another server of the forward protocol"),
+    remote!(rabbitmq, "an exchange of RabbitMQ, with routing keys; also CloudStack's own"),
+    remote!(amqp, "a queue or topic of AMQP 1.0: Artemis, RabbitMQ 4, Qpid, Azure Service Bus"),
     remote!(mqtt, "topics of an MQTT broker, 3.1.1 and 5"),
+    remote!(mongodb, "documents in a MongoDB, each once"),
     remote!(opensearch, "documents in OpenSearch or Elasticsearch, each once"),
     SinkType {
         name: s3::NAME,
@@ -166,6 +170,7 @@ pub(crate) const SINKS: &[SinkType] = &[
             Ok(BuiltSink { exclusive, secrets, ..BuiltSink::of(s3::NAME, sink) })
         },
     },
+    remote!(fluentd, "records to Fluentd, Fluent Bit or another server of the forward protocol"),
 ];
 
 /// What a type of sink has for a batch unless its section says so, where that is not what all have.

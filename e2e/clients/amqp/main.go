@@ -24,7 +24,7 @@ import (
 	"github.com/Azure/go-amqp"
 )
 
-const patience = 15 * time.Second
+const patience = 40 * time.Second
 
 type message struct {
 	Place       string            `json:"place"`

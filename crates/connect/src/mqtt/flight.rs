@@ -6,8 +6,7 @@
 
 use std::num::NonZeroU16;
 
-use pluvio_log::Offset;
-use pluvio_runtime::Rejected;
+use crate::fate::Fate;
 
 /// Packet ids are 1 to this.
 const IDS: usize = u16::MAX as usize;
@@ -23,28 +22,6 @@ pub(super) struct Flight {
     next: usize,
     /// So many may be on their way.
     window: usize,
-}
-
-/// What became of one publish.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// The broker has it.
-    Taken,
-    /// It never will.
-    Rejected(String),
-    /// Not now.
-    Throttled,
-}
-
-/// What became of a batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Landing {
-    /// Everything up to here has arrived.
-    Acked(Offset),
-    /// All but these have arrived.
-    Rejected(Vec<Rejected>),
-    /// Nothing at its beginning has.
-    Throttled,
 }
 
 impl Flight {
@@ -100,30 +77,10 @@ impl Flight {
         self.oldest == self.fates.len()
     }
 
-    /// What became of all, in the order of `offsets`.
-    pub(super) fn landing(self, offsets: &[Offset]) -> Landing {
-        let fates: Vec<_> = self.fates.into_iter().zip(offsets).collect();
-        let taken = fates.iter().take_while(|(fate, _)| *fate == Some(Fate::Taken)).count();
-        if let Some((_, last)) = taken.checked_sub(1).and_then(|last| fates.get(last)) {
-            // Those that are rejected behind it come again, at the beginning of a batch.
-            if taken == fates.len() || fates.iter().any(|(fate, _)| is_throttled(fate.as_ref())) {
-                return Landing::Acked(**last);
-            }
-        }
-        let mut rejected = Vec::new();
-        for (fate, offset) in fates {
-            match fate {
-                Some(Fate::Taken) => (),
-                Some(Fate::Rejected(reason)) => rejected.push(Rejected { offset: *offset, reason }),
-                Some(Fate::Throttled) | None => return Landing::Throttled,
-            }
-        }
-        Landing::Rejected(rejected)
+    /// What became of all, in order.
+    pub(super) fn fates(self) -> Vec<Option<Fate>> {
+        self.fates
     }
-}
-
-fn is_throttled(fate: Option<&Fate>) -> bool {
-    matches!(fate, Some(Fate::Throttled) | None)
 }
 
 /// The packet id of a place.
@@ -135,21 +92,6 @@ fn id(at: usize) -> NonZeroU16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn offsets(count: i64) -> Vec<Offset> {
-        (0..count).filter_map(|at| Offset::new(10 + at)).collect()
-    }
-
-    fn landing(fates: &[Fate]) -> Landing {
-        let mut flight = Flight::new(fates.len(), u16::MAX);
-        for fate in fates {
-            let at = flight.next().map(|(at, _)| at).unwrap_or_default();
-            flight.sent();
-            flight.settle(at, fate.clone());
-        }
-        assert!(flight.has_landed());
-        flight.landing(&offsets(i64::try_from(fates.len()).unwrap_or_default()))
-    }
 
     #[test]
     fn no_more_are_on_their_way_than_the_broker_wants() {
@@ -182,27 +124,5 @@ mod tests {
         }
         assert!(flight.has_landed());
         assert_eq!(flight.place(0), None);
-    }
-
-    #[test]
-    fn a_batch_lands_where_its_publishes_did() {
-        use Fate::{Taken, Throttled};
-        let bad = || Fate::Rejected("bad".into());
-        let rejected = |at: i64| Rejected {
-            offset: Offset::new(at).unwrap_or_default(),
-            reason: "bad".into(),
-        };
-        let acked = |at: i64| Landing::Acked(Offset::new(at).unwrap_or_default());
-        for (fates, expected) in [
-            (vec![Taken, Taken], acked(11)),
-            (vec![Taken, bad(), Taken], Landing::Rejected(vec![rejected(11)])),
-            (vec![bad(), bad()], Landing::Rejected(vec![rejected(10), rejected(11)])),
-            (vec![Taken, Throttled, Taken], acked(10)),
-            (vec![Taken, bad(), Throttled], acked(10)),
-            (vec![Throttled, Taken], Landing::Throttled),
-            (vec![bad(), Throttled], Landing::Throttled),
-        ] {
-            assert_eq!(landing(&fates), expected, "{fates:?}");
-        }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use pluvio_log::Offset;
 use pluvio_runtime::{Connected, Delivered, Outcome, Sink, Standing, Writer};
 use rmqtt_codec::{
     error::DecodeError,
@@ -19,10 +18,14 @@ use super::{
     client::Client,
     config::{Settings, Version},
     error::Error,
-    flight::{Fate, Flight, Landing},
+    flight::Flight,
     packet::{Ack, Answer, TOPIC_NAME_INVALID},
 };
-use crate::{message::MessageFormat, template::Place};
+use crate::{
+    fate::{self, Fate},
+    message::MessageFormat,
+    template::Place,
+};
 
 /// So much is encoded ahead of what the connection takes.
 const OUTBOX_BYTES_MAX: usize = 1 << 20;
@@ -119,9 +122,7 @@ impl Writer for Publisher {
             return Outcome::NotConnected(error);
         }
         match self.publish(&mut line.client, batch).await {
-            Ok(Landing::Acked(last)) => Outcome::AckedTo(last),
-            Ok(Landing::Rejected(rejected)) => Outcome::Rejected(rejected),
-            Ok(Landing::Throttled) => Outcome::Throttled(std::time::Duration::ZERO),
+            Ok(fates) => fate::outcome(batch.iter().map(Delivered::offset).zip(fates).collect()),
             Err(error) => Outcome::NotConnected(error),
         }
     }
@@ -133,7 +134,11 @@ impl Writer for Publisher {
 }
 
 impl Publisher {
-    async fn publish(&self, client: &mut Client, batch: &[Delivered]) -> Result<Landing, Error> {
+    async fn publish(
+        &self,
+        client: &mut Client,
+        batch: &[Delivered],
+    ) -> Result<Vec<Option<Fate>>, Error> {
         let mut flight = Flight::new(batch.len(), client.granted.receive_max);
         loop {
             while client.outbox.len() < OUTBOX_BYTES_MAX
@@ -163,8 +168,7 @@ impl Publisher {
                 self.settle(client, &mut flight, answer, batch)?;
             }
         }
-        let offsets: Vec<Offset> = batch.iter().map(Delivered::offset).collect();
-        Ok(flight.landing(&offsets))
+        Ok(flight.fates())
     }
 
     fn settle(
@@ -199,7 +203,7 @@ impl Publisher {
         };
         match reason {
             0..0x80 => Ok(Fate::Taken),
-            0x97 => Ok(Fate::Throttled),
+            0x97 => Ok(Fate::Later),
             0x95 => Ok(Fate::Rejected(told("large packet"))),
             0x99 => Ok(Fate::Rejected(told("payload"))),
             TOPIC_NAME_INVALID if self.settings.topic.constant().is_none() => {

@@ -9,6 +9,7 @@ mod file;
 mod fluentd;
 mod hand;
 mod http_peer;
+mod kafka;
 mod mqtt;
 mod opensearch;
 mod s3;

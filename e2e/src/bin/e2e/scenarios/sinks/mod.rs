@@ -1,9 +1,14 @@
 //! Sinks: at the other side is everything, in order, and where the target can tell, once.
 
+mod amqp;
 mod files;
 mod fluentd;
+mod kafka;
+mod mongodb;
 mod mqtt;
 mod opensearch;
+mod rabbitmq;
+mod replay;
 mod s3;
 mod through;
 mod webhook;
@@ -11,13 +16,18 @@ mod webhook;
 use crate::runner::Scenario;
 
 pub(crate) fn scenarios() -> Vec<Scenario> {
-    let all = [
+    [
+        amqp::scenarios(),
         files::scenarios(),
         fluentd::scenarios(),
+        kafka::scenarios(),
+        mongodb::scenarios(),
         mqtt::scenarios(),
         opensearch::scenarios(),
+        rabbitmq::scenarios(),
+        replay::scenarios(),
         s3::scenarios(),
         webhook::scenarios(),
-    ];
-    all.concat()
+    ]
+    .concat()
 }

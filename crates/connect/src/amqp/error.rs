@@ -1,0 +1,289 @@
+//! What can go wrong with a peer of AMQP 1.0, and what the supervisor and the operator should do.
+
+use fe2o3_amqp::{
+    connection::{ConnectionStopReason, OpenError},
+    link::{DetachError, LinkStateError, SendError, SenderAttachError, SessionStopReason},
+    session::BeginError,
+};
+use fe2o3_amqp_types::{
+    definitions::{self, AmqpError, ErrorCondition},
+    primitives::Symbol,
+    sasl::SaslCode,
+};
+use pluvio_net::SecretError;
+use pluvio_runtime::{Failure, Response};
+
+use crate::peer::PeerError;
+
+/// Why events could not be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no connection.
+    #[error(transparent)]
+    Peer(#[from] PeerError),
+    /// A secret cannot be read.
+    #[error("failed to read a secret")]
+    Secret(#[from] SecretError),
+    /// The peer does not take the login.
+    #[error("{broker} refuses the login")]
+    Login {
+        /// Host and port.
+        broker: String,
+        /// What SASL says.
+        code: SaslCode,
+    },
+    /// The peer speaks something else.
+    #[error("{broker} does not speak AMQP 1.0")]
+    NotAmqp {
+        /// Host and port.
+        broker: String,
+    },
+    /// It says nothing.
+    #[error("{broker} does not answer")]
+    Silent {
+        /// Host and port.
+        broker: String,
+    },
+    /// The connection has ended.
+    #[error("connection to {broker} was cut")]
+    Cut {
+        /// Host and port.
+        broker: String,
+    },
+    /// The connection was not opened.
+    #[error("failed to open a connection to {broker}")]
+    Open {
+        /// Host and port.
+        broker: String,
+        /// What went wrong.
+        source: Box<OpenError>,
+    },
+    /// The session was not begun.
+    #[error("failed to begin a session at {broker}")]
+    Begin {
+        /// Host and port.
+        broker: String,
+        /// What went wrong.
+        source: Box<BeginError>,
+    },
+    /// The link was not attached.
+    #[error("failed to attach to `{address}`")]
+    Attach {
+        /// The queue or topic.
+        address: String,
+        /// What went wrong.
+        source: Box<SenderAttachError>,
+    },
+    /// The link is no longer attached.
+    #[error("failed to send to `{address}`")]
+    Send {
+        /// The queue or topic.
+        address: String,
+        /// What went wrong.
+        source: Box<SendError>,
+    },
+    /// The peer says no, and why.
+    #[error("`{address}` refuses: {said}")]
+    Refused {
+        /// The queue or topic; or the peer.
+        address: String,
+        /// Why.
+        said: Said,
+    },
+}
+
+/// What a peer says of an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// What kind it is, for example `amqp:not-found`.
+    pub condition: String,
+    /// In words.
+    pub description: Option<String>,
+}
+
+impl std::fmt::Display for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.description {
+            Some(description) => write!(f, "{description} ({})", self.condition),
+            None => f.write_str(&self.condition),
+        }
+    }
+}
+
+impl From<&definitions::Error> for Said {
+    fn from(error: &definitions::Error) -> Self {
+        let symbol = match &error.condition {
+            ErrorCondition::AmqpError(condition) => Symbol::from(condition),
+            ErrorCondition::ConnectionError(condition) => Symbol::from(condition),
+            ErrorCondition::SessionError(condition) => Symbol::from(condition),
+            ErrorCondition::LinkError(condition) => Symbol::from(condition),
+            ErrorCondition::Custom(symbol) => symbol.clone(),
+        };
+        Self { condition: symbol.as_str().to_owned(), description: error.description.clone() }
+    }
+}
+
+impl Said {
+    fn is(&self, error: &AmqpError) -> bool {
+        self.condition == Symbol::from(error).as_str()
+    }
+
+    /// Whether this would be said of any message.
+    pub(super) fn is_about_all(&self) -> bool {
+        self.is(&AmqpError::UnauthorizedAccess)
+            || self.is(&AmqpError::NotFound)
+            || self.is(&AmqpError::NotAllowed)
+            || self.is(&AmqpError::InternalError)
+            || self.is(&AmqpError::ResourceDeleted)
+    }
+
+    /// Whether there is no room at the moment.
+    pub(super) fn is_about_room(&self) -> bool {
+        self.is(&AmqpError::ResourceLimitExceeded)
+    }
+}
+
+impl Error {
+    pub(super) fn open(broker: String, source: OpenError) -> Self {
+        match source {
+            OpenError::SaslError { code, .. } => Self::Login { broker, code },
+            OpenError::ProtocolHeaderMismatch(_) => Self::NotAmqp { broker },
+            OpenError::RemoteClosedWithError(error) => {
+                Self::Refused { address: broker, said: Said::from(&error) }
+            }
+            source => Self::Open { broker, source: Box::new(source) },
+        }
+    }
+
+    pub(super) fn begin(broker: String, source: BeginError) -> Self {
+        let said = match &source {
+            BeginError::RemoteEndedWithError(error) => Some(Said::from(error)),
+            BeginError::ConnectionStopped(reason) => of_connection(reason),
+            _ => None,
+        };
+        match said {
+            Some(said) => Self::Refused { address: broker, said },
+            None => Self::Begin { broker, source: Box::new(source) },
+        }
+    }
+
+    pub(super) fn attach(address: String, source: SenderAttachError) -> Self {
+        let said = match &source {
+            SenderAttachError::RemoteClosedWithError(error) => Some(Said::from(error)),
+            SenderAttachError::SessionStopped(reason) => of_session(reason),
+            _ => None,
+        };
+        match said {
+            Some(said) => Self::Refused { address, said },
+            None => Self::Attach { address, source: Box::new(source) },
+        }
+    }
+
+    pub(super) fn send(address: String, source: SendError) -> Self {
+        let said = match &source {
+            SendError::LinkStateError(error) => of_link(error),
+            SendError::Detached(error) => of_detach(error),
+            _ => None,
+        };
+        match said {
+            Some(said) => Self::Refused { address, said },
+            None => Self::Send { address, source: Box::new(source) },
+        }
+    }
+
+    fn said(&self) -> Option<&Said> {
+        match self {
+            Self::Refused { said, .. } => Some(said),
+            _ => None,
+        }
+    }
+}
+
+fn of_link(error: &LinkStateError) -> Option<Said> {
+    match error {
+        LinkStateError::SessionStopped(reason) => of_session(reason),
+        LinkStateError::RemoteDetachedWithError(error)
+        | LinkStateError::RemoteClosedWithError(error) => Some(error.into()),
+        _ => None,
+    }
+}
+
+fn of_detach(error: &DetachError) -> Option<Said> {
+    match error {
+        DetachError::SessionStopped(reason) => of_session(reason),
+        DetachError::RemoteDetachedWithError(error) | DetachError::RemoteClosedWithError(error) => {
+            Some(error.into())
+        }
+        _ => None,
+    }
+}
+
+fn of_session(reason: &SessionStopReason) -> Option<Said> {
+    match reason {
+        SessionStopReason::RemoteEndedWithError(error) => Some(error.into()),
+        SessionStopReason::ConnectionStopped(reason) => of_connection(reason),
+        _ => None,
+    }
+}
+
+fn of_connection(reason: &ConnectionStopReason) -> Option<Said> {
+    match reason {
+        ConnectionStopReason::RemoteClosedWithError(error) => Some(error.into()),
+        _ => None,
+    }
+}
+
+impl Failure for Error {
+    fn response(&self) -> Response {
+        let is_refused = |said: &Said| said.is(&AmqpError::UnauthorizedAccess);
+        match self {
+            Self::Login { code: SaslCode::Auth, .. } => Response::Denied,
+            _ if self.said().is_some_and(is_refused) => Response::Denied,
+            _ => Response::Retry,
+        }
+    }
+
+    fn remedy(&self) -> Option<String> {
+        let text = match self {
+            Self::Peer(error) => return error.remedy(),
+            Self::Login { .. } => {
+                "check `username` and `password`, and that the broker takes SASL PLAIN (without \
+                 `username`: ANONYMOUS) there"
+            }
+            Self::NotAmqp { .. } => {
+                "check the port, and whether the broker wants TLS (amqps://); for RabbitMQ before 4 \
+                 use type = \"rabbitmq\""
+            }
+            Self::Refused { said, .. } if said.is(&AmqpError::UnauthorizedAccess) => {
+                "check `username` and `password`, and let this user send to `address`"
+            }
+            Self::Refused { said, .. } if said.is(&AmqpError::NotFound) => {
+                "make that queue or topic at the broker, or choose another `address`"
+            }
+            // Artemis calls a missing right an internal error.
+            Self::Refused { .. } => "check `address`, and what the broker lets `username` do",
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_peer_says_decides_who_is_to_blame() {
+        for (condition, is_about_all, is_about_room) in [
+            (AmqpError::UnauthorizedAccess, true, false),
+            (AmqpError::NotFound, true, false),
+            (AmqpError::ResourceLimitExceeded, false, true),
+            (AmqpError::InvalidField, false, false),
+        ] {
+            let error = definitions::Error::new(condition, Some("no".to_owned()), None);
+            let said = Said::from(&error);
+            assert_eq!(said.is_about_all(), is_about_all, "{said}");
+            assert_eq!(said.is_about_room(), is_about_room, "{said}");
+        }
+    }
+}

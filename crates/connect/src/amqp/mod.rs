@@ -1,0 +1,37 @@
+//! AMQP 1.0: each event is a message to one address, and the peer settles each.
+//!
+//! ```text
+//!   batch ─▶ link with the peer's credit ─▶ address
+//!              ◀── accepted · rejected · released · modified, one for each
+//! ```
+//!
+//! The messages of a batch are all on their way before the first is settled, as far as the peer gives
+//! credit; an event has arrived when its message is *accepted*, which for a durable message means
+//! stored. What comes back **rejected** is that event's fault, unless the error names a right, an
+//! address or a limit, which would hit every event. What is **released** or **modified** comes again,
+//! and so does a batch without credit: a full queue gives none.
+//!
+//! Messages are CloudEvents' AMQP binding. It refuses other SASL mechanisms than PLAIN and ANONYMOUS,
+//! transactions, and an address for each event: a broker's own routing does that.
+
+mod config;
+mod error;
+mod message;
+mod sink;
+
+pub use config::{Config, ConfigError, Prefix};
+pub use error::Error;
+pub use sink::Amqp;
+
+/// The `type` in a configuration.
+pub const NAME: &str = "amqp";
+
+/// A configuration to begin with.
+pub const EXAMPLE: &str = r#"
+[sinks.bus]
+type = "amqp"
+url = "amqps://broker.example.org"
+address = "events"
+username = "pluvio"
+password = { file = "/run/secrets/amqp-password" }
+"#;

@@ -1,0 +1,229 @@
+//! One connection to RabbitMQ with one channel: what is written, what is read, and the heartbeats.
+//!
+//! Reading and writing go on at once, so that neither side waits for the other with full buffers. It
+//! refuses to connect again.
+
+use std::{io, time::Duration};
+
+use bytes::BytesMut;
+use pluvio_net::Stream;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split},
+    time::{Instant, sleep_until, timeout},
+};
+
+use super::{
+    config::Settings,
+    error::Error,
+    frame::{self, FRAME_BYTES_MAX, Message, PROTOCOL, Refusal, Said},
+    method,
+};
+
+/// How long a broker may take to let us in.
+const LOGIN_MAX: Duration = Duration::from_secs(15);
+/// How often we want to hear from it.
+const HEARTBEAT_S: u16 = 20;
+/// How long an idle connection is listened to: what has come is there.
+const LISTEN: Duration = Duration::from_millis(5);
+
+/// A broker that has let us in.
+#[derive(Debug)]
+pub(super) struct Client {
+    broker: String,
+    stream: Stream,
+    inbox: BytesMut,
+    /// What is still to be written.
+    pub(super) outbox: BytesMut,
+    is_flushed: bool,
+    frame_max: u32,
+    heartbeat: Duration,
+    written_at: Instant,
+    heard_at: Instant,
+    /// It wants nothing to be published.
+    pub(super) is_blocked: bool,
+    /// The delivery tag of the next publish.
+    pub(super) next_tag: u64,
+}
+
+impl Client {
+    /// Connects, logs in and finds the exchange: one attempt.
+    pub(super) async fn connect(settings: &Settings, name: &str) -> Result<Self, Error> {
+        let credentials = settings.login.resolve()?;
+        let now = Instant::now();
+        let mut client = Self {
+            broker: settings.peer.to_string(),
+            stream: settings.peer.dial().await?,
+            inbox: BytesMut::new(),
+            outbox: BytesMut::from(&PROTOCOL[..]),
+            is_flushed: true,
+            frame_max: FRAME_BYTES_MAX,
+            heartbeat: Duration::from_secs(HEARTBEAT_S.into()),
+            written_at: now,
+            heard_at: now,
+            is_blocked: false,
+            next_tag: 1,
+        };
+        let username = credentials.username.as_ref().map_or("", |secret| secret.expose());
+        let password = credentials.password.as_ref().map_or("", |secret| secret.expose());
+        let login = client.log_in(settings, name, username, password);
+        match timeout(LOGIN_MAX, login).await {
+            Ok(done) => done?,
+            Err(_) => return Err(Error::Silent { broker: client.broker }),
+        }
+        Ok(client)
+    }
+
+    async fn log_in(
+        &mut self,
+        settings: &Settings,
+        name: &str,
+        username: &str,
+        password: &str,
+    ) -> Result<(), Error> {
+        let broker = self.broker.clone();
+        let refused = |error| match error {
+            Error::Closed { refusal, .. } => Error::Login { broker: broker.clone(), refusal },
+            error => error,
+        };
+        if self.said().await.map_err(refused)? != Said::Start {
+            return Err(self.out_of_turn());
+        }
+        method::start_ok(&mut self.outbox, name, username, password);
+        let Said::Tune { frame_max, heartbeat_s } = self.said().await.map_err(refused)? else {
+            return Err(self.out_of_turn());
+        };
+        let least = |ours: u32, theirs: u32| if theirs == 0 { ours } else { ours.min(theirs) };
+        self.frame_max = least(FRAME_BYTES_MAX, frame_max);
+        let heartbeat_s = least(HEARTBEAT_S.into(), heartbeat_s.into());
+        self.heartbeat = Duration::from_secs(heartbeat_s.into());
+        let heartbeat_s = u16::try_from(heartbeat_s).unwrap_or(HEARTBEAT_S);
+        method::open(&mut self.outbox, self.frame_max, heartbeat_s, &settings.virtual_host);
+        self.done().await.map_err(refused)?;
+        method::channel_open(&mut self.outbox);
+        self.done().await?;
+        if !settings.exchange.is_empty() {
+            method::exchange(&mut self.outbox, &settings.exchange);
+            self.done().await.map_err(|error| error.at(&settings.exchange))?;
+        }
+        method::confirm_select(&mut self.outbox);
+        self.done().await
+    }
+
+    /// Appends a publish; or says why it never can be.
+    pub(super) fn publish(
+        &mut self,
+        settings: &Settings,
+        message: &Message,
+    ) -> Result<u64, String> {
+        let (exchange, is_mandatory) = (&settings.exchange, settings.mandatory);
+        frame::publish(&mut self.outbox, exchange, is_mandatory, message, self.frame_max)?;
+        self.next_tag += 1;
+        Ok(self.next_tag - 1)
+    }
+
+    /// Sends what is to be sent until something is said that matters.
+    pub(super) async fn said(&mut self) -> Result<Said, Error> {
+        loop {
+            let said = frame::said(&mut self.inbox)
+                .map_err(|source| Error::NotAmqp { broker: self.broker.clone(), source })?;
+            match said {
+                None => self.turn().await?,
+                Some(Said::Nothing) => (),
+                Some(Said::Closed(refusal) | Said::ChannelClosed(refusal)) => {
+                    return Err(self.closed(refusal));
+                }
+                Some(said) => {
+                    match said {
+                        Said::Blocked => self.is_blocked = true,
+                        Said::Unblocked => self.is_blocked = false,
+                        _ => (),
+                    }
+                    return Ok(said);
+                }
+            }
+        }
+    }
+
+    /// Takes in what was said meanwhile, and says that we are there.
+    pub(super) async fn listen(&mut self) -> Result<(), Error> {
+        if self.written_at.elapsed() >= self.heartbeat / 2 {
+            frame::heartbeat(&mut self.outbox);
+        }
+        // Late confirms were not waited for.
+        while let Ok(said) = timeout(LISTEN, self.said()).await {
+            said?;
+        }
+        Ok(())
+    }
+
+    /// Says goodbye, as well as it goes.
+    pub(super) async fn end(&mut self) {
+        method::close(&mut self.outbox);
+        let _best_effort = self.stream.write_all(&self.outbox).await;
+        let _best_effort = self.stream.shutdown().await;
+    }
+
+    /// How often somebody must listen to an idle connection.
+    pub(super) fn heartbeat(&self) -> Duration {
+        self.heartbeat
+    }
+
+    async fn done(&mut self) -> Result<(), Error> {
+        loop {
+            match self.said().await? {
+                Said::Done => return Ok(()),
+                Said::Blocked | Said::Unblocked => (),
+                _ => return Err(self.out_of_turn()),
+            }
+        }
+    }
+
+    /// Reads or writes some bytes, or a heartbeat.
+    async fn turn(&mut self) -> Result<(), Error> {
+        let silent_at = self.heard_at + 2 * self.heartbeat;
+        let beat_at = self.written_at + self.heartbeat / 2;
+        let has_output = !self.outbox.is_empty() || !self.is_flushed;
+        let (mut reader, mut writer) = split(&mut self.stream);
+        let done = tokio::select! {
+            read = reader.read_buf(&mut self.inbox) => match read {
+                Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+                read => {
+                    self.heard_at = Instant::now();
+                    read.map(|_| ())
+                }
+            },
+            written = push(&mut writer, &mut self.outbox), if has_output => {
+                self.written_at = Instant::now();
+                written.map(|is_flushed| self.is_flushed = is_flushed)
+            },
+            () = sleep_until(silent_at) => {
+                return Err(Error::Silent { broker: self.broker.clone() });
+            }
+            () = sleep_until(beat_at), if !has_output => {
+                frame::heartbeat(&mut self.outbox);
+                Ok(())
+            }
+        };
+        done.map_err(|source| Error::Cut { broker: self.broker.clone(), source })
+    }
+
+    fn closed(&self, refusal: Refusal) -> Error {
+        Error::Closed { broker: self.broker.clone(), refusal }
+    }
+
+    fn out_of_turn(&self) -> Error {
+        Error::OutOfTurn { broker: self.broker.clone() }
+    }
+}
+
+/// Writes some of `outbox`, or flushes what was written; `true`: everything is on its way.
+async fn push(writer: &mut (impl AsyncWrite + Unpin), outbox: &mut BytesMut) -> io::Result<bool> {
+    if outbox.is_empty() {
+        writer.flush().await?;
+        return Ok(true);
+    }
+    match writer.write_buf(outbox).await? {
+        0 => Err(io::ErrorKind::WriteZero.into()),
+        _ => Ok(false),
+    }
+}

@@ -8,7 +8,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`measure`] | the benchmarks, one file each |
-//! | [`servers`], [`bare`] | what runs: vcsim, the simulated vCenter, Pluvio, the bare writer |
+//! | [`servers`], [`bare`], [`receiver`] | what runs: vcsim, the simulated clouds, Pluvio, the bare ends |
 //! | [`vcenter`], [`crowd`], [`watcher`] | the clients on both ends |
 //! | [`shelf`] | a log in this process, on a disk that counts |
 //! | [`statistics`], [`report`], [`machine`] | from samples to the document |
@@ -24,6 +24,7 @@ mod crowd;
 mod decode;
 mod machine;
 mod measure;
+mod receiver;
 mod report;
 mod servers;
 mod shelf;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
         [role, file] if *role == bare::ROLE => bare::serve(Path::new(file)).map(|()| true),
+        [role] if *role == receiver::ROLE => receiver::serve().map(|()| true),
         [] => run(""),
         [filter] if measure::NAMES.iter().any(|name| name.contains(filter)) => run(filter),
         _ => {

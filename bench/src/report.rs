@@ -87,6 +87,10 @@ process of its own, all sharing the cores.
 - **Sustained**, **burst**: all events that were made must reach a watcher, none twice. vcsim answers
   `PostEvent` only so often, so the rate that it reached is told, and Pluvio's simulated vCenter adds
   the exact rate.
+- **Kafka sink**: a log's events into a topic, from the first acknowledgement to the last; ÷ Kafka's
+  own `kafka-producer-perf-test` with the very same values, `acks=all`, idempotent, in batches as
+  large, by its own figure, which leaves the start of its machine out. The processor's time is that of
+  the whole Java process, start included, and of Pluvio while it delivers.
 - **Catch-up**: from the start of the process until a backlog is in the log; ÷ a bare drain of the
   same vCenter by the same SOAP client, which decodes and renders each event and keeps nothing.
 - **Fan-out**: a thousand watchers in one thread which counts lines; ÷ the same client at a bare tokio
@@ -111,6 +115,15 @@ process of its own, all sharing the cores.
   segment once by a bare loop, both from the page cache.
 - **Sequential read**: decoded and checked batches to a task in the same process ÷ a bare loop of
   `pread`, both after the segments were thrown out of the page cache.
+- **CloudStack**: from the start of the process until a million events of a simulated CloudStack are in
+  the log; ÷ a bare loop of the same client that asks for page after page of 500 rows, newest first,
+  and keeps nothing. How many rows a simulated day costs is counted by a test: `cargo test --release -p
+  pluvio-connect --lib a_whole_day -- --ignored --nocapture`.
+- **Webhook sink**: from the start of a Pluvio with a full log and a new sink until a receiver that only
+  counts has everything; ÷ a loop that sends one such body again and again by the same HTTP client, with
+  as many requests in flight and as many events in each.
+- **Backlog**: a new sink whose target takes 20 events a second has a million before it. The way of live
+  events, from `recordedtime` to another webhook's receiver, ÷ the same without the slow sink.
 - **Idle**: resident memory, and voluntary context switches of all threads, from `/proc`.
 ";
 

@@ -3,11 +3,14 @@
 mod append;
 mod capture;
 mod catch_up;
+mod cloudstack;
 mod consume;
 mod idle;
+mod kafka_sink;
 mod live;
 mod long_log;
 mod replay;
+mod sinks;
 mod start;
 mod sustained;
 
@@ -66,7 +69,7 @@ pub(crate) async fn run(stage: &Stage, filter: &str) -> Vec<Row> {
 }
 
 /// All benchmarks, for the filter and its help.
-pub(crate) const NAMES: [&str; 11] = [
+pub(crate) const NAMES: [&str; 15] = [
     "append",
     "long-log",
     "capture-latency",
@@ -76,6 +79,10 @@ pub(crate) const NAMES: [&str; 11] = [
     "fan-out-replay",
     "fan-out-live",
     "consume",
+    "kafka-sink",
+    "cloudstack",
+    "webhook",
+    "backlog",
     "idle",
     "start",
 ];
@@ -97,6 +104,10 @@ async fn one(stage: &Stage, name: &str) -> Result<Vec<Row>> {
         "fan-out-replay" => replay::run(stage).await,
         "fan-out-live" => live::run(stage).await,
         "consume" => consume::run(stage).await,
+        "kafka-sink" => kafka_sink::run(stage).await,
+        "cloudstack" => cloudstack::run(stage).await,
+        "webhook" => sinks::webhook(stage).await,
+        "backlog" => sinks::backlog(stage).await,
         "idle" => idle::run(stage).await,
         _ => start::run(stage).await,
     }

@@ -7,7 +7,8 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use pluvio_connect::{
     amqp,
     cloudstack::{self, usage},
-    file, kafka as kafka_sink, mongodb, mqtt, opensearch, rabbitmq, stdout, vsphere, webhook,
+    file, fluentd, kafka as kafka_sink, mongodb, mqtt, opensearch, rabbitmq, s3, stdout, vsphere,
+    webhook,
 };
 use pluvio_listen::{Context, http, kafka};
 use pluvio_net::SecretSource;
@@ -151,12 +152,36 @@ pub(crate) const SINKS: &[SinkType] = &[
             Ok(BuiltSink { exclusive, secrets, only, ..BuiltSink::of(kafka_sink::NAME, sink) })
         },
     },
-    remote!(amqp, "a queue or topic of AMQP 1.0: Artemis, RabbitMQ 4, Qpid, Azure Service Bus"),
-    remote!(mongodb, "documents in a MongoDB, each once"),
-    remote!(mqtt, "topics of an MQTT broker, 3.1.1 and 5"),
-    remote!(opensearch, "documents in OpenSearch or Elasticsearch, each once"),
     remote!(rabbitmq, "an exchange of RabbitMQ, with routing keys; also CloudStack's own"),
+    remote!(amqp, "a queue or topic of AMQP 1.0: Artemis, RabbitMQ 4, Qpid, Azure Service Bus"),
+    remote!(mqtt, "topics of an MQTT broker, 3.1.1 and 5"),
+    remote!(mongodb, "documents in a MongoDB, each once"),
+    remote!(opensearch, "documents in OpenSearch or Elasticsearch, each once"),
+    SinkType {
+        name: s3::NAME,
+        summary: "objects of JSON lines in a bucket of S3, each event once",
+        example: s3::EXAMPLE,
+        schema: || schemars::schema_for!(s3::Config),
+        build: |section| {
+            let config = section_of::<s3::Config>(section)?;
+            let secrets = owned(&config.secrets());
+            let sink = config.build().map_err(|error| BuildError::of(error.key(), &error))?;
+            let exclusive = Some(format!("`{}`", sink.identity()));
+            Ok(BuiltSink { exclusive, secrets, ..BuiltSink::of(s3::NAME, sink) })
+        },
+    },
+    remote!(fluentd, "records to Fluentd, Fluent Bit or another server of the forward protocol"),
 ];
+
+/// What a type of sink has for a batch unless its section says so, where that is not what all have.
+pub(crate) fn batch_of(kind: &str) -> toml::Table {
+    let mut batch = toml::Table::new();
+    if kind == s3::NAME {
+        batch.extend(s3::BATCH.map(|(key, value)| (key.to_owned(), value.into())));
+        batch.insert("batch_events".to_owned(), s3::BATCH_EVENTS.into());
+    }
+    batch
+}
 
 /// Every type of listener.
 pub(crate) const LISTENERS: &[ListenerType] = &[

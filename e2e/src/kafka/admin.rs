@@ -79,9 +79,29 @@ impl<'s> Admin<'s> {
         offset.with_context(|| format!("no offset in `{said}`"))
     }
 
+    /// `kafka-get-offsets`: how many offsets all partitions of a topic have given out.
+    pub async fn ends(&self, topic: &str) -> Result<i64> {
+        let said = self.run("GetOffsetShell", &["--topic-partitions", topic], "").await?.ok()?;
+        let end = |line: &str| line.rsplit(':').next().and_then(|it| it.parse::<i64>().ok());
+        let ends: Option<Vec<i64>> = said.lines().map(end).collect();
+        Ok(ends.with_context(|| format!("no offsets in `{said}`"))?.into_iter().sum())
+    }
+
     /// `kafka-consumer-perf-test`.
     pub async fn performance(&self, arguments: &[&str]) -> Result<Said> {
         self.run("ConsumerPerformance", arguments, "").await
+    }
+
+    /// `kafka-producer-perf-test` as Kafka's own script starts it, to be run by who measures it.
+    pub async fn produce_performance(&self, arguments: &[&str]) -> Result<std::process::Command> {
+        let jars = self.stage.tools.path(crate::tools::Tool::Kafka).await?;
+        let mut java = std::process::Command::new("java");
+        java.args(["-Xmx256m", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"]);
+        java.arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn");
+        java.arg("-cp").arg(super::class_path(&jars));
+        java.arg("org.apache.kafka.tools.ProducerPerformance");
+        java.args(["--bootstrap-server", &self.access.address.to_string()]).args(arguments);
+        Ok(java)
     }
 
     /// `kafka-console-producer`, given one line.

@@ -63,13 +63,21 @@ impl SimulatedCloudstack {
         Ok(Self { _process: process, address })
     }
 
+    /// API and secret key of who sees everything.
+    pub const KEYS: (&'static str, &'static str) =
+        ("simulated-api-key-admin", "simulated-secret-key-admin");
+
+    /// The API's address.
+    pub fn url(&self) -> String {
+        format!("http://{}/client/api", self.address)
+    }
+
     /// The section of a source that sees everything, with further lines.
     pub fn section(&self, name: &str, more: &str) -> String {
+        let (url, (api_key, secret_key)) = (self.url(), Self::KEYS);
         format!(
-            "[sources.{name}]\ntype = \"cloudstack\"\nurl = \"http://{}/client/api\"\n\
-             api_key = \"simulated-api-key-admin\"\nsecret_key = \"simulated-secret-key-admin\"\n\
-             {more}\n",
-            self.address
+            "[sources.{name}]\ntype = \"cloudstack\"\nurl = \"{url}\"\n\
+             api_key = \"{api_key}\"\nsecret_key = \"{secret_key}\"\n{more}\n"
         )
     }
 
@@ -78,8 +86,7 @@ impl SimulatedCloudstack {
         let script = include_str!("../../clients/python/cloudstack.py");
         let mut command = tokio::process::Command::new(stage.tools.path(Tool::Cloudstack).await?);
         command.arg("-B").arg(stage.folder.write("cloudstack.py", script)?).kill_on_drop(true);
-        command.arg(format!("http://{}/client/api", self.address));
-        command.args(["simulated-api-key-admin", "simulated-secret-key-admin", client]);
+        command.args([&self.url(), Self::KEYS.0, Self::KEYS.1, client]);
         let output = wait::at_most(client, ORDER_MAX, async {
             command.output().await.with_context(|| format!("failed to run `{client}`"))
         });

@@ -6,10 +6,8 @@ use pluvio_runtime::unit::{ByteSize, Period};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    name::{InvalidTemplate, Template},
-    sink::File,
-};
+use super::sink::File;
+use crate::name::{InvalidTemplate, Template};
 
 /// A file of events, one line of JSON each.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -20,7 +18,7 @@ pub struct Config {
     pub path: PathBuf,
     /// Names of finished files, in the same folder. `{first}` and `{last}` are the offsets of the
     /// first and the last event in 20 digits, `{date}` and `{time}` tell when the first was recorded,
-    /// in UTC, `{stream}` and `{sink}` are names. One of `{first}` and `{last}` must be there.
+    /// in UTC, `{stream}` and `{sink}` are names, `{log}` is the log's. One of `{first}` and `{last}` must be there.
     #[serde(default = "finished")]
     pub finished: String,
     /// The file is finished before it grows beyond this.

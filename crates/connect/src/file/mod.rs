@@ -20,7 +20,6 @@
 mod config;
 mod error;
 mod finish;
-mod name;
 mod note;
 mod sink;
 mod spool;

@@ -16,11 +16,11 @@ use super::{
     config::Settings,
     error::{Doing, Error},
     finish::finish,
-    name::Content,
     note::{MODE, Note, draft, sync_folder},
     sink::Lines,
     tail::{self, Tail},
 };
+use crate::name::Content;
 
 /// An open file with its note.
 #[derive(Debug)]
@@ -169,10 +169,10 @@ impl Spool {
         let path = self.settings.path.clone();
         let head = tail::head(&mut self.file).map_err(Error::at(Doing::Read, &path))?;
         note.write(&self.settings)?;
-        let stream = std::mem::replace(&mut self.note, note).stream;
+        let Note { stream, log_id, .. } = std::mem::replace(&mut self.note, note);
         let (Some((first, recorded)), Some(last)) = (head, self.tail.last) else { return Ok(()) };
         let sink = self.sink.as_str();
-        let content = Content { first, last, recorded, stream: &stream, sink };
+        let content = Content { first, last, recorded, stream: &stream, sink, log_id };
         let name = self.settings.finished.name(&content);
         finish(&self.settings, &name)?;
         info!(sink, file = name, bytes = self.tail.bytes, "finished a file");

@@ -64,6 +64,18 @@ impl Code {
         )
     }
 
+    /// Whether it says only that a coordinator is not ready yet.
+    pub(super) fn is_passing(self) -> bool {
+        use ResponseError as E;
+        matches!(
+            self.0,
+            E::CoordinatorNotAvailable
+                | E::CoordinatorLoadInProgress
+                | E::NotCoordinator
+                | E::ConcurrentTransactions
+        )
+    }
+
     /// Whether a transaction of ours is still being finished.
     pub(super) fn is_concurrent(self) -> bool {
         self.0 == ResponseError::ConcurrentTransactions

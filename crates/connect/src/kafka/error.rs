@@ -149,6 +149,10 @@ pub enum Error {
 /// How long a fenced producer stays away: two that fence each other get nowhere.
 const FENCED_PAUSE: Duration = Duration::from_secs(10);
 
+/// How soon a coordinator that is being found or is reading its log is asked again: that takes
+/// seconds, and growing back-off would make minutes of it.
+const COORDINATOR_PAUSE: Duration = Duration::from_secs(1);
+
 impl Error {
     /// Whether a broker knows us and says no: another broker would say the same.
     pub(super) fn is_final(&self) -> bool {
@@ -162,6 +166,7 @@ impl Failure for Error {
             Self::Mechanism { .. } | Self::Login { .. } | Self::Scram { .. } => Response::Denied,
             Self::MayNotWrite { .. } => Response::Denied,
             Self::Refused { code, .. } if code.is_denied() => Response::Denied,
+            Self::Refused { code, .. } if code.is_passing() => Response::Wait(COORDINATOR_PAUSE),
             Self::Fenced { .. } => Response::Wait(FENCED_PAUSE),
             _ => Response::Retry,
         }
@@ -241,6 +246,12 @@ fn refused(object: &str, code: Code) -> Option<String> {
             "make the topic if it was deleted: kafka-topics --create --topic {name}; otherwise \
              wait until the brokers know it"
         ),
+        E::CoordinatorNotAvailable | E::CoordinatorLoadInProgress | E::NotCoordinator => {
+            "nothing to do: the brokers are finding out who coordinates; if it lasts, see that as many \
+             brokers run as offsets.topic.replication.factor and \
+             transaction.state.log.replication.factor want"
+                .to_owned()
+        }
         E::KafkaStorageError => "look at the broker's disks".to_owned(),
         E::UnsupportedCompressionType => "set `compression` to \"none\"".to_owned(),
         E::InvalidTransactionTimeout => {
@@ -273,11 +284,16 @@ mod tests {
             ResponseError::NotEnoughReplicas,
             ResponseError::NotLeaderOrFollower,
             ResponseError::RequestTimedOut,
-            ResponseError::CoordinatorNotAvailable,
             ResponseError::KafkaStorageError,
         ] {
             assert_eq!(refused("topic `rain`", code).response(), Response::Retry, "{code}");
         }
+    }
+
+    #[test]
+    fn a_coordinator_that_is_coming_is_waited_for_without_growing_back_off() {
+        let error = refused("`pluvio-a`", ResponseError::CoordinatorLoadInProgress);
+        assert_eq!(error.response(), Response::Wait(COORDINATOR_PAUSE));
     }
 
     #[test]

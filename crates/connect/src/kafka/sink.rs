@@ -113,6 +113,7 @@ fn told(name: &str, topic: &Topic) -> Result<String, Error> {
 /// Asks for a producer's id that nobody else has.
 async fn identity(cluster: &mut Cluster) -> Result<Identity, Error> {
     let request = InitProducerIdRequest::default()
+        .with_transactional_id(None)
         .with_transaction_timeout_ms(i32::MAX)
         .with_producer_id(ProducerId(-1))
         .with_producer_epoch(-1);

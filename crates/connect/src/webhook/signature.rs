@@ -21,7 +21,7 @@ use pluvio_net::Secret;
 use sha2::Sha256;
 
 use super::config::{Signature, Signing};
-use crate::web::IdentityError;
+use crate::web::{IdentityError, hex};
 
 /// What a Standard Webhooks secret begins with.
 const STANDARD_PREFIX: &str = "whsec_";
@@ -81,15 +81,6 @@ fn key(secret: &Secret, signature: Signature) -> Result<Vec<u8>, KeyError> {
     }
     let encoded = secret.expose().strip_prefix(STANDARD_PREFIX).ok_or(KeyError)?;
     BASE64_STANDARD.decode(encoded).map_err(|_| KeyError)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
-        }
-        text
-    })
 }
 
 #[cfg(test)]

@@ -90,6 +90,9 @@ pub(super) fn schema(entry: &SinkType) -> Json {
     for (key, property) in common["properties"].as_object().into_iter().flatten() {
         schema["properties"][key] = property.clone();
     }
+    for (key, value) in registry::batch_of(entry.name) {
+        schema["properties"][key]["default"] = json!(value);
+    }
     match schema["required"].as_array_mut() {
         Some(required) => required.insert(0, json!("type")),
         None => schema["required"] = json!(["type"]),
@@ -118,7 +121,8 @@ impl Reader<'_> {
         let Some(mut own) = self.checked(path, value, &schema(entry), &[]) else { return };
         own.remove("type");
         let keys = common_keys().into_iter();
-        let common: toml::Table = keys.filter_map(|key| own.remove_entry(&key)).collect();
+        let mut common = registry::batch_of(entry.name);
+        common.extend(keys.filter_map(|key| own.remove_entry(&key)));
         let Some(common) = self.deserialised(value, CommonKeys::deserialize(common)) else {
             return;
         };

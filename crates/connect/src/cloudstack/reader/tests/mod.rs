@@ -433,3 +433,29 @@ fn ten_events_a_second_cost_the_cloud_at_most_eight_rows_each() {
         assert!(site.reader.unwrap().slices.len() < 60);
     });
 }
+
+#[test]
+#[ignore = "takes a minute: cargo test --release -p pluvio-connect --lib a_whole_day -- --ignored --nocapture"]
+fn a_whole_day_of_ten_events_a_second_costs_the_cloud_at_most_eight_rows_each() {
+    run(async {
+        let seconds = 86_400;
+        let late = |n| match n % 500 {
+            0 => 60,
+            7 | 107 | 207 | 307 | 407 => 2,
+            _ => 0,
+        };
+        let facts = (0..seconds * 10)
+            .map(|n| Fact { visible: START + n / 10 + late(n), ..Fact::at(START + n / 10) });
+        let mut site = Site::of(Model::of(facts.collect(), 500)).await;
+        site.rules = Rules { overlap_s: 600, sweep_s: 3600, reach_s: 86_400, ..rules() };
+        site.connect().await;
+        site.live(seconds, 1).await;
+        let extent = site.log.extent(&StreamName::events()).unwrap();
+        let (cost, captured) = (site.model.cost(), u64::try_from(extent.next.get()).unwrap());
+        let (rows, calls) = (cost.rows as f64 / captured as f64, cost.calls / 24);
+        let said = format!("{captured} events, {rows:.2} rows each, {calls} calls an hour\n");
+        std::io::Write::write_all(&mut std::io::stderr(), said.as_bytes()).unwrap();
+        assert_eq!(captured, site.model.ids().len() as u64, "each once");
+        assert!(cost.rows <= captured * 8, "{cost:?} for {captured} events");
+    });
+}

@@ -2,10 +2,14 @@
 
 mod amqp;
 mod files;
+mod fluentd;
+mod kafka;
 mod mongodb;
 mod mqtt;
 mod opensearch;
 mod rabbitmq;
+mod replay;
+mod s3;
 mod through;
 mod webhook;
 
@@ -13,12 +17,16 @@ use crate::runner::Scenario;
 
 pub(crate) fn scenarios() -> Vec<Scenario> {
     [
-        files::scenarios(),
         amqp::scenarios(),
+        files::scenarios(),
+        fluentd::scenarios(),
+        kafka::scenarios(),
         mongodb::scenarios(),
         mqtt::scenarios(),
         opensearch::scenarios(),
         rabbitmq::scenarios(),
+        replay::scenarios(),
+        s3::scenarios(),
         webhook::scenarios(),
     ]
     .concat()

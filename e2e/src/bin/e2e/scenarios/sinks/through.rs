@@ -30,7 +30,7 @@ const BESIDE: &str = "beside";
 
 const EVENTS_PER_SECOND: u32 = 300;
 const KILLS: u32 = 3;
-const CUTS: u32 = 6;
+pub(super) const CUTS: u32 = 6;
 const LIFE_MILLIS: std::ops::Range<u64> = 200..1_200;
 /// Between two cuts: long enough for a connection, too short for a whole load.
 const CUT_MILLIS: std::ops::Range<u64> = 100..900;

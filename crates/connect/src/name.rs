@@ -1,11 +1,17 @@
-//! Names of finished files, from a template. Pure.
+//! Names of finished files and objects, from a template. Pure.
+//!
+//! A name tells what is in it, so that the same content has the same name whenever it is written.
 
 use jiff::Timestamp;
 use pluvio_log::Offset;
+use uuid::Uuid;
+
+/// As many digits tell the few logs apart that one bucket ever sees.
+const LOG_DIGITS: usize = 8;
 
 /// A template that was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Template(Vec<Part>);
+pub(crate) struct Template(Vec<Part>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
@@ -16,13 +22,14 @@ enum Part {
     Time,
     Stream,
     Sink,
+    Log,
 }
 
 /// A text that is no template.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidTemplate {
     /// A placeholder that there is not.
-    #[error("no placeholder `{{{0}}}`; valid: first, last, date, time, stream, sink")]
+    #[error("no placeholder `{{{0}}}`; valid: first, last, date, time, stream, sink, log")]
     Unknown(String),
     /// A brace without its other half.
     #[error("a `{{` lacks its `}}`")]
@@ -30,24 +37,63 @@ pub enum InvalidTemplate {
     /// Two files could have one name.
     #[error("neither {{first}} nor {{last}} is in it, so two files could have one name")]
     NotUnique,
+    /// Objects of two logs could have one name.
+    #[error(
+        "{{first}} and {{log}} must be in it, or objects of an earlier log could be overwritten"
+    )]
+    NotUniqueEver,
     /// It would lie elsewhere, or be hidden.
     #[error("it must be a name without `/` that does not begin with `.`")]
     NoName,
+    /// It is no key of an object.
+    #[error("it must not begin with `/` or `.`, nor hold `//` or `..`")]
+    NoKey,
 }
 
 /// What a finished file holds.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Content<'a> {
-    pub(super) first: Offset,
-    pub(super) last: Offset,
+pub(crate) struct Content<'a> {
+    pub(crate) first: Offset,
+    pub(crate) last: Offset,
     /// When the first event was recorded.
-    pub(super) recorded: Timestamp,
-    pub(super) stream: &'a str,
-    pub(super) sink: &'a str,
+    pub(crate) recorded: Timestamp,
+    pub(crate) stream: &'a str,
+    pub(crate) sink: &'a str,
+    /// Which incarnation of the stream.
+    pub(crate) log_id: Uuid,
 }
 
 impl Template {
-    pub(super) fn new(text: &str) -> Result<Self, InvalidTemplate> {
+    /// A template for files in one folder.
+    pub(crate) fn new(text: &str) -> Result<Self, InvalidTemplate> {
+        let template = Self::parse(text)?;
+        if text.contains(['/', '\0']) || text.starts_with('.') {
+            return Err(InvalidTemplate::NoName);
+        }
+        if !template.has(&Part::First) && !template.has(&Part::Last) {
+            return Err(InvalidTemplate::NotUnique);
+        }
+        Ok(template)
+    }
+
+    /// A template for objects, which may lie in folders, and beside those of other logs.
+    pub(crate) fn key(text: &str) -> Result<Self, InvalidTemplate> {
+        let template = Self::parse(text)?;
+        let is_odd = text.starts_with(['/', '.']) || text.contains("//") || text.contains("..");
+        if is_odd || text.contains(char::is_control) {
+            return Err(InvalidTemplate::NoKey);
+        }
+        if !template.has(&Part::First) || !template.has(&Part::Log) {
+            return Err(InvalidTemplate::NotUniqueEver);
+        }
+        Ok(template)
+    }
+
+    fn has(&self, part: &Part) -> bool {
+        self.0.contains(part)
+    }
+
+    fn parse(text: &str) -> Result<Self, InvalidTemplate> {
         let (mut parts, mut rest) = (Vec::new(), text);
         while let Some((before, after)) = rest.split_once('{') {
             let (name, tail) = after.split_once('}').ok_or(InvalidTemplate::Unclosed)?;
@@ -59,22 +105,17 @@ impl Template {
                 "time" => Part::Time,
                 "stream" => Part::Stream,
                 "sink" => Part::Sink,
+                "log" => Part::Log,
                 other => return Err(InvalidTemplate::Unknown(other.to_owned())),
             });
             rest = tail;
         }
         parts.push(Part::Text(rest.to_owned()));
-        if text.contains(['/', '\0']) || text.starts_with('.') {
-            return Err(InvalidTemplate::NoName);
-        }
-        if !parts.iter().any(|part| matches!(part, Part::First | Part::Last)) {
-            return Err(InvalidTemplate::NotUnique);
-        }
         Ok(Self(parts))
     }
 
     /// The name of a file with this content: always the same for the same.
-    pub(super) fn name(&self, content: &Content<'_>) -> String {
+    pub(crate) fn name(&self, content: &Content<'_>) -> String {
         let parts = self.0.iter().map(|part| match part {
             Part::Text(text) => text.clone(),
             Part::First => format!("{:020}", content.first.get()),
@@ -83,6 +124,7 @@ impl Template {
             Part::Time => content.recorded.strftime("%H%M%S").to_string(),
             Part::Stream => content.stream.to_owned(),
             Part::Sink => content.sink.to_owned(),
+            Part::Log => content.log_id.simple().to_string().chars().take(LOG_DIGITS).collect(),
         });
         parts.collect()
     }
@@ -100,6 +142,7 @@ mod tests {
             recorded: "2026-11-20T10:31:22Z".parse().unwrap_or_default(),
             stream: "events",
             sink: "archive",
+            log_id: Uuid::from_u128(0xabcd << 112),
         };
         let name = |text| Template::new(text).map(|template| template.name(&content));
         assert_eq!(name("{stream}-{last}.x"), Ok("events-00000000000000000099.x".to_owned()));
@@ -107,6 +150,20 @@ mod tests {
             name("{sink}_{date}T{time}_{first}"),
             Ok("archive_20261120T103122_00000000000000000044".to_owned())
         );
+        let key = Template::key("{stream}/{first}-{log}").map(|template| template.name(&content));
+        assert_eq!(key, Ok("events/00000000000000000044-abcd0000".to_owned()));
+    }
+
+    #[test]
+    fn a_template_that_could_overwrite_another_logs_objects_is_refused() {
+        for (text, error) in [
+            ("{first}", InvalidTemplate::NotUniqueEver),
+            ("{log}/{date}", InvalidTemplate::NotUniqueEver),
+            ("/{log}{first}", InvalidTemplate::NoKey),
+            ("a/../{log}{first}", InvalidTemplate::NoKey),
+        ] {
+            assert_eq!(Template::key(text), Err(error), "{text}");
+        }
     }
 
     #[test]

@@ -1,0 +1,109 @@
+//! CloudStack: a long history into the log, against a bare paging loop by the same client.
+//!
+//! Beside it, because they are counts and no times: memory when all of it is in the log and a whole
+//! sweep has passed, and what fluent-plugin-cloudstack could have read at best, which asks for one page
+//! of 500 rows each 300 s.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use pluvio_clouds::cloudstack::{
+    ApiKeys, Client, Credentials, DateFormat, Endpoint, EventQuery, Paging, Projects, Scope,
+};
+use pluvio_e2e::{
+    servers::{Deployment, SimulatedCloudstack},
+    stage::Stage,
+};
+use pluvio_net::{HttpClient, Secret, TlsOptions};
+
+use super::{Pairs, Side, interleaved};
+use crate::{
+    report::{Goal, Row},
+    servers,
+    statistics::median,
+};
+
+const EVENTS: usize = 1_000_000;
+const PAIRS: usize = 2;
+const PAGE_ROWS: u32 = 500;
+/// How often the log's length is asked for; small beside seconds.
+const PAUSE: Duration = Duration::from_millis(20);
+/// What the plugin reads at best: a page each 300 s.
+const PLUGIN_PER_SECOND: f64 = 500.0 / 300.0;
+
+pub(super) async fn run(stage: &Stage) -> Result<Vec<Row>> {
+    let cloud = SimulatedCloudstack::start(stage, "4.20", EVENTS).await?;
+    let events = cloud.happened().await?.len();
+    let (mut rates, mut memory) = (Pairs::default(), Vec::new());
+    for (number, side) in interleaved(PAIRS).enumerate() {
+        let seconds = match side {
+            Side::A => {
+                let (seconds, bytes) = capture(stage, &cloud, events, number).await?;
+                memory.push(bytes as f64 / 1e6);
+                seconds
+            }
+            Side::B => page(&cloud, events).await?,
+        };
+        rates.push(side, events as f64 / seconds);
+    }
+    let (a, b) = (median(&rates.a), median(&rates.b));
+    let figures = format!("{a:.0} events/s, bare paging {b:.0}/s");
+    let name = format!("catch-up of {events}, simulated CloudStack");
+    let plugin: Vec<_> = rates.a.iter().map(|rate| rate / PLUGIN_PER_SECOND).collect();
+    Ok(vec![
+        Row::ratio(&name, Goal::AtLeast(0.8), &rates.ratios(), figures),
+        Row::ratio(
+            "the same ÷ fluent-plugin-cloudstack's schedule",
+            Goal::AtLeast(50.0),
+            &plugin,
+            format!("it reads at most {PLUGIN_PER_SECOND:.2} events/s"),
+        ),
+        Row::ratio(
+            "the same: resident memory behind it, MB",
+            Goal::AtMost(150.0),
+            &memory,
+            "the id index and the counts of a day among it".to_owned(),
+        ),
+    ])
+}
+
+/// From the start of the process until all is in the log; and the memory then.
+async fn capture(
+    stage: &Stage,
+    cloud: &SimulatedCloudstack,
+    events: usize,
+    number: usize,
+) -> Result<(f64, u64)> {
+    let deployment = Deployment::of_section(cloud.section("cloud", "begin = \"2d\""))
+        .log(&format!("dir = \"data-{number}\"\nretention_size = \"8 GiB\""));
+    let begun = Instant::now();
+    let pluvio = deployment.start(stage).await?;
+    servers::holds(&pluvio, events, PAUSE).await?;
+    let seconds = begun.elapsed().as_secs_f64();
+    Ok((seconds, pluvio.rss_bytes()?))
+}
+
+/// Page after page of everything, newest first, as anybody would; both lists that hold it.
+async fn page(cloud: &SimulatedCloudstack, events: usize) -> Result<f64> {
+    let begun = Instant::now();
+    let endpoint = Endpoint::parse(&cloud.url()).context("the simulated cloud has no address")?;
+    let (api_key, secret_key) = SimulatedCloudstack::KEYS;
+    let keys = ApiKeys { api_key: Secret::new(api_key), secret_key: Secret::new(secret_key) };
+    let http = HttpClient::new(&TlsOptions { insecure: true, ..TlsOptions::default() })?;
+    let client = Client::connect(http, endpoint, &Credentials::Keys(keys)).await?;
+    let mut count = 0;
+    for projects in [Projects::None, Projects::All] {
+        let scope = Scope { list_all: true, is_recursive: true, projects, ..Scope::default() };
+        let query = EventQuery { scope, dates: DateFormat::Iso, ..EventQuery::default() };
+        for page in 1.. {
+            let rows =
+                client.list_events(&query, Paging { page, page_rows: PAGE_ROWS }).await?.rows;
+            count += rows.iter().flatten().count();
+            if rows.len() < PAGE_ROWS as usize {
+                break;
+            }
+        }
+    }
+    ensure!(count >= events, "paging saw {count} of {events} events");
+    Ok(begun.elapsed().as_secs_f64())
+}

@@ -1,0 +1,279 @@
+//! What an operator may say about a bucket, and how that becomes a sink.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use pluvio_net::{SecretSource, TlsError, TlsOptions};
+use pluvio_runtime::unit::Period;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::sink::S3;
+use crate::{
+    name::{InvalidTemplate, Template},
+    web::{InvalidUrl, address},
+};
+
+/// A bucket that keeps the events in objects of JSON lines.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The bucket, which must be there.
+    pub bucket: String,
+    /// Where the bucket is, as AWS calls it.
+    #[serde(default = "region")]
+    pub region: String,
+    /// Who keeps it, if not AWS: for example `https://minio.example.org:9000`.
+    pub endpoint: Option<String>,
+    /// Whether the bucket is in the path (`https://host/bucket/…`) or in the host's name
+    /// (`https://bucket.host/…`). In the path if not set and there is an `endpoint`.
+    pub path_style: Option<bool>,
+    /// What all names begin with, for example `pluvio/`.
+    #[serde(default)]
+    pub prefix: String,
+    /// Names of objects behind the prefix. `{first}` and `{last}` are the offsets of the first and the
+    /// last event in 20 digits, `{date}` and `{time}` tell when the first was recorded, in UTC as
+    /// `20261120` and `103122`, `{stream}` and `{sink}` are names, `{log}` tells logs apart. `{first}`
+    /// and `{log}` must be there.
+    #[serde(default = "name")]
+    pub name: String,
+    /// How objects are packed: `none` or `gzip`, which adds `.gz` to their names.
+    #[serde(default)]
+    pub compression: Compression,
+    /// The access key.
+    pub access_key: SecretSource,
+    /// Its secret.
+    pub secret_key: SecretSource,
+    /// The token that belongs to keys which were given for a while only.
+    pub session_token: Option<SecretSource>,
+    /// How long an answer may take.
+    #[serde(default = "timeout")]
+    pub timeout: Period,
+    /// Whose certificate is accepted.
+    #[serde(default)]
+    pub tls: TlsOptions,
+}
+
+/// How objects are packed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// Not at all.
+    #[default]
+    None,
+    /// With gzip.
+    Gzip,
+}
+
+fn region() -> String {
+    "us-east-1".to_owned()
+}
+
+fn name() -> String {
+    "{stream}/{date}/{first}-{log}.ndjson".to_owned()
+}
+
+fn timeout() -> Period {
+    Period(Duration::from_secs(60))
+}
+
+/// An object and the cursor together must end before the supervisor gives the write up.
+const TIMEOUT_MAX: Duration = Duration::from_secs(120);
+const TIMEOUT_MIN: Duration = Duration::from_secs(1);
+/// Longest name of an object, by S3; names of streams and sinks have a part in it.
+const PREFIX_BYTES_MAX: usize = 256;
+
+/// Why a configuration makes no sink.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// No bucket can have such a name.
+    #[error("`bucket` is no name of a bucket; valid: 3 to 63 lower-case letters, digits, `.`, `-`")]
+    Bucket,
+    /// No region can.
+    #[error("`region` is none; write for example \"eu-central-1\"")]
+    Region,
+    /// The address is none.
+    #[error("`endpoint` is no address; write for example \"https://minio.example.org:9000\"")]
+    Endpoint(#[from] InvalidUrl),
+    /// More than an address.
+    #[error("`endpoint` is more than host and port; write the rest as `bucket` and `prefix`")]
+    EndpointPath,
+    /// Not what keys begin with.
+    #[error("`prefix` must not begin with `/`, hold `//` or `..`, or be longer than 256 bytes")]
+    Prefix,
+    /// The template is none.
+    #[error("`name` is none for objects")]
+    Name(#[from] InvalidTemplate),
+    /// Too short or too long.
+    #[error("`timeout` must be from {} to {}", Period(TIMEOUT_MIN), Period(TIMEOUT_MAX))]
+    Timeout,
+    /// The TLS options make no sense together, or name a bad file.
+    #[error("`tls` cannot be used")]
+    Tls(#[from] TlsError),
+}
+
+impl ConfigError {
+    /// The key that is wrong.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Bucket => "bucket",
+            Self::Region => "region",
+            Self::Endpoint(_) | Self::EndpointPath => "endpoint",
+            Self::Prefix => "prefix",
+            Self::Name(_) => "name",
+            Self::Timeout => "timeout",
+            Self::Tls(_) => "tls",
+        }
+    }
+}
+
+/// A configuration that was checked.
+#[derive(Debug)]
+pub(super) struct Settings {
+    /// Of the bucket; ends in `/`.
+    pub(super) url: Url,
+    pub(super) bucket: String,
+    pub(super) region: String,
+    pub(super) prefix: String,
+    pub(super) name: Template,
+    pub(super) compression: Compression,
+    pub(super) access_key: SecretSource,
+    pub(super) secret_key: SecretSource,
+    pub(super) session_token: Option<SecretSource>,
+    pub(super) timeout: Duration,
+    pub(super) tls: TlsOptions,
+}
+
+impl Config {
+    /// A bucket with every default.
+    pub fn new(bucket: &str, access_key: SecretSource, secret_key: SecretSource) -> Self {
+        Self {
+            bucket: bucket.to_owned(),
+            region: region(),
+            endpoint: None,
+            path_style: None,
+            prefix: String::new(),
+            name: name(),
+            compression: Compression::None,
+            access_key,
+            secret_key,
+            session_token: None,
+            timeout: timeout(),
+            tls: TlsOptions::default(),
+        }
+    }
+
+    /// Checks everything that can be checked without the bucket.
+    pub fn build(self) -> Result<S3, ConfigError> {
+        let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let bucket = &self.bucket;
+        let is_bucket = bucket.chars().all(|c| is_name(c) || c == '.')
+            && (3..=63).contains(&bucket.len())
+            && !bucket.starts_with(['.', '-'])
+            && !bucket.contains("..");
+        if !is_bucket {
+            return Err(ConfigError::Bucket);
+        }
+        if self.region.is_empty() || !self.region.chars().all(is_name) {
+            return Err(ConfigError::Region);
+        }
+        let url = self.bucket_url()?;
+        let prefix = &self.prefix;
+        let is_odd = prefix.starts_with('/') || prefix.contains("//") || prefix.contains("..");
+        if is_odd || prefix.len() > PREFIX_BYTES_MAX || prefix.contains(char::is_control) {
+            return Err(ConfigError::Prefix);
+        }
+        if !(TIMEOUT_MIN..=TIMEOUT_MAX).contains(&self.timeout.0) {
+            return Err(ConfigError::Timeout);
+        }
+        self.tls.client_config()?;
+        let settings = Settings {
+            url,
+            name: Template::key(&self.name)?,
+            bucket: self.bucket,
+            region: self.region,
+            prefix: self.prefix,
+            compression: self.compression,
+            access_key: self.access_key,
+            secret_key: self.secret_key,
+            session_token: self.session_token,
+            timeout: self.timeout.0,
+            tls: self.tls,
+        };
+        Ok(S3 { settings: Arc::new(settings), unanswered: Arc::new(Mutex::new(None)) })
+    }
+
+    fn bucket_url(&self) -> Result<Url, ConfigError> {
+        let endpoint = match &self.endpoint {
+            Some(endpoint) => address(endpoint)?,
+            None => address(&format!("https://s3.{}.amazonaws.com", self.region))?,
+        };
+        if endpoint.path() != "/" || endpoint.query().is_some() {
+            return Err(ConfigError::EndpointPath);
+        }
+        let mut url = endpoint;
+        if self.path_style.unwrap_or(self.endpoint.is_some()) {
+            url.set_path(&format!("/{}/", self.bucket));
+        } else {
+            let host = format!("{}.{}", self.bucket, url.host_str().unwrap_or_default());
+            url.set_host(Some(&host)).map_err(InvalidUrl::Parse)?;
+        }
+        Ok(url)
+    }
+
+    /// Which events it can be handed, in CEL; `None`: all.
+    pub fn only(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The secrets, to check that they can be read before anything starts.
+    pub fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
+        let mut secrets = vec![("access_key", &self.access_key), ("secret_key", &self.secret_key)];
+        secrets.extend(self.session_token.iter().map(|token| ("session_token", token)));
+        secrets
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn built(change: impl FnOnce(&mut Config)) -> Result<String, &'static str> {
+        let secret = || SecretSource::literal("x");
+        let mut config = Config::new("cloud-events", secret(), secret());
+        change(&mut config);
+        let built = config.build();
+        built.map(|sink| sink.settings.url.to_string()).map_err(|error| error.key())
+    }
+
+    #[test]
+    fn a_bucket_is_in_the_path_or_in_the_name_of_the_host() {
+        let aws = Ok("https://cloud-events.s3.us-east-1.amazonaws.com/".to_owned());
+        assert_eq!(built(|_| {}), aws);
+        let minio = |config: &mut Config| config.endpoint = Some("http://minio:9000".into());
+        assert_eq!(built(minio), Ok("http://minio:9000/cloud-events/".to_owned()));
+        let hosted = |config: &mut Config| {
+            minio(config);
+            config.path_style = Some(false);
+        };
+        assert_eq!(built(hosted), Ok("http://cloud-events.minio:9000/".to_owned()));
+    }
+
+    #[test]
+    fn a_configuration_that_makes_no_sense_is_refused_by_its_key() {
+        for bucket in ["a", "Events", "a/b", "-ab", "a..b"] {
+            assert_eq!(built(|config| config.bucket = bucket.into()), Err("bucket"), "{bucket}");
+        }
+        assert_eq!(built(|config| config.region = "EU".into()), Err("region"));
+        for endpoint in ["minio:9000", "http://minio/x", "http://u:p@minio"] {
+            let change = |config: &mut Config| config.endpoint = Some(endpoint.into());
+            assert_eq!(built(change), Err("endpoint"), "{endpoint}");
+        }
+        assert_eq!(built(|config| config.prefix = "/a".into()), Err("prefix"));
+        assert_eq!(built(|config| config.name = "{first}.ndjson".into()), Err("name"));
+        assert_eq!(built(|config| config.timeout = Period(Duration::ZERO)), Err("timeout"));
+    }
+}

@@ -1,0 +1,116 @@
+//! A bucket that answers as no real one can be made to.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use pluvio_connect::s3::{Config, S3};
+use pluvio_net::SecretSource;
+use pluvio_runtime::{Failure as _, Outcome, Response, Sink as _, Writer as _};
+
+use crate::{
+    hand::{connected, records, standing},
+    http_peer::{Answer, Asked, Peer, status},
+};
+
+fn sink(peer: &Peer) -> S3 {
+    let (access_key, secret_key) = (SecretSource::literal("a"), SecretSource::literal("s"));
+    let config = Config::new("sky", access_key, secret_key);
+    Config { endpoint: Some(peer.url.clone()), ..config }.build().unwrap()
+}
+
+fn refusal(status: u16, code: &str) -> Answer {
+    let body = format!("<Error><Code>{code}</Code><Message>no</Message></Error>");
+    (format!("HTTP/1.1 {status} x\r\n"), body)
+}
+
+/// There is no cursor yet; everything is put.
+fn empty(asked: &Asked) -> Answer {
+    if asked.line.starts_with("GET") { refusal(404, "NoSuchKey") } else { status(200) }
+}
+
+fn puts(peer: &Peer) -> Vec<Asked> {
+    let asked = peer.asked().into_iter();
+    asked.filter(|asked| asked.line.starts_with("PUT") && asked.line.contains("/events/")).collect()
+}
+
+#[tokio::test]
+async fn an_object_comes_before_the_cursor_and_both_before_the_acknowledgement() {
+    let peer = Peer::start(empty).await;
+    let (mut writer, cursor) = connected(&sink(&peer), standing(1, 3)).await;
+    assert_eq!(cursor, None, "ours counts");
+    let outcome = writer.write(&records(3..=5).await).await;
+    assert!(matches!(outcome, Outcome::AckedTo(last) if last.get() == 5), "{outcome:?}");
+    let asked = peer.asked();
+    assert!(asked[1].line.ends_with("/00000000000000000003-00000000.ndjson"), "{}", asked[1].line);
+    assert_eq!(asked[1].text().lines().count(), 3);
+    assert_eq!(asked[2].line, "PUT /sky/.pluvio/archive-events.json");
+    assert!(asked[2].text().contains("\"next\":6"), "{}", asked[2].text());
+}
+
+#[tokio::test]
+async fn a_put_without_an_answer_is_repeated_with_the_same_lines() {
+    let is_well = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&is_well);
+    let peer = Peer::start(move |asked| match told.load(Ordering::Relaxed) {
+        false if asked.line.starts_with("PUT") => (String::new(), String::new()),
+        _ => empty(asked),
+    })
+    .await;
+    let sink = sink(&peer);
+    let (mut writer, _) = connected(&sink, standing(1, 0)).await;
+    let batch = records(0..=8).await;
+    assert!(matches!(writer.write(&batch[..4]).await, Outcome::NotConnected(_)));
+    writer.close().await;
+    is_well.store(true, Ordering::Relaxed);
+    let (mut writer, _) = connected(&sink, standing(1, 0)).await;
+    // More has come meanwhile.
+    let outcome = writer.write(&batch).await;
+    assert!(matches!(outcome, Outcome::AckedTo(last) if last.get() == 3), "{outcome:?}");
+    let puts = puts(&peer);
+    assert_eq!(puts[0].line, puts[puts.len() - 1].line);
+    assert_eq!(puts[0].text(), puts[puts.len() - 1].text());
+}
+
+#[tokio::test]
+async fn the_bucket_says_where_to_go_on_unless_it_speaks_of_another_log() {
+    let noted = standing(1, 0).log_id;
+    let peer = Peer::start(move |_| {
+        let body = format!("{{\"log_id\":\"{noted}\",\"stream\":\"events\",\"next\":9}}");
+        ("HTTP/1.1 200 x\r\n".to_owned(), body)
+    })
+    .await;
+    let sink = sink(&peer);
+    assert_eq!(connected(&sink, standing(1, 4)).await.1, Some(9));
+    assert_eq!(
+        connected(&sink, standing(1, 12)).await.1,
+        Some(12),
+        "a filter may have passed more"
+    );
+    assert_eq!(connected(&sink, standing(2, 4)).await.1, None);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_bucket_is_told_with_what_helps() {
+    for (code, status, response, remedy) in [
+        ("NoSuchBucket", 404, Response::Retry, "make the bucket"),
+        ("AccessDenied", 403, Response::Denied, "allow the key"),
+        ("RequestTimeTooSkewed", 403, Response::Denied, "set this machine's clock"),
+        ("AuthorizationHeaderMalformed", 400, Response::Retry, "set `region`"),
+    ] {
+        let peer = Peer::start(move |_| refusal(status, code)).await;
+        let error = sink(&peer).connect(standing(1, 0)).await.map(|_| ()).unwrap_err();
+        assert!(error.to_string().contains(code), "{error}");
+        assert_eq!(error.response(), response, "{code}");
+        assert!(error.remedy().unwrap().starts_with(remedy), "{code}");
+    }
+    let peer = Peer::start(|asked| match asked.line.starts_with("PUT") {
+        true => ("HTTP/1.1 503 x\r\nretry-after: 9\r\n".to_owned(), String::new()),
+        false => empty(asked),
+    })
+    .await;
+    let (mut writer, _) = connected(&sink(&peer), standing(1, 0)).await;
+    let outcome = writer.write(&records(0..=0).await).await;
+    assert!(matches!(outcome, Outcome::Throttled(wait) if wait.as_secs() == 9), "{outcome:?}");
+}

@@ -46,18 +46,23 @@ func handler(metrics *connmetrics.ListenerMetrics, logger *slog.Logger) (*regist
 	if err := provider.Update(silent); err != nil {
 		return nil, err
 	}
+	database := ""
+	if *user != "" {
+		database = "admin"
+	}
 	return &registry.NewHandlerOpts{
 		Logger:        logger,
 		ConnMetrics:   metrics.ConnMetrics,
 		StateProvider: provider,
 		TCPHost:       *open,
 		SQLiteURL:     "file:" + *folder + "/",
-		SetupDatabase: "admin",
+		SetupDatabase: database,
 		SetupUsername: *user,
 		SetupPassword: password.WrapPassword(*passText),
 		SetupTimeout:  10 * time.Second,
 		TestOpts: registry.TestOpts{
-			EnableNewAuth:           true,
+			// Without a user, nobody has to log in.
+			EnableNewAuth:           *user != "",
 			BatchSize:               100,
 			CappedCleanupPercentage: 10,
 		},

@@ -50,6 +50,14 @@ pub enum Error {
         /// Host and port.
         broker: String,
     },
+    /// The connection ended while it was opened.
+    #[error("{broker} ended the connection before it was open")]
+    Unopened {
+        /// Host and port.
+        broker: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The connection was not opened.
     #[error("failed to open a connection to {broker}")]
     Open {
@@ -151,6 +159,7 @@ impl Error {
             OpenError::RemoteClosedWithError(error) => {
                 Self::Refused { address: broker, said: Said::from(&error) }
             }
+            OpenError::Io(source) => Self::Unopened { broker, source },
             source => Self::Open { broker, source: Box::new(source) },
         }
     }
@@ -179,14 +188,20 @@ impl Error {
         }
     }
 
-    pub(super) fn send(address: String, source: SendError) -> Self {
+    pub(super) fn send(broker: String, address: String, source: SendError) -> Self {
         let said = match &source {
             SendError::LinkStateError(error) => of_link(error),
             SendError::Detached(error) => of_detach(error),
             _ => None,
         };
+        let is_cut = matches!(
+            source,
+            SendError::LinkStateError(LinkStateError::SessionStopped(_))
+                | SendError::Detached(DetachError::SessionStopped(_))
+        );
         match said {
             Some(said) => Self::Refused { address, said },
+            None if is_cut => Self::Cut { broker },
             None => Self::Send { address, source: Box::new(source) },
         }
     }

@@ -176,7 +176,7 @@ impl Link {
     }
 
     fn failed(&self, error: SendError) -> Error {
-        Error::send(self.settings.address.clone(), error)
+        Error::send(self.settings.peer.to_string(), self.settings.address.clone(), error)
     }
 }
 

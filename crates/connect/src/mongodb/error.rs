@@ -9,6 +9,17 @@ const AUTHENTICATION_FAILED: i32 = 18;
 /// How Atlas says both.
 const ATLAS_ERROR: i32 = 8000;
 
+/// What the driver says, without what it tells beside that.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.kind)]
+pub struct Driver(Box<mongodb::error::Error>);
+
+impl From<mongodb::error::Error> for Driver {
+    fn from(error: mongodb::error::Error) -> Self {
+        Self(Box::new(error))
+    }
+}
+
 /// Why documents could not be inserted.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -27,7 +38,7 @@ pub enum Error {
         /// The hosts.
         server: String,
         /// What went wrong.
-        source: Box<mongodb::error::Error>,
+        source: Driver,
     },
     /// The collection was not found out about, or not made.
     #[error("failed to look at collection `{collection}` of {server}")]
@@ -37,7 +48,7 @@ pub enum Error {
         /// With its database.
         collection: String,
         /// What went wrong.
-        source: Box<mongodb::error::Error>,
+        source: Driver,
     },
     /// It is there, and not as the configuration says.
     #[error(
@@ -58,7 +69,7 @@ pub enum Error {
         /// With its database.
         collection: String,
         /// What went wrong.
-        source: Box<mongodb::error::Error>,
+        source: Driver,
     },
     /// The server took documents, and not for good.
     #[error("failed to insert into collection `{collection}` for good: {message} ({code})")]
@@ -81,7 +92,7 @@ impl Error {
             Self::Refused { code, .. } => return Some(*code),
             _ => return None,
         };
-        match &*source.kind {
+        match &*source.0.kind {
             ErrorKind::Command(error) => Some(error.code),
             ErrorKind::Authentication { .. } => Some(AUTHENTICATION_FAILED),
             _ => None,
@@ -92,7 +103,7 @@ impl Error {
         match self {
             Self::Client { source, .. }
             | Self::Look { source, .. }
-            | Self::Insert { source, .. } => is(&source.kind),
+            | Self::Insert { source, .. } => is(&source.0.kind),
             _ => false,
         }
     }

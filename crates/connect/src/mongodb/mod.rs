@@ -24,7 +24,7 @@ mod error;
 mod sink;
 
 pub use config::{Config, ConfigError};
-pub use error::Error;
+pub use error::{Driver, Error};
 pub use sink::Mongodb;
 
 /// The `type` in a configuration.

@@ -83,7 +83,7 @@ struct Open {
 impl Open {
     fn look(&self, source: DriverError) -> Error {
         let (server, collection) = (self.server.clone(), self.name.clone());
-        Error::Look { server, collection, source: Box::new(source) }
+        Error::Look { server, collection, source: source.into() }
     }
 }
 
@@ -120,7 +120,8 @@ impl Mongodb {
         let hosts: Vec<_> = options.hosts.iter().map(ServerAddress::to_string).collect();
         let server = hosts.join(", ");
         let client = Client::with_options(options);
-        let failed = |source| Error::Client { server: server.clone(), source: Box::new(source) };
+        let failed =
+            |source: DriverError| Error::Client { server: server.clone(), source: source.into() };
         let client = client.map_err(failed)?;
         let name = format!("{database}.{}", settings.collection);
         Ok(Open { database: client.database(&database), client, server, name })
@@ -235,7 +236,7 @@ impl Inserter {
         };
         let ErrorKind::InsertMany(told) = &*error.kind else {
             let collection = self.name.clone();
-            return Err(Error::Insert { collection, source: Box::new(error) });
+            return Err(Error::Insert { collection, source: error.into() });
         };
         if let Some(concern) = &told.write_concern_error {
             return Err(self.refused(concern.code, &concern.message));

@@ -41,6 +41,8 @@ pub(crate) struct SinkType {
     pub(crate) summary: &'static str,
     /// A configuration that a newcomer can begin with.
     pub(crate) example: &'static str,
+    /// What it has for a batch unless its section says so, where that is not what all have.
+    pub(crate) batch: fn() -> toml::Table,
     /// What its section may hold, beside what every sink's may.
     pub(crate) schema: fn() -> Schema,
     /// Makes it from its own keys.
@@ -102,6 +104,7 @@ macro_rules! remote {
             name: $module::NAME,
             summary: $summary,
             example: $module::EXAMPLE,
+            batch: toml::Table::new,
             schema: || schemars::schema_for!($module::Config),
             build: |section| {
                 let config = section_of::<$module::Config>(section)?;
@@ -119,6 +122,7 @@ pub(crate) const SINKS: &[SinkType] = &[
         name: stdout::NAME,
         summary: "lines on standard output, for people and pipes",
         example: stdout::EXAMPLE,
+        batch: toml::Table::new,
         schema: || schemars::schema_for!(stdout::Config),
         build: |section| {
             let sink = section_of::<stdout::Config>(section)?.build();
@@ -130,6 +134,7 @@ pub(crate) const SINKS: &[SinkType] = &[
         name: file::NAME,
         summary: "a file of JSON lines, finished by size and age",
         example: file::EXAMPLE,
+        batch: toml::Table::new,
         schema: || schemars::schema_for!(file::Config),
         build: |section| {
             let sink = section_of::<file::Config>(section)?.build();
@@ -143,6 +148,7 @@ pub(crate) const SINKS: &[SinkType] = &[
         name: kafka_sink::NAME,
         summary: "topics of an Apache Kafka cluster",
         example: kafka_sink::EXAMPLE,
+        batch: toml::Table::new,
         schema: || schemars::schema_for!(kafka_sink::Config),
         build: |section| {
             let config = section_of::<kafka_sink::Config>(section)?;
@@ -161,6 +167,12 @@ pub(crate) const SINKS: &[SinkType] = &[
         name: s3::NAME,
         summary: "objects of JSON lines in a bucket of S3, each event once",
         example: s3::EXAMPLE,
+        batch: || {
+            let mut batch = toml::Table::new();
+            batch.extend(s3::BATCH.map(|(key, value)| (key.to_owned(), value.into())));
+            batch.insert("batch_events".to_owned(), s3::BATCH_EVENTS.into());
+            batch
+        },
         schema: || schemars::schema_for!(s3::Config),
         build: |section| {
             let config = section_of::<s3::Config>(section)?;
@@ -172,16 +184,6 @@ pub(crate) const SINKS: &[SinkType] = &[
     },
     remote!(fluentd, "records to Fluentd, Fluent Bit or another server of the forward protocol"),
 ];
-
-/// What a type of sink has for a batch unless its section says so, where that is not what all have.
-pub(crate) fn batch_of(kind: &str) -> toml::Table {
-    let mut batch = toml::Table::new();
-    if kind == s3::NAME {
-        batch.extend(s3::BATCH.map(|(key, value)| (key.to_owned(), value.into())));
-        batch.insert("batch_events".to_owned(), s3::BATCH_EVENTS.into());
-    }
-    batch
-}
 
 /// Every type of listener.
 pub(crate) const LISTENERS: &[ListenerType] = &[

@@ -26,7 +26,8 @@ pub struct Config {
     /// What a topic's name cannot have becomes `-`.
     pub topic: String,
     /// What a message holds: `cloudevents` (the event as JSON), `cloudevents-binary` (the data, and
-    /// attributes in headers `ce_…`), `native` (the data alone).
+    /// attributes in headers `ce_…`), `native` (the data alone), `cloudstack-bus` (what CloudStack's
+    /// own Kafka plugin would have sent, with the resource's id as the key).
     #[serde(default)]
     pub format: MessageFormat,
     /// How batches are packed: `none` or `lz4`.

@@ -50,7 +50,8 @@ pub struct Config {
     #[serde(default)]
     pub retain: bool,
     /// What a message holds: `cloudevents`, the event in JSON; `cloudevents-binary`, the data, with
-    /// the attributes as user properties (only in version 5); `native`, the data alone.
+    /// the attributes as user properties (only in version 5); `native`, the data alone;
+    /// `cloudstack-bus`, what CloudStack's own bus would have sent.
     #[serde(default)]
     pub format: MessageFormat,
     /// How long the connection may be silent before it is checked, and how long that may take.

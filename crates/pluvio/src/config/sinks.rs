@@ -90,7 +90,7 @@ pub(super) fn schema(entry: &SinkType) -> Json {
     for (key, property) in common["properties"].as_object().into_iter().flatten() {
         schema["properties"][key] = property.clone();
     }
-    for (key, value) in registry::batch_of(entry.name) {
+    for (key, value) in (entry.batch)() {
         schema["properties"][key]["default"] = json!(value);
     }
     match schema["required"].as_array_mut() {
@@ -121,7 +121,7 @@ impl Reader<'_> {
         let Some(mut own) = self.checked(path, value, &schema(entry), &[]) else { return };
         own.remove("type");
         let keys = common_keys().into_iter();
-        let mut common = registry::batch_of(entry.name);
+        let mut common = (entry.batch)();
         common.extend(keys.filter_map(|key| own.remove_entry(&key)));
         let Some(common) = self.deserialised(value, CommonKeys::deserialize(common)) else {
             return;

@@ -207,6 +207,11 @@ impl Cloud {
         }
     }
 
+    /// After how many days events are purged; 0: never (`event.purge.delay`).
+    pub(crate) fn purge_days(&self) -> i64 {
+        self.purge_delay.map_or(0, |delay| delay.as_hours() / 24)
+    }
+
     /// Deletes events that are older than that; returns how many.
     pub(crate) fn purge(&mut self, older_than: SignedDuration) -> usize {
         let limit = self.now().saturating_sub(older_than).unwrap_or(Timestamp::MIN).as_second();

@@ -153,6 +153,24 @@ pub(crate) fn network_offerings(cloud: &mut Cloud, call: &Call<'_>) -> Result<An
     answer(cloud, call, "networkoffering", rows)
 }
 
+/// `listConfigurations`: those settings that a reader of events or usage asks for.
+pub(crate) fn settings(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiError> {
+    let purge_days = cloud.purge_days().to_string();
+    let settings = [
+        ("event.purge.delay", purge_days.as_str(), "Events older than so many days are deleted"),
+        ("event.purge.interval", "86400", "Seconds between two deletions of old events"),
+        ("usage.stats.job.aggregation.range", "1440", "Minutes that a usage record is about"),
+    ];
+    let rows = settings.iter().map(|(name, value, description)| {
+        json!({
+            "category": "Advanced", "name": name, "value": value, "description": description,
+            "isdynamic": false,
+        })
+    });
+    let rows = rows.collect();
+    answer(cloud, call, "configuration", rows)
+}
+
 /// `listHosts`.
 pub(crate) fn hosts(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiError> {
     let rows = cloud.inventory.offers.hosts.iter().enumerate().map(|(number, host)| {

@@ -64,7 +64,7 @@ const EVENTS: &str = "account archived domainid duration enddate entrytime id is
                       startid state type";
 
 /// All commands.
-pub(crate) static COMMANDS: [Command; 45] = [
+pub(crate) static COMMANDS: [Command; 46] = [
     at_once("listEvents", For::Everybody, EVENTS, events::list),
     at_once("listEventTypes", For::Everybody, "", events::types),
     at_once("archiveEvents", For::Everybody, "enddate ids startdate type", events::archive),
@@ -77,6 +77,7 @@ pub(crate) static COMMANDS: [Command; 45] = [
     at_once("listDiskOfferings", For::Everybody, "id name", lists::disks),
     at_once("listNetworkOfferings", For::Everybody, "id name", lists::network_offerings),
     at_once("listTemplates", For::Everybody, "templatefilter* id name zoneid", lists::templates),
+    at_once("listConfigurations", For::RootAdmins, "name keyword page pagesize", lists::settings),
     at_once("listHosts", For::RootAdmins, "id name zoneid", lists::hosts),
     at_once("listDomains", For::Admins, SCOPED, people::domains),
     at_once("listAccounts", For::Everybody, SCOPED, people::accounts),

@@ -9,7 +9,7 @@
 //!
 //! Each binding of CloudEvents puts attributes elsewhere and under another prefix (`ce-`, `ce_`,
 //! `cloudEvents:`, none): that is the sink's part. It refuses lines and files, see
-//! [`Format`](pluvio_runtime::Format).
+//! [`Format`].
 
 use bytes::Bytes;
 use pluvio_event::{AttributeValue, json};

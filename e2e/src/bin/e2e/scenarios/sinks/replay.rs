@@ -29,7 +29,8 @@ pub(super) fn scenarios() -> Vec<Scenario> {
 }
 
 async fn replayed(stage: Arc<Stage>) -> Result<Counts> {
-    let simulator = Simulator::start(&stage, EVENTS).await?;
+    let simulator = Simulator::start(&stage, 0).await?;
+    simulator.control(&format!("post?count={EVENTS}")).await?;
     let webhook = Webhook::start(&stage, false).await?;
     webhook.reply(&Reply::status(422).to(&UNWANTED)).await?;
     let lines = format!("type = \"webhook\"\nurl = \"{}\"", webhook.url());

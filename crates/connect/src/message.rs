@@ -60,7 +60,9 @@ impl MessageFormat {
         match self {
             Self::Cloudevents => {
                 // A structured message that is no event would be a lie about its content type.
-                record.event().ok_or(NO_EVENT)?;
+                if !record.is_event() {
+                    return Err(NO_EVENT.to_owned());
+                }
                 let content_type = Some(json::MEDIA_TYPE.to_owned());
                 let body = body(Format::Cloudevents, record)?;
                 Ok(Message { key, content_type, attributes: Vec::new(), body })

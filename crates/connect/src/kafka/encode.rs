@@ -114,7 +114,7 @@ impl<'a> Encoder<'a> {
         self.body.clear();
         if self.format == MessageFormat::Cloudevents {
             let key = record.key().map(Bytes::as_ref);
-            if !json::is_encoded(record.stored()) && record.event().is_none() {
+            if !record.is_event() {
                 return Err(NO_EVENT.to_owned());
             }
             if self.recorded.0 != record.recorded() {

@@ -98,8 +98,7 @@ impl Writer for WebhookWriter {
 impl WebhookWriter {
     /// One request for all of them.
     async fn write_batch(&mut self, batch: &[Delivered]) -> Outcome<Error> {
-        let (events, others): (Vec<_>, Vec<_>) =
-            batch.iter().partition(|record| record.event().is_some());
+        let (events, others): (Vec<_>, Vec<_>) = batch.iter().partition(|record| record.is_event());
         let verdict = match events.is_empty() {
             true => Verdict::Taken,
             false => self.way.send_batch(&events).await,

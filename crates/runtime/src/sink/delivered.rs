@@ -62,6 +62,11 @@ impl Delivered {
         self.event.get_or_init(|| json::decode(&self.value).ok()).as_ref()
     }
 
+    /// Whether it is an event: without parsing what our own sources wrote.
+    pub fn is_event(&self) -> bool {
+        json::is_encoded(&self.value) || self.event().is_some()
+    }
+
     /// The event with its place as `sequence` and `recordedtime`, as [`json::splice`] adds them: for
     /// bindings that put attributes elsewhere than into JSON.
     pub fn placed(&self) -> Option<Event> {

@@ -3,7 +3,7 @@
 //! ```text
 //!  bench receiver          prints its address
 //!    POST /take            ─▶ 204; /take?wait_ms=N after so long
-//!    GET  /count           ─▶ {"requests": …, "latencies_us": [… of `recordedtime`, newest 100,000 …]}
+//!    GET  /count           ─▶ {"requests": …, "latencies_us": [… since asked last, at most 100,000 …]}
 //! ```
 
 use std::sync::{
@@ -71,7 +71,7 @@ async fn answer(mut stream: TcpStream, counted: &Counted) -> Result<()> {
             stream.write_all(counted.told().as_bytes()).await?;
         } else {
             counted.note(&buffer[head..head + length]);
-            let wait = text.split_once("wait_ms=").and_then(|(_, rest)| rest.split(' ').next());
+            let wait = text.split_once("?wait_ms=").and_then(|(_, rest)| rest.split(' ').next());
             if let Some(millis) = wait.and_then(|millis| millis.parse().ok()) {
                 tokio::time::sleep(std::time::Duration::from_millis(millis)).await;
             }

@@ -1,8 +1,7 @@
 //! CloudStack: a long history into the log, against a bare paging loop by the same client.
 //!
-//! Beside it, because they are counts and no times: memory when all of it is in the log and a whole
-//! sweep has passed, and what fluent-plugin-cloudstack could have read at best, which asks for one page
-//! of 500 rows each 300 s.
+//! Beside it what fluent-plugin-cloudstack could have read at best, which asks for one page of 500 rows
+//! each 300 s.
 
 use std::time::{Duration, Instant};
 
@@ -47,7 +46,9 @@ pub(super) async fn run(stage: &Stage) -> Result<Vec<Row>> {
         rates.push(side, events as f64 / seconds);
     }
     let (a, b) = (median(&rates.a), median(&rates.b));
-    let figures = format!("{a:.0} events/s, bare paging {b:.0}/s");
+    let resident = median(&memory);
+    let figures =
+        format!("{a:.0} events/s, bare paging {b:.0}/s; {resident:.0} MB resident at the end");
     let name = format!("catch-up of {events}, simulated CloudStack");
     let plugin: Vec<_> = rates.a.iter().map(|rate| rate / PLUGIN_PER_SECOND).collect();
     Ok(vec![
@@ -57,12 +58,6 @@ pub(super) async fn run(stage: &Stage) -> Result<Vec<Row>> {
             Goal::AtLeast(50.0),
             &plugin,
             format!("it reads at most {PLUGIN_PER_SECOND:.2} events/s"),
-        ),
-        Row::ratio(
-            "the same: resident memory behind it, MB",
-            Goal::AtMost(150.0),
-            &memory,
-            "the id index and the counts of a day among it".to_owned(),
         ),
     ])
 }

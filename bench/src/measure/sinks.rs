@@ -1,4 +1,4 @@
-//! Sinks: a webhook against a bare client that sends the very same requests; and what a slow target
+//! Sinks: a webhook against a bare client that sends one such request again and again; and what a slow target
 //! with a million events before it costs Pluvio and the others.
 
 use std::{
@@ -133,7 +133,7 @@ async fn arrived(receiver: &Receiver, before: u64, wanted: u64) -> Result<Vec<f6
     }
 }
 
-/// The same requests from a loop that reads no log and keeps no cursor.
+/// One request again and again, from a loop that reads no log, makes no body and keeps no cursor.
 async fn bare(body: &bytes::Bytes, shape: Shape, receiver: &Receiver) -> Result<f64> {
     let client = HttpClient::new(&TlsOptions { insecure: true, ..TlsOptions::default() })?;
     let url: url::Url = format!("http://{}/take", receiver.address).parse()?;
@@ -162,7 +162,7 @@ pub(super) async fn backlog(stage: &Stage) -> Result<Vec<Row>> {
             format!("type = \"webhook\"\nurl = \"http://{}/take{more}", receiver.address)
         };
         let quick_lines = take(&quick, "\"\nfrom = \"latest\"");
-        let slow_lines = take(&slow, &format!("?wait_ms={SLOW_MS}&run={number}\""));
+        let slow_lines = take(&slow, &format!("?wait_ms={SLOW_MS}\""));
         let mut deployment = full.clone().sink(QUICK[number % QUICK.len()], &quick_lines);
         if side == Side::A {
             deployment = deployment.sink(SLOW[number % SLOW.len()], &slow_lines);

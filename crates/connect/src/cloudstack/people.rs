@@ -1,8 +1,8 @@
 //! Ids of users and accounts by their names: what `listEvents` lacks, and what CloudStack's own event
 //! bus tells instead of names.
 //!
-//! All users and accounts in scope are listed when a session begins, and again when an event names
-//! somebody unknown, at most once in [`AGAIN`]: an operator's cloud has thousands of them, and few new
+//! All users and accounts in scope are listed with a session's first event, and again when an event
+//! names somebody unknown, at most once in [`AGAIN`]: an operator's cloud has thousands of them, and few new
 //! ones a day. A role that may not list them costs nothing but the ids. It refuses to guess: a user
 //! name that two domains have has no id here unless the account's domain decides.
 
@@ -59,11 +59,10 @@ impl People {
         known.ids(event)
     }
 
-    /// Forgets what a refusal said: another session may have another role.
+    /// Forgets all: another session may have another role, and a name may be somebody else's by now.
     pub(super) fn session_begins(&self) {
         if let Some(mut known) = self.lock() {
-            (known.listed, known.is_refused) = (None, false);
-            known.missing.clear();
+            *known = Known::default();
         }
     }
 
@@ -194,6 +193,16 @@ mod tests {
         let event = NativeEvent::read(&RawValue::from_string(row).unwrap()).unwrap();
         let Ids { user, account } = known().ids(&event);
         (user, account)
+    }
+
+    #[test]
+    fn a_new_session_does_not_take_a_name_for_whom_it_was_before() {
+        let people = People::new(true);
+        *people.lock().unwrap() = known();
+        people.session_begins();
+        let row = r#"{"id":"1","created":"2026-11-20T12:19:53+0100","username":"anna"}"#;
+        let event = NativeEvent::read(&RawValue::from_string(row.into()).unwrap()).unwrap();
+        assert_eq!(people.ids(&event), Ids::default());
     }
 
     #[test]

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use pluvio_net::{
-    HttpClient, HttpError, Request, ServerTls, ServerTlsError, Thumbprint, TlsOptions,
+    DialError, Dialer, HttpClient, HttpError, Request, ServerTls, ServerTlsError, Stream,
+    Thumbprint, TlsOptions,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -73,6 +74,28 @@ async fn an_unknown_issuer_is_told_with_the_thumbprint_to_pin() {
         server.thumbprint
     );
     assert_eq!(error.to_string(), expected);
+}
+
+#[tokio::test]
+async fn a_dialled_connection_trusts_whom_its_options_say_and_tells_the_thumbprint_otherwise() {
+    let server = Server::start("dial").await;
+    let port = server.address.port();
+    let dial =
+        async |options: TlsOptions| Dialer::tls(&options).unwrap().connect("localhost", port).await;
+    let error = dial(TlsOptions::default()).await.unwrap_err();
+    assert!(matches!(error, DialError::Untrusted { .. }), "{error}");
+    assert!(error.remedy().unwrap().contains(&server.thumbprint.to_string()));
+    let pinned = TlsOptions { thumbprint: Some(server.thumbprint), ..TlsOptions::default() };
+    assert!(matches!(dial(pinned).await.unwrap(), Stream::Tls(_)));
+}
+
+#[tokio::test]
+async fn a_port_where_nobody_listens_is_told_as_refused() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let error = Dialer::plain().connect("127.0.0.1", port).await.unwrap_err();
+    assert!(matches!(error, DialError::Refused { .. }), "{error}");
 }
 
 #[tokio::test]

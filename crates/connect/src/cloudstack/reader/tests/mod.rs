@@ -410,19 +410,24 @@ fn a_restart_in_the_hour_that_occurs_twice_loses_nothing() {
     });
 }
 
+/// A cloud in which ten events happen each second, some of them seen late.
+fn ten_a_second(seconds: i64) -> Model {
+    let late = |n| match n % 500 {
+        0 => 60,
+        7 | 107 | 207 | 307 | 407 => 2,
+        _ => 0,
+    };
+    let facts = (0..seconds * 10)
+        .map(|n| Fact { visible: START + n / 10 + late(n), ..Fact::at(START + n / 10) });
+    Model::of(facts.collect(), 500)
+}
+
 #[test]
 fn ten_events_a_second_cost_the_cloud_at_most_eight_rows_each() {
     run(async {
         // A day in small: reach and sweep half an hour and five minutes, all else as it is.
         let seconds = 3600;
-        let late = |n| match n % 500 {
-            0 => 60,
-            7 | 107 | 207 | 307 | 407 => 2,
-            _ => 0,
-        };
-        let facts = (0..seconds * 10)
-            .map(|n| Fact { visible: START + n / 10 + late(n), ..Fact::at(START + n / 10) });
-        let mut site = Site::of(Model::of(facts.collect(), 500)).await;
+        let mut site = Site::of(ten_a_second(seconds)).await;
         let rules = rules();
         site.rules = Rules { overlap_s: 600, sweep_s: 300, reach_s: 1800, ..rules };
         site.connect().await;
@@ -439,14 +444,7 @@ fn ten_events_a_second_cost_the_cloud_at_most_eight_rows_each() {
 fn a_whole_day_of_ten_events_a_second_costs_the_cloud_at_most_eight_rows_each() {
     run(async {
         let seconds = 86_400;
-        let late = |n| match n % 500 {
-            0 => 60,
-            7 | 107 | 207 | 307 | 407 => 2,
-            _ => 0,
-        };
-        let facts = (0..seconds * 10)
-            .map(|n| Fact { visible: START + n / 10 + late(n), ..Fact::at(START + n / 10) });
-        let mut site = Site::of(Model::of(facts.collect(), 500)).await;
+        let mut site = Site::of(ten_a_second(seconds)).await;
         site.rules = Rules { overlap_s: 600, sweep_s: 3600, reach_s: 86_400, ..rules() };
         site.connect().await;
         site.live(seconds, 1).await;

@@ -23,6 +23,9 @@ use crate::bare;
 /// How long a log may take to hold what it shall.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// How often a sink is asked where it stands.
+const REACHED_PAUSE: Duration = Duration::from_millis(10);
+
 /// Names another build of Pluvio to measure, to compare two of them.
 const OTHER_BUILD: &str = "PLUVIO_BENCH_BINARY";
 
@@ -33,13 +36,13 @@ struct Range {
     latest: Option<i64>,
 }
 
-/// Builds Pluvio and installs vcsim if it is not there.
+/// Builds Pluvio.
 pub(crate) fn stage(root: &Path) -> Result<Stage> {
     let pluvio = match std::env::var_os(OTHER_BUILD) {
         Some(other) => other.into(),
         None => built(root)?,
     };
-    Ok(Stage { folder: Folder::new("bench")?, seed: 1, pluvio, tools: Tools::install(tell) })
+    Ok(Stage { folder: Folder::new("bench")?, seed: 1, pluvio, tools: Tools::on_demand(tell) })
 }
 
 fn built(root: &Path) -> Result<std::path::PathBuf> {
@@ -138,4 +141,20 @@ impl Bare {
 pub(crate) fn tell(text: &str) {
     use std::io::Write as _;
     let _nobody_listens = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Waits until a sink stands at an offset or behind it; gives where.
+pub(crate) async fn reaches(pluvio: &Pluvio, name: &str, offset: i64) -> Result<i64> {
+    let begun = Instant::now();
+    loop {
+        let status = pluvio.status().await?;
+        let components = status["components"].as_array().into_iter().flatten();
+        let sink = components.into_iter().find(|it: &&serde_json::Value| it["name"] == name);
+        let at = sink.and_then(|sink| sink["sink"]["offset"].as_i64()).unwrap_or_default();
+        if at >= offset {
+            return Ok(at);
+        }
+        ensure!(begun.elapsed() < PATIENCE, "`{name}` is at {at}: {status}");
+        tokio::time::sleep(REACHED_PAUSE).await;
+    }
 }

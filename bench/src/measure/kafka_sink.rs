@@ -1,16 +1,20 @@
 //! Kafka sink: a log's events into a topic, against Kafka's own producer with the same values and the
 //! same settings.
 
-use std::{fs, time::Duration};
+use std::{
+    fs::File,
+    io::{BufRead as _, BufReader, BufWriter, Write as _},
+    path::Path,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use pluvio_e2e::{
     kafka::Admin,
     process::Process,
-    servers::{Deployment, Kafka, Machine, Pluvio, Simulator, Source},
+    servers::{Deployment, Kafka, Machine, Simulator, Source},
     stage::Stage,
 };
-use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::{Pairs, Side, interleaved};
@@ -22,6 +26,8 @@ use crate::{
 };
 
 const EVENTS: usize = 300_000;
+/// Different values of Kafka's producer.
+const SAMPLE: usize = 50_000;
 const PAIRS: usize = 4;
 /// Of both sides, before anything counts.
 const WARM_UPS: usize = 1;
@@ -46,17 +52,33 @@ pub(super) async fn run(stage: &Stage) -> Result<Vec<Row>> {
     let file = format!("type = \"file\"\npath = \"{}\"\nrotate_size = \"4 GiB\"", values.display());
     let mut pluvio = deployment.clone().sink(BESIDE, &file).start(stage).await?;
     servers::holds(&pluvio, EVENTS, PAUSE).await?;
-    reaches(&pluvio, BESIDE, EVENTS as i64).await?;
+    servers::reaches(&pluvio, BESIDE, EVENTS as i64).await?;
     pluvio.terminate(STOP_MAX).await?;
     // Reading the cloud would be counted as delivering.
     drop(simulated);
-    let values = values.to_str().context("a folder's name")?;
+    let sample = stage.folder.path().join("sample.ndjson");
+    let bytes = excerpt(&values, &sample)?;
+    let sample = sample.to_str().context("a folder's name")?;
     let kafka = Kafka::start(stage, Machine::Full).await?;
     let mut rows = Vec::new();
     for packing in ["none", "lz4"] {
-        rows.extend(packed(stage, &deployment, &kafka, packing, values).await?);
+        rows.extend(packed(stage, &deployment, &kafka, packing, sample, bytes).await?);
     }
     Ok(rows)
+}
+
+/// Some of the lines, spread over all of them; gives their mean length. Kafka's producer has all its
+/// values in a memory of 512 MiB, and takes one of them at random each time.
+fn excerpt(values: &Path, sample: &Path) -> Result<f64> {
+    let lines = BufReader::new(File::open(values)?).lines().step_by(EVENTS / SAMPLE);
+    let (mut count, mut bytes, mut out) = (0, 0, BufWriter::new(File::create(sample)?));
+    for line in lines {
+        let line = line?;
+        writeln!(out, "{line}")?;
+        (count, bytes) = (count + 1, bytes + line.len());
+    }
+    out.flush()?;
+    Ok(bytes as f64 / f64::from(count))
 }
 
 async fn packed(
@@ -65,9 +87,9 @@ async fn packed(
     kafka: &Kafka,
     packing: &str,
     values: &str,
+    bytes: f64,
 ) -> Result<Vec<Row>> {
     let (mut rates, mut busy) = (Pairs::default(), Pairs::default());
-    let bytes = fs::metadata(values)?.len() as f64;
     for (number, side) in interleaved(PAIRS + WARM_UPS).enumerate() {
         let topic = format!("{packing}-{number}");
         kafka.make_topic(stage, &topic).await?;
@@ -81,10 +103,8 @@ async fn packed(
         }
     }
     let (a, b) = (median(&rates.a), median(&rates.b));
-    let figures = format!(
-        "{a:.0} events/s, Kafka's producer {b:.0}; {EVENTS} events of {:.0} bytes",
-        bytes / EVENTS as f64
-    );
+    let figures =
+        format!("{a:.0} events/s, Kafka's producer {b:.0}; {EVENTS} events of {bytes:.0} bytes");
     let (a, b) = (median(&busy.a), median(&busy.b));
     let time = format!("{a:.2} s of the processor for a million events, Kafka's producer {b:.2} s");
     let name = format!("kafka sink, {packing}");
@@ -108,9 +128,9 @@ async fn ours(
     // A sink of its own for each run, with a cursor of its own.
     let name: &'static str = String::leak(format!("{SINK}-{topic}"));
     let mut pluvio = deployment.clone().sink(name, &lines).start(stage).await?;
-    let first = reaches(&pluvio, name, 1).await?;
+    let first = servers::reaches(&pluvio, name, 1).await?;
     let (begun, before) = (Instant::now(), machine::processor_seconds(pluvio.process().id()));
-    let last = reaches(&pluvio, name, EVENTS as i64).await?;
+    let last = servers::reaches(&pluvio, name, EVENTS as i64).await?;
     let taken = begun.elapsed().as_secs_f64();
     let used = machine::processor_seconds(pluvio.process().id()) - before;
     pluvio.terminate(STOP_MAX).await?;
@@ -149,20 +169,4 @@ async fn theirs(
     let rate = summary.split(", ").find_map(|part| part.split_once(" records/sec"));
     let rate: f64 = rate.context("no rate")?.0.trim().parse().context("no rate")?;
     Ok(Run { rate, busy: used / EVENTS as f64 * 1e6 })
-}
-
-/// Waits until a sink stands at an offset or behind it; gives where.
-async fn reaches(pluvio: &Pluvio, name: &str, offset: i64) -> Result<i64> {
-    let begun = Instant::now();
-    loop {
-        let status = pluvio.status().await?;
-        let components = status["components"].as_array().into_iter().flatten();
-        let sink = components.into_iter().find(|it: &&Value| it["name"] == name);
-        let at = sink.and_then(|sink| sink["sink"]["offset"].as_i64()).unwrap_or_default();
-        if at >= offset {
-            return Ok(at);
-        }
-        ensure!(begun.elapsed() < PATIENCE, "`{name}` is at {at}: {status}");
-        sleep(PAUSE).await;
-    }
 }

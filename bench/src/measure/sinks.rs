@@ -1,7 +1,10 @@
-//! Sinks: a webhook against a bare client that sends one such request again and again; and what a slow target
+//! Sinks: a webhook against a bare client that sends the same events from a file; and what a slow target
 //! with a million events before it costs Pluvio and the others.
 
 use std::{
+    fs::File,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
@@ -33,12 +36,10 @@ const BACKLOG: usize = 1_000_000;
 /// The slow target takes 20 events a second.
 const SLOW_MS: u64 = 50;
 const LIVE_PER_SECOND: u32 = 500;
-const LIVE_S: u64 = 10;
-const LIVE_PAIRS: usize = 3;
-/// A new sink each time: one that was there before would go on where it stood.
-const QUICK: [&str; 2 * LIVE_PAIRS] =
-    ["quick-1", "quick-2", "quick-3", "quick-4", "quick-5", "quick-6"];
-const SLOW: [&str; 2 * LIVE_PAIRS] = ["slow-1", "slow-2", "slow-3", "slow-4", "slow-5", "slow-6"];
+const LIVE_S: u64 = 8;
+const LIVE_PAIRS: usize = 6;
+/// What the bare client reads at once, as much as a sink reads of the log.
+const FILE_BUFFER_BYTES: usize = 1 << 20;
 const PAUSE: Duration = Duration::from_millis(10);
 const PATIENCE: Duration = Duration::from_secs(120);
 const STOP_MAX: Duration = Duration::from_secs(30);
@@ -53,19 +54,14 @@ struct Shape {
 
 pub(super) async fn webhook(stage: &Stage) -> Result<Vec<Row>> {
     let most = SHAPES.iter().map(|shape| shape.events).max().unwrap_or_default();
-    let (folder, event) = full(stage, most).await?;
+    let (folder, lines) = full(stage, most).await?;
     let mut rows = Vec::new();
     for shape in SHAPES {
         let (mut rates, receiver) = (Pairs::default(), Receiver::start(stage).await?);
-        let body = match shape.batch {
-            1 => event.clone(),
-            batch => format!("[{}]", vec![event.as_str(); batch].join(",")),
-        };
-        let body = bytes::Bytes::from(body);
         for side in interleaved(PAIRS) {
             let seconds = match side {
                 Side::A => by_pluvio(stage, &folder, shape, &receiver).await?,
-                Side::B => bare(&body, shape, &receiver).await?,
+                Side::B => bare(&lines, shape, &receiver).await?,
             };
             rates.push(side, shape.events as f64 / seconds);
         }
@@ -77,20 +73,20 @@ pub(super) async fn webhook(stage: &Stage) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// A log with so many events, and one of them as a webhook is sent it.
-async fn full(stage: &Stage, events: usize) -> Result<(String, String)> {
+/// A log with so many events, and a file with one of them in each line, as a webhook is sent them.
+async fn full(stage: &Stage, events: usize) -> Result<(String, PathBuf)> {
     let simulated = Simulator::start(stage, events).await?;
     let folder = stage.folder.path().join("full").display().to_string();
+    let lines = stage.folder.path().join("lines.ndjson");
+    let file = format!("type = \"file\"\npath = \"{}\"\nrotate_size = \"8 GiB\"", lines.display());
     let source = Source { more: "begin = \"2d\"".to_owned(), ..Source::from(&simulated) };
     let deployment =
         Deployment::of(source).log(&format!("dir = \"{folder}\"\nretention_size = \"8 GiB\""));
-    let mut pluvio = deployment.start(stage).await?;
+    let mut pluvio = deployment.sink("lines", &file).start(stage).await?;
     servers::holds(&pluvio, events, PAUSE).await?;
-    let event = pluvio.get(&format!("/api/v1/events/{}", events / 2)).await?;
-    ensure!(event.status() == 200, "there is no event: {}", event.text());
-    let event = event.text().trim().to_owned();
+    servers::reaches(&pluvio, "lines", events as i64).await?;
     pluvio.terminate(STOP_MAX).await?;
-    Ok((folder, event))
+    Ok((folder, lines))
 }
 
 /// From the start of a new sink until everything has arrived.
@@ -133,18 +129,39 @@ async fn arrived(receiver: &Receiver, before: u64, wanted: u64) -> Result<Vec<f6
     }
 }
 
-/// One request again and again, from a loop that reads no log, makes no body and keeps no cursor.
-async fn bare(body: &bytes::Bytes, shape: Shape, receiver: &Receiver) -> Result<f64> {
+/// The same events, line after line of a file: no compression, no checksum, no filter, no cursor.
+async fn bare(lines: &Path, shape: Shape, receiver: &Receiver) -> Result<f64> {
     let client = HttpClient::new(&TlsOptions { insecure: true, ..TlsOptions::default() })?;
     let url: url::Url = format!("http://{}/take", receiver.address).parse()?;
     let begun = Instant::now();
-    let mut answers = stream::iter(0..shape.events / shape.batch)
-        .map(|_| client.send(Request::post(url.clone(), body.clone())))
+    let mut lines = BufReader::with_capacity(FILE_BUFFER_BYTES, File::open(lines)?);
+    let bodies = std::iter::from_fn(|| body(&mut lines, shape.batch).transpose());
+    let mut answers = stream::iter(bodies.take(shape.events / shape.batch))
+        .map(|body| async { anyhow::Ok(client.send(Request::post(url.clone(), body?)).await?) })
         .buffer_unordered(shape.in_flight);
+    let mut count = 0;
     while let Some(answer) = answers.next().await {
         ensure!(answer?.status.is_success(), "the receiver refuses");
+        count += 1;
     }
+    ensure!(count == shape.events / shape.batch, "the file ends after {count} requests");
     Ok(begun.elapsed().as_secs_f64())
+}
+
+/// The next lines as one request; `None` behind the last.
+fn body(lines: &mut impl BufRead, batch: usize) -> Result<Option<bytes::Bytes>> {
+    let mut body = Vec::new();
+    for number in 0..batch {
+        if batch > 1 {
+            body.push(if number == 0 { b'[' } else { b',' });
+        }
+        if lines.read_until(b'\n', &mut body)? == 0 {
+            return Ok(None);
+        }
+        body.pop();
+    }
+    body.extend((batch > 1).then_some(b']'));
+    Ok(Some(body.into()))
 }
 
 /// A million events before a slow target.
@@ -163,9 +180,11 @@ pub(super) async fn backlog(stage: &Stage) -> Result<Vec<Row>> {
         };
         let quick_lines = take(&quick, "\"\nfrom = \"latest\"");
         let slow_lines = take(&slow, &format!("?wait_ms={SLOW_MS}\""));
-        let mut deployment = full.clone().sink(QUICK[number % QUICK.len()], &quick_lines);
+        // A new sink each time: one that was there before would go on where it stood.
+        let name = |name: &str| -> &'static str { String::leak(format!("{name}-{number}")) };
+        let mut deployment = full.clone().sink(name("quick"), &quick_lines);
         if side == Side::A {
-            deployment = deployment.sink(SLOW[number % SLOW.len()], &slow_lines);
+            deployment = deployment.sink(name("slow"), &slow_lines);
         }
         let mut pluvio = deployment.start(stage).await?;
         pluvio.until_ready(STOP_MAX).await?;

@@ -97,9 +97,14 @@ pub struct Tools {
 impl Tools {
     /// Begins to install what most scenarios need and is not there yet; `say` is told how it goes.
     pub fn install(say: fn(&str)) -> Self {
-        let tools = Self { begun: Arc::default(), say };
+        let tools = Self::on_demand(say);
         ALWAYS.into_iter().for_each(|tool| tools.begin(tool));
         tools
+    }
+
+    /// Installs nothing before somebody asks for it: whoever measures wants the machine for himself.
+    pub fn on_demand(say: fn(&str)) -> Self {
+        Self { begun: Arc::default(), say }
     }
 
     /// Begins to install one more, unless that was begun.

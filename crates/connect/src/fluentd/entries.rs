@@ -169,7 +169,7 @@ mod tests {
             pluvio_event::Data::json(r#"{"vm_sum":1}"#).unwrap_or_else(|e| unreachable!("{e}"));
         let event = event.data(data).build().unwrap_or_else(|e| unreachable!("{e}"));
         let stored = pluvio_event::json::to_vec(&event);
-        Delivered::new(&StoredRecord {
+        Delivered::new(StoredRecord {
             offset: Offset::new(number).unwrap_or_default(),
             recorded: Timestamp::UNIX_EPOCH,
             key: None,

@@ -231,7 +231,7 @@ mod tests {
     }
 
     fn record(number: i64, value: &[u8]) -> Delivered {
-        Delivered::new(&StoredRecord {
+        Delivered::new(StoredRecord {
             offset: Offset::new(number).unwrap_or_default(),
             recorded: Timestamp::UNIX_EPOCH,
             key: None,

@@ -218,7 +218,7 @@ mod tests {
     }
 
     fn record(offset: i64, hours: i64) -> Delivered {
-        Delivered::new(&StoredRecord {
+        Delivered::new(StoredRecord {
             offset: at(offset),
             recorded: Timestamp::from_second(hours * 3600).unwrap_or_default(),
             key: None,

@@ -106,7 +106,7 @@ mod tests {
             key: None,
             value: value.clone(),
         };
-        offsets.map(|offset| Delivered::new(&record(offset))).collect()
+        offsets.map(|offset| Delivered::new(record(offset))).collect()
     }
 
     /// Notes `t`aken, `r`ejected, `w`ait, `f`ailed or `.` nothing for each of `batch`; what is told.

@@ -47,7 +47,7 @@ pub(crate) async fn records_of(
     log.append(&stream, numbers.map(record).collect()).await.unwrap();
     let limit = ReadLimit { records_max: 10_000, ..ReadLimit::default() };
     let chunk = log.read(&stream, first, limit).await.unwrap();
-    chunk.records().map(Delivered::new).collect()
+    chunk.records().cloned().map(Delivered::new).collect()
 }
 
 /// Connects, which must succeed; gives the writer and the target's cursor.

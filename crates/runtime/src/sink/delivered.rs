@@ -14,14 +14,14 @@ pub struct Delivered {
     recorded: Timestamp,
     key: Option<Bytes>,
     value: Bytes,
-    /// `None`: the bytes are no event.
-    event: OnceLock<Option<Event>>,
+    /// `None`: the bytes are no event. Boxed: most are never decoded, and all are moved.
+    event: OnceLock<Option<Box<Event>>>,
 }
 
 impl Delivered {
     /// A record as it was read; shares its bytes.
-    pub fn new(record: &StoredRecord) -> Self {
-        let StoredRecord { offset, recorded, key, value } = record.clone();
+    pub fn new(record: StoredRecord) -> Self {
+        let StoredRecord { offset, recorded, key, value } = record;
         Self { offset, recorded, key, value, event: OnceLock::new() }
     }
 
@@ -59,7 +59,7 @@ impl Delivered {
     /// The event, decoded at the first call; `None` for a record that is none, which a sink that
     /// needs one rejects.
     pub fn event(&self) -> Option<&Event> {
-        self.event.get_or_init(|| json::decode(&self.value).ok()).as_ref()
+        self.event.get_or_init(|| json::decode(&self.value).ok().map(Box::new)).as_deref()
     }
 
     /// Whether it is an event: without parsing what our own sources wrote.

@@ -50,6 +50,32 @@ async fn a_letter_tells_how_often_its_event_was_tried() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_target_that_rejects_everything_is_asked_ever_more_slowly_until_it_takes_one() {
+    for named in [true, false] {
+        let house = House::new().await;
+        let ids = house.store(1..=200).await;
+        let all: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let target = Target::default().never(&all, named);
+        let running = house.run(&[("a", &target)]);
+        let status = running.until("a", |status| status.retry_at.is_some()).await;
+        let error = status.error.unwrap();
+        assert!(error.message.contains("rejected the last"), "{}", error.message);
+        assert!(error.remedy.unwrap().contains("pluvio dead list"));
+        let before = house.letters().await.len();
+        let begun = tokio::time::Instant::now();
+        running.until("a", |_| begun.elapsed() > Duration::from_secs(60)).await;
+        let more = house.letters().await.len() - before;
+        assert!((1..=12).contains(&more), "named: {named}: {more} within a minute");
+
+        let taken = target.clone().never(&[], named);
+        running.until("a", |status| status.position.as_deref() == Some("200")).await;
+        let letters = house.letters().await;
+        assert_eq!(letters.len() + taken.ids().len(), 200);
+        assert!(letters.len() < 60, "named: {named}: {}", letters.len());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_arrives_meanwhile_does_not_make_a_letter_forget() {
     let house = House::new().await;
     house.store(1..=2).await;

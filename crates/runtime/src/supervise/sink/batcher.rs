@@ -79,7 +79,9 @@ impl Batcher {
 
     /// Gives what was collected.
     pub(super) fn take(&mut self) -> Option<Batch> {
-        let records = std::mem::take(&mut self.records);
+        // The next one will be about as large.
+        let room = Vec::with_capacity(self.records.len());
+        let records = std::mem::replace(&mut self.records, room);
         (self.bytes, self.since) = (0, None);
         (!records.is_empty()).then_some(Batch { records, end: self.end })
     }

@@ -6,8 +6,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Backoff, STALLED_AFTER, Setback, SinkContext, Stop, WRITE_DRAIN_MAX, batcher::Batch, dead,
-    letter::Origin, parts::Parts, place::Place, tell::Teller, tell_setback,
+    Backoff, STALLED_AFTER, Setback, SinkContext, Stop, WRITE_DRAIN_MAX, batcher::Batch,
+    brake::Brake, dead, letter::Origin, parts::Parts, place::Place, tell::Teller, tell_setback,
 };
 use crate::{
     Delivered, Failure as _, Outcome, Rejected, Response, Writer,
@@ -21,6 +21,8 @@ pub(super) struct Delivery<'a> {
     pub(super) drain: &'a CancellationToken,
     pub(super) origin: Origin<'a>,
     pub(super) place: &'a mut Place,
+    /// Outlives the batch.
+    pub(super) brake: &'a mut Brake,
     /// Set as soon as anything arrives.
     pub(super) has_progressed: &'a mut bool,
 }
@@ -35,9 +37,9 @@ impl Delivery<'_> {
         let mut parts = Parts::whole(batch.records.len());
         let mut patience = Backoff::default();
         while let Some(records) = parts.next().and_then(|part| batch.records.get(part)) {
-            if self.drain.is_cancelled() {
+            let Some(records) = self.braked(records).await else {
                 return Ok(Some(Stop::Drained));
-            }
+            };
             let Some(outcome) = self.write(writer, records).await? else {
                 return Ok(Some(Stop::Drained));
             };
@@ -49,9 +51,14 @@ impl Delivery<'_> {
                     if !self.bury(records, &rejected).await {
                         return Ok(Some(Stop::Drained));
                     }
-                    self.teller.arrived(records.iter().filter(|record| {
+                    let arrived = records.iter().filter(|record| {
                         rejected.iter().all(|rejected| rejected.offset != record.offset())
-                    }));
+                    });
+                    self.teller.arrived(arrived);
+                    if rejected.len() < records.len() {
+                        self.brake.release();
+                    }
+                    self.brake.rejected(rejected.len());
                     self.progress(&mut parts, batch, records.len());
                     continue;
                 }
@@ -83,11 +90,25 @@ impl Delivery<'_> {
                 return Err(Setback::Confused);
             }
             patience.reset();
+            self.brake.release();
             self.teller.arrived(records.iter().take(done));
             self.progress(&mut parts, batch, done);
             self.place.put_if_due(self.context).await;
         }
         Ok(None)
+    }
+
+    /// What of `records` is tried next: all, or after a pause the first alone, if nothing has arrived
+    /// for long. `None`: drained meanwhile.
+    async fn braked<'r>(&mut self, records: &'r [Delivered]) -> Option<&'r [Delivered]> {
+        let Some(in_row) = self.brake.suspicious() else {
+            return (!self.drain.is_cancelled()).then_some(records);
+        };
+        let pause = self.brake.pause(rand::random());
+        self.teller.braked(in_row, pause);
+        self.drain.run_until_cancelled(sleep(pause)).await?;
+        self.teller.reporter().update(|status| status.retry_at = None);
+        Some(records.get(..1).unwrap_or(records))
     }
 
     /// The first `done` of the next part need nothing any more.
@@ -114,6 +135,7 @@ impl Delivery<'_> {
         };
         let rejected = Rejected { offset: only.offset(), reason };
         if self.bury(records, &[rejected]).await {
+            self.brake.rejected(1);
             self.progress(parts, batch, 1);
         }
     }

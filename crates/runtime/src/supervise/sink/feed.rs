@@ -101,14 +101,15 @@ impl<'a> Feed<'a> {
 
     /// Moves what was read into the batch; `true`: no more goes in.
     fn sort(&mut self) -> bool {
-        while let Some(record) = self.waiting.front() {
+        let now = Instant::now();
+        while let Some(record) = self.waiting.pop_front() {
             if !self.batcher.has_room(record.value.len()) {
+                self.waiting.push_front(record);
                 return true;
             }
             let record = Delivered::new(record);
-            self.waiting.pop_front();
             if passes(self.filter, &record) {
-                self.batcher.push(record, Instant::now());
+                self.batcher.push(record, now);
             } else {
                 self.filtered += 1;
                 self.batcher.pass(record.offset().following());

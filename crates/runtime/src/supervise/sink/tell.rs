@@ -13,8 +13,12 @@ use tracing::warn;
 use super::SinkContext;
 use crate::{
     Delivered, Rejected,
-    status::{Reporter, SinkStatus},
+    status::{ErrorReport, Reporter, SinkStatus},
 };
+
+/// What helps when a target rejects everything.
+const BRAKED_REMEDY: &str = "read why with `pluvio dead list`, change the sink's address, format or \
+    filter, and hand the events over again with `pluvio dead replay`";
 
 /// Tells what a sink does.
 pub(super) struct Teller {
@@ -85,6 +89,23 @@ impl Teller {
         if let (1.., Some(first)) = (count, rejected.first()) {
             let (sink, offset, reason) = (&self.sink, first.offset, &first.reason);
             warn!(sink, count, %offset, reason, "the target rejected events: they are dead letters");
+        }
+    }
+
+    /// Nothing has arrived for `in_row` records, each of them rejected: the next is tried after `pause`.
+    pub(super) fn braked(&self, in_row: usize, pause: Duration) {
+        let message = format!("the target rejected the last {in_row} events, one after the other");
+        let (sink, remedy, now) = (&self.sink, BRAKED_REMEDY, Timestamp::now());
+        let mut is_news = true;
+        self.reporter.update(|status| {
+            let last = status.error.as_ref().and_then(|last| last.remedy.as_deref());
+            is_news = last != Some(remedy);
+            let (at, remedy) = (now, Some(remedy.to_owned()));
+            status.error = Some(ErrorReport { at, message: message.clone(), remedy });
+            status.retry_at = now.checked_add(pause).ok();
+        });
+        if is_news {
+            warn!(sink, remedy, "{message}: from now on one at a time, with pauses");
         }
     }
 

@@ -1,0 +1,69 @@
+//! Slows a sink down whose target takes nothing any more: a wrong address or format would otherwise
+//! turn a whole stream into dead letters before anybody looks. Pure: it says how long, others wait.
+
+use std::time::Duration;
+
+/// So many in a row are rejected as they come: bad records may well lie side by side.
+const FREE: usize = 20;
+/// The first pause; each doubles the one before.
+const FIRST: Duration = Duration::from_secs(1);
+/// The longest. A target that is mended takes the next record after that at the latest.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// How many records were rejected since one arrived.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Brake {
+    in_row: usize,
+    pauses: u32,
+}
+
+impl Brake {
+    /// Something arrived: full speed.
+    pub(super) fn release(&mut self) {
+        *self = Self::default();
+    }
+
+    /// So many were rejected and nothing arrived with them.
+    pub(super) fn rejected(&mut self, count: usize) {
+        self.in_row = self.in_row.saturating_add(count);
+    }
+
+    /// How many were rejected in a row, once that is suspicious: then records go one at a time.
+    pub(super) fn suspicious(&self) -> Option<usize> {
+        (self.in_row >= FREE).then_some(self.in_row)
+    }
+
+    /// How long to wait before the next record is tried; longer each time. `random` is in `0.0..1.0`.
+    pub(super) fn pause(&mut self, random: f64) -> Duration {
+        let doubled = FIRST.saturating_mul(1 << self.pauses.min(8)).min(LONGEST);
+        self.pauses = self.pauses.saturating_add(1);
+        doubled.mul_f64(0.5 + random / 2.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_bad_records_cost_nothing_and_a_long_row_of_them_costs_more_and_more() {
+        let mut brake = Brake::default();
+        brake.rejected(FREE - 1);
+        assert_eq!(brake.suspicious(), None);
+        brake.rejected(1);
+        assert_eq!(brake.suspicious(), Some(FREE));
+        let pauses: Vec<_> = (0..6).map(|_| brake.pause(1.0).as_secs()).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 10, 10]);
+    }
+
+    #[test]
+    fn one_that_arrives_ends_it() {
+        let mut brake = Brake::default();
+        brake.rejected(10 * FREE);
+        let _long = (brake.pause(1.0), brake.pause(1.0));
+        brake.release();
+        assert_eq!(brake.suspicious(), None);
+        brake.rejected(FREE);
+        assert_eq!(brake.pause(1.0), FIRST);
+    }
+}

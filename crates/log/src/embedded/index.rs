@@ -220,12 +220,12 @@ impl Index {
         let mut probes = 0;
         while low < high {
             let block = self.block(probe)?;
-            let (Some(first), Some(last)) = (block.first(), block.last()) else { break };
+            let (Some(first), Some(last)) = (block.first_hash(), block.last_hash()) else { break };
             probes += 1;
-            if last.hash < hash {
+            if last < hash {
                 low = probe + 1;
                 probe = if probes < PROBES_BESIDE { low } else { low + (high - low) / 2 };
-            } else if first.hash < hash {
+            } else if first < hash {
                 return self.gather(probe, block, hash);
             } else {
                 high = probe;
@@ -238,12 +238,12 @@ impl Index {
     }
 
     /// Records of one hash may go on in the next block.
-    fn gather(&self, mut at: u64, mut block: Vec<Id>, hash: u64) -> Result<Vec<Id>, Unusable> {
+    fn gather(&self, mut at: u64, mut block: Block, hash: u64) -> Result<Vec<Id>, Unusable> {
         let mut found = Vec::new();
         loop {
-            found.extend(block.iter().filter(|id| id.hash == hash));
+            block.of_hash(hash, &mut found)?;
             at += 1;
-            let goes_on = block.last().is_some_and(|last| last.hash <= hash);
+            let goes_on = block.last_hash().is_some_and(|last| last <= hash);
             if !goes_on || at * BLOCK as u64 >= self.ids {
                 return Ok(found);
             }
@@ -253,27 +253,75 @@ impl Index {
 
     /// All ids, by hash.
     pub(super) fn ids(&self) -> Result<Vec<Id>, Unusable> {
-        let blocks = (0..self.ids.div_ceil(BLOCK as u64)).map(|block| self.block(block));
-        Ok(blocks.collect::<Result<Vec<_>, _>>()?.concat())
+        let mut ids = Vec::new();
+        for number in 0..self.ids.div_ceil(BLOCK as u64) {
+            for raw in self.block(number)?.raw() {
+                ids.push(id(raw)?);
+            }
+        }
+        Ok(ids)
     }
 
-    fn block(&self, number_of: u64) -> Result<Vec<Id>, Unusable> {
+    fn block(&self, number_of: u64) -> Result<Block, Unusable> {
         let ids = self.ids.saturating_sub(number_of * BLOCK as u64).min(BLOCK as u64) as usize;
         let mut content = vec![0; ids * ID_BYTES + 4];
         let places = u64::from(self.summary.batches) * PLACE_BYTES as u64;
         let at = HEADER_BYTES as u64 + places + number_of * BLOCK_BYTES as u64;
         self.file.read_at(&mut content, at)?;
-        let (content, crc) = content.split_at(ids * ID_BYTES);
-        if number(crc) != u64::from(crc32c::crc32c(content)) {
+        let crc = number(&content[ids * ID_BYTES..]);
+        content.truncate(ids * ID_BYTES);
+        if crc != u64::from(crc32c::crc32c(&content)) {
             return Err(Unusable::Damaged("the checksum of a block of ids is wrong"));
         }
-        let id = |raw: &[u8]| {
-            let time = number(&raw[16..24]) as i64;
-            let time = (time != NO_TIME).then_some(time);
-            Ok(Id { hash: number(&raw[..8]), offset: offset(&raw[8..16])?, time })
-        };
-        content.chunks_exact(ID_BYTES).map(id).collect()
+        Ok(Block(content))
     }
+}
+
+/// Ids as they lie on the disk, ascending: a look-up reads few of them.
+struct Block(Vec<u8>);
+
+impl Block {
+    fn raw(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
+        self.0.chunks_exact(ID_BYTES)
+    }
+
+    fn first_hash(&self) -> Option<u64> {
+        self.raw().next().map(hash_of)
+    }
+
+    fn last_hash(&self) -> Option<u64> {
+        self.raw().next_back().map(hash_of)
+    }
+
+    /// Adds all with this hash.
+    fn of_hash(&self, hash: u64, found: &mut Vec<Id>) -> Result<(), Unusable> {
+        let (mut low, mut high) = (0, self.0.len() / ID_BYTES);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if hash_of(&self.0[middle * ID_BYTES..]) < hash {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        for raw in self.0[low * ID_BYTES..].chunks_exact(ID_BYTES) {
+            if hash_of(raw) != hash {
+                break;
+            }
+            found.push(id(raw)?);
+        }
+        Ok(())
+    }
+}
+
+fn hash_of(raw: &[u8]) -> u64 {
+    number(&raw[..8])
+}
+
+fn id(raw: &[u8]) -> Result<Id, Unusable> {
+    let time = number(&raw[16..24]) as i64;
+    let time = (time != NO_TIME).then_some(time);
+    Ok(Id { hash: hash_of(raw), offset: offset(&raw[8..16])?, time })
 }
 
 fn number(bytes: &[u8]) -> u64 {
@@ -283,6 +331,7 @@ fn number(bytes: &[u8]) -> u64 {
 fn offset(bytes: &[u8]) -> Result<Offset, Unusable> {
     Offset::new(number(bytes) as i64).ok_or(Unusable::Damaged("an offset in it is negative"))
 }
+
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;

@@ -66,6 +66,15 @@ impl Mosquitto {
 
     /// Starts it.
     pub async fn start(stage: &Stage) -> Result<Self> {
+        Self::start_with(stage, "").await
+    }
+
+    /// Starts it so that it takes no packet larger than this.
+    pub async fn start_narrow(stage: &Stage, packet_bytes_max: usize) -> Result<Self> {
+        Self::start_with(stage, &format!("max_packet_size {packet_bytes_max}\n")).await
+    }
+
+    async fn start_with(stage: &Stage, more: &str) -> Result<Self> {
         let program = stage.tools.path(Tool::Mosquitto).await?;
         let (open, secure, mutual) = (free_address()?, free_address()?, free_address()?);
         let home = Home::make(&stage.folder, "mosquitto", open.port())?;
@@ -81,7 +90,7 @@ impl Mosquitto {
         let (user, reader) = (Self::USERNAME, Self::READER);
         let rights = format!("user {user}\ntopic readwrite #\nuser {reader}\ntopic read #\n");
         home.write("rights", &rights)?;
-        let text = configuration(&home, [open, secure, mutual]);
+        let text = configuration(&home, [open, secure, mutual]) + more;
         let mut command = Command::new(&program);
         command.arg("-c").arg(home.write("mosquitto.conf", &text)?);
         let ready = Ready::Accepts(open);

@@ -28,7 +28,7 @@ use runner::Runner;
 struct Cli {
     /// Only scenarios whose name contains one of these
     names: Vec<String>,
-    /// Also those that take long or need half a gigabyte of servers; naming one runs it, too
+    /// Also those that try the servers alone; naming one runs it, too
     #[arg(long)]
     all: bool,
     /// Print the scenarios' names and stop
@@ -43,6 +43,9 @@ struct Cli {
     /// Keep all folders with their logs, not only those of failed scenarios
     #[arg(long)]
     keep: bool,
+    /// Write the table into this file, too, as Markdown
+    #[arg(long)]
+    write: Option<PathBuf>,
     /// Test this binary instead of building one
     #[arg(long)]
     binary: Option<PathBuf>,
@@ -91,6 +94,9 @@ async fn run(cli: &Cli, scenarios: Vec<runner::Scenario>) -> Result<ExitCode> {
     let all_well = report::print(&outcomes);
     if *stop.borrow() {
         return Ok(STOPPED.into());
+    }
+    if let Some(path) = &cli.write {
+        report::write(path, seed, &outcomes)?;
     }
     Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

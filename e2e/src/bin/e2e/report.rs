@@ -1,6 +1,8 @@
 //! What a scenario counted, how it ended, and the table of all.
 
-use std::{fmt, time::Duration};
+use std::{fmt, path::Path, time::Duration};
+
+use anyhow::{Context as _, Result};
 
 /// Figures of one scenario, in the order in which they were counted.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +34,17 @@ pub(crate) enum Verdict {
     Skipped(String),
 }
 
+impl Verdict {
+    /// In the table: one word, and what there is to say.
+    fn words(&self) -> (&'static str, String) {
+        match self {
+            Self::Passed(counts) => ("ok", counts.to_string()),
+            Self::Failed(error) => ("FAILED", first_line(error)),
+            Self::Skipped(reason) => ("skipped", reason.clone()),
+        }
+    }
+}
+
 /// One line of the table.
 #[derive(Clone, Debug)]
 pub(crate) struct Outcome {
@@ -42,11 +55,7 @@ pub(crate) struct Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (word, text) = match &self.verdict {
-            Verdict::Passed(counts) => ("ok", counts.to_string()),
-            Verdict::Failed(error) => ("FAILED", first_line(error)),
-            Verdict::Skipped(reason) => ("skipped", reason.clone()),
-        };
+        let (word, text) = self.verdict.words();
         write!(f, "{:<78} | {word:<7} | {text} | {:.1}", self.name, self.took.as_secs_f64())
     }
 }
@@ -61,10 +70,32 @@ pub(crate) fn print(outcomes: &[Outcome]) -> bool {
     println!("\n{:<78} | {:<7} | counts | seconds", "scenario", "result");
     println!("{}", "-".repeat(110));
     outcomes.iter().for_each(|outcome| println!("{outcome}"));
+    println!("\n{}", summary(outcomes));
+    !outcomes.iter().any(|outcome| matches!(outcome.verdict, Verdict::Failed(_)))
+}
+
+/// Writes the table as a page of the documentation.
+pub(crate) fn write(path: &Path, seed: u64, outcomes: &[Outcome]) -> Result<()> {
+    let mut page = format!(
+        "# Against real servers\n\nWritten by `cargo xtask e2e --all --write {}`; do not edit. Each line is \
+         a scenario of\n`e2e/src/bin/e2e/scenarios`, with what it counted and the seconds it took, on two \
+         cores with others\nbeside it. One run, seed {seed}: {}.\n\n| scenario | result | counts | \
+         seconds |\n|---|---|---|---|\n",
+        path.display(),
+        summary(outcomes),
+    );
+    for Outcome { name, verdict, took } in outcomes {
+        let (word, text) = verdict.words();
+        let text = text.replace('|', "\\|");
+        page.push_str(&format!("| {name} | {word} | {text} | {:.1} |\n", took.as_secs_f64()));
+    }
+    std::fs::write(path, page).with_context(|| format!("failed to write {}", path.display()))
+}
+
+fn summary(outcomes: &[Outcome]) -> String {
     let count = |is: fn(&Verdict) -> bool| outcomes.iter().filter(|o| is(&o.verdict)).count();
     let passed = count(|verdict| matches!(verdict, Verdict::Passed(_)));
     let failed = count(|verdict| matches!(verdict, Verdict::Failed(_)));
     let skipped = count(|verdict| matches!(verdict, Verdict::Skipped(_)));
-    println!("\n{passed} passed, {failed} failed, {skipped} skipped");
-    failed == 0
+    format!("{passed} passed, {failed} failed, {skipped} skipped")
 }

@@ -3,9 +3,7 @@
 //! The same field is a number in one version and text in the next, and a `derive` would lose the
 //! whole object over one surprise.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -16,8 +14,9 @@ const FIELDS_MAX: usize = 4096;
 /// Servers are rarely set to send more than 500 rows.
 const ROWS_MAX: usize = 100_000;
 
-/// An object's fields; of two with one name, the last.
-pub(in super::super) struct Fields<'a>(BTreeMap<String, &'a RawValue>);
+/// An object's fields as they stand, names mostly borrowed: there are a score of them in a row, so that
+/// looking through them is cheaper than sorting.
+pub(in super::super) struct Fields<'a>(Vec<(Name<'a>, &'a RawValue)>);
 
 impl<'a> Fields<'a> {
     /// Reads an object of no more than 4,096 fields.
@@ -31,17 +30,24 @@ impl<'a> Fields<'a> {
 
     /// The one field, of an object that has one.
     pub(super) fn only(&self) -> Option<&'a RawValue> {
-        let mut values = self.0.values();
-        values.next().copied().filter(|_| values.next().is_none())
+        match self.0.as_slice() {
+            [(_, value)] => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Of two with one name, the last.
+    fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.0.iter().rev().find(|(other, _)| other.0 == name).map(|(_, value)| *value)
     }
 
     pub(in super::super) fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.get(name).is_some()
     }
 
     /// Text that is not empty, a number or a boolean, as text.
     pub(in super::super) fn text(&self, name: &str) -> Option<String> {
-        let raw = self.0.get(name)?.get();
+        let raw = self.get(name)?.get();
         let text = match raw.bytes().next()? {
             b'"' => serde_json::from_str(raw).ok()?,
             b'-' | b'0'..=b'9' | b't' | b'f' => raw.to_owned(),
@@ -62,24 +68,51 @@ impl<'a> Fields<'a> {
 
     /// A list of no more than 100,000 values.
     pub(in super::super) fn array(&self, name: &str) -> Option<Vec<&'a RawValue>> {
-        let rows: Rows<'a> = serde_json::from_str(self.0.get(name)?.get()).ok()?;
+        let rows: Rows<'a> = serde_json::from_str(self.get(name)?.get()).ok()?;
         Some(rows.0)
     }
 
     pub(in super::super) fn object(&self, name: &str) -> Option<Fields<'a>> {
-        Fields::of(self.0.get(name)?).ok()
+        Fields::of(self.get(name)?).ok()
     }
 
     /// The names of all fields that are arrays.
     pub(in super::super) fn arrays(&self) -> impl Iterator<Item = &str> {
         let arrays = self.0.iter().filter(|(_, raw)| raw.get().starts_with('['));
-        arrays.map(|(name, _)| name.as_str())
+        arrays.map(|(name, _)| &*name.0)
     }
 }
 
 impl<'de> Deserialize<'de> for Fields<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Fields<'de>, D::Error> {
         deserializer.deserialize_map(Bounded)
+    }
+}
+
+/// A field's name, borrowed unless something is escaped in it.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Name<'de>, D::Error> {
+        deserializer.deserialize_str(AName)
+    }
+}
+
+struct AName;
+
+impl<'de> Visitor<'de> for AName {
+    type Value = Name<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a field's name")
+    }
+
+    fn visit_borrowed_str<E: serde::de::Error>(self, name: &'de str) -> Result<Name<'de>, E> {
+        Ok(Name(Cow::Borrowed(name)))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Name<'de>, E> {
+        Ok(Name(Cow::Owned(name.to_owned())))
     }
 }
 
@@ -103,9 +136,9 @@ impl<'de> Visitor<'de> for Bounded {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-        let mut fields = BTreeMap::new();
-        while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
-            fields.insert(name, value);
+        let mut fields = Vec::new();
+        while let Some(field) = map.next_entry::<Name<'de>, &RawValue>()? {
+            fields.push(field);
             if fields.len() > FIELDS_MAX {
                 return Err(A::Error::invalid_length(fields.len(), &self));
             }

@@ -10,7 +10,10 @@ use crate::{
     EventId, Found, Offset, ReadError, Seek,
     batch::{self, Header},
     disk::File,
-    embedded::{index::Id, lock, recover},
+    embedded::{
+        index::{Drift, Id},
+        lock, recover,
+    },
     pack,
 };
 
@@ -153,9 +156,11 @@ impl Stream {
             if found.iter().all(Option::is_some) {
                 break;
             }
-            let missing: Vec<usize> = (0..ids.len()).filter(|at| found[*at].is_none()).collect();
+            let mut missing: Vec<_> = (0..ids.len()).filter(|at| found[*at].is_none()).collect();
+            missing.sort_unstable_by_key(|at| hashes[*at]);
             let hits = self.indexed(base, |index| {
-                let hits = missing.iter().map(|at| Ok((*at, index.find(hashes[*at])?)));
+                let mut drift = Drift::default();
+                let hits = missing.iter().map(|at| Ok((*at, index.find(hashes[*at], &mut drift)?)));
                 hits.collect::<Result<Vec<_>, _>>()
             });
             let hits = match hits {

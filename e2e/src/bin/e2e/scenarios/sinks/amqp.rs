@@ -40,8 +40,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             },
         )
         .needs(&and_proxy(&BrokerJ::TOOLS))
-        .within(LIFE_MAX)
-        .rare(),
+        .within(LIFE_MAX),
         Scenario::new("amqp sink: a wrong password is told", async |stage| {
             let target = Artemis::start(&stage).await?;
             through::refused(stage, target).await

@@ -31,8 +31,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         Scenario::new("fluentd sink: records are the cloud's own, packed or not", native)
             .needs(&Fluentd::LOGGER_TOOLS),
         Scenario::new("fluentd sink: the OpenTelemetry Collector gets every record", by_collector)
-            .needs(&collector)
-            .rare(),
+            .needs(&collector),
     ]
 }
 

@@ -30,8 +30,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             },
         )
         .needs(&and_proxy)
-        .within(LIFE_MAX)
-        .rare(),
+        .within(LIFE_MAX),
         Scenario::new("mongodb sink: a wrong password is told", a_wrong_password)
             .needs(&FerretDb::TOOLS),
         Scenario::new(

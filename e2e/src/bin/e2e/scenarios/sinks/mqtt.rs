@@ -16,6 +16,9 @@ use super::through::{self, Login, Target, caught_up, dead_letters, sink};
 use crate::{report::Counts, runner::Scenario, scenarios::crashes::captured};
 
 const LIFE_MAX: Duration = Duration::from_secs(300);
+/// What the broker takes at once: an event, and not the one that is too large.
+const PACKET_BYTES_MAX: usize = 8_000;
+const LARGE: usize = 9_000;
 const ARRIVAL_MAX: Duration = Duration::from_secs(60);
 /// Marks the end of what was published before.
 const MARK: &str = "pluvio/mark";
@@ -45,6 +48,11 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         Scenario::new(
             "mqtt sink: every quality of service, over TLS and with a certificate",
             every_quality,
+        )
+        .needs(&Mosquitto::TOOLS),
+        Scenario::new(
+            "mqtt sink: what is larger than the broker takes is one dead letter",
+            too_large,
         )
         .needs(&Mosquitto::TOOLS),
         Scenario::new(
@@ -152,6 +160,27 @@ async fn every_quality(stage: Arc<Stage>) -> Result<Counts> {
         );
     }
     Ok(Counts::default().with("events", messages.len()).with("missing", 0).with("twice", 0))
+}
+
+async fn too_large(stage: Arc<Stage>) -> Result<Counts> {
+    let mosquitto = Mosquitto::start_narrow(&stage, PACKET_BYTES_MAX).await?;
+    let mut follower = mosquitto.subscribe(&stage, Mqtt::Five, "follower", "pluvio/#").await?;
+    let simulator = Simulator::start(&stage, 0).await?;
+    simulator.control("post?count=20").await?;
+    simulator.login().await?.post_event("com.example.Flood", &"~".repeat(LARGE)).await?;
+    simulator.control("post?count=20").await?;
+    let url = format!("mqtt://{}", mosquitto.address());
+    let lines = lines(&url, Mqtt::Five, Mosquitto::USERNAME, Mosquitto::PASSWORD);
+    let mut pluvio = Deployment::of(&simulator).sink(through::SINK, &lines).start(&stage).await?;
+    let count = captured(&pluvio, &simulator).await?;
+    caught_up(&pluvio, through::SINK).await?;
+    let letters = dead_letters(&pluvio).await?;
+    ensure!(letters == 1, "{letters} dead letters");
+    let messages = follower.until(count - 1).await?;
+    pluvio.terminate(ARRIVAL_MAX).await?;
+    let events = arrived::events(&messages)?;
+    ensure!(events.is_sorted_by(|a, b| a.sequence < b.sequence), "not in order, or twice");
+    Ok(Counts::default().with("events", events.len()).with("dead letters", letters))
 }
 
 async fn who_may_not_publish(stage: Arc<Stage>) -> Result<Counts> {

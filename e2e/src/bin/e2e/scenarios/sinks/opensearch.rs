@@ -18,20 +18,18 @@ use crate::{report::Counts, runner::Scenario};
 const ARRIVAL_MAX: Duration = Duration::from_secs(60);
 const INDEX: &str = "sky";
 const POSTED: usize = 20;
-const MANY: usize = 200;
+const MANY: usize = 100;
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     let tools = [&OpenSearch::TOOLS[..], &Toxiproxy::TOOLS].concat();
     vec![
         Scenario::new("opensearch sink: each event is one document, whatever happens", life)
-            .needs(&tools)
-            .rare(),
+            .needs(&tools),
         Scenario::new(
             "opensearch sink: what does not fit the index is a dead letter, a closed index is told",
             refusals,
         )
-        .needs(&OpenSearch::TOOLS)
-        .rare(),
+        .needs(&OpenSearch::TOOLS),
     ]
 }
 

@@ -46,7 +46,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         )
         .needs(&RabbitMq::TOOLS),
         Scenario::new(
-            "rabbitmq sink: without a queue, an exchange or its right nothing is lost, and what helps is told",
+            "rabbitmq sink: without a queue or an exchange nothing is lost, and what helps is told",
             without_a_queue,
         )
         .needs(&RabbitMq::TOOLS),

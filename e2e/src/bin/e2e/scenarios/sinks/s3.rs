@@ -19,7 +19,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     vec![
         Scenario::new("s3 sink: each event is in one object, once, whatever happens", plain)
             .needs(&tools),
-        Scenario::new("s3 sink: the same packed, over TLS", packed).needs(&tools).rare(),
+        Scenario::new("s3 sink: the same packed, over TLS", packed).needs(&tools),
         Scenario::new("s3 sink: a wrong key is told, and loses nothing", wrong_key)
             .needs(&VersityGw::TOOLS),
     ]

@@ -2,8 +2,8 @@
 //! and where the target can tell, once; the feed and the sink beside it notice nothing.
 //!
 //! ```text
-//!  target down ▶ Pluvio starts ▶ target comes ▶ Pluvio killed ▶ target restarted ▶ connections cut
-//!  ──────────────────────────── events, all the time ─────────────────────────────────────────────▶
+//!  target down ▶ Pluvio starts ▶ target comes ▶ Pluvio killed ▶ target away for long ▶ slow ▶ cut
+//!  ──────────────────────────── events, all the time ──────────────────────────────────────────▶
 //! ```
 //!
 //! It refuses to know a target: what leads to one, and what has arrived there, is told by [`Target`].
@@ -29,6 +29,13 @@ pub(super) const SINK: &str = "target";
 const BESIDE: &str = "beside";
 
 const EVENTS_PER_SECOND: u32 = 300;
+/// While the target is away.
+const RUSH_PER_SECOND: u32 = 3_000;
+/// How far the sink falls behind then: a minute's worth.
+const MINUTE_EVENTS: i64 = 60 * EVENTS_PER_SECOND as i64;
+/// A slow way: less than the events need.
+const SLOW_KIB_PER_SECOND: u64 = 200;
+const SLOW_MILLIS: u64 = 100;
 const KILLS: u32 = 3;
 pub(super) const CUTS: u32 = 6;
 const LIFE_MILLIS: std::ops::Range<u64> = 200..1_200;
@@ -103,8 +110,11 @@ pub(super) async fn through<T: Target>(stage: Arc<Stage>, mut target: T) -> Resu
         pluvio = deployment.start(&stage).await?;
         delivers(&pluvio).await.context("after Pluvio was killed")?;
     }
-    target.service().restart().await?;
-    delivers(&pluvio).await.context("after the target was restarted")?;
+    target.service().stop().await?;
+    falls_behind(&pluvio, &simulator).await.context("while the target is away for long")?;
+    target.service().start_again().await?;
+    delivers(&pluvio).await.context("after the target came back")?;
+    slowed(&proxy, &pluvio).await.context("while the way is slow")?;
     cut::<T>(&proxy, &pluvio, &mut rng).await.context("while connections were cut")?;
     simulator.control("rate?per_second=0").await?;
 
@@ -212,6 +222,37 @@ async fn down(pluvio: &Pluvio) -> Result<()> {
     let arrived = sink(pluvio, SINK).await?["events"].as_u64();
     ensure!(arrived == Some(0), "{arrived:?} events arrived nowhere");
     Ok(())
+}
+
+/// A minute's worth of events, faster than in a minute: neither the feed nor the sink beside notices.
+async fn falls_behind(pluvio: &Pluvio, simulator: &Simulator) -> Result<()> {
+    simulator.control(&format!("rate?per_second={RUSH_PER_SECOND}")).await?;
+    wait::until("a minute's worth of events", ARRIVAL_MAX, async || {
+        let range = pluvio.get("/api/v1/range").await?.json::<Value>()?;
+        let at = sink(pluvio, SINK).await?["sink"]["offset"].as_i64().unwrap_or_default();
+        Ok((range["latest"].as_i64() >= Some(at + MINUTE_EVENTS)).then_some(()))
+    })
+    .await?;
+    simulator.control(&format!("rate?per_second={EVENTS_PER_SECOND}")).await?;
+    caught_up(pluvio, BESIDE).await
+}
+
+/// Events go on arriving over a way that takes fewer than there are; the sink beside does not notice.
+async fn slowed(proxy: &Proxy, pluvio: &Pluvio) -> Result<()> {
+    let toxics = [
+        (Toxic::Bandwidth(SLOW_KIB_PER_SECOND), Way::ToServer),
+        (Toxic::Latency(SLOW_MILLIS), Way::ToClient),
+    ];
+    for (toxic, way) in toxics {
+        proxy.add(toxic, way).await?;
+    }
+    delivers(pluvio).await?;
+    delivers(pluvio).await?;
+    caught_up(pluvio, BESIDE).await?;
+    for (toxic, way) in toxics {
+        proxy.remove(toxic, way).await?;
+    }
+    delivers(pluvio).await
 }
 
 /// Waits until something more has arrived.

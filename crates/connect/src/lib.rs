@@ -11,6 +11,7 @@ pub mod fate;
 pub mod file;
 pub mod fluentd;
 pub mod kafka;
+mod kept;
 pub mod message;
 pub mod mongodb;
 pub mod mqtt;

@@ -16,6 +16,8 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
+use crate::kept::KeepAlive;
+
 use super::{
     config::Settings,
     error::Error,
@@ -141,11 +143,6 @@ impl Client {
         }
     }
 
-    /// How often somebody must look at an idle connection.
-    pub(super) fn keep_alive(&self) -> Duration {
-        self.keep_alive
-    }
-
     /// What the broker has said that makes no sense.
     pub(super) fn decode(&self, source: DecodeError) -> Error {
         Error::Decode { broker: self.broker.clone(), source }
@@ -228,6 +225,18 @@ impl Client {
 
     fn encode(&self, source: EncodeError) -> Error {
         Error::Encode { broker: self.broker.clone(), source }
+    }
+}
+
+impl KeepAlive for Client {
+    type Error = Error;
+
+    fn silence_max(&self) -> Duration {
+        self.keep_alive.mul_f32(0.75)
+    }
+
+    async fn keep_alive(&mut self) -> Result<(), Error> {
+        self.until_read().await
     }
 }
 

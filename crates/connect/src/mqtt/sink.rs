@@ -8,11 +8,6 @@ use rmqtt_codec::{
     types::{Publish, QoS},
     v5::PublishProperties,
 };
-use tokio::{
-    sync::Mutex,
-    task::JoinHandle,
-    time::{MissedTickBehavior, interval},
-};
 
 use super::{
     client::Client,
@@ -23,6 +18,7 @@ use super::{
 };
 use crate::{
     fate::{self, Fate},
+    kept::Kept,
     message::MessageFormat,
     template::Place,
 };
@@ -47,9 +43,8 @@ impl Sink for Mqtt {
             None => format!("pluvio-{}", standing.sink),
         };
         let client = Client::connect(&settings, &client_id).await?;
-        let line = Arc::new(Mutex::new(Line { client, failed: None }));
-        let keeper = Keeper(tokio::spawn(keep_alive(Arc::clone(&line))));
-        Ok(Connected { writer: Publisher { settings, standing, line, keeper }, cursor: None })
+        let kept = Kept::new(client);
+        Ok(Connected { writer: Publisher { settings, standing, kept }, cursor: None })
     }
 
     async fn probe(&mut self) -> Result<String, Error> {
@@ -75,61 +70,27 @@ impl Sink for Mqtt {
 pub struct Publisher {
     settings: Arc<Settings>,
     standing: Standing,
-    line: Arc<Mutex<Line>>,
-    keeper: Keeper,
-}
-
-/// The connection, and what was wrong with it while nobody wrote.
-#[derive(Debug)]
-struct Line {
-    client: Client,
-    failed: Option<Error>,
-}
-
-/// Ends the task that keeps the connection alive.
-#[derive(Debug)]
-struct Keeper(JoinHandle<()>);
-
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// Pings an idle connection; a broker ends one that is silent.
-async fn keep_alive(line: Arc<Mutex<Line>>) {
-    let every = line.lock().await.client.keep_alive();
-    let mut due = interval(every.mul_f32(0.75));
-    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    due.tick().await;
-    loop {
-        due.tick().await;
-        let mut line = line.lock().await;
-        if let Err(error) = line.client.until_read().await {
-            line.failed = Some(error);
-            return;
-        }
-    }
+    kept: Kept<Client>,
 }
 
 impl Writer for Publisher {
     type Error = Error;
 
     async fn write(&mut self, batch: &[Delivered]) -> Outcome<Error> {
-        let line = Arc::clone(&self.line);
-        let mut line = line.lock().await;
-        if let Some(error) = line.failed.take() {
-            return Outcome::NotConnected(error);
-        }
-        match self.publish(&mut line.client, batch).await {
+        let mut client = match self.kept.client().await {
+            Ok(client) => client,
+            Err(error) => return Outcome::NotConnected(error),
+        };
+        match self.publish(&mut client, batch).await {
             Ok(fates) => fate::outcome(batch.iter().map(Delivered::offset).zip(fates).collect()),
             Err(error) => Outcome::NotConnected(error),
         }
     }
 
     async fn close(self) {
-        drop(self.keeper);
-        self.line.lock().await.client.end().await;
+        if let Ok(mut client) = self.kept.client().await {
+            client.end().await;
+        }
     }
 }
 

@@ -12,6 +12,8 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
+use crate::kept::KeepAlive;
+
 use super::{
     config::Settings,
     error::Error,
@@ -163,11 +165,6 @@ impl Client {
         let _best_effort = self.stream.shutdown().await;
     }
 
-    /// How often somebody must listen to an idle connection.
-    pub(super) fn heartbeat(&self) -> Duration {
-        self.heartbeat
-    }
-
     async fn done(&mut self) -> Result<(), Error> {
         loop {
             match self.said().await? {
@@ -213,6 +210,18 @@ impl Client {
 
     fn out_of_turn(&self) -> Error {
         Error::OutOfTurn { broker: self.broker.clone() }
+    }
+}
+
+impl KeepAlive for Client {
+    type Error = Error;
+
+    fn silence_max(&self) -> Duration {
+        self.heartbeat / 2
+    }
+
+    async fn keep_alive(&mut self) -> Result<(), Error> {
+        self.listen().await
     }
 }
 

@@ -3,11 +3,6 @@
 use std::sync::Arc;
 
 use pluvio_runtime::{Connected, Delivered, Outcome, Sink, Standing, Writer};
-use tokio::{
-    sync::Mutex,
-    task::JoinHandle,
-    time::{MissedTickBehavior, interval},
-};
 
 use super::{
     client::Client,
@@ -17,6 +12,7 @@ use super::{
 };
 use crate::{
     fate::{self, Fate},
+    kept::Kept,
     message::NO_EVENT,
     template::Place,
 };
@@ -35,9 +31,8 @@ impl Sink for Rabbitmq {
     async fn connect(&mut self, standing: Standing) -> Result<Connected<Publisher>, Error> {
         let settings = Arc::clone(&self.0);
         let client = Client::connect(&settings, &format!("pluvio-{}", standing.sink)).await?;
-        let line = Arc::new(Mutex::new(Line { client, failed: None }));
-        let keeper = Keeper(tokio::spawn(keep_alive(Arc::clone(&line))));
-        Ok(Connected { writer: Publisher { settings, standing, line, keeper }, cursor: None })
+        let kept = Kept::new(client);
+        Ok(Connected { writer: Publisher { settings, standing, kept }, cursor: None })
     }
 
     async fn probe(&mut self) -> Result<String, Error> {
@@ -60,60 +55,27 @@ impl Sink for Rabbitmq {
 pub struct Publisher {
     settings: Arc<Settings>,
     standing: Standing,
-    line: Arc<Mutex<Line>>,
-    keeper: Keeper,
-}
-
-/// The connection, and what was wrong with it while nobody wrote.
-#[derive(Debug)]
-struct Line {
-    client: Client,
-    failed: Option<Error>,
-}
-
-/// Ends the task that keeps the connection alive.
-#[derive(Debug)]
-struct Keeper(JoinHandle<()>);
-
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// Listens to an idle connection; a broker ends one that is silent.
-async fn keep_alive(line: Arc<Mutex<Line>>) {
-    let every = line.lock().await.client.heartbeat() / 2;
-    let mut due = interval(every);
-    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        due.tick().await;
-        let mut line = line.lock().await;
-        if let Err(error) = line.client.listen().await {
-            line.failed = Some(error);
-            return;
-        }
-    }
+    kept: Kept<Client>,
 }
 
 impl Writer for Publisher {
     type Error = Error;
 
     async fn write(&mut self, batch: &[Delivered]) -> Outcome<Error> {
-        let line = Arc::clone(&self.line);
-        let mut line = line.lock().await;
-        if let Some(error) = line.failed.take() {
-            return Outcome::NotConnected(error);
-        }
-        match self.publish(&mut line.client, batch).await {
+        let mut client = match self.kept.client().await {
+            Ok(client) => client,
+            Err(error) => return Outcome::NotConnected(error),
+        };
+        match self.publish(&mut client, batch).await {
             Ok(fates) => fate::outcome(batch.iter().map(Delivered::offset).zip(fates).collect()),
             Err(error) => Outcome::NotConnected(error.at(&self.settings.exchange)),
         }
     }
 
     async fn close(self) {
-        drop(self.keeper);
-        self.line.lock().await.client.end().await;
+        if let Ok(mut client) = self.kept.client().await {
+            client.end().await;
+        }
     }
 }
 

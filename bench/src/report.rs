@@ -66,7 +66,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
 const INTRODUCTION: &str = "\
 # Benchmarks
 
-Written by `cargo xtask bench`; do not edit. It takes about forty minutes and should have the machine
+Written by `cargo xtask bench`; do not edit. It takes about twenty minutes and should have the machine
 for itself.
 ";
 

@@ -66,7 +66,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
 const INTRODUCTION: &str = "\
 # Benchmarks
 
-Written by `cargo xtask bench`; do not edit. It takes about forty minutes and should have the machine
+Written by `cargo xtask bench`; do not edit. It takes about twenty minutes and should have the machine
 for itself.
 ";
 
@@ -118,7 +118,8 @@ process of its own, all sharing the cores.
   `pread`, both after the segments were thrown out of the page cache.
 - **CloudStack**: from the start of the process until a million events of a simulated CloudStack are in
   the log; ÷ a bare loop of the same client that asks for page after page of 500 rows, newest first,
-  and keeps nothing. How many rows a simulated day costs is counted by a test: `cargo test --release -p
+  and keeps nothing. **Sweep**: what the memory of a new process grows by while it lists a day of two
+  million events again, all of which its log has. How many rows a simulated day costs is counted by a test: `cargo test --release -p
   pluvio-connect --lib a_whole_day -- --ignored --nocapture`.
 - **Webhook sink**: from the start of a Pluvio with a full log and a new sink until a receiver that only
   counts has everything; ÷ a loop that reads the same events from a file, a line each, and sends them by

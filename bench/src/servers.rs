@@ -39,7 +39,7 @@ struct Range {
 /// Builds Pluvio.
 pub(crate) fn stage(root: &Path) -> Result<Stage> {
     let pluvio = match std::env::var_os(OTHER_BUILD) {
-        Some(other) => other.into(),
+        Some(other) => std::path::absolute(other)?,
         None => built(root)?,
     };
     Ok(Stage { folder: Folder::new("bench")?, seed: 1, pluvio, tools: Tools::on_demand(tell) })

@@ -1,4 +1,5 @@
-//! CloudStack: a long history into the log, against a bare paging loop by the same client.
+//! CloudStack: a long history into the log, against a bare paging loop by the same client; and the memory
+//! of a sweep over a day that is as long.
 //!
 //! Beside it what fluent-plugin-cloudstack could have read at best, which asks for one page of 500 rows
 //! each 300 s.
@@ -25,6 +26,12 @@ use crate::{
 const EVENTS: usize = 1_000_000;
 const PAIRS: usize = 2;
 const PAGE_ROWS: u32 = 500;
+/// Ids of the day that is swept.
+const SWEPT: usize = 2_000_000;
+const SWEPT_MAX: Duration = Duration::from_secs(300);
+const MIB: f64 = (1 << 20) as f64;
+const ROWS: &str = "pluvio_cloudstack_rows_total{source=\"cloud\"} ";
+const STOP_MAX: Duration = Duration::from_secs(30);
 /// How often the log's length is asked for; small beside seconds.
 const PAUSE: Duration = Duration::from_millis(20);
 /// What the plugin reads at best: a page each 300 s.
@@ -51,7 +58,10 @@ pub(super) async fn run(stage: &Stage) -> Result<Vec<Row>> {
         format!("{a:.0} events/s, bare paging {b:.0}/s; {resident:.0} MB resident at the end");
     let name = format!("catch-up of {events}, simulated CloudStack");
     let plugin: Vec<_> = rates.a.iter().map(|rate| rate / PLUGIN_PER_SECOND).collect();
+    drop(cloud);
+    let swept = sweep(stage).await?;
     Ok(vec![
+        swept,
         Row::ratio(&name, Goal::AtLeast(0.8), &rates.ratios(), figures),
         Row::ratio(
             "the same ÷ fluent-plugin-cloudstack's schedule",
@@ -76,6 +86,43 @@ async fn capture(
     servers::holds(&pluvio, events, PAUSE).await?;
     let seconds = begun.elapsed().as_secs_f64();
     Ok((seconds, pluvio.rss_bytes()?))
+}
+
+/// What a sweep over two million events, all of which the log has, adds to the memory of the process.
+async fn sweep(stage: &Stage) -> Result<Row> {
+    let cloud = SimulatedCloudstack::start(stage, "4.20", SWEPT).await?;
+    let events = cloud.happened().await?.len();
+    let log = "dir = \"swept\"\nretention_size = \"8 GiB\"";
+    let of = |more: &str| Deployment::of_section(cloud.section("cloud", more)).log(log);
+    let mut pluvio = of("begin = \"2d\"").start(stage).await?;
+    servers::holds(&pluvio, events, PAUSE).await?;
+    pluvio.terminate(STOP_MAX).await?;
+
+    // A new process: what catching up leaves in its memory would hide what a sweep takes.
+    let pluvio = of("begin = \"2d\"\nsweep = \"10s\"").start(stage).await?;
+    let begun = Instant::now();
+    let (before, mut most, mut rows) = (pluvio.rss_bytes()?, 0, 0.0);
+    while rows < events as f64 {
+        ensure!(begun.elapsed() < SWEPT_MAX, "{rows} of {events} rows were listed");
+        let text = pluvio.get("/metrics").await?.text();
+        let line = text.lines().find_map(|line| line.strip_prefix(ROWS));
+        rows = line.map_or(Ok(0.0), str::parse)?;
+        most = most.max(pluvio.rss_bytes()?);
+        tokio::time::sleep(PAUSE).await;
+    }
+    let figures = format!(
+        "{:.0} MiB resident before, {:.0} MiB at most; {rows:.0} rows listed in {:.0} s",
+        before as f64 / MIB,
+        most as f64 / MIB,
+        begun.elapsed().as_secs_f64(),
+    );
+    let added = most.saturating_sub(before) as f64 / MIB;
+    Ok(Row::ratio(
+        &format!("sweep over {events} ids, memory, MiB"),
+        Goal::AtMost(64.0),
+        &[added],
+        figures,
+    ))
 }
 
 /// Page after page of everything, newest first, as anybody would; both lists that hold it.

@@ -19,6 +19,7 @@ mod failure;
 mod history;
 mod ingest;
 mod listener;
+mod meter;
 mod principal;
 mod push;
 mod scram;
@@ -32,6 +33,7 @@ pub use failure::{Chain, Failure, Response};
 pub use history::{History, Resume};
 pub use ingest::{ATTRIBUTES_BYTES_MAX, Ingest, IngestError};
 pub use listener::Listener;
+pub use meter::describe_metrics;
 pub use principal::{
     AccessTable, Credential, Principal, SameToken, Streams, Unauthenticated, Verb,
 };

@@ -1,9 +1,11 @@
 //! What a source costs its cloud: calls and rows, by source.
-//!
-//! Counters only; what they mean is described where they are served.
 
-use metrics::{Counter, counter};
+use metrics::{Counter, counter, describe_counter};
 use pluvio_log::SourceName;
+
+const CALLS: &str = "pluvio_cloudstack_calls_total";
+const ROWS: &str = "pluvio_cloudstack_rows_total";
+const ROWS_NEW: &str = "pluvio_cloudstack_rows_new_total";
 
 /// Counts for one source.
 #[derive(Clone)]
@@ -14,13 +16,15 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    /// `pluvio_cloudstack_calls_total`, `…_rows_total`, `…_rows_new_total`.
     pub(super) fn of(source: &SourceName) -> Self {
+        describe_counter!(CALLS, "Calls of listEvents: what a source costs its cloud.");
+        describe_counter!(ROWS, "Rows that these calls gave.");
+        describe_counter!(ROWS_NEW, "Rows among them that became events.");
         let source = source.to_string();
         Self {
-            calls: counter!("pluvio_cloudstack_calls_total", "source" => source.clone()),
-            rows: counter!("pluvio_cloudstack_rows_total", "source" => source.clone()),
-            rows_new: counter!("pluvio_cloudstack_rows_new_total", "source" => source),
+            calls: counter!(CALLS, "source" => source.clone()),
+            rows: counter!(ROWS, "source" => source.clone()),
+            rows_new: counter!(ROWS_NEW, "source" => source),
         }
     }
 

@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod dead;
 pub(crate) mod demo;
 pub(crate) mod log;
+mod meter;
 pub(crate) mod print;
 pub(crate) mod run;
 pub(crate) mod simulate;

@@ -1,10 +1,8 @@
 //! `pluvio run`: capture and serve until stopped.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use anyhow::Context as _;
-use metrics::gauge;
-use metrics_exporter_prometheus::PrometheusBuilder;
 use pluvio_log::{Log as _, LogHandle};
 use pluvio_runtime::{
     Ingest,
@@ -13,11 +11,8 @@ use pluvio_runtime::{
 };
 use tracing::{info, warn};
 
-use super::{Failed, block_on, stopped};
-use crate::{
-    config::{self, Configuration, ReadySink},
-    registry::Metrics,
-};
+use super::{Failed, block_on, meter, stopped};
+use crate::config::{self, Configuration, ReadySink};
 
 /// Without a command: runs what the environment or the file describes, or says how to begin.
 pub(crate) fn default(path: &Path) -> Result<(), Failed> {
@@ -79,7 +74,7 @@ pub(super) struct Running {
 pub(super) async fn start(mut configuration: Configuration) -> Result<Running, Failed> {
     let log = configuration.log.open().context("failed to open the log")?;
     tell_recovery(&log);
-    let metrics = metrics(log.clone())?;
+    let metrics = meter::metrics(log.clone())?;
     let streams = configuration.streams();
     let status = StatusBoard::default();
     let (sources, sinks) = (configuration.sources(), configuration.sinks());
@@ -134,37 +129,5 @@ fn tell_recovery(log: &LogHandle) {
             "the log was written with fsync = \"os\" and not closed: the newest events may be gone; \
              sources resume from what is left"
         );
-    }
-}
-
-fn metrics(log: LogHandle) -> Result<Metrics, Failed> {
-    let handle =
-        PrometheusBuilder::new().install_recorder().context("failed to install the metrics")?;
-    Ok(Arc::new(move || {
-        measure(&log);
-        handle.run_upkeep();
-        handle.render()
-    }))
-}
-
-/// What is only known when it is asked for.
-fn measure(log: &LogHandle) {
-    let health = log.health();
-    if let Some(bytes) = health.free_bytes {
-        gauge!("pluvio_log_free_bytes").set(bytes as f64);
-    }
-    if let Some(recovery) = &health.recovery {
-        gauge!("pluvio_log_recovery_seconds").set(recovery.took.as_secs_f64());
-        gauge!("pluvio_log_recovery_cut_bytes").set(recovery.cut_bytes as f64);
-    }
-    for told in &health.streams {
-        let stream = told.stream.to_string();
-        let is_writable = f64::from(u8::from(told.trouble.is_none()));
-        gauge!("pluvio_stream_writable", "stream" => stream.clone()).set(is_writable);
-        gauge!("pluvio_stream_segments", "stream" => stream.clone()).set(told.segments as f64);
-        if let Ok(extent) = log.extent(&told.stream) {
-            gauge!("pluvio_stream_bytes", "stream" => stream.clone()).set(extent.bytes as f64);
-            gauge!("pluvio_stream_records", "stream" => stream).set(extent.records as f64);
-        }
     }
 }

@@ -1,12 +1,17 @@
 //! A CloudStack as a source: whatever becomes of the cloud or of Pluvio, the log holds each event
 //! that the cloud recorded, once.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use pluvio_e2e::{
     feed::{self, Seen},
-    servers::{Deployment, Happened, Ordered, SimulatedCloudstack, Simulator},
+    servers::{Deployment, Happened, Ordered, Pluvio, SimulatedCloudstack, Simulator},
     stage::Stage,
     tools::{NotRun, Tool},
     wait,
@@ -181,7 +186,10 @@ fn same(feed: &[Seen], happened: &[Happened]) -> Result<()> {
 async fn both_clouds(stage: Arc<Stage>) -> Result<Counts> {
     let vcenter = Simulator::start(&stage, 0).await?;
     let cloud = SimulatedCloudstack::start(&stage, "4.20", 0).await?;
-    let deployment = Deployment::of(&vcenter).section(cloud.section("cloud", "begin = \"1h\""));
+    let beside = stage.folder.path().join("beside.ndjson");
+    let deployment = Deployment::of(&vcenter)
+        .section(cloud.section("cloud", "begin = \"1h\""))
+        .sink("beside", &format!("type = \"file\"\npath = \"{}\"", beside.display()));
     let pluvio = deployment.start(&stage).await?;
     pluvio.until_ready(ARRIVAL_MAX).await?;
     vcenter.control("post?count=500").await?;
@@ -199,5 +207,23 @@ async fn both_clouds(stage: Arc<Stage>) -> Result<Counts> {
     same(&cloudstack, &of_cloud)?;
     feed::in_order_none_twice(&vsphere)?;
     arrived?;
-    Ok(Counts::default().with("of vSphere", vsphere.len()).with("of CloudStack", cloudstack.len()))
+    let metrics = described(&pluvio).await?;
+    Ok(Counts::default()
+        .with("of vSphere", vsphere.len())
+        .with("of CloudStack", cloudstack.len())
+        .with("metrics", metrics))
+}
+
+/// Every metric says what it means; gives how many there are.
+async fn described(pluvio: &Pluvio) -> Result<usize> {
+    let text = pluvio.get("/metrics").await?.text();
+    let names = |what: &str| -> BTreeSet<&str> {
+        let lines = text.lines().filter_map(|line| line.strip_prefix(what));
+        lines.filter_map(|rest| rest.split(' ').next()).collect()
+    };
+    let (all, described) = (names("# TYPE "), names("# HELP "));
+    let silent: Vec<_> = all.difference(&described).collect();
+    ensure!(silent.is_empty(), "these metrics do not say what they mean: {silent:?}");
+    ensure!(all.contains("pluvio_cloudstack_calls_total"), "{all:?}");
+    Ok(all.len())
 }

@@ -53,6 +53,12 @@ impl<C: KeepAlive> Kept<C> {
             None => Ok(OwnedMutexGuard::map(line, |line| &mut line.client)),
         }
     }
+
+    /// The client for its goodbye: a sign of life that is under way is given up.
+    pub(crate) async fn last_client(&self) -> Result<OwnedMappedMutexGuard<Line<C>, C>, C::Error> {
+        self.keeper.abort();
+        self.client().await
+    }
 }
 
 impl<C: KeepAlive> Drop for Kept<C> {
@@ -110,6 +116,29 @@ mod tests {
         drop(kept);
         tokio::time::sleep(Duration::from_secs(100)).await;
         assert_eq!(beats.load(Ordering::Relaxed), 3);
+    }
+
+    /// A sign of life that never ends.
+    struct Hanging;
+
+    impl KeepAlive for Hanging {
+        type Error = ();
+
+        fn silence_max(&self) -> Duration {
+            Duration::from_secs(10)
+        }
+
+        async fn keep_alive(&mut self) -> Result<(), ()> {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_goodbye_does_not_wait_for_a_sign_of_life_that_never_ends() {
+        let kept = Kept::new(Hanging);
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        let goodbye = tokio::time::timeout(Duration::from_secs(1), kept.last_client()).await;
+        assert!(goodbye.is_ok_and(|client| client.is_ok()));
     }
 
     #[tokio::test(start_paused = true)]

@@ -88,7 +88,7 @@ impl Writer for Publisher {
     }
 
     async fn close(self) {
-        if let Ok(mut client) = self.kept.client().await {
+        if let Ok(mut client) = self.kept.last_client().await {
             client.end().await;
         }
     }

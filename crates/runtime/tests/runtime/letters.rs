@@ -76,6 +76,19 @@ async fn a_target_that_rejects_everything_is_asked_ever_more_slowly_until_it_tak
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_batch_of_which_something_arrives_does_not_brake_however_many_are_rejected() {
+    let mut house = House::new().await;
+    house.limits.events_max = 50;
+    let ids = house.store(1..=100).await;
+    let bad: Vec<&str> = ids.iter().filter(|id| !id.ends_with('0')).map(String::as_str).collect();
+    let target = Target::default().never(&bad, true);
+    let running = house.run(&[("a", &target)]);
+    let status = running.until("a", |status| status.position.as_deref() == Some("100")).await;
+    assert_eq!((target.ids().len(), house.letters().await.len()), (10, 90));
+    assert!(status.error.is_none(), "{:?}", status.error);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_arrives_meanwhile_does_not_make_a_letter_forget() {
     let house = House::new().await;
     house.store(1..=2).await;

@@ -78,8 +78,8 @@ pub(crate) fn print(outcomes: &[Outcome]) -> bool {
 pub(crate) fn write(path: &Path, seed: u64, outcomes: &[Outcome]) -> Result<()> {
     let mut page = format!(
         "# Against real servers\n\nWritten by `cargo xtask e2e --all --write {}`; do not edit. Each line is \
-         a scenario of\n`e2e/src/bin/e2e/scenarios`, with what it counted and the seconds it took, on two \
-         cores with others\nbeside it. One run, seed {seed}: {}.\n\n| scenario | result | counts | \
+         a scenario of\n`e2e/src/bin/e2e/scenarios`, with what it counted and the seconds it took with \
+         others\nbeside it. One run, seed {seed}: {}.\n\n| scenario | result | counts | \
          seconds |\n|---|---|---|---|\n",
         path.display(),
         summary(outcomes),

@@ -3,18 +3,19 @@
 
 use std::time::Duration;
 
+use super::Backoff;
+use crate::Response;
+
 /// So many in a row are rejected as they come: bad records may well lie side by side.
 const FREE: usize = 20;
-/// The first pause; each doubles the one before.
-const FIRST: Duration = Duration::from_secs(1);
-/// The longest. A target that is mended takes the next record after that at the latest.
+/// The longest pause. A target that is mended takes the next record after that at the latest.
 const LONGEST: Duration = Duration::from_secs(10);
 
 /// How many records were rejected since one arrived.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Brake {
     in_row: usize,
-    pauses: u32,
+    backoff: Backoff,
 }
 
 impl Brake {
@@ -35,9 +36,7 @@ impl Brake {
 
     /// How long to wait before the next record is tried; longer each time. `random` is in `0.0..1.0`.
     pub(super) fn pause(&mut self, random: f64) -> Duration {
-        let doubled = FIRST.saturating_mul(1 << self.pauses.min(8)).min(LONGEST);
-        self.pauses = self.pauses.saturating_add(1);
-        doubled.mul_f64(0.5 + random / 2.0)
+        self.backoff.next(Response::Retry, random).min(LONGEST)
     }
 }
 
@@ -64,6 +63,6 @@ mod tests {
         brake.release();
         assert_eq!(brake.suspicious(), None);
         brake.rejected(FREE);
-        assert_eq!(brake.pause(1.0), FIRST);
+        assert_eq!(brake.pause(1.0), Duration::from_secs(1));
     }
 }

@@ -55,10 +55,10 @@ impl Delivery<'_> {
                         rejected.iter().all(|rejected| rejected.offset != record.offset())
                     });
                     self.teller.arrived(arrived);
-                    if rejected.len() < records.len() {
-                        self.brake.release();
+                    match rejected.len() < records.len() {
+                        true => self.brake.release(),
+                        false => self.brake.rejected(rejected.len()),
                     }
-                    self.brake.rejected(rejected.len());
                     self.progress(&mut parts, batch, records.len());
                     continue;
                 }

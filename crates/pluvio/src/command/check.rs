@@ -12,6 +12,9 @@ pub(crate) fn check(path: &Path, options: &Check) -> Result<(), Failed> {
     } else {
         config::load(path)?
     };
+    for warning in &configuration.warnings {
+        print_line(&format!("{}: warning: {}", warning.place, warning.message));
+    }
     let access = configuration.access().err();
     let (sources, sinks) = match (configuration.sources(), configuration.sinks()) {
         (Ok(sources), Ok(sinks)) if access.is_none() => (sources, sinks),

@@ -38,6 +38,9 @@ pub(crate) fn run(path: &Path) -> Result<(), Failed> {
     } else {
         config::load(path)?
     };
+    for warning in &configuration.warnings {
+        warn!(place = warning.place, "{}", warning.message);
+    }
     block_on(serve(configuration))
 }
 

@@ -42,8 +42,9 @@ impl Document {
         (table, errors.into_iter().map(problem).collect())
     }
 
-    pub(crate) fn text(&self) -> &str {
-        &self.text
+    /// The file's path as it was given.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// A problem at `span`, bytes of the text.

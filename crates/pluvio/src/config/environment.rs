@@ -104,7 +104,8 @@ fn assembled(log: LogSection, vcenter: vsphere::Config, http: http::Config) -> C
     let build = Box::new(move |context| registry::build_http(http, context));
     let listeners = vec![ListenerSection { place, listen: None, build }];
     let (principals, sinks) = (Vec::new(), Vec::new());
-    Configuration { log, principals, sources: sources.into_iter().collect(), sinks, listeners }
+    let (sources, warnings) = (sources.into_iter().collect(), Vec::new());
+    Configuration { log, principals, sources, sinks, listeners, warnings }
 }
 
 /// Reads variables and collects what is wrong with them.

@@ -3,6 +3,8 @@
 //! serde stops at the first mistake and forgets where it was. The schema knows every key, type,
 //! choice and format, so one walk finds all mistakes with their places.
 
+use std::cell::RefCell;
+
 use pluvio_net::SecretSource;
 use pluvio_runtime::Chain;
 use serde_json::Value as Json;
@@ -11,16 +13,30 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::document::{Document, Problem, suggestion};
+use super::{
+    document::{Document, Problem, suggestion},
+    exposed::Sensitive,
+};
 
 /// Walks one table with its schema.
 pub(crate) struct Inspection<'a> {
-    pub(crate) document: &'a Document,
+    document: &'a Document,
     /// The whole schema, for `$ref`.
-    pub(crate) root: &'a Json,
+    root: &'a Json,
+    sensitive: RefCell<Sensitive>,
 }
 
-impl Inspection<'_> {
+impl<'a> Inspection<'a> {
+    /// A walk that has seen nothing yet; `root` is the whole schema.
+    pub(crate) fn new(document: &'a Document, root: &'a Json) -> Self {
+        Self { document, root, sensitive: RefCell::default() }
+    }
+
+    /// The secrets and key files that the walk met.
+    pub(crate) fn into_sensitive(self) -> Sensitive {
+        self.sensitive.into_inner()
+    }
+
     /// All that is wrong with `table`, called `path` in messages.
     pub(crate) fn table(
         &self,
@@ -73,7 +89,12 @@ impl Inspection<'_> {
             DeValue::Array(items) => {
                 items.iter().flat_map(|item| self.value(name, item, &schema["items"])).collect()
             }
-            DeValue::String(text) => self.text(name, text, schema, value),
+            DeValue::String(text) => {
+                if name == "key_file" {
+                    self.sensitive.borrow_mut().file(text.as_ref().as_ref(), value.span());
+                }
+                self.text(name, text, schema, value)
+            }
             DeValue::Integer(number) => {
                 let number = i64::from_str_radix(number.as_str(), number.radix()).ok();
                 let too_small = schema["minimum"].as_i64().filter(|min| number < Some(*min));
@@ -120,13 +141,19 @@ impl Inspection<'_> {
 
     /// Whether the place of a secret is there; its value is not read.
     fn secret(&self, name: &str, value: &Spanned<DeValue<'_>>) -> Vec<Problem> {
-        let DeValue::Table(table) = value.get_ref() else { return Vec::new() };
+        let DeValue::Table(table) = value.get_ref() else {
+            self.sensitive.borrow_mut().literal(value.span());
+            return Vec::new();
+        };
         let text = |key| table.get(key).and_then(|value| value.get_ref().as_str());
         let source = match (text("file"), text("env")) {
             (Some(path), _) => SecretSource::File(path.into()),
             (None, Some(variable)) => SecretSource::Env(variable.to_owned()),
             (None, None) => return Vec::new(),
         };
+        if let SecretSource::File(path) = &source {
+            self.sensitive.borrow_mut().file(path, value.span());
+        }
         let wrong = source.check().err().map(|error| Chain(&error).to_string());
         wrong.map(|wrong| self.problem(value, format!("`{name}`: {wrong}"))).into_iter().collect()
     }

@@ -218,6 +218,11 @@ impl PrincipalSection {
             verbs: self.verbs.iter().copied().collect(),
             filter,
         });
+        if self.password.is_some() && name.contains(':') {
+            let wrong =
+                "a name with `:` cannot log in with a password; use `token`, or another name";
+            return Err(("password", wrong.to_owned()));
+        }
         if self.verbs.is_empty() {
             return Err(("verbs", "give at least one of `read`, `write`, `status`".to_owned()));
         }

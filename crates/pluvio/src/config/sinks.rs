@@ -16,7 +16,10 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use toml::{Spanned, de::DeValue};
 
-use super::{Configuration, Place, Problem, Reader};
+use super::{
+    Configuration, Problem,
+    reader::{Place, Reader, header},
+};
 use crate::registry::{self, BuildError, BuiltSink, SinkType};
 
 /// What every sink has.
@@ -161,7 +164,8 @@ impl Configuration {
             };
             if let (Some(twin), Some(target)) = (ready.iter().find(is_twin), &sink.built.exclusive)
             {
-                let message = format!("writes to {target}, as [sinks.{}] does", twin.name);
+                let twin = header("sinks", twin.name.as_str());
+                let message = format!("writes to {target}, as {twin} does");
                 problems.push(place.problem(None, message));
             }
             ready.push(sink);

@@ -114,6 +114,98 @@ fn a_sinks_keys_are_known_and_two_sinks_do_not_share_a_file() {
     assert_eq!(problems(&all), [""; 0]);
 }
 
+/// Names that TOML can quote and that read like something else.
+const ODD_NAMES: [&str; 9] =
+    ["billing [prod]", "a]", "[a", "a.b", "x].y", "\u{e4}rger", "a\"b", "a b", "'"];
+
+#[test]
+fn a_principal_with_any_name_that_toml_can_quote_is_kept_and_the_server_stays_closed() {
+    for name in ODD_NAMES {
+        let text = format!("[principals.{name:?}]\ntoken = \"t-0ken\"\n");
+        let configuration = parse(&Document::new("pluvio.toml", text));
+        let configuration = configuration.unwrap_or_else(|p| unreachable!("{name}: {p:#?}"));
+        let access = configuration.access().unwrap_or_else(|p| unreachable!("{name}: {p:#?}"));
+        assert!(access.demands_authentication(), "{name}");
+        let known = access.authenticate(pluvio_runtime::Credential::Bearer("t-0ken"));
+        assert_eq!(known.map(|principal| principal.name.clone()), Ok(name.to_owned()));
+    }
+}
+
+#[test]
+fn a_section_with_any_name_is_kept_or_refused_and_never_left_out() {
+    let mut seed = 0x5eed_u64;
+    let alphabet: Vec<char> = "a.]['\"\\ \t\u{1}#=\u{e4}-_:\u{202e}".chars().collect();
+    for _ in 0..2000 {
+        let mut name = String::new();
+        loop {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            match usize::try_from(seed >> 33).unwrap_or_default() % (alphabet.len() + 3) {
+                at if at < alphabet.len() => name.push(alphabet[at]),
+                _ => break,
+            }
+        }
+        let key = toml::Value::String(name.clone()).to_string();
+        let sections = [
+            format!("[principals.{key}]\ntoken = \"t\"\n"),
+            format!("[sinks.{key}]\ntype = \"stdout\"\n"),
+            format!("[listeners.{key}]\ntype = \"http\"\n"),
+            VCENTER.replace("[sources.vc]", &format!("[sources.{key}]")),
+        ];
+        for text in sections {
+            if let Ok(read) = parse(&Document::new("pluvio.toml", text.clone())) {
+                let kept = read.principals.len()
+                    + read.sinks.len()
+                    + read.listeners.len()
+                    + read.sources.len();
+                assert_eq!(kept, 1, "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn principals_that_name_nobody_are_an_error_and_not_an_open_server() {
+    let found = problems("[principals]\n");
+    assert!(found[0].contains("[principals] names nobody"), "{found:?}");
+    assert!(problems("principals = {}\n")[0].contains("names nobody"));
+    assert!(problems("[principals.\"\"]\ntoken = \"t\"\n")[0].contains("is empty"));
+}
+
+#[test]
+fn a_header_is_told_as_toml_writes_it() {
+    let found = problems("[sinks.\"a [b]\"]\ntype = \"stdot\"\n");
+    assert!(found[0].contains("in [sinks.\"a [b]\"]; did you mean \"stdout\"?"), "{found:?}");
+}
+
+#[test]
+fn secrets_that_others_can_read_are_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = std::env::temp_dir().join(format!("pluvio-exposed-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap_or_else(|e| unreachable!("{e}"));
+    let (path, secret) = (folder.join("pluvio.toml"), folder.join("token"));
+    let write = |path: &std::path::Path, text: &str, mode| {
+        std::fs::write(path, text).unwrap_or_else(|e| unreachable!("{e}"));
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(path, permissions).unwrap_or_else(|e| unreachable!("{e}"));
+    };
+    let warnings = |text: &str, mode, of_secret| {
+        write(&secret, "t", of_secret);
+        write(&path, text, mode);
+        let read = load(&path).unwrap_or_else(|p| unreachable!("{p:#?}"));
+        read.warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let literal = "[principals.a]\ntoken = \"t\"\n";
+    let by_file =
+        format!("[principals.a]\ntoken = {{ file = {:?} }}\n", secret.display().to_string());
+    let found = warnings(literal, 0o644, 0o600);
+    assert!(found.len() == 1 && found[0].contains("pluvio.toml:2:9: the secret here"), "{found:?}");
+    assert_eq!(warnings(literal, 0o640, 0o644), [""; 0]);
+    assert_eq!(warnings(&by_file, 0o644, 0o640), [""; 0]);
+    let found = warnings(&by_file, 0o644, 0o644);
+    assert!(found.len() == 1 && found[0].contains("/token` can be read by everybody"), "{found:?}");
+    let _best_effort = std::fs::remove_dir_all(&folder);
+}
+
 #[test]
 fn a_limit_that_no_event_could_keep_is_refused() {
     assert!(problems("[log]\nrecord_max = \"0 B\"\n")[0].contains("not between 64 KiB and 16 MiB"));

@@ -1,21 +1,29 @@
 //! A connection to a peer that speaks something other than HTTP: TCP, and TLS on it where asked.
 //!
-//! One attempt, bounded in time. It refuses to know what is spoken afterwards, to pool and to try
-//! other addresses than those that the name has.
+//! One attempt, bounded in time, at all addresses that the name has: an address that does not answer
+//! must not keep the next one from being tried (RFC 8305, "Happy Eyeballs"). It refuses to know what is
+//! spoken afterwards and to pool.
 
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use futures::stream::{FuturesUnordered, StreamExt};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, lookup_host};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::CONNECT_TIMEOUT;
 use crate::tls::{TlsError, TlsOptions, Untrusted};
+
+/// How long an address has before the next one is tried beside it: the "Connection Attempt Delay" that
+/// RFC 8305, section 5, recommends.
+const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
 
 /// Opens connections, all with one set of TLS options or all without TLS.
 #[derive(Clone)]
@@ -100,7 +108,8 @@ impl Dialer {
         Ok(Dialer { tls: Some(TlsConnector::from(Arc::new(options.client_config()?))) })
     }
 
-    /// Connects once: the addresses of `host` one after the other, as the system orders them.
+    /// Connects once, to whichever address of `host` answers first. They are tried in the order of the
+    /// system, families alternating, the next one [`NEXT_ADDRESS_AFTER`] later or as soon as one fails.
     pub async fn connect(&self, host: &str, port: u16) -> Result<Stream, DialError> {
         let peer = peer(host, port);
         match timeout(CONNECT_TIMEOUT, self.open(host, port, &peer)).await {
@@ -113,18 +122,8 @@ impl Dialer {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let not_resolved = |source| DialError::NotResolved { peer: peer.to_owned(), source };
         let addresses = lookup_host((bare, port)).await.map_err(not_resolved)?;
-        let mut last = io::Error::from(ErrorKind::AddrNotAvailable);
-        let mut stream = None;
-        for address in addresses {
-            match TcpStream::connect(address).await {
-                Ok(connected) => {
-                    stream = Some(connected);
-                    break;
-                }
-                Err(error) => last = error,
-            }
-        }
-        let stream = stream.ok_or_else(|| DialError::of(peer, last))?;
+        let stream = first_of(by_turns(addresses), TcpStream::connect).await;
+        let stream = stream.map_err(|error| DialError::of(peer, error))?;
         // Latency is what small batches wait for; a socket that refuses that is still one.
         let _best_effort = stream.set_nodelay(true);
         let Some(tls) = &self.tls else { return Ok(Stream::Plain(stream)) };
@@ -180,6 +179,48 @@ impl DialError {
     }
 }
 
+/// Addresses in their order, families alternating, the first address's family first.
+fn by_turns(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+    let addresses: Vec<_> = addresses.collect();
+    let Some(is_first_ipv6) = addresses.first().map(SocketAddr::is_ipv6) else { return addresses };
+    let (mut first, mut second): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(|address| address.is_ipv6() == is_first_ipv6);
+    first.reverse();
+    second.reverse();
+    let mut turns = Vec::with_capacity(first.len() + second.len());
+    while let (Some(_), _) | (_, Some(_)) = (first.last(), second.last()) {
+        turns.extend(first.pop());
+        turns.extend(second.pop());
+    }
+    turns
+}
+
+/// The first connection that succeeds; the error of the attempt that failed last if none does.
+async fn first_of<T, F>(
+    addresses: Vec<SocketAddr>,
+    connect: impl Fn(SocketAddr) -> F,
+) -> io::Result<T>
+where
+    F: Future<Output = io::Result<T>>,
+{
+    let mut waiting = addresses.into_iter();
+    let mut attempts = FuturesUnordered::new();
+    let mut last = io::Error::from(ErrorKind::AddrNotAvailable);
+    attempts.extend(waiting.next().map(&connect));
+    loop {
+        tokio::select! {
+            ended = attempts.next() => match ended {
+                Some(Ok(connected)) => return Ok(connected),
+                Some(Err(error)) => last = error,
+                None if waiting.len() == 0 => return Err(last),
+                None => {}
+            },
+            () = sleep(NEXT_ADDRESS_AFTER), if waiting.len() > 0 => {}
+        }
+        attempts.extend(waiting.next().map(&connect));
+    }
+}
+
 fn peer(host: &str, port: u16) -> String {
     if host.contains(':') && !host.starts_with('[') {
         format!("[{host}]:{port}")
@@ -231,5 +272,61 @@ impl AsyncWrite for Stream {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
+        texts.iter().filter_map(|text| text.parse().ok()).collect()
+    }
+
+    #[test]
+    fn families_take_turns_and_the_systems_first_choice_stays_first() {
+        let given = addresses(&["[::1]:1", "[::2]:1", "[::3]:1", "10.0.0.1:1", "10.0.0.2:1"]);
+        let turns = by_turns(given.into_iter());
+        let expected = ["[::1]:1", "10.0.0.1:1", "[::2]:1", "10.0.0.2:1", "[::3]:1"];
+        assert_eq!(turns, addresses(&expected));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_does_not_answer_does_not_hide_a_later_one() {
+        let good: SocketAddr = ([127, 0, 0, 1], 4).into();
+        let began = Instant::now();
+        let all = addresses(&["[::1]:1", "[::1]:2", "[::1]:3", "127.0.0.1:4"]);
+        let found = first_of(all, |address| async move {
+            if address == good { Ok(address) } else { pending().await }
+        });
+        assert_eq!(found.await.ok(), Some(good));
+        assert_eq!(began.elapsed(), 3 * NEXT_ADDRESS_AFTER);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_refuses_is_followed_by_the_next_at_once_and_the_last_error_is_told() {
+        let began = Instant::now();
+        let all = addresses(&["[::1]:1", "127.0.0.1:2"]);
+        let found: io::Result<()> = first_of(all, |address| async move {
+            let kind = if address.is_ipv6() {
+                ErrorKind::NetworkUnreachable
+            } else {
+                ErrorKind::ConnectionRefused
+            };
+            Err(kind.into())
+        })
+        .await;
+        assert_eq!(found.map_err(|error| error.kind()), Err(ErrorKind::ConnectionRefused));
+        assert_eq!(began.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn a_name_without_addresses_is_an_error() {
+        let found: io::Result<()> = first_of(Vec::new(), |_| pending()).await;
+        assert_eq!(found.map_err(|error| error.kind()), Err(ErrorKind::AddrNotAvailable));
     }
 }

@@ -23,4 +23,4 @@ pub use crate::http::{
 };
 pub use crate::secret::{Secret, SecretError, SecretSource};
 pub use crate::thumbprint::{Thumbprint, ThumbprintError};
-pub use crate::tls::{ServerTls, ServerTlsError, TlsError, TlsOptions, Untrusted};
+pub use crate::tls::{ChangedFiles, ServerTls, ServerTlsError, TlsError, TlsOptions, Untrusted};

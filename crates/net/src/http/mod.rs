@@ -10,6 +10,7 @@
 
 mod error;
 mod resolve;
+mod reuse;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 #[derive(Debug, Clone)]
 pub struct HttpClient {
     inner: reqwest::Client,
+    /// Opens a connection for each request.
+    unpooled: reqwest::Client,
 }
 
 /// One request, complete before it is sent.
@@ -52,6 +55,7 @@ pub struct Request {
     body: Bytes,
     timeout: Duration,
     answer_bytes_max: Option<usize>,
+    is_repeatable: bool,
 }
 
 /// One whole answer.
@@ -68,38 +72,55 @@ pub struct HttpReply {
 impl HttpClient {
     /// Reads the files which the options name and prepares a client; connects to nobody yet.
     pub fn new(tls: &TlsOptions) -> Result<HttpClient, TlsError> {
-        let inner = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls.client_config()?)
-            .dns_resolver(Arc::new(SystemResolver))
-            .http1_only()
-            .gzip(true)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .tcp_nodelay(true)
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .no_proxy()
-            .user_agent(concat!("pluvio/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(TlsError::Client)?;
-        Ok(HttpClient { inner })
+        let tls = tls.client_config()?;
+        let client = |idle_max| {
+            reqwest::Client::builder()
+                .tls_backend_preconfigured(tls.clone())
+                .dns_resolver(Arc::new(SystemResolver))
+                .http1_only()
+                .gzip(true)
+                .connect_timeout(CONNECT_TIMEOUT)
+                .pool_max_idle_per_host(idle_max)
+                .pool_idle_timeout(IDLE_TIMEOUT)
+                .tcp_nodelay(true)
+                .redirect(reqwest::redirect::Policy::none())
+                .referer(false)
+                .no_proxy()
+                .user_agent(concat!("pluvio/", env!("CARGO_PKG_VERSION")))
+                .connector_layer(reuse::NotingConnects)
+                .build()
+                .map_err(TlsError::Client)
+        };
+        Ok(HttpClient { inner: client(usize::MAX)?, unpooled: client(0)? })
     }
 
-    /// Sends one request once and reads the whole answer.
+    /// Sends one request once and reads the whole answer. A [repeatable](Request::repeatable) one is
+    /// sent once more, over a connection of its own, if a connection that had been used before ended
+    /// without a byte of an answer.
     pub async fn send(&self, request: Request) -> Result<HttpReply, HttpError> {
-        let host = authority_of(&request.url);
-        let answer_bytes_max = request.answer_bytes_max;
-        let response = self
-            .inner
-            .request(request.method, request.url)
-            .headers(request.headers)
-            .timeout(request.timeout)
-            .body(request.body)
-            .send()
-            .await
-            .map_err(|error| HttpError::classify(&host, error))?;
-        read(&host, response, answer_bytes_max).await
+        let again = request.is_repeatable.then(|| request.clone());
+        let (sent, was_reused) = reuse::noted(attempt(&self.inner, request)).await;
+        match (sent, again) {
+            (Err(HttpError::Reset { .. }), Some(request)) if was_reused => {
+                attempt(&self.unpooled, request).await
+            }
+            (sent, _) => sent,
+        }
     }
+}
+
+async fn attempt(client: &reqwest::Client, request: Request) -> Result<HttpReply, HttpError> {
+    let host = authority_of(&request.url);
+    let answer_bytes_max = request.answer_bytes_max;
+    let response = client
+        .request(request.method, request.url)
+        .headers(request.headers)
+        .timeout(request.timeout)
+        .body(request.body)
+        .send()
+        .await
+        .map_err(|error| HttpError::classify(&host, error))?;
+    read(&host, response, answer_bytes_max).await
 }
 
 impl Request {
@@ -134,11 +155,22 @@ impl Request {
         self
     }
 
-    /// Keeps so much of the answer's body and leaves the rest, with its connection: for an answer
-    /// whose status says everything, and whose length is the other side's whim.
+    /// Keeps at most `bytes` of the answer's body and leaves the rest, with its connection: for an
+    /// answer whose status says everything. A body that cannot be read to its end (cut off, or not in
+    /// the encoding that its headers name) then counts as far as it could be read.
     #[must_use]
     pub fn answer_bytes_max(mut self, bytes: usize) -> Request {
         self.answer_bytes_max = Some(bytes);
+        self
+    }
+
+    /// Says that the server may be sent this request twice. A server may close a connection at the
+    /// moment in which the next request is written to it; RFC 9112, section 9.3.1, lets a client repeat
+    /// what it knows to be harmless. Not for requests that move something at the server, such as the
+    /// cursor of a collector.
+    #[must_use]
+    pub fn repeatable(mut self) -> Request {
+        self.is_repeatable = true;
         self
     }
 
@@ -151,6 +183,7 @@ impl Request {
             body: body.into(),
             timeout: REQUEST_TIMEOUT,
             answer_bytes_max: None,
+            is_repeatable: false,
         }
     }
 }
@@ -174,6 +207,9 @@ async fn read(
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => return Ok(HttpReply { status, headers, body: body.freeze() }),
+            Err(_) if bytes_max.is_some() => {
+                return Ok(HttpReply { status, headers, body: body.freeze() });
+            }
             Err(error) => return Err(HttpError::classify(host, error)),
         }
     }

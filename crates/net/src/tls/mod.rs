@@ -9,7 +9,9 @@
 //! [`Untrusted`]. Trust is never widened silently: `insecure` is the only way to check nothing, and
 //! it cannot be combined with the other keys.
 
+mod changed;
 mod server;
+mod system;
 mod verifier;
 
 use std::path::{Path, PathBuf};
@@ -25,7 +27,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use self::changed::ChangedFiles;
 pub use self::server::{ServerTls, ServerTlsError};
+use self::system::SystemRoots;
 pub use self::verifier::Untrusted;
 use self::verifier::{AnyCertificate, Explaining, Pinned};
 use crate::thumbprint::Thumbprint;
@@ -93,13 +97,6 @@ pub enum TlsError {
         /// The file's path.
         path: PathBuf,
     },
-    /// The system has no roots, so nothing could ever be trusted.
-    #[error("the system has no trusted root certificates; install them, or set tls.ca_file")]
-    NoRoots {
-        /// The first failure while looking for them, if any.
-        #[source]
-        source: Option<rustls_native_certs::Error>,
-    },
     /// The roots cannot verify anything.
     #[error("failed to prepare the certificate verifier")]
     Verifier(#[source] rustls::client::VerifierBuilderError),
@@ -150,30 +147,20 @@ impl TlsOptions {
             }
             (None, None, true) => Ok(Arc::new(AnyCertificate::new(schemes))),
             (None, Some(pin), false) => Ok(Arc::new(Pinned::new(pin, schemes))),
-            (ca_file, None, false) => {
-                let roots = match ca_file {
-                    Some(path) => roots_of_file(path)?,
-                    None => roots_of_system()?,
-                };
-                let inner = WebPkiServerVerifier::builder_with_provider(
-                    Arc::new(roots),
-                    Arc::clone(provider),
-                )
-                .build()
-                .map_err(TlsError::Verifier)?;
-                Ok(Arc::new(Explaining::new(inner)))
+            (Some(path), None, false) => {
+                let failed = |source| TlsError::CaFile { path: path.to_owned(), source };
+                let certificates = certificates_of(path).map_err(failed)?;
+                let mut roots = RootCertStore::empty();
+                if roots.add_parsable_certificates(certificates.iter().cloned()).0 == 0 {
+                    return Err(TlsError::CaFileEmpty { path: path.to_owned() });
+                }
+                let provider = Arc::clone(provider);
+                let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
+                let inner = inner.build().map_err(TlsError::Verifier)?;
+                Ok(Arc::new(Explaining::new(inner, certificates)))
             }
+            (None, None, false) => Ok(Arc::new(SystemRoots::new(Arc::clone(provider)))),
         }
-    }
-}
-
-fn roots_of_file(path: &Path) -> Result<RootCertStore, TlsError> {
-    let failed = |source| TlsError::CaFile { path: path.to_owned(), source };
-    let certificates = certificates_of(path).map_err(failed)?;
-    let mut roots = RootCertStore::empty();
-    match roots.add_parsable_certificates(certificates) {
-        (0, _) => Err(TlsError::CaFileEmpty { path: path.to_owned() }),
-        _ => Ok(roots),
     }
 }
 
@@ -181,15 +168,6 @@ fn certificates_of(
     path: &Path,
 ) -> Result<Vec<CertificateDer<'static>>, rustls::pki_types::pem::Error> {
     CertificateDer::pem_file_iter(path)?.collect()
-}
-
-fn roots_of_system() -> Result<RootCertStore, TlsError> {
-    let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    match roots.add_parsable_certificates(found.certs) {
-        (0, _) => Err(TlsError::NoRoots { source: found.errors.into_iter().next() }),
-        _ => Ok(roots),
-    }
 }
 
 #[cfg(test)]

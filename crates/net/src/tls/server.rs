@@ -1,19 +1,26 @@
 //! The certificate that our own listeners show.
 //!
-//! Two PEM files, read when the listener starts. Each thing that can be wrong with them has its own
-//! error with the file's name: rustls alone would say "inconsistent keys" and leave the search to
-//! the operator.
+//! Two PEM files, read when the listener starts and again when they change: certificates live for
+//! weeks now, listeners for years. Each thing that can be wrong with them has its own error with the
+//! file's name: rustls alone would say "inconsistent keys" and leave the search to the operator.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tracing::{info, warn};
 
-/// A listener's certificate and key.
+use super::changed::ChangedFiles;
+
+/// A listener's certificate and key. Files that change are read again within a second of the next
+/// connection.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServerTls {
@@ -78,15 +85,22 @@ pub enum ServerTlsError {
 }
 
 impl ServerTls {
-    /// Reads both files and makes a configuration without client certificates.
+    /// Reads both files and makes a configuration without client certificates. It reads them again
+    /// when they change; a pair that cannot be used is reported in the log, and the previous one stays.
     pub fn server_config(&self) -> Result<ServerConfig, ServerTlsError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let shown = Renewed::new(self.clone(), Arc::clone(&provider))?;
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| self.digest(error))?;
+        Ok(config.with_no_client_auth().with_cert_resolver(Arc::new(shown)))
+    }
+
+    fn read(&self, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, ServerTlsError> {
         let certificates = certificates_of(&self.cert_file)?;
         let key = key_of(&self.key_file)?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .and_then(|versions| versions.with_no_client_auth().with_single_cert(certificates, key))
-            .map_err(|error| self.digest(error))
+        let pair = CertifiedKey::from_der(certificates, key, provider);
+        pair.map(Arc::new).map_err(|error| self.digest(error))
     }
 
     fn digest(&self, source: rustls::Error) -> ServerTlsError {
@@ -97,6 +111,56 @@ impl ServerTls {
             }
             source => ServerTlsError::Unusable { cert, key, source },
         }
+    }
+}
+
+/// The pair that is shown now.
+#[derive(Debug)]
+struct Renewed {
+    files: ServerTls,
+    provider: Arc<CryptoProvider>,
+    shown: Mutex<Shown>,
+}
+
+#[derive(Debug)]
+struct Shown {
+    changed: ChangedFiles,
+    pair: Arc<CertifiedKey>,
+}
+
+impl Renewed {
+    fn new(files: ServerTls, provider: Arc<CryptoProvider>) -> Result<Renewed, ServerTlsError> {
+        let changed = ChangedFiles::new(vec![files.cert_file.clone(), files.key_file.clone()]);
+        let pair = files.read(&provider)?;
+        Ok(Renewed { files, provider, shown: Mutex::new(Shown { changed, pair }) })
+    }
+}
+
+impl ResolvesServerCert for Renewed {
+    fn resolve(&self, _client: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.current(ChangedFiles::have_changed))
+    }
+}
+
+impl Renewed {
+    fn current(&self, have_changed: fn(&mut ChangedFiles) -> bool) -> Arc<CertifiedKey> {
+        // Whoever panicked here has not left half a pair: it is replaced as one.
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if have_changed(&mut shown.changed) {
+            let file = self.files.cert_file.display();
+            match self.files.read(&self.provider) {
+                Ok(pair) => {
+                    shown.pair = pair;
+                    info!(%file, "read a renewed certificate");
+                }
+                Err(error) => warn!(
+                    %file,
+                    error = &error as &dyn std::error::Error,
+                    "cannot use the changed certificate or key; showing the previous certificate"
+                ),
+            }
+        }
+        Arc::clone(&shown.pair)
     }
 }
 
@@ -117,4 +181,35 @@ fn key_of(path: &Path) -> Result<PrivateKeyDer<'static>, ServerTlsError> {
         PemError::NoItemsFound => ServerTlsError::NoKey { path: path.to_owned() },
         source => ServerTlsError::Key { path: path.to_owned(), source },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    #[test]
+    fn a_pair_is_shown_once_it_is_whole_and_the_previous_one_until_then() {
+        let folder = std::env::temp_dir().join(format!("pluvio-renewed-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let made = || rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let (old, new) = (made(), made());
+        let files =
+            ServerTls { cert_file: folder.join("cert.pem"), key_file: folder.join("key.pem") };
+        let write = |path: &Path, text: String| std::fs::write(path, text).unwrap();
+        write(&files.cert_file, old.cert.pem());
+        write(&files.key_file, old.signing_key.serialize_pem());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let renewed = Renewed::new(files.clone(), provider).unwrap();
+        let is_shown =
+            |cert: &rcgen::Certificate| renewed.current(ChangedFiles::look).cert[0] == *cert.der();
+        assert!(is_shown(&old.cert));
+        write(&files.cert_file, new.cert.pem());
+        assert!(is_shown(&old.cert), "its key is not there yet");
+        std::fs::remove_file(&files.key_file).unwrap();
+        assert!(is_shown(&old.cert));
+        write(&files.key_file, new.signing_key.serialize_pem());
+        assert!(is_shown(&new.cert));
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }

@@ -11,10 +11,11 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
 
 use crate::chain::of_type;
@@ -45,21 +46,48 @@ impl Untrusted {
         }
     }
 
-    fn refusal(reason: String, certificate: &CertificateDer<'_>) -> Error {
+    pub(super) fn refusal(reason: String, certificate: &CertificateDer<'_>) -> Error {
         let untrusted = Untrusted { reason, thumbprint: Thumbprint::sha256_of(certificate) };
         Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(untrusted))))
     }
 }
 
 /// webpki's verdict, with the thumbprint when it is a refusal.
+///
+/// One refusal is reconsidered: a self-signed certificate as common tools make it says that it is an
+/// authority, and webpki takes no authority for a server. Where the operator named that very
+/// certificate in `tls.ca_file`, he trusts it; name, validity and signature are checked all the same.
 #[derive(Debug)]
 pub(super) struct Explaining {
     inner: Arc<WebPkiServerVerifier>,
+    /// Certificates of `tls.ca_file`; empty for the system's roots.
+    named: Vec<CertificateDer<'static>>,
 }
 
 impl Explaining {
-    pub(super) fn new(inner: Arc<WebPkiServerVerifier>) -> Explaining {
-        Explaining { inner }
+    pub(super) fn new(
+        inner: Arc<WebPkiServerVerifier>,
+        named: Vec<CertificateDer<'static>>,
+    ) -> Explaining {
+        Explaining { inner, named }
+    }
+
+    /// Whether webpki's only objection is that a named certificate is an authority's. It looks at the
+    /// validity before that and at the name after it.
+    fn is_named(
+        &self,
+        error: &Error,
+        end_entity: &CertificateDer<'_>,
+        server_name: &ServerName<'_>,
+    ) -> bool {
+        let Error::InvalidCertificate(CertificateError::Other(OtherError(other))) = error else {
+            return false;
+        };
+        matches!(other.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
+            && self.named.iter().any(|named| named == end_entity)
+            && ParsedCertificate::try_from(end_entity)
+                .and_then(|parsed| verify_server_name(&parsed, server_name))
+                .is_ok()
     }
 }
 
@@ -72,9 +100,19 @@ impl ServerCertVerifier for Explaining {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.inner
-            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-            .map_err(|error| Untrusted::refusal(reason_of(&error), end_entity))
+        let verified = self.inner.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        );
+        match verified {
+            Err(error) if self.is_named(&error, end_entity, server_name) => {
+                Ok(ServerCertVerified::assertion())
+            }
+            other => other.map_err(|error| Untrusted::refusal(reason_of(&error), end_entity)),
+        }
     }
 
     fn verify_tls12_signature(
@@ -224,6 +262,12 @@ fn reason_of(error: &Error) -> String {
         CertificateError::Revoked => "revoked",
         CertificateError::BadEncoding => "damaged",
         CertificateError::BadSignature => "bad signature",
+        CertificateError::Other(OtherError(other))
+            if matches!(other.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity)) =>
+        {
+            "it is a certificate of an authority, not of a server; name this very certificate in \
+             tls.ca_file to trust it"
+        }
         _ => return other_reason(certificate),
     };
     words.to_owned()

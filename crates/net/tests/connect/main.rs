@@ -1,6 +1,6 @@
 //! What a connection says when it fails, and that it works when it should: real sockets, real
 //! handshakes, certificates made for each test.
-#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed unwrap is a failed test")]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,6 +10,7 @@ use pluvio_net::{
     DialError, Dialer, HttpClient, HttpError, Request, ServerTls, ServerTlsError, Stream,
     Thumbprint, TlsOptions,
 };
+use rcgen::KeyPair;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -23,10 +24,14 @@ struct Server {
 impl Server {
     /// A TLS server for `localhost` which answers every connection once.
     async fn start(name: &str) -> Server {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        Server::showing(name, &made.cert, &made.signing_key).await
+    }
+
+    async fn showing(name: &str, cert: &rcgen::Certificate, key: &rcgen::KeyPair) -> Server {
         let folder = std::env::temp_dir().join(format!("pluvio-net-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let tls = files(&folder, &made.cert.pem(), &made.signing_key.serialize_pem());
+        let tls = files(&folder, &cert.pem(), &key.serialize_pem());
         let acceptor = TlsAcceptor::from(Arc::new(tls.server_config().unwrap()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -40,7 +45,7 @@ impl Server {
                 }
             }
         });
-        Server { address, thumbprint: Thumbprint::sha256_of(made.cert.der()), folder }
+        Server { address, thumbprint: Thumbprint::sha256_of(cert.der()), folder }
     }
 
     async fn get(&self, host: &str, tls: TlsOptions) -> Result<String, HttpError> {
@@ -118,6 +123,55 @@ async fn an_authority_file_vouches_for_its_name_only() {
     assert!(error.to_string().contains("(not valid for this name)"), "{error}");
 }
 
+/// A self-signed certificate of an authority for `localhost`, as `openssl req -x509` makes them.
+fn authority(change: impl FnOnce(&mut rcgen::CertificateParams)) -> (rcgen::Certificate, KeyPair) {
+    let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    change(&mut params);
+    let key = KeyPair::generate().unwrap();
+    (params.self_signed(&key).unwrap(), key)
+}
+
+#[tokio::test]
+async fn a_self_signed_authority_that_is_named_itself_is_trusted_for_its_name_while_it_is_valid() {
+    let by_file = |server: &Server| TlsOptions {
+        ca_file: Some(server.folder.join("cert.pem")),
+        ..TlsOptions::default()
+    };
+    let (cert, key) = authority(|_| {});
+    let server = Server::showing("self-signed", &cert, &key).await;
+    assert_eq!(server.get("localhost", by_file(&server)).await.unwrap(), "ok");
+    let error = server.get("127.0.0.1", by_file(&server)).await.unwrap_err();
+    assert!(error.to_string().contains("is not trusted"), "{error}");
+
+    let (cert, key) = authority(|params| params.not_after = rcgen::date_time_ymd(2020, 1, 1));
+    let expired = Server::showing("self-signed-expired", &cert, &key).await;
+    let error = expired.get("localhost", by_file(&expired)).await.unwrap_err();
+    assert!(error.to_string().contains("(expired)"), "{error}");
+
+    // Another authority's file does not vouch for it.
+    let error = server.get("localhost", by_file(&expired)).await.unwrap_err();
+    assert!(error.to_string().contains("is not trusted"), "{error}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_was_renewed_on_disk_is_shown_to_new_connections() {
+    let server = Server::start("renewed").await;
+    let shows = async |tls: TlsOptions| server.get("localhost", tls).await;
+    let pin = |thumbprint| TlsOptions { thumbprint: Some(thumbprint), ..TlsOptions::default() };
+    assert_eq!(shows(pin(server.thumbprint)).await.unwrap(), "ok");
+
+    let new = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let renewed = pin(Thumbprint::sha256_of(new.cert.der()));
+    std::fs::write(server.folder.join("cert.pem"), new.cert.pem()).unwrap();
+    std::fs::write(server.folder.join("key.pem"), new.signing_key.serialize_pem()).unwrap();
+    while let Err(error) = shows(renewed.clone()).await {
+        let HttpError::Untrusted { untrusted, .. } = error else { panic!("{error}") };
+        assert_eq!(untrusted.thumbprint, server.thumbprint, "one of the two is shown");
+    }
+    assert!(shows(pin(server.thumbprint)).await.is_err());
+}
+
 #[tokio::test]
 async fn insecure_accepts_any_certificate() {
     let server = Server::start("insecure").await;
@@ -160,6 +214,70 @@ async fn an_answer_without_end_is_given_up() {
     let client = HttpClient::new(&TlsOptions { insecure: true, ..TlsOptions::default() }).unwrap();
     let error = client.send(Request::get(url)).await.unwrap_err();
     assert!(matches!(error, HttpError::TooLarge { .. }), "{error:?}");
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Ending {
+    AtOnce,
+    AtTheNextRequest,
+}
+
+/// Answers `answers` requests of each connection with `answer` and, without having said so, no more:
+/// the connection ends `after` that, at once or when the next request has arrived.
+async fn closing_after(answers: usize, answer: &'static [u8], after: Ending) -> url::Url {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                for _ in 0..answers {
+                    if stream.read(&mut [0; 4096]).await.is_ok_and(|count| count > 0) {
+                        let _ = stream.write_all(answer).await;
+                    }
+                }
+                if after == Ending::AtTheNextRequest {
+                    let _ = stream.read(&mut [0; 4096]).await;
+                }
+            });
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn a_repeatable_request_survives_a_connection_that_was_closed_after_its_last_answer() {
+    let client = HttpClient::new(&TlsOptions::default()).unwrap();
+    let empty = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+    let url = closing_after(1, empty, Ending::AtTheNextRequest).await;
+    let request = Request::post(url.clone(), "event");
+    for _ in 0..10 {
+        client.send(request.clone().repeatable()).await.unwrap();
+    }
+    let sent = [client.send(request.clone()).await, client.send(request).await];
+    let lost = sent.iter().filter(|sent| matches!(sent, Err(HttpError::Reset { .. }))).count();
+    assert_eq!(lost, 1, "others are sent once: {sent:?}");
+
+    // A server that never answers is asked once, over a new connection.
+    let silent = closing_after(0, b"", Ending::AtTheNextRequest).await;
+    let error = client.send(Request::post(silent, "event").repeatable()).await.unwrap_err();
+    assert!(matches!(error, HttpError::Reset { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_status_counts_though_its_body_cannot_be_read_where_the_status_says_everything() {
+    let client = HttpClient::new(&TlsOptions::default()).unwrap();
+    let answers: [&[u8]; 3] = [
+        b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 5\r\n\r\nplain",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nshort",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nshort\r\n",
+    ];
+    for answer in answers {
+        let whole = client.send(Request::get(closing_after(1, answer, Ending::AtOnce).await)).await;
+        assert!(whole.is_err(), "{whole:?}");
+        let request = Request::get(closing_after(1, answer, Ending::AtOnce).await);
+        let by_status = client.send(request.answer_bytes_max(4096)).await;
+        assert_eq!(by_status.unwrap().status, 200);
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use pluvio_log::{LogHandle, Retention, StreamName};
-use pluvio_runtime::{AccessTable, status::StatusBoard};
+use pluvio_runtime::{Access, status::StatusBoard};
 
 /// Renders the process's metrics in Prometheus' text format.
 pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
@@ -19,7 +19,7 @@ pub struct Context {
     /// The default stream: behind `/api/v1/events`, and what names a Kafka cluster.
     pub stream: StreamName,
     /// Who is let in, and how far.
-    pub access: Arc<AccessTable>,
+    pub access: Access,
     /// What all components are doing, for `/readyz` and `/api/v1/status`.
     pub status: StatusBoard,
     /// The text of `/metrics`.

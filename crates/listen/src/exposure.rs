@@ -5,13 +5,13 @@
 
 use std::net::SocketAddr;
 
-use pluvio_runtime::AccessTable;
+use pluvio_runtime::Access;
 
 /// What `listen` lacks to be reachable from beyond this machine; `None` if nothing, or if the
 /// operator accepted the risk.
 pub(crate) fn missing(
     listen: SocketAddr,
-    access: &AccessTable,
+    access: &Access,
     has_tls: bool,
     is_insecure: bool,
 ) -> Option<&'static str> {

@@ -15,7 +15,9 @@
 //!
 //! It refuses to know any cloud or protocol.
 
+mod access;
 mod failure;
+mod guesses;
 mod history;
 mod ingest;
 mod listener;
@@ -29,7 +31,9 @@ pub mod status;
 pub mod supervise;
 pub mod unit;
 
+pub use access::Access;
 pub use failure::{Chain, Failure, Response};
+pub use guesses::{Guesses, TooManyGuesses};
 pub use history::{History, Resume};
 pub use ingest::{ATTRIBUTES_BYTES_MAX, Ingest, IngestError};
 pub use listener::Listener;

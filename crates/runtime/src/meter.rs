@@ -9,6 +9,14 @@ pub fn describe_metrics() {
         "pluvio_events_data_omitted_total",
         "Events stored without their data, because they are too large, by source."
     );
+    describe_counter!(
+        "pluvio_authentication_failures_total",
+        "Wrong credentials that listeners were presented with."
+    );
+    describe_counter!(
+        "pluvio_authentication_refusals_total",
+        "Credentials refused without a look, after too many wrong ones of that address or name."
+    );
     describe_counter!("pluvio_source_failures_total", "Attempts of a source that failed.");
     describe_gauge!(
         "pluvio_source_lag_seconds",

@@ -61,8 +61,9 @@ impl Host {
     }
 
     async fn http(&self, socket: Socket, peer: SocketAddr, router: Router) {
+        let from = Peer { address: peer, login: Arc::default() };
         let service = service_fn(move |request: hyper::Request<Incoming>| {
-            answer(router.clone(), peer, request.map(Body::new))
+            answer(router.clone(), from.clone(), request.map(Body::new))
         });
         let mut builder = http1::Builder::new();
         builder
@@ -90,8 +91,8 @@ impl Host {
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response, std::convert::Infallible>> + Send>>;
 
-fn answer(router: Router, peer: SocketAddr, mut request: Request) -> Answer {
-    request.extensions_mut().insert(Peer(peer));
+fn answer(router: Router, peer: Peer, mut request: Request) -> Answer {
+    request.extensions_mut().insert(peer);
     Box::pin(router.oneshot(request))
 }
 

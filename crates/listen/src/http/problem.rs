@@ -38,6 +38,7 @@ pub(super) enum Kind {
     OtherLog,
     TargetTooLong,
     TooManyWatches,
+    TooManyGuesses,
     Full,
     Internal,
 }
@@ -56,6 +57,9 @@ impl Kind {
             Self::TargetTooLong => (S::URI_TOO_LONG, "uri-too-long", "URI too long"),
             Self::TooManyWatches => {
                 (S::TOO_MANY_REQUESTS, "too-many-watches", "too many watches of one client")
+            }
+            Self::TooManyGuesses => {
+                (S::TOO_MANY_REQUESTS, "too-many-guesses", "too many wrong credentials")
             }
             Self::Full => (S::SERVICE_UNAVAILABLE, "full", "too many clients"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "internal error"),

@@ -171,7 +171,8 @@ async fn answer(
         return Err(Problem::new(Kind::TargetTooLong, detail));
     }
     let context = &server.context;
-    let known = access::authenticate(&context.access, request.headers());
+    let peer = request.extensions().get::<Peer>();
+    let known = access::authenticate(&context.access, peer, request.headers()).await;
     let principal = if route.need == Need::Nothing { known.ok() } else { Some(known?) };
     let value = |name: &str| path.iter().find(|(n, _)| *n == name).map(|(_, value)| value);
     let stream = match value("stream") {
@@ -234,7 +235,7 @@ fn no_stream(name: &str) -> Problem {
 }
 
 fn client(request: &Request, principal: Option<&Principal>) -> Client {
-    let address = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+    let address = request.extensions().get::<Peer>().map(|peer| peer.address.ip());
     match (principal, request.headers().contains_key(header::AUTHORIZATION)) {
         (Some(principal), true) => Client::Principal(principal.name.clone()),
         _ => Client::Address(address),

@@ -7,14 +7,21 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::access::Login;
+
 /// The other end, as an extension of each request.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(pub(super) SocketAddr);
+#[derive(Clone, Debug)]
+pub(super) struct Peer {
+    pub(super) address: SocketAddr,
+    /// Shared by the requests of one connection.
+    pub(super) login: Arc<Login>,
+}
 
 /// A request line longer than this will never be served: see `limits::TARGET_BYTES_MAX`.
 const LINE_BYTES_MAX: usize = 32 << 10;

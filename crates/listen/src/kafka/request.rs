@@ -81,6 +81,8 @@ pub(super) struct Session {
     pub(super) local: SocketAddr,
     principal: Option<Arc<Principal>>,
     sasl: Sasl,
+    /// Whom the client claims to be, as soon as it has said so.
+    claimed: Option<String>,
 }
 
 /// A request whose bytes have been checked.
@@ -147,8 +149,8 @@ fn encoded<M: Encodable>(message: &M, version: i16) -> Result<Vec<Bytes>, Hangup
 
 impl Session {
     pub(super) fn new(server: &Server, peer: SocketAddr, local: SocketAddr) -> Self {
-        let principal = server.context.access.authenticate(Credential::None).ok();
-        Self { peer, local, principal, sasl: Sasl::Begin }
+        let principal = server.context.access.table().authenticate(Credential::None).ok();
+        Self { peer, local, principal, sasl: Sasl::Begin, claimed: None }
     }
 
     /// Whether nobody is known yet.
@@ -168,11 +170,11 @@ impl Session {
             (ApiKey::ApiVersions, _) => encoded(&versions::answer(), version)?,
             (ApiKey::SaslHandshake, _) => {
                 let wanted: SaslHandshakeRequest = request.decoded()?;
-                let table = &server.context.access;
-                encoded(&self.sasl.handshake(table, &wanted.mechanism), version)?
+                let table = server.context.access.table();
+                encoded(&self.sasl.handshake(&table, &wanted.mechanism), version)?
             }
             (ApiKey::SaslAuthenticate, _) => {
-                let (body, last) = self.authenticate(server, request)?;
+                let (body, last) = self.authenticate(server, request).await?;
                 answer.last = last;
                 body
             }
@@ -207,13 +209,19 @@ impl Session {
         Caller { server, principal, client: &request.client, peer, local, version, by_id }
     }
 
-    fn authenticate(
+    async fn authenticate(
         &mut self,
         server: &Server,
         request: &Request,
     ) -> Result<(Vec<Bytes>, Option<Hangup>), Hangup> {
         let wanted: SaslAuthenticateRequest = request.decoded()?;
-        let step = self.sasl.authenticate(&server.context.access, &wanted.auth_bytes);
+        let (access, address) = (&server.context.access, self.peer.ip());
+        self.claimed = self.sasl.claimed(&wanted.auth_bytes).or(self.claimed.take());
+        let admitted = access.guesses().admit(address, self.claimed.as_deref()).await;
+        let step = match admitted {
+            Ok(()) => self.sasl.authenticate(&access.table(), &wanted.auth_bytes),
+            Err(too_many) => self.sasl.refuse(&too_many),
+        };
         let last = match step.outcome {
             Outcome::More => None,
             Outcome::Known(principal) => {
@@ -221,6 +229,9 @@ impl Session {
                 None
             }
             Outcome::Denied => {
+                if admitted.is_ok() {
+                    access.guesses().failed(address, self.claimed.as_deref());
+                }
                 counter!(meter::DENIED).increment(1);
                 debug!(peer = %self.peer, client = request.client, "denied a kafka client's login");
                 Some(Hangup::Denied)

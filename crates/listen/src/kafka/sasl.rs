@@ -17,7 +17,8 @@ use kafka_protocol::{
     protocol::StrBytes,
 };
 use pluvio_runtime::{
-    AccessTable, Credential, Principal, ScramExchange, ScramMechanism, Unauthenticated,
+    AccessTable, Credential, Principal, ScramExchange, ScramMechanism, TooManyGuesses,
+    Unauthenticated,
 };
 
 /// Mechanisms in the order of preference.
@@ -82,6 +83,29 @@ impl Sasl {
             }
             None => response.with_error_code(ResponseError::UnsupportedSaslMechanism.code()),
         }
+    }
+
+    /// Whom `message` claims to be, where that is what it says: the first one of each mechanism.
+    pub(super) fn claimed(&self, message: &[u8]) -> Option<String> {
+        let text = std::str::from_utf8(message).ok()?;
+        let name = match self {
+            Self::Agreed(Chosen(Mechanism::Plain)) => text.split('\0').nth(1),
+            // RFC 5802, section 7: `n,,n=user,r=nonce`.
+            Self::Agreed(Chosen(Mechanism::Scram(_))) => {
+                text.split(',').skip(2).find_map(|part| part.strip_prefix("n="))
+            }
+            _ => None,
+        };
+        name.map(str::to_owned)
+    }
+
+    /// Answers a message that is not looked at.
+    pub(super) fn refuse(&mut self, reason: &TooManyGuesses) -> Step {
+        *self = Self::Done;
+        let response = SaslAuthenticateResponse::default()
+            .with_error_code(ResponseError::SaslAuthenticationFailed.code())
+            .with_error_message(Some(StrBytes::from_string(reason.to_string())));
+        Step { response, outcome: Outcome::Denied }
     }
 
     /// Answers `SaslAuthenticate`.

@@ -76,6 +76,42 @@ async fn each_principal_may_do_its_verbs_on_its_streams() {
 }
 
 #[tokio::test]
+async fn guessing_is_refused_unseen_after_a_while_and_who_is_logged_in_does_not_notice() {
+    let house = closed_house().await;
+    let mut friend = house.client().await;
+    assert_eq!(friend.get_with("/api/v1/range", &[OPERATOR]).await.status, 200);
+    let refused = loop {
+        let reply = house.get_with("/api/v1/range", &[("authorization", "Bearer wrong")]).await;
+        match reply.status.as_u16() {
+            401 => {}
+            _ => break reply,
+        }
+    };
+    assert_eq!(refused.status, 429);
+    assert!(refused.header("retry-after").unwrap().parse::<u64>().unwrap() >= 2);
+    let (_, detail) = refused.problem();
+    assert!(detail.starts_with("too many wrong credentials; try again in"), "{detail}");
+    // The right one is not looked at either: the answer would tell that it is right.
+    assert_eq!(house.get_with("/api/v1/range", &[ACME]).await.status, 429);
+    assert_eq!(friend.get_with("/api/v1/range", &[OPERATOR]).await.status, 200);
+    assert_eq!(friend.get_with("/api/v1/range", &[ACME]).await.status, 429);
+    assert_eq!(house.get("/livez").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_token_that_was_replaced_is_refused_from_then_on_and_the_new_one_taken() {
+    let house = closed_house().await;
+    let mut client = house.client().await;
+    assert_eq!(client.get_with("/api/v1/range", &[ACME]).await.status, 200);
+    let mut renewed = AccessTable::closed();
+    renewed.add_bearer("new-token", Arc::new(Principal::anonymous())).unwrap();
+    house.access.replace(renewed);
+    assert_eq!(client.get_with("/api/v1/range", &[ACME]).await.status, 401);
+    let new = ("authorization", "Bearer new-token");
+    assert_eq!(client.get_with("/api/v1/range", &[new]).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_stranger_is_told_how_to_say_who_it_is() {
     let house = closed_house().await;
     for value in ["Bearer s3cret", "Basic s3cret", "Basic YTpi", "Digest x", "nonsense", "Bearer"] {

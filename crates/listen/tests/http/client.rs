@@ -50,12 +50,32 @@ pub(crate) async fn send_over(
 ) -> Response<Incoming> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
+    within(sender.send_request(request(method, target, headers))).await.unwrap()
+}
+
+fn request(method: &str, target: &str, headers: &[(&str, &str)]) -> Request<Empty<Bytes>> {
     let mut request = Request::builder().method(method).uri(target).header("host", "pluvio");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let request = request.body(Empty::<Bytes>::new()).unwrap();
-    within(sender.send_request(request)).await.unwrap()
+    request.body(Empty::new()).unwrap()
+}
+
+/// A connection that several requests go over.
+pub(crate) struct Client(http1::SendRequest<Empty<Bytes>>);
+
+impl Client {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
+        let stream = within(TcpStream::connect(address)).await.unwrap();
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        Self(sender)
+    }
+
+    pub(crate) async fn get_with(&mut self, target: &str, headers: &[(&str, &str)]) -> Reply {
+        within(self.0.ready()).await.unwrap();
+        Reply::of(within(self.0.send_request(request("GET", target, headers))).await.unwrap()).await
+    }
 }
 
 /// A whole answer.

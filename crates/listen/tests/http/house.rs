@@ -8,17 +8,18 @@ use pluvio_log::{
     Log, LogHandle, Memory, MemoryConfig, Offset, Position, Record, Retention, SourceName,
     StreamName,
 };
-use pluvio_runtime::{AccessTable, Listener, status::StatusBoard};
+use pluvio_runtime::{Access, AccessTable, Listener, status::StatusBoard};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::client::{Reply, Watching};
+use crate::client::{Client, Reply, Watching};
 
 /// A running listener.
 pub(crate) struct House {
     pub(crate) log: LogHandle,
     pub(crate) address: SocketAddr,
     pub(crate) status: StatusBoard,
+    pub(crate) access: Access,
     pub(crate) drain: CancellationToken,
     pub(crate) task: JoinHandle<()>,
 }
@@ -48,7 +49,7 @@ pub(crate) fn context(log: &LogHandle, access: AccessTable, status: &StatusBoard
     Context {
         log: log.clone(),
         stream: StreamName::events(),
-        access: Arc::new(access),
+        access: access.into(),
         status: status.clone(),
         metrics: Arc::new(|| "# the metrics\n".to_owned()),
         version: "1.2.3",
@@ -94,15 +95,21 @@ impl Plan {
         log.open(&StreamName::events()).await.unwrap();
         let (status, drain) = (StatusBoard::default(), CancellationToken::new());
         let mut context = context(&log, self.access, &status);
+        let access = context.access.clone();
         context.metrics = Arc::new(self.metrics);
         let mut listener = self.config.build(context).unwrap().with_limits(self.limits);
         let (address, token) = (listener.local_addr(), drain.clone());
         let task = tokio::spawn(async move { listener.serve(token).await.unwrap() });
-        House { log, address, status, drain, task }
+        House { log, address, status, access, drain, task }
     }
 }
 
 impl House {
+    /// A connection that several requests go over.
+    pub(crate) async fn client(&self) -> Client {
+        Client::connect(self.address).await
+    }
+
     /// Appends events numbered by `ids`, each by itself.
     pub(crate) async fn append(&self, ids: std::ops::Range<i64>) {
         for id in ids {

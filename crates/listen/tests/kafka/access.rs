@@ -129,6 +129,27 @@ async fn a_wrong_name_and_a_wrong_password_are_refused_alike_and_the_connection_
 }
 
 #[tokio::test]
+async fn guessing_is_refused_unseen_after_a_while_and_who_is_logged_in_does_not_notice() {
+    let house = closed_house().await;
+    let mut friend = known(&house, "operator").await;
+    let told = loop {
+        let mut client = house.client().await;
+        assert_eq!(agree(&mut client, "PLAIN").await, 0);
+        let reply = say(&mut client, b"\0guest\0wrong").await;
+        assert_eq!(reply.error_code, ResponseError::SaslAuthenticationFailed.code());
+        let told = reply.error_message.unwrap();
+        if told.starts_with("too many wrong credentials") {
+            break told;
+        }
+    };
+    assert!(told.contains("try again in"), "{told}");
+    let mut client = house.client().await;
+    let denied = ResponseError::SaslAuthenticationFailed.code();
+    assert_eq!(plain(&mut client, "guest", "guest").await, denied);
+    assert_eq!(metadata(&mut friend, &[]).await.topics.len(), 2);
+}
+
+#[tokio::test]
 async fn before_a_login_nothing_else_is_answered() {
     let house = closed_house().await;
     let mut client = house.client().await;

@@ -47,7 +47,7 @@ pub(crate) fn context(log: &LogHandle, access: AccessTable) -> Context {
     Context {
         log: log.clone(),
         stream: StreamName::events(),
-        access: Arc::new(access),
+        access: access.into(),
         status: StatusBoard::default(),
         metrics: Arc::new(String::new),
         version: "1.2.3",

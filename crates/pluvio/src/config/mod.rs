@@ -138,7 +138,7 @@ impl Configuration {
         let context = Context {
             log: log.clone(),
             stream: StreamName::events(),
-            access: std::sync::Arc::new(table),
+            access: table.into(),
             status: status.clone(),
             metrics: std::sync::Arc::clone(metrics),
             version: crate::VERSION,

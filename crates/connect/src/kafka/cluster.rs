@@ -29,6 +29,9 @@ use super::{
     wire::{Ask, Connection, Credentials, Setup},
 };
 
+/// After this, topics are asked about again, for partitions that were added; the default of Kafka's own
+/// clients (`metadata.max.age.ms`).
+const TOPICS_AGE_MAX: Duration = Duration::from_secs(300);
 /// Topics remembered; beyond, all are asked for again.
 const TOPICS_MAX: usize = 1000;
 /// `AclOperation.WRITE`, as a bit.
@@ -50,6 +53,8 @@ pub(super) struct Cluster {
     nodes: HashMap<i32, Address>,
     open: HashMap<i32, Connection>,
     topics: HashMap<Arc<str>, Topic>,
+    /// Since when topics have been asked about.
+    topics_since: Instant,
     /// Until when brokers do not want to be asked.
     throttled_until: Option<Instant>,
 }
@@ -109,6 +114,7 @@ impl Cluster {
             nodes: HashMap::new(),
             open: HashMap::new(),
             topics: HashMap::new(),
+            topics_since: Instant::now(),
             throttled_until: None,
         };
         cluster.learn(&[]).await?;
@@ -126,11 +132,18 @@ impl Cluster {
         (!left.is_zero()).then_some(left)
     }
 
-    /// Forgets topics, if there are too many.
+    /// Forgets topics, if there are too many or they have been known for long.
     pub(super) fn forget_topics(&mut self) {
-        if self.topics.len() > TOPICS_MAX {
+        if self.topics.len() > TOPICS_MAX || self.topics_since.elapsed() > TOPICS_AGE_MAX {
             self.topics.clear();
+            self.topics_since = Instant::now();
         }
+    }
+
+    /// Whether a partition is there, by what is known of its topic.
+    pub(super) fn lacks(&self, place: &Place) -> bool {
+        let topic = self.topics.get(&place.topic);
+        topic.is_some_and(|topic| place.partition >= topic.partitions())
     }
 
     /// A topic that was learned.

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use kafka_protocol::messages::{InitProducerIdRequest, ProducerId};
+use pluvio_log::Offset;
 use pluvio_runtime::{Connected, Delivered, Outcome, Rejected, Sink, Standing, Writer};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -67,7 +68,9 @@ impl Sink for Kafka {
                 let begun =
                     Transactions::begin(&mut cluster, &id, topic, log, settings.timeout).await?;
                 memory.transact_as(begun.0.producer());
-                (transactions, cursor) = (Some(begun.0), begun.1);
+                // Ours may be ahead: a filter has left out what came after the last transaction.
+                let ahead = |at: Offset| at.max(standing.cursor);
+                (transactions, cursor) = (Some(begun.0), begun.1.map(ahead));
             }
             _ if memory.lacks_producer() => memory.produce_as(identity(&mut cluster).await?),
             _ => {}
@@ -155,6 +158,9 @@ impl Writer for Producer {
         let (Some(first), Some(last)) = (batch.first(), batch.last()) else {
             return Outcome::BatchRejected("the batch is empty".to_owned());
         };
+        if let Err(error) = self.look_again().await {
+            return Outcome::NotConnected(error);
+        }
         self.memory.settle(first.offset());
         let sent = match self.transactions.is_some() {
             true => self.transact(batch, last).await,
@@ -181,11 +187,22 @@ impl Writer for Producer {
 }
 
 impl Producer {
+    /// Asks about topics again where it was asked long ago.
+    async fn look_again(&mut self) -> Result<(), Error> {
+        self.cluster.forget_topics();
+        match &self.constant {
+            Some(topic) => self.know(vec![Arc::clone(topic)]).await,
+            None => Ok(()),
+        }
+    }
+
     /// Sends what an earlier write left open, then the batch.
     async fn deliver(&mut self, batch: &[Delivered]) -> Result<Refusals, Error> {
         let open = self.memory.open().map(|place| Arc::clone(&place.topic)).collect::<Vec<_>>();
         if !open.is_empty() {
             self.know(open).await?;
+            let cluster = &self.cluster;
+            self.memory.forget(|place| cluster.lacks(place));
             // What is refused here may be of another batch. It is forgotten, and what of it is in this
             // batch is refused again in its own piece.
             let _refusals = self.send().await?;
@@ -238,7 +255,6 @@ impl Producer {
             });
             topics.push(topic);
         }
-        self.cluster.forget_topics();
         self.know(topics.iter().flatten().cloned().collect()).await?;
         Ok(topics)
     }

@@ -91,6 +91,7 @@ impl Way {
         let Settings { method, url, timeout, .. } = &*self.settings;
         let request = Request::new(method.clone(), url.clone(), body).headers(headers);
         let request = request.timeout(*timeout).answer_bytes_max(ANSWER_BYTES_MAX);
+        let request = request.by_status().repeatable();
         match self.client.send(request).await {
             Ok(reply) => judge(&self.host, url, &reply, Timestamp::now()),
             Err(error) => Verdict::Failed(error.into()),

@@ -56,6 +56,7 @@ pub struct Request {
     timeout: Duration,
     answer_bytes_max: Option<usize>,
     is_repeatable: bool,
+    is_by_status: bool,
 }
 
 /// One whole answer.
@@ -111,7 +112,7 @@ impl HttpClient {
 
 async fn attempt(client: &reqwest::Client, request: Request) -> Result<HttpReply, HttpError> {
     let host = authority_of(&request.url);
-    let answer_bytes_max = request.answer_bytes_max;
+    let (bytes_max, is_by_status) = (request.answer_bytes_max, request.is_by_status);
     let response = client
         .request(request.method, request.url)
         .headers(request.headers)
@@ -120,7 +121,7 @@ async fn attempt(client: &reqwest::Client, request: Request) -> Result<HttpReply
         .send()
         .await
         .map_err(|error| HttpError::classify(&host, error))?;
-    read(&host, response, answer_bytes_max).await
+    read(&host, response, bytes_max, is_by_status).await
 }
 
 impl Request {
@@ -156,11 +157,18 @@ impl Request {
     }
 
     /// Keeps at most `bytes` of the answer's body and leaves the rest, with its connection: for an
-    /// answer whose status says everything. A body that cannot be read to its end (cut off, or not in
-    /// the encoding that its headers name) then counts as far as it could be read.
+    /// answer whose length is the other side's choice.
     #[must_use]
     pub fn answer_bytes_max(mut self, bytes: usize) -> Request {
         self.answer_bytes_max = Some(bytes);
+        self
+    }
+
+    /// Says that the answer's status says everything: a body that cannot be read to its end (cut off, or
+    /// not in the encoding that its headers name) counts as far as it could be read.
+    #[must_use]
+    pub fn by_status(mut self) -> Request {
+        self.is_by_status = true;
         self
     }
 
@@ -184,6 +192,7 @@ impl Request {
             timeout: REQUEST_TIMEOUT,
             answer_bytes_max: None,
             is_repeatable: false,
+            is_by_status: false,
         }
     }
 }
@@ -192,6 +201,7 @@ async fn read(
     host: &str,
     mut response: reqwest::Response,
     bytes_max: Option<usize>,
+    is_by_status: bool,
 ) -> Result<HttpReply, HttpError> {
     let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
     let mut body = BytesMut::new();
@@ -207,7 +217,7 @@ async fn read(
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => return Ok(HttpReply { status, headers, body: body.freeze() }),
-            Err(_) if bytes_max.is_some() => {
+            Err(_) if is_by_status => {
                 return Ok(HttpReply { status, headers, body: body.freeze() });
             }
             Err(error) => return Err(HttpError::classify(host, error)),

@@ -275,7 +275,7 @@ async fn a_status_counts_though_its_body_cannot_be_read_where_the_status_says_ev
         let whole = client.send(Request::get(closing_after(1, answer, Ending::AtOnce).await)).await;
         assert!(whole.is_err(), "{whole:?}");
         let request = Request::get(closing_after(1, answer, Ending::AtOnce).await);
-        let by_status = client.send(request.answer_bytes_max(4096)).await;
+        let by_status = client.send(request.by_status()).await;
         assert_eq!(by_status.unwrap().status, 200);
     }
 }

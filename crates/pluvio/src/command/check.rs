@@ -15,7 +15,7 @@ pub(crate) fn check(path: &Path, options: &Check) -> Result<(), Failed> {
     for warning in &configuration.warnings {
         print_line(&format!("{}: warning: {}", warning.place, warning.message));
     }
-    let access = configuration.access().err();
+    let access = configuration.principals().table().err();
     let (sources, sinks) = match (configuration.sources(), configuration.sinks()) {
         (Ok(sources), Ok(sinks)) if access.is_none() => (sources, sinks),
         (sources, sinks) => {

@@ -6,6 +6,7 @@ pub(crate) mod demo;
 pub(crate) mod log;
 mod meter;
 pub(crate) mod print;
+mod reload;
 pub(crate) mod run;
 pub(crate) mod simulate;
 pub(crate) mod tail;

@@ -11,7 +11,7 @@ use pluvio_runtime::{
 };
 use tracing::{info, warn};
 
-use super::{Failed, block_on, meter, stopped};
+use super::{Failed, block_on, meter, reload::Reload, stopped};
 use crate::config::{self, Configuration, ReadySink};
 
 /// Without a command: runs what the environment or the file describes, or says how to begin.
@@ -49,6 +49,7 @@ async fn serve(configuration: Configuration) -> Result<(), Failed> {
     for (name, url) in &running.urls {
         info!(listener = name, "serving on {url}");
     }
+    let reloading = tokio::spawn(running.reload.run());
     let reason = tokio::select! {
         reason = stopped() => reason?,
         () = running.supervisor.ended() => "nobody reads standard output",
@@ -61,6 +62,7 @@ async fn serve(configuration: Configuration) -> Result<(), Failed> {
     });
     let is_clean = running.supervisor.drain().await;
     second.abort();
+    reloading.abort();
     info!(is_clean, "stopped");
     Ok(())
 }
@@ -71,6 +73,8 @@ pub(super) struct Running {
     pub(super) log: LogHandle,
     /// Listeners by name, and where they are.
     pub(super) urls: Vec<(String, String)>,
+    /// Reads again what may change while it runs.
+    pub(super) reload: Reload,
 }
 
 /// Starts all components; problems are told before anything connects.
@@ -81,10 +85,14 @@ pub(super) async fn start(mut configuration: Configuration) -> Result<Running, F
     let streams = configuration.streams();
     let status = StatusBoard::default();
     let (sources, sinks) = (configuration.sources(), configuration.sinks());
-    let listeners = configuration.listeners(&log, &status, &metrics);
-    let (sources, sinks, listeners) = match (sources, sinks, listeners) {
-        (Ok(sources), Ok(sinks), Ok(listeners)) => (sources, sinks, listeners),
-        (sources, sinks, listeners) => {
+    let reload = Reload::new(configuration.principals().clone());
+    let listeners = reload
+        .as_ref()
+        .map_err(Clone::clone)
+        .and_then(|reload| configuration.listeners(&log, reload.access(), &status, &metrics));
+    let (sources, sinks, reload, listeners) = match (sources, sinks, reload, listeners) {
+        (Ok(sources), Ok(sinks), Ok(reload), Ok(listeners)) => (sources, sinks, reload, listeners),
+        (sources, sinks, _, listeners) => {
             let problems = [sources.err(), sinks.err(), listeners.err()];
             return Err(Failed::Configuration(problems.into_iter().flatten().flatten().collect()));
         }
@@ -117,7 +125,7 @@ pub(super) async fn start(mut configuration: Configuration) -> Result<Running, F
         let ingest = Ingest::new(log.clone(), stream.clone(), name, record_bytes_max);
         (source.built.start)(&supervisor, SourceContext { log: log.clone(), stream, ingest });
     }
-    Ok(Running { supervisor, log, urls })
+    Ok(Running { supervisor, log, urls, reload })
 }
 
 /// What opening the log found: one line an operator can search for.

@@ -24,7 +24,9 @@ use pluvio_log::{SourceName, StreamName};
 use pluvio_net::{SecretSource, TlsOptions};
 use pluvio_runtime::unit::{ByteSize, Period};
 
-use super::{Configuration, ListenerSection, LogSection, LogType, Place, Problem, SourceSection};
+use super::{
+    Configuration, ListenerSection, LogSection, LogType, Place, Principals, Problem, SourceSection,
+};
 use crate::registry;
 
 /// Reads a variable; given to be replaced in tests.
@@ -103,7 +105,7 @@ fn assembled(log: LogSection, vcenter: vsphere::Config, http: http::Config) -> C
     };
     let build = Box::new(move |context| registry::build_http(http, context));
     let listeners = vec![ListenerSection { place, listen: None, build }];
-    let (principals, sinks) = (Vec::new(), Vec::new());
+    let (principals, sinks) = (Principals::default(), Vec::new());
     let (sources, warnings) = (sources.into_iter().collect(), Vec::new());
     Configuration { log, principals, sources, sinks, listeners, warnings }
 }

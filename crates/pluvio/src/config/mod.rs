@@ -9,6 +9,7 @@ mod environment;
 mod exposed;
 mod inspect;
 mod page;
+mod principals;
 mod reader;
 mod sections;
 mod sinks;
@@ -18,13 +19,14 @@ use std::{collections::BTreeMap, path::Path};
 
 use pluvio_listen::{Context, http, kafka};
 use pluvio_log::{LogHandle, SourceName, StreamName};
-use pluvio_runtime::AccessTable;
+use pluvio_runtime::Access;
 
 pub(crate) use document::Problem;
 pub(crate) use environment::{
     demo, from_environment, is_configured as environment_is_configured, is_debug,
 };
 pub(crate) use page::pages;
+pub(crate) use principals::Principals;
 pub(crate) use sections::{LogSection, LogType};
 pub(crate) use sinks::ReadySink;
 pub(crate) use template::{schema, template};
@@ -32,13 +34,12 @@ pub(crate) use template::{schema, template};
 use crate::registry::{self, BuildError, BuiltListener, BuiltSource, SourceSlot};
 use document::Document;
 use reader::{Place, parse};
-use sections::PrincipalSection;
 use sinks::SinkSection;
 
 /// A configuration in which every key is known and every value has its type.
 pub(crate) struct Configuration {
     pub(crate) log: LogSection,
-    principals: Vec<(Place, PrincipalSection)>,
+    principals: Principals,
     sources: Vec<SourceSection>,
     sinks: Vec<SinkSection>,
     listeners: Vec<ListenerSection>,
@@ -112,18 +113,9 @@ impl Configuration {
         if problems.is_empty() { Ok(ready) } else { Err(problems) }
     }
 
-    /// Everybody who is let in; open to all if nobody is named.
-    pub(crate) fn access(&self) -> Result<AccessTable, Vec<Problem>> {
-        if self.principals.is_empty() {
-            return Ok(AccessTable::open());
-        }
-        let (mut table, mut problems) = (AccessTable::closed(), Vec::new());
-        for (place, section) in &self.principals {
-            if let Err((key, message)) = section.add_to(&place.name, &mut table) {
-                problems.push(place.problem(Some(key), format!("`{key}`: {message}")));
-            }
-        }
-        if problems.is_empty() { Ok(table) } else { Err(problems) }
+    /// Everybody who is let in.
+    pub(crate) fn principals(&self) -> &Principals {
+        &self.principals
     }
 
     /// Makes all listeners and binds their sockets. Without any, HTTP and Kafka on their default
@@ -131,14 +123,14 @@ impl Configuration {
     pub(crate) fn listeners(
         &mut self,
         log: &LogHandle,
+        access: &Access,
         status: &pluvio_runtime::status::StatusBoard,
         metrics: &registry::Metrics,
     ) -> Result<Vec<(String, BuiltListener)>, Vec<Problem>> {
-        let table = self.access()?;
         let context = Context {
             log: log.clone(),
             stream: StreamName::events(),
-            access: table.into(),
+            access: access.clone(),
             status: status.clone(),
             metrics: std::sync::Arc::clone(metrics),
             version: crate::VERSION,

@@ -19,7 +19,8 @@ use super::{
     document::{Document, suggestion},
     exposed::Sensitive,
     inspect::{Inspection, unknown_key},
-    sections::{LogSection, PrincipalSection},
+    principals::{PrincipalSection, Principals},
+    sections::LogSection,
 };
 use crate::registry;
 
@@ -43,7 +44,7 @@ pub(super) fn parse(document: &Document) -> Result<Configuration, Vec<Problem>> 
     let (root, mut problems) = document.parse();
     let mut configuration = Configuration {
         log: LogSection::default(),
-        principals: Vec::new(),
+        principals: Principals::default(),
         sources: Vec::new(),
         sinks: Vec::new(),
         listeners: Vec::new(),
@@ -122,7 +123,7 @@ impl Reader<'_> {
         match section {
             "principals" => {
                 if let Some(principal) = self.plain::<PrincipalSection>(&path, value) {
-                    into.principals.push((place, principal));
+                    into.principals.push(place, principal);
                 }
             }
             "sources" => self.source(&path, place, name, value, into),

@@ -1,15 +1,13 @@
-//! The sections that belong to no component: `[log]` and `[principals]`.
+//! The section that belongs to no component: `[log]`.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
-use pluvio_event::{Filter, Pattern};
 use pluvio_log::{
     Embedded, EmbeddedConfig, Fsync, LogHandle, Memory, MemoryConfig, OpenError, Retention,
     batch::Compression,
 };
-use pluvio_net::{SecretError, SecretSource};
 use pluvio_runtime::{
-    ATTRIBUTES_BYTES_MAX, AccessTable, Chain, Principal, Streams, Verb,
+    ATTRIBUTES_BYTES_MAX,
     unit::{ByteSize, Period},
 };
 use schemars::JsonSchema;
@@ -172,74 +170,5 @@ impl LogSection {
 
     pub(crate) fn record_bytes_max(&self) -> usize {
         usize::try_from(self.record_max.0).unwrap_or(usize::MAX)
-    }
-}
-
-/// Someone who may connect.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct PrincipalSection {
-    /// Bearer token that it presents.
-    pub(crate) token: Option<SecretSource>,
-    /// Password that it presents; the user name is the section's name.
-    pub(crate) password: Option<SecretSource>,
-    /// Streams that it sees: names, or beginnings followed by `*`.
-    #[serde(default = "all")]
-    pub(crate) streams: Vec<String>,
-    /// What it may do: `read`, `write`, `status`.
-    #[serde(default = "read")]
-    pub(crate) verbs: Vec<Verb>,
-    /// CEL expression that every event it reads must satisfy, for example `account == "acme"`.
-    pub(crate) filter: Option<String>,
-}
-
-fn all() -> Vec<String> {
-    vec!["*".to_owned()]
-}
-
-fn read() -> Vec<Verb> {
-    vec![Verb::Read]
-}
-
-/// Why a principal cannot be: the key and the reason.
-pub(crate) type KeyError = (&'static str, String);
-
-impl PrincipalSection {
-    /// Lets the principal called `name` in.
-    pub(crate) fn add_to(&self, name: &str, table: &mut AccessTable) -> Result<(), KeyError> {
-        let mut filter = Filter::default();
-        if let Some(cel) = &self.filter {
-            filter = filter.and_expression(cel).map_err(|e| ("filter", e.to_string()))?;
-        }
-        let patterns = self.streams.iter().map(|text| Pattern::new(text)).collect();
-        let principal = Arc::new(Principal {
-            name: name.to_owned(),
-            streams: Streams::Matching(patterns),
-            verbs: self.verbs.iter().copied().collect(),
-            filter,
-        });
-        if self.password.is_some() && name.contains(':') {
-            let wrong =
-                "a name with `:` cannot log in with a password; use `token`, or another name";
-            return Err(("password", wrong.to_owned()));
-        }
-        if self.verbs.is_empty() {
-            return Err(("verbs", "give at least one of `read`, `write`, `status`".to_owned()));
-        }
-        if self.token.is_none() && self.password.is_none() {
-            return Err(("token", "set `token` or `password`: nobody could be this".to_owned()));
-        }
-        let secret = |key, source: &SecretSource| match source.resolve() {
-            Ok(secret) if secret.is_empty() => Err((key, "is empty".to_owned())),
-            resolved => resolved.map_err(|error: SecretError| (key, Chain(&error).to_string())),
-        };
-        if let Some(token) = &self.token {
-            let added = table.add_bearer(secret("token", token)?.expose(), Arc::clone(&principal));
-            added.map_err(|error| ("token", error.to_string()))?;
-        }
-        if let Some(password) = &self.password {
-            table.add_password(secret("password", password)?.expose(), principal);
-        }
-        Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value as Json, json};
 
-use super::{LogSection, PrincipalSection, sinks};
+use super::{LogSection, principals::PrincipalSection, sinks};
 use crate::registry::{LISTENERS, SINKS, SOURCES};
 
 const HEAD: &str = "\

@@ -10,7 +10,7 @@ fn problems(text: &str) -> Vec<String> {
     };
     let mut problems = configuration.sources().err().unwrap_or_default();
     problems.extend(configuration.sinks().err().unwrap_or_default());
-    problems.extend(configuration.access().err().unwrap_or_default());
+    problems.extend(configuration.principals().table().err().unwrap_or_default());
     problems.iter().map(ToString::to_string).collect()
 }
 
@@ -124,7 +124,8 @@ fn a_principal_with_any_name_that_toml_can_quote_is_kept_and_the_server_stays_cl
         let text = format!("[principals.{name:?}]\ntoken = \"t-0ken\"\n");
         let configuration = parse(&Document::new("pluvio.toml", text));
         let configuration = configuration.unwrap_or_else(|p| unreachable!("{name}: {p:#?}"));
-        let access = configuration.access().unwrap_or_else(|p| unreachable!("{name}: {p:#?}"));
+        let access =
+            configuration.principals().table().unwrap_or_else(|p| unreachable!("{name}: {p:#?}"));
         assert!(access.demands_authentication(), "{name}");
         let known = access.authenticate(pluvio_runtime::Credential::Bearer("t-0ken"));
         assert_eq!(known.map(|principal| principal.name.clone()), Ok(name.to_owned()));

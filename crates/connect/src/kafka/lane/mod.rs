@@ -208,6 +208,12 @@ impl Memory {
         });
     }
 
+    /// Partitions are gone, because their topic was deleted and made anew with fewer: what is open for
+    /// them is encoded again, for partitions that are there.
+    pub(super) fn forget(&mut self, is_gone: impl Fn(&Place) -> bool) {
+        self.lanes.retain(|place, _| !is_gone(place));
+    }
+
     /// A transaction has ended: with it, whatever was in it.
     pub(super) fn ended(&mut self) {
         self.lanes.values_mut().for_each(|lane| lane.pieces.clear());

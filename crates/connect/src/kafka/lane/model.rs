@@ -285,3 +285,15 @@ fn another_log_is_another_memory() {
     memory.of_log(Uuid::from_u128(2));
     assert!(memory.known().is_empty() && memory.lacks_producer());
 }
+
+#[test]
+fn what_was_open_for_a_partition_that_is_gone_is_encoded_again_and_nothing_else_is() {
+    let mut memory = Memory::default();
+    memory.produce_as(Identity { id: 1, epoch: 0 });
+    let place = |partition| Place { topic: "rain".into(), partition };
+    memory.push(place(0), piece(&[1, 4]));
+    memory.push(place(2), piece(&[2, 3]));
+    memory.forget(|place| place.partition >= 1);
+    assert_eq!(memory.known(), [at(1), at(4)]);
+    assert_eq!(memory.open().cloned().collect::<Vec<_>>(), [place(0)]);
+}

@@ -1,0 +1,79 @@
+//! What is read again while Pluvio runs: principals' tokens and passwords, when their files change or
+//! at SIGHUP.
+//!
+//! A token that was replaced on disk is refused from then on. Listeners' certificates are read again by
+//! themselves, at the next connection after they changed; secrets of sources and sinks with each
+//! connection. It refuses to read the configuration again: a changed section is a restart.
+
+use std::time::Duration;
+
+use pluvio_net::ChangedFiles;
+use pluvio_runtime::Access;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::{MissedTickBehavior, interval},
+};
+use tracing::{info, warn};
+
+use crate::config::{Principals, Problem};
+
+/// How often the files of tokens and passwords are looked at.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Who is let in, and where that is read from.
+pub(super) struct Reload {
+    principals: Principals,
+    files: ChangedFiles,
+    access: Access,
+}
+
+impl Reload {
+    /// Reads tokens and passwords.
+    pub(super) fn new(principals: Principals) -> Result<Self, Vec<Problem>> {
+        let files = ChangedFiles::new(principals.files());
+        let access = principals.table()?.into();
+        Ok(Self { principals, files, access })
+    }
+
+    /// Who is let in now; shared by all listeners.
+    pub(super) fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// Looks again and again; ends with the process.
+    pub(super) async fn run(mut self) {
+        let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+        let mut looks = interval(LOOK_INTERVAL);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let is_asked = tokio::select! {
+                asked = hangup.recv() => match asked {
+                    Some(()) => true,
+                    None => return,
+                },
+                _ = looks.tick() => false,
+            };
+            if self.files.look() || is_asked {
+                self.read_again().await;
+            }
+        }
+    }
+
+    /// Deriving keys from passwords is work for some milliseconds each.
+    async fn read_again(&self) {
+        let principals = self.principals.clone();
+        match tokio::task::spawn_blocking(move || principals.table()).await {
+            Ok(Ok(table)) => {
+                self.access.replace(table);
+                info!("read the tokens and passwords of principals again");
+            }
+            Ok(Err(problems)) => {
+                for Problem { place, message } in problems {
+                    warn!(place, "{message}; the previous tokens and passwords stay valid");
+                }
+            }
+            // A panic, which has been reported where it happened.
+            Err(_) => {}
+        }
+    }
+}

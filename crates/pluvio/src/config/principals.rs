@@ -1,0 +1,122 @@
+//! `[principals.NAME]`: who is let in, and how far.
+//!
+//! The sections are kept while Pluvio runs, because their tokens and passwords may change on disk: a
+//! table is made of them as often as that happens.
+
+use std::{path::PathBuf, sync::Arc};
+
+use pluvio_event::{Filter, Pattern};
+use pluvio_net::{SecretError, SecretSource};
+use pluvio_runtime::{AccessTable, Chain, Principal, Streams, Verb};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Problem, reader::Place};
+
+/// All sections, in their order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Principals(Vec<(Place, PrincipalSection)>);
+
+impl Principals {
+    pub(super) fn push(&mut self, place: Place, section: PrincipalSection) {
+        self.0.push((place, section));
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Reads all tokens and passwords now. Open to all if nobody is named.
+    pub(crate) fn table(&self) -> Result<AccessTable, Vec<Problem>> {
+        if self.0.is_empty() {
+            return Ok(AccessTable::open());
+        }
+        let (mut table, mut problems) = (AccessTable::closed(), Vec::new());
+        for (place, section) in &self.0 {
+            if let Err((key, message)) = section.add_to(&place.name, &mut table) {
+                problems.push(place.problem(Some(key), format!("`{key}`: {message}")));
+            }
+        }
+        if problems.is_empty() { Ok(table) } else { Err(problems) }
+    }
+
+    /// The files that tokens and passwords are read from.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let secrets = self.0.iter().flat_map(|(_, section)| [&section.token, &section.password]);
+        let file = |secret: &Option<SecretSource>| match secret {
+            Some(SecretSource::File(path)) => Some(path.clone()),
+            _ => None,
+        };
+        secrets.filter_map(file).collect()
+    }
+}
+
+/// Someone who may connect.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PrincipalSection {
+    /// Bearer token that it presents.
+    pub(crate) token: Option<SecretSource>,
+    /// Password that it presents; the user name is the section's name.
+    pub(crate) password: Option<SecretSource>,
+    /// Streams that it sees: names, or beginnings followed by `*`.
+    #[serde(default = "all")]
+    pub(crate) streams: Vec<String>,
+    /// What it may do: `read`, `write`, `status`.
+    #[serde(default = "read")]
+    pub(crate) verbs: Vec<Verb>,
+    /// CEL expression that every event it reads must satisfy, for example `account == "acme"`.
+    pub(crate) filter: Option<String>,
+}
+
+fn all() -> Vec<String> {
+    vec!["*".to_owned()]
+}
+
+fn read() -> Vec<Verb> {
+    vec![Verb::Read]
+}
+
+/// Why a principal cannot be: the key and the reason.
+pub(crate) type KeyError = (&'static str, String);
+
+impl PrincipalSection {
+    /// Lets the principal called `name` in.
+    pub(crate) fn add_to(&self, name: &str, table: &mut AccessTable) -> Result<(), KeyError> {
+        let mut filter = Filter::default();
+        if let Some(cel) = &self.filter {
+            filter = filter.and_expression(cel).map_err(|e| ("filter", e.to_string()))?;
+        }
+        let patterns = self.streams.iter().map(|text| Pattern::new(text)).collect();
+        let principal = Arc::new(Principal {
+            name: name.to_owned(),
+            streams: Streams::Matching(patterns),
+            verbs: self.verbs.iter().copied().collect(),
+            filter,
+        });
+        if self.password.is_some() && name.contains(':') {
+            let wrong =
+                "a name with `:` cannot log in with a password; use `token`, or another name";
+            return Err(("password", wrong.to_owned()));
+        }
+        if self.verbs.is_empty() {
+            return Err(("verbs", "give at least one of `read`, `write`, `status`".to_owned()));
+        }
+        if self.token.is_none() && self.password.is_none() {
+            return Err(("token", "set `token` or `password`: nobody could be this".to_owned()));
+        }
+        let secret = |key, source: &SecretSource| match source.resolve() {
+            Ok(secret) if secret.is_empty() => Err((key, "is empty".to_owned())),
+            resolved => resolved.map_err(|error: SecretError| (key, Chain(&error).to_string())),
+        };
+        if let Some(token) = &self.token {
+            let added = table.add_bearer(secret("token", token)?.expose(), Arc::clone(&principal));
+            added.map_err(|error| ("token", error.to_string()))?;
+        }
+        if let Some(password) = &self.password {
+            table.add_password(secret("password", password)?.expose(), principal);
+        }
+        Ok(())
+    }
+}

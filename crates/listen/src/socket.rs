@@ -9,7 +9,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -23,18 +23,32 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-/// Since when a write has been pending, in milliseconds since the listener's epoch and plus one;
-/// zero: none is.
+/// How a connection stands, seen from outside.
 #[derive(Debug, Default)]
-pub(crate) struct Pending(AtomicU64);
+pub(crate) struct Pending {
+    /// Since when a write has been pending, in milliseconds since the listener's epoch and plus one;
+    /// zero: none is.
+    since: AtomicU64,
+    /// Whether the client has said who it is, or what it wants where nobody must.
+    is_known: AtomicBool,
+}
 
 impl Pending {
     /// Whether a write was pending without progress for `limit` at `now`.
     pub(crate) fn is_stalled(&self, now: Duration, limit: Duration) -> bool {
-        match self.0.load(Ordering::Relaxed) {
+        match self.since.load(Ordering::Relaxed) {
             0 => false,
             since => now.saturating_sub(Duration::from_millis(since - 1)) >= limit,
         }
+    }
+
+    /// The client is somebody: its connection is not given up for a newer one any more.
+    pub(crate) fn known(&self) {
+        self.is_known.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_known(&self) -> bool {
+        self.is_known.load(Ordering::Relaxed)
     }
 }
 
@@ -66,7 +80,7 @@ impl Socket {
         match result {
             Poll::Pending => {
                 let now = u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
-                let _ = self.pending.0.compare_exchange(
+                let _ = self.pending.since.compare_exchange(
                     0,
                     now + 1,
                     Ordering::Relaxed,
@@ -74,7 +88,7 @@ impl Socket {
                 );
             }
             Poll::Ready(Ok(count)) => {
-                self.pending.0.store(0, Ordering::Relaxed);
+                self.pending.since.store(0, Ordering::Relaxed);
                 self.sent.increment(*count as u64);
             }
             Poll::Ready(Err(_)) => {}

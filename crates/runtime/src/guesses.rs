@@ -24,6 +24,8 @@ use metrics::counter;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
+use crate::LineLimit;
+
 /// Failures without a pause: somebody who mistypes, or a client with a stale token on its first retries.
 const FREE_FAILURES: u32 = 10;
 /// The first pause; each further failure doubles it.
@@ -38,8 +40,6 @@ const FORGET_HALF_AFTER: Duration = Duration::from_secs(60);
 const FORGET_AFTER: Duration = Duration::from_secs(3600);
 /// Maximum number of addresses and names that are remembered.
 const SUSPECTS_MAX: usize = 10_000;
-/// One log line in this time tells of all failures.
-const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Too many wrong credentials came from this address or for this name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -74,8 +74,7 @@ struct Account {
 #[derive(Debug, Default)]
 struct Ledger {
     accounts: HashMap<Suspect, Account>,
-    reported: Option<Instant>,
-    unreported: u64,
+    lines: LineLimit,
 }
 
 impl Guesses {
@@ -171,12 +170,7 @@ impl Ledger {
             account.last = now;
             account.next = account.next.max(now + pause(account.failures));
         }
-        self.unreported += 1;
-        if self.reported.is_some_and(|reported| now - reported < REPORT_INTERVAL) {
-            return None;
-        }
-        self.reported = Some(now);
-        Some(std::mem::take(&mut self.unreported))
+        self.lines.count()
     }
 
     fn forget(&mut self, suspect: &Suspect, now: Instant) {
@@ -286,13 +280,12 @@ mod tests {
     }
 
     #[test]
-    fn one_line_a_minute_tells_of_all_failures_and_no_more_are_remembered_than_there_is_room_for() {
+    fn no_more_is_remembered_than_there_is_room_for_and_not_each_failure_has_a_line() {
         let (mut ledger, now) = (Ledger::default(), Instant::now());
         let suspect = |n: u32| Suspect::Address(IpAddr::V4(n.into()));
         let reports: Vec<u64> =
             (0..20_000).filter_map(|n| ledger.failed(&[suspect(n)], now)).collect();
         assert_eq!(reports, [1]);
-        assert_eq!(ledger.failed(&[suspect(0)], now + REPORT_INTERVAL), Some(20_000));
         assert!(ledger.accounts.len() <= SUSPECTS_MAX);
     }
 }

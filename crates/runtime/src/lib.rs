@@ -20,6 +20,7 @@ mod failure;
 mod guesses;
 mod history;
 mod ingest;
+mod line_limit;
 mod listener;
 mod meter;
 mod principal;
@@ -36,6 +37,7 @@ pub use failure::{Chain, Failure, Response};
 pub use guesses::{Guesses, TooManyGuesses};
 pub use history::{History, Resume};
 pub use ingest::{ATTRIBUTES_BYTES_MAX, Ingest, IngestError};
+pub use line_limit::LineLimit;
 pub use listener::Listener;
 pub use meter::describe_metrics;
 pub use principal::{

@@ -56,13 +56,15 @@ impl Host {
             },
         };
         let sent = counter!(meter::SENT_BYTES);
-        let socket = socket::Socket::new(transport, pending, self.epoch, sent);
-        self.http(Socket::new(socket), peer, router).await;
+        let socket = socket::Socket::new(transport, Arc::clone(&pending), self.epoch, sent);
+        self.http(Socket::new(socket), peer, &pending, router).await;
     }
 
-    async fn http(&self, socket: Socket, peer: SocketAddr, router: Router) {
+    async fn http(&self, socket: Socket, peer: SocketAddr, pending: &Arc<Pending>, router: Router) {
         let from = Peer { address: peer, login: Arc::default() };
+        let pending = Arc::clone(pending);
         let service = service_fn(move |request: hyper::Request<Incoming>| {
+            pending.known();
             answer(router.clone(), from.clone(), request.map(Body::new))
         });
         let mut builder = http1::Builder::new();

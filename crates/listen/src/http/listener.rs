@@ -159,18 +159,24 @@ impl House {
             server: Arc::clone(server),
             router: routes::router(server),
             refusal: Router::new().fallback_service(refused),
-            connections: Connections::new(server.epoch, limits.stall, meter::CONNECTION_METERS),
+            connections: Connections::new(
+                server.epoch,
+                limits.stall,
+                server.settings.connections_max,
+                meter::CONNECTION_METERS,
+            ),
         }
     }
 
     fn serve(&mut self, stream: TcpStream, peer: SocketAddr) {
+        self.connections.make_room();
         let above = self.connections.len().saturating_sub(self.server.settings.connections_max - 1);
         if above > REFUSALS_MAX {
             return;
         }
         let router = if above == 0 { self.router.clone() } else { self.refusal.clone() };
         let host = Arc::clone(&self.host);
-        self.connections.spawn(|pending| async move {
+        self.connections.spawn(peer.ip(), |pending| async move {
             host.serve(stream, peer, pending, router).await;
         });
     }

@@ -19,15 +19,22 @@ pub(super) const WATCHES: &str = "pluvio_http_watches";
 /// Open connections.
 pub(super) const CONNECTIONS: &str = "pluvio_http_connections";
 
+/// Silent connections that were closed for newer ones.
+pub(super) const DISPLACED: &str = "pluvio_http_displaced_total";
+
 /// The metrics of connections, for what watches over them.
 pub(super) const CONNECTION_METERS: Meters =
-    Meters { open: CONNECTIONS, panics: PANICS, stalled: STALLED };
+    Meters { open: CONNECTIONS, panics: PANICS, stalled: STALLED, displaced: DISPLACED };
 
 /// Tells the recorder what they are.
 pub(super) fn describe() {
     describe_counter!(REQUESTS, "Requests by route and status.");
     describe_counter!(SENT_BYTES, Unit::Bytes, "Bytes written to clients.");
     describe_counter!(PAGES, "Pages asked for by watches, from the cache or rendered.");
+    describe_counter!(
+        DISPLACED,
+        "Connections of clients that had not said who they are, closed for newer ones."
+    );
     describe_counter!(STALLED, "Readers dropped because they took nothing.");
     describe_counter!(PANICS, "Connections that ended in a panic.");
     describe_gauge!(WATCHES, "Open watches.");

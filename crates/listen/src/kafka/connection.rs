@@ -11,13 +11,17 @@ use metrics::counter;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::{Instant, sleep, timeout, timeout_at},
+    sync::OwnedSemaphorePermit,
+    time::{Instant, sleep, timeout_at},
 };
 use tokio_rustls::TlsAcceptor;
 use tracing::debug;
 
 use super::{
-    limits::{DENIED_PAUSE, FRAME_BYTES_MAX, FRAME_BYTES_MAX_UNAUTHENTICATED},
+    limits::{
+        DENIED_PAUSE, FRAME_BYTES_FREE, FRAME_BYTES_MAX, FRAME_BYTES_MAX_UNAUTHENTICATED,
+        READ_AHEAD_BYTES_MAX,
+    },
     meter,
     request::{Answer, Hangup, Request, Session},
     server::Server,
@@ -57,25 +61,25 @@ impl Host {
     pub(super) async fn serve(&self, stream: TcpStream, peer: SocketAddr, pending: Arc<Pending>) {
         let _ = stream.set_nodelay(true);
         let Ok(local) = stream.local_addr() else { return };
+        let login_until = Instant::now() + self.server.limits.login;
         let transport = match &self.tls {
             None => Transport::Plain(stream),
-            Some(acceptor) => {
-                let begun = self.server.limits.begun;
-                match timeout(begun, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => Transport::Tls(Box::new(stream)),
-                    Ok(Err(error)) => return debug!(%peer, %error, "TLS handshake failed"),
-                    Err(_) => return debug!(%peer, "TLS handshake took too long"),
-                }
-            }
+            Some(acceptor) => match timeout_at(login_until, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => Transport::Tls(Box::new(stream)),
+                Ok(Err(error)) => return debug!(%peer, %error, "TLS handshake failed"),
+                Err(_) => return debug!(%peer, "TLS handshake took too long"),
+            },
         };
         let sent = counter!(meter::SENT_BYTES);
-        let socket = Socket::new(transport, pending, self.epoch, sent);
+        let socket = Socket::new(transport, Arc::clone(&pending), self.epoch, sent);
         let mut connection = Connection {
             server: &self.server,
             session: Session::new(&self.server, peer, local),
             socket,
             buffer: BytesMut::new(),
-            login_until: Instant::now() + self.server.limits.begun,
+            held: None,
+            pending,
+            login_until,
         };
         if let Err(End::Hangup(reason)) = connection.run().await {
             counter!(meter::HANGUPS, "reason" => reason.label()).increment(1);
@@ -90,6 +94,9 @@ struct Connection<'a> {
     session: Session,
     socket: Socket,
     buffer: BytesMut,
+    /// What `buffer` holds of the room that all connections share.
+    held: Option<OwnedSemaphorePermit>,
+    pending: Arc<Pending>,
     /// By when a client must have said who it is.
     login_until: Instant,
 }
@@ -114,6 +121,9 @@ impl Connection<'_> {
             } else {
                 answering.await?
             };
+            if !self.session.is_unknown() {
+                self.pending.known();
+            }
             if let Some(answer) = answer {
                 self.send(answer).await?;
             }
@@ -131,8 +141,10 @@ impl Connection<'_> {
         loop {
             let taken = take_frame(&mut self.buffer, bytes_max);
             if let Some(frame) = taken.map_err(|_| Hangup::FrameTooLarge)? {
+                self.held = None;
                 return Ok(Some(frame));
             }
+            self.hold()?;
             let now = Instant::now();
             let limits = self.server.limits;
             let until = if self.session.is_unknown() {
@@ -157,6 +169,22 @@ impl Connection<'_> {
         }
     }
 
+    /// Takes room for what the buffer holds of an unfinished request.
+    fn hold(&mut self) -> Result<(), Hangup> {
+        let held = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let needed = self.buffer.len().saturating_sub(FRAME_BYTES_FREE).saturating_sub(held);
+        let needed = u32::try_from(needed).map_err(|_| Hangup::FrameTooLarge)?;
+        if needed > 0 {
+            let room = Arc::clone(&self.server.frames);
+            let more = room.try_acquire_many_owned(needed).map_err(|_| Hangup::NoRoom)?;
+            match &mut self.held {
+                Some(held) => held.merge(more),
+                None => self.held = Some(more),
+            }
+        }
+        Ok(())
+    }
+
     async fn send(&mut self, answer: Answer) -> Result<(), End> {
         if answer.last == Some(Hangup::Denied) {
             sleep(DENIED_PAUSE).await;
@@ -171,10 +199,10 @@ impl Connection<'_> {
     }
 }
 
-/// Resolves when the client is gone. What it says meanwhile is kept; if that is more than a frame,
-/// nothing is read any more and nothing noticed.
+/// Resolves when the client is gone. What it says meanwhile is kept; if that is much, nothing is read
+/// any more and nothing noticed.
 async fn gone(socket: &mut Socket, buffer: &mut BytesMut) {
-    while buffer.len() <= FRAME_BYTES_MAX {
+    while buffer.len() < READ_AHEAD_BYTES_MAX {
         match socket.read_buf(buffer).await {
             Ok(0) | Err(_) => return,
             Ok(_) => {}

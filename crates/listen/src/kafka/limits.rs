@@ -12,6 +12,18 @@ pub(super) const FRAME_BYTES_MAX: usize = (1 << 20) + (64 << 10);
 /// The same before a client has said who it is: SCRAM needs some hundred bytes.
 pub(super) const FRAME_BYTES_MAX_UNAUTHENTICATED: usize = 16 << 10;
 
+/// Bytes of an unfinished request that every connection may hold without asking: whole requests of
+/// consumers are smaller.
+pub(super) const FRAME_BYTES_FREE: usize = 16 << 10;
+
+/// Most bytes of unfinished requests beyond [`FRAME_BYTES_FREE`], all connections together. A client
+/// for whose request nothing is left is closed: it comes back, and whoever fills it up is slow.
+pub(super) const FRAME_BYTES_MAX_TOTAL: usize = 32 << 20;
+
+/// Most bytes read ahead while a request waits: enough to see that a client is gone, and the next
+/// requests of one that pipelines.
+pub(super) const READ_AHEAD_BYTES_MAX: usize = 16 << 10;
+
 /// Most elements of all lists of one request together. A consumer names each topic once; without a
 /// limit, a list of empty names would cost thirty times its bytes in memory.
 pub(super) const REQUEST_ITEMS_MAX: usize = 20_000;
@@ -47,6 +59,20 @@ pub(super) const GROUPS_MAX_OWN_TOTAL: usize = 4000;
 /// Most members of one group, promised ones included: with one partition a stream, more than a few
 /// stand idle.
 pub(super) const GROUP_MEMBERS_MAX: usize = 100;
+
+/// Most bytes of what members of groups say and are assigned, all groups of those who see everything
+/// together. A consumer says some hundred bytes; Kafka Connect's workers, the largest known, some
+/// thousand.
+pub(super) const GROUPS_BYTES_MAX: usize = 32 << 20;
+
+/// The same for a principal with a space of its own.
+pub(super) const GROUPS_BYTES_MAX_OWN: usize = 4 << 20;
+
+/// The same for all principals with spaces of their own together.
+pub(super) const GROUPS_BYTES_MAX_OWN_TOTAL: usize = 32 << 20;
+
+/// What a member costs beside what it says: its names, times and places in tables, in bytes.
+pub(super) const MEMBER_OVERHEAD_BYTES: usize = 512;
 
 /// Longest name of a group, a member, an instance or a protocol, in bytes.
 pub(super) const NAME_BYTES_MAX: usize = 255;
@@ -86,8 +112,10 @@ pub(super) const DENIED_PAUSE: Duration = Duration::from_millis(100);
 /// Limits of time. Tests shorten them; they are no configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// A TLS handshake, a request that has begun, and authentication where it is needed must each be
-    /// complete within this. Default 30 s.
+    /// A TLS handshake, and authentication where it is needed, must be complete within this, both
+    /// together. Default 10 s.
+    pub login: Duration,
+    /// A request that has begun must be complete within this. Default 30 s.
     pub begun: Duration,
     /// A client that asks for nothing for this long is closed, as Kafka does. Default 10 min.
     pub idle: Duration,
@@ -101,6 +129,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            login: Duration::from_secs(10),
             begun: Duration::from_secs(30),
             idle: Duration::from_secs(600),
             stall: Duration::from_secs(30),

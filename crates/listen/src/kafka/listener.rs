@@ -9,7 +9,7 @@ use std::{
 };
 
 use pluvio_log::ReadError;
-use pluvio_runtime::Listener;
+use pluvio_runtime::{LineLimit, Listener};
 use tokio::{
     net::TcpListener,
     time::{Instant, MissedTickBehavior, interval, sleep},
@@ -102,8 +102,10 @@ impl Listener for KafkaListener {
         meter::describe();
         let listener = self.listener.try_clone().and_then(TcpListener::from_std).map_err(failed)?;
         let host = self.host(drain.clone()).await?;
+        let places = self.settings.connections_max;
         let mut connections =
-            Connections::new(host.epoch, self.limits.stall, meter::CONNECTION_METERS);
+            Connections::new(host.epoch, self.limits.stall, places, meter::CONNECTION_METERS);
+        let mut refused = LineLimit::default();
         let mut sweep = interval((self.limits.stall / 4).max(Duration::from_millis(10)));
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut groups = pin!(host.server.groups.run());
@@ -113,14 +115,17 @@ impl Listener for KafkaListener {
                 accepted = listener.accept() => match accepted {
                     // One more than the limit: there is no answer before a request, and no request
                     // that is worth a place.
-                    Ok(_) if connections.len() >= self.settings.connections_max => {
-                        warn!(connections = connections.len(), "refused one connection more");
-                    }
                     Ok((stream, peer)) => {
-                        let host = Arc::clone(&host);
-                        connections.spawn(|pending| async move {
-                            host.serve(stream, peer, pending).await;
-                        });
+                        connections.make_room();
+                        if connections.len() < places {
+                            let host = Arc::clone(&host);
+                            connections.spawn(peer.ip(), |pending| async move {
+                                host.serve(stream, peer, pending).await;
+                            });
+                        } else if let Some(count) = refused.count() {
+                            let connections = connections.len();
+                            warn!(connections, count, "connection limit reached, closing new ones");
+                        }
                     }
                     Err(error) => {
                         warn!(%error, "failed to accept a connection");

@@ -25,9 +25,12 @@ pub(super) const CONNECTIONS: &str = "pluvio_kafka_connections";
 /// Groups that have members or offsets.
 pub(super) const GROUPS: &str = "pluvio_kafka_groups";
 
+/// Silent connections that were closed for newer ones.
+pub(super) const DISPLACED: &str = "pluvio_kafka_displaced_total";
+
 /// The metrics of connections, for what watches over them.
 pub(super) const CONNECTION_METERS: Meters =
-    Meters { open: CONNECTIONS, panics: PANICS, stalled: STALLED };
+    Meters { open: CONNECTIONS, panics: PANICS, stalled: STALLED, displaced: DISPLACED };
 
 /// Tells the recorder what they are.
 pub(super) fn describe() {
@@ -37,6 +40,10 @@ pub(super) fn describe() {
     describe_counter!(HANGUPS, "Connections closed from this side, by reason.");
     describe_counter!(DENIED, "Failed logins.");
     describe_counter!(LOG_ERRORS, "Reads and commits that the log failed.");
+    describe_counter!(
+        DISPLACED,
+        "Connections of clients that had not said who they are, closed for newer ones."
+    );
     describe_counter!(STALLED, "Readers dropped because they took nothing.");
     describe_counter!(PANICS, "Connections that ended in a panic.");
     describe_gauge!(CONNECTIONS, "Open connections.");

@@ -1,18 +1,25 @@
-//! Produce and InitProducerId: refused, in words that reach the producer's operator.
+//! Produce, refused in words that reach the producer's operator; and what comes before it.
 //!
 //! A producer that comes here by mistake should say why at once. `TOPIC_AUTHORIZATION_FAILED` stops
-//! every client for good where most other codes are retried for minutes, and an idempotent producer
-//! (Java's default) stops at `CLUSTER_AUTHORIZATION_FAILED` before it sends anything.
+//! every client for good where most other codes are retried for minutes. An idempotent producer asks
+//! for an id first, and gets one: Java's (3.9 to 4.3, and MirrorMaker 2 with its defaults) repeats a
+//! refused `InitProducerId` thousands of times a second for as long as it lives.
+//!
+//! The groups of KIP-848 are refused here, too: a client that finds no `ConsumerGroupHeartbeat` in the
+//! list of APIs may wait for ever in silence (librdkafka 2.16), one that is answered says why it stops.
 
 use bytes::Bytes;
 use kafka_protocol::{
     ResponseError,
     messages::{
-        InitProducerIdRequest, InitProducerIdResponse, ProduceRequest, ProduceResponse, ProducerId,
+        ConsumerGroupHeartbeatResponse, InitProducerIdRequest, InitProducerIdResponse,
+        ProduceRequest, ProduceResponse, ProducerId,
         produce_response::{PartitionProduceResponse, TopicProduceResponse},
     },
     protocol::StrBytes,
 };
+
+use uuid::Uuid;
 
 use super::wire::{Malformed, Reader};
 
@@ -77,14 +84,29 @@ pub(super) fn produce_old(body: &[u8], version: i16) -> Result<Option<Bytes>, Ma
     Ok((acks != 0).then(|| answer.into()))
 }
 
-/// Answers `InitProducerId`.
+/// After this epoch comes the last one, and then another id.
+const EPOCH_LAST_BUT_ONE: i16 = i16::MAX - 1;
+
+/// Answers `InitProducerId`: any id does, for nothing is taken under it. One that is held already gets
+/// its next epoch. Transactions are refused.
 pub(super) fn producer_id(request: &InitProducerIdRequest) -> InitProducerIdResponse {
-    let error = match request.transactional_id {
-        Some(_) => ResponseError::TransactionalIdAuthorizationFailed,
-        None => ResponseError::ClusterAuthorizationFailed,
+    if request.transactional_id.is_some() {
+        return InitProducerIdResponse::default()
+            .with_error_code(ResponseError::TransactionalIdAuthorizationFailed.code())
+            .with_producer_id(ProducerId(-1))
+            .with_producer_epoch(-1);
+    }
+    let (id, epoch) = match (request.producer_id.0, request.producer_epoch) {
+        (held @ 0.., epoch @ 0..=EPOCH_LAST_BUT_ONE) => (held, epoch + 1),
+        _ => (i64::from(Uuid::new_v4().as_fields().0), 0),
     };
-    InitProducerIdResponse::default()
-        .with_error_code(error.code())
-        .with_producer_id(ProducerId(-1))
-        .with_producer_epoch(-1)
+    InitProducerIdResponse::default().with_producer_id(ProducerId(id)).with_producer_epoch(epoch)
+}
+
+/// Answers `ConsumerGroupHeartbeat`.
+pub(super) fn new_groups() -> ConsumerGroupHeartbeatResponse {
+    const MESSAGE: &str = "this listener speaks the classic group protocol: group.protocol=classic";
+    ConsumerGroupHeartbeatResponse::default()
+        .with_error_code(ResponseError::UnsupportedVersion.code())
+        .with_error_message(Some(StrBytes::from_static_str(MESSAGE)))
 }

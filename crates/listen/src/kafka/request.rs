@@ -48,6 +48,7 @@ pub(super) enum Hangup {
     UnansweredProduce,
     TooSlow,
     Idle,
+    NoRoom,
     Unencodable,
 }
 
@@ -64,6 +65,7 @@ impl Hangup {
             Self::UnansweredProduce => "unanswered_produce",
             Self::TooSlow => "too_slow",
             Self::Idle => "idle",
+            Self::NoRoom => "no_room",
             Self::Unencodable => "unencodable",
         }
     }
@@ -268,6 +270,11 @@ async fn answer_known(
         ApiKey::OffsetFetch => encoded(&group::fetch(caller, request.decoded()?), version),
         ApiKey::ListGroups => encoded(&group::list(caller, &request.decoded()?), version),
         ApiKey::DescribeGroups => encoded(&group::describe(caller, request.decoded()?), version),
+        ApiKey::DeleteGroups => encoded(&group::delete(caller, request.decoded()?).await, version),
+        ApiKey::OffsetDelete => {
+            encoded(&group::delete_offsets(caller, request.decoded()?).await, version)
+        }
+        ApiKey::ConsumerGroupHeartbeat => encoded(&refuse::new_groups(), version),
         ApiKey::InitProducerId => encoded(&refuse::producer_id(&request.decoded()?), version),
         ApiKey::Produce => {
             let body = match version {

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::{
     config::Advertised,
     group::Coordinator,
-    limits::{FETCH_BYTES_MAX_TOTAL, FETCH_PERMIT_BYTES, Limits},
+    limits::{FETCH_BYTES_MAX_TOTAL, FETCH_PERMIT_BYTES, FRAME_BYTES_MAX_TOTAL, Limits},
     topics::Topic,
 };
 use crate::Context;
@@ -35,6 +35,8 @@ pub(super) struct Server {
     pub(super) groups: Coordinator,
     /// What [`FETCH_BYTES_MAX_TOTAL`] leaves, in permits.
     pub(super) budget: Arc<Semaphore>,
+    /// What [`FRAME_BYTES_MAX_TOTAL`] leaves, in bytes.
+    pub(super) frames: Arc<Semaphore>,
     /// Long waits end when this is cancelled.
     pub(super) drain: CancellationToken,
 }
@@ -57,6 +59,7 @@ impl Server {
             cluster: StrBytes::from_string(cluster),
             groups,
             budget: Arc::new(budget),
+            frames: Arc::new(Semaphore::new(FRAME_BYTES_MAX_TOTAL)),
             drain,
         }
     }

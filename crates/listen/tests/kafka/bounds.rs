@@ -71,6 +71,37 @@ async fn groups_beyond_what_an_answer_holds_are_refused_each_by_itself() {
 }
 
 #[tokio::test]
+async fn what_all_groups_of_a_space_hold_together_is_bounded_and_their_members_stay() {
+    let house = plan().open().await;
+    let mut client = house.client().await;
+    let full = ResponseError::GroupMaxSizeReached.code();
+    let mut joined = Vec::new();
+    let code = loop {
+        let id = format!("g{}", joined.len());
+        let response = client.ask(3, &join_of(&id, 60 << 10)).await;
+        if response.error_code != 0 {
+            break response.error_code;
+        }
+        joined.push(response.member_id);
+        assert!(joined.len() <= (32 << 20) / (60 << 10), "{} groups", joined.len());
+    };
+    assert_eq!(code, full);
+    let mut small = 0;
+    while client.ask(3, &join_of(&format!("s{small}"), 1 << 10)).await.error_code == 0 {
+        small += 1;
+    }
+    // Whoever is in it may come back, with as much as before and not with more.
+    let again = join_of("g0", 60 << 10).with_member_id(joined[0].clone());
+    assert_eq!(client.ask(3, &again).await.error_code, 0);
+    let more = join_of("g0", 62 << 10).with_member_id(joined[0].clone());
+    assert_eq!(client.ask(3, &more).await.error_code, full);
+    let gone = LeaveGroupRequest::default().with_group_id(group("g1"));
+    let gone = gone.with_member_id(joined[1].clone());
+    assert_eq!(client.ask(1, &gone).await.error_code, 0);
+    assert_eq!(client.ask(3, &join_of("another", 50 << 10)).await.error_code, 0);
+}
+
+#[tokio::test]
 async fn offsets_that_are_asked_for_again_and_again_do_not_swell_the_answer() {
     let house = plan().open().await;
     house.append(0..3).await;

@@ -56,6 +56,12 @@ impl Client {
     }
 
     pub(crate) async fn send<R: Request>(&mut self, version: i16, request: &R) {
+        let out = self.encoded(version, request);
+        within(self.stream.write_all(&out)).await.unwrap();
+    }
+
+    /// A request as it is sent, with its length.
+    pub(crate) fn encoded<R: Request>(&mut self, version: i16, request: &R) -> BytesMut {
         self.correlation += 1;
         let header = RequestHeader::default()
             .with_request_api_key(R::KEY)
@@ -68,7 +74,7 @@ impl Client {
         request.encode(&mut out, version).unwrap();
         let length = i32::try_from(out.len() - 4).unwrap();
         out[..4].copy_from_slice(&length.to_be_bytes());
-        within(self.stream.write_all(&out)).await.unwrap();
+        out
     }
 
     pub(crate) async fn receive<R: Request>(&mut self, version: i16) -> R::Response {

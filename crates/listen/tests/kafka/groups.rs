@@ -3,10 +3,11 @@
 use kafka_protocol::{
     ResponseError,
     messages::{
-        HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, OffsetCommitRequest,
-        SyncGroupRequest, SyncGroupResponse,
+        DeleteGroupsRequest, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse,
+        OffsetCommitRequest, OffsetDeleteRequest, SyncGroupRequest, SyncGroupResponse,
         join_group_request::JoinGroupRequestProtocol,
         offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
+        offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic},
         sync_group_request::SyncGroupRequestAssignment,
     },
     protocol::StrBytes,
@@ -184,4 +185,41 @@ async fn what_cannot_be_committed_is_refused_by_itself() {
     assert_eq!(codes, expected);
     let nameless = commit_one(&mut client, 9, "", 1).await;
     assert_eq!(nameless, ResponseError::InvalidGroupId.code());
+}
+
+#[tokio::test]
+async fn a_group_with_members_keeps_its_offsets_and_one_without_can_be_deleted() {
+    let house = plan().open().await;
+    house.append(0..3).await;
+    let mut tool = house.client().await;
+    let delete = |id: &str| DeleteGroupsRequest::default().with_groups_names(vec![group(id)]);
+    let forget = |id: &str, name: &str| {
+        let partitions = vec![OffsetDeleteRequestPartition::default()];
+        let topic =
+            OffsetDeleteRequestTopic::default().with_name(topic(name)).with_partitions(partitions);
+        OffsetDeleteRequest::default().with_group_id(group(id)).with_topics(vec![topic])
+    };
+    let not_found = ResponseError::GroupIdNotFound.code();
+    assert_eq!(tool.ask(2, &delete("g")).await.results[0].error_code, not_found);
+    assert_eq!(tool.ask(0, &forget("g", "events")).await.error_code, not_found);
+
+    let mut member = Member::begin(house.client().await).await;
+    let generation = member.joined().await.generation_id;
+    member.sync(generation, &[]).await;
+    let non_empty = ResponseError::NonEmptyGroup.code();
+    assert_eq!(tool.ask(2, &delete("g")).await.results[0].error_code, non_empty);
+    let kept = tool.ask(0, &forget("g", "events")).await;
+    let subscribed = ResponseError::GroupSubscribedToTopic.code();
+    assert_eq!((kept.error_code, kept.topics[0].partitions[0].error_code), (0, subscribed));
+
+    assert_eq!(commit_one(&mut tool, 9, "idle", 2).await, 0);
+    let unknown = ResponseError::UnknownTopicOrPartition.code();
+    let told = tool.ask(0, &forget("idle", "nope")).await;
+    assert_eq!(told.topics[0].partitions[0].error_code, unknown);
+    assert_eq!(committed(&mut tool, 9, "idle").await.0, 2);
+    assert_eq!(tool.ask(2, &delete("idle")).await.results[0].error_code, 0);
+    assert_eq!(committed(&mut tool, 9, "idle").await.0, -1);
+    // It stays away when the listener comes back.
+    let house = plan().over(house.end().await).await;
+    assert_eq!(committed(&mut house.client().await, 9, "idle").await.0, -1);
 }

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use kafka_protocol::messages::{
-    MetadataRequest, ProduceRequest, produce_request::TopicProduceData,
+    MetadataRequest, ProduceRequest,
+    produce_request::{PartitionProduceData, TopicProduceData},
 };
 use tokio::io::AsyncWriteExt;
 
 use crate::{
+    access::known,
     client::{Client, topic, within},
     house::{House, plan, table},
     topics::metadata,
@@ -60,9 +62,65 @@ async fn who_begins_and_does_not_go_on_is_closed_in_time() {
     assert!(is_closed(&house, &[0, 0, 0, 20, 0, 3]).await, "half a frame");
     let house = plan().limits(|limits| limits.idle = soon).open().await;
     assert!(is_closed(&house, &[]).await, "nothing at all");
-    let house = plan().access(table()).limits(|limits| limits.begun = soon).open().await;
+    let house = plan().access(table()).limits(|limits| limits.login = soon).open().await;
     let mut client = house.client().await;
     assert!(client.is_closed().await, "no login");
+}
+
+#[tokio::test]
+async fn connections_that_never_say_who_they_are_keep_nobody_out() {
+    let house = plan().access(table()).config(|config| config.connections_max = 20).open().await;
+    let mut friend = known(&house, "operator").await;
+    let (mut silent, mut others) = (Vec::new(), Vec::new());
+    for _ in 0..60 {
+        silent.push(house.client().await);
+        if silent.len() % 20 == 0 {
+            others.push(known(&house, "operator").await);
+        }
+    }
+    assert!(silent[0].is_closed().await, "the oldest went");
+    // Whoever logged in found a place, and keeps it.
+    assert_eq!(metadata(&mut friend, &[]).await.topics.len(), 1);
+    for other in &mut others {
+        assert_eq!(metadata(other, &[]).await.topics.len(), 1);
+    }
+}
+
+/// A request to produce a record of a MiB, all but its last byte.
+async fn unfinished(house: &House) -> Option<Client> {
+    let data = PartitionProduceData::default().with_records(Some(vec![7; 1 << 20].into()));
+    let wanted = TopicProduceData::default().with_name(topic("events"));
+    let wanted = wanted.with_partition_data(vec![data]);
+    let request = ProduceRequest::default().with_acks(-1).with_topic_data(vec![wanted]);
+    let mut client = house.client().await;
+    let bytes = client.encoded(9, &request);
+    let (_last, bytes) = bytes.split_last().unwrap();
+    client.stream.write_all(bytes).await.ok().map(|()| client)
+}
+
+#[tokio::test]
+async fn unfinished_requests_hold_no_more_than_their_share_of_memory_together() {
+    let house = plan().open().await;
+    // 64 MiB, where 32 MiB are for all.
+    let mut begun = Vec::new();
+    for _ in 0..64 {
+        begun.extend(unfinished(&house).await);
+    }
+    let refused = 64 - begun.len();
+    assert!(refused <= 40, "{refused}");
+    // Others are served meanwhile.
+    assert_eq!(metadata(&mut house.client().await, &[]).await.topics.len(), 1);
+    let mut answered = 0;
+    for mut client in begun {
+        // What closed connections held is free for those that come to their end.
+        if client.stream.write_all(&[0]).await.is_ok() && client.frame().await.is_some() {
+            answered += 1;
+        }
+    }
+    assert!((20..=34).contains(&answered), "{answered} of 64 found room");
+    let mut later = unfinished(&house).await.unwrap();
+    later.stream.write_all(&[0]).await.unwrap();
+    assert!(later.frame().await.is_some(), "what they held is free again");
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use kafka_protocol::ResponseError;
 use metrics::gauge;
 use pluvio_log::{Entry, Log as _, LogHandle, ReadError, StreamName, Table};
+use pluvio_runtime::LineLimit;
 use tokio::{
     sync::{Notify, oneshot},
     time::{Instant, timeout_at},
@@ -21,14 +22,15 @@ use tokio::{
 use tracing::warn;
 
 use super::{
-    event::{Action, Join, Joined, NotJoined, Speaker, Synced, Ticket, Time},
+    event::{Action, Join, Joined, NotJoined, Speaker, Synced, Ticket, Time, said},
     offsets::{Committed, GroupName, SHARED, key, parse},
     state::Group,
 };
 use crate::kafka::{
     error,
     limits::{
-        GROUPS_MAX, GROUPS_MAX_OWN, GROUPS_MAX_OWN_TOTAL, OFFSET_REFRESH, OFFSETS_GRACE,
+        GROUPS_BYTES_MAX, GROUPS_BYTES_MAX_OWN, GROUPS_BYTES_MAX_OWN_TOTAL, GROUPS_MAX,
+        GROUPS_MAX_OWN, GROUPS_MAX_OWN_TOTAL, MEMBER_OVERHEAD_BYTES, OFFSET_REFRESH, OFFSETS_GRACE,
         OFFSETS_RETENTION,
     },
     meter,
@@ -51,12 +53,16 @@ struct Inner {
     tickets: u64,
     /// When forgotten offsets were last looked for.
     swept: Time,
+    /// Groups and members that were refused for want of room.
+    refused: LineLimit,
 }
 
 /// A group with its offsets.
 #[derive(Default)]
 pub(super) struct Slot {
     pub(super) group: Group,
+    /// What the group's members cost, in bytes.
+    bytes: usize,
     offsets: BTreeMap<StreamName, Committed>,
     /// Held while offsets are stored, so that memory and log agree on which came last.
     order: Arc<tokio::sync::Mutex<()>>,
@@ -142,7 +148,10 @@ impl Coordinator {
         let now = self.now();
         let ticket = {
             let mut inner = self.lock();
-            if !inner.slots.contains_key(name) && inner.is_full(&name.space) {
+            let is_full = !inner.slots.contains_key(name) && inner.is_full(&name.space);
+            let had = inner.slots.get(name).map_or(0, |slot| slot.group.bytes_of(&join));
+            let more = (MEMBER_OVERHEAD_BYTES + said(&join.protocols)).saturating_sub(had);
+            if is_full || (more > 0 && inner.lacks_room(&name.space, more)) {
                 return Err(NotJoined { error: ResponseError::GroupMaxSizeReached, member });
             }
             let ticket = inner.ticket(Waiter::Join(sender));
@@ -158,6 +167,7 @@ impl Coordinator {
     pub(super) async fn sync(
         &self,
         name: &GroupName,
+        assigned_bytes: usize,
         sync: impl FnOnce(&mut Group, Ticket, Time),
     ) -> Result<Synced, ResponseError> {
         let (sender, receiver) = oneshot::channel();
@@ -166,6 +176,9 @@ impl Coordinator {
             let mut inner = self.lock();
             if !inner.slots.contains_key(name) {
                 return Err(ResponseError::UnknownMemberId);
+            }
+            if assigned_bytes > 0 && inner.lacks_room(&name.space, assigned_bytes) {
+                return Err(ResponseError::GroupMaxSizeReached);
             }
             let ticket = inner.ticket(Waiter::Sync(sender));
             inner.change(name, |group| sync(group, ticket, now));
@@ -208,6 +221,41 @@ impl Coordinator {
         drop(order);
         self.lock().drop_if_unused(name);
         stored
+    }
+
+    /// Deletes those offsets of a group that `is_chosen` names; durable on return. A group that has
+    /// members keeps all, and one that is left without offsets is gone.
+    pub(super) async fn delete(
+        &self,
+        name: &GroupName,
+        is_chosen: impl Fn(&StreamName) -> bool,
+    ) -> Result<(), ResponseError> {
+        let order = {
+            let inner = self.lock();
+            let slot = inner.slots.get(name).ok_or(ResponseError::GroupIdNotFound)?;
+            Arc::clone(&slot.order)
+        };
+        let held = order.lock().await;
+        let chosen: Vec<StreamName> = {
+            let inner = self.lock();
+            let slot = inner.slots.get(name).ok_or(ResponseError::GroupIdNotFound)?;
+            if !slot.group.is_idle() {
+                return Err(ResponseError::NonEmptyGroup);
+            }
+            slot.offsets.keys().filter(|stream| is_chosen(stream)).cloned().collect()
+        };
+        let entries = chosen.iter().map(|stream| Entry { key: key(name, stream), value: None });
+        let deleted = self.log.put(Table::Offsets, entries.collect()).await;
+        deleted.map_err(|failed| error::of_commit(&failed))?;
+        let mut inner = self.lock();
+        if let Some(slot) = inner.slots.get_mut(name) {
+            slot.offsets.retain(|stream, _| !chosen.contains(stream));
+        }
+        drop(held);
+        drop(order);
+        inner.drop_if_unused(name);
+        gauge!(meter::GROUPS).set(inner.slots.len() as f64);
+        Ok(())
     }
 
     async fn store(
@@ -372,7 +420,7 @@ impl Coordinator {
 
 impl Inner {
     /// Whether there is no place for one group more in `space`.
-    fn is_full(&self, space: &str) -> bool {
+    fn is_full(&mut self, space: &str) -> bool {
         let spaces = || self.slots.keys().map(|name| &*name.space);
         let own = spaces().filter(|other| *other == space).count();
         let is_full = match space {
@@ -382,8 +430,28 @@ impl Inner {
                 own >= GROUPS_MAX_OWN || others >= GROUPS_MAX_OWN_TOTAL
             }
         };
-        if is_full {
-            warn!(space, groups = own, "refused one group more");
+        if is_full && let Some(count) = self.refused.count() {
+            warn!(space, groups = own, count, "group limit reached, refusing new groups");
+        }
+        is_full
+    }
+
+    /// Whether there is no room for `more` bytes of what members of groups in `space` say.
+    fn lacks_room(&mut self, space: &str, more: usize) -> bool {
+        let bytes_in = |is_counted: &dyn Fn(&str) -> bool| -> usize {
+            let counted = self.slots.iter().filter(|(name, _)| is_counted(&name.space));
+            counted.map(|(_, slot)| slot.bytes).sum()
+        };
+        let own = bytes_in(&|other| other == space);
+        let is_full = match space {
+            SHARED => own + more > GROUPS_BYTES_MAX,
+            _ => {
+                own + more > GROUPS_BYTES_MAX_OWN
+                    || bytes_in(&|other| other != SHARED) + more > GROUPS_BYTES_MAX_OWN_TOTAL
+            }
+        };
+        if is_full && let Some(count) = self.refused.count() {
+            warn!(space, bytes = own, count, "groups' members hold too much, refusing more");
         }
         is_full
     }
@@ -399,6 +467,7 @@ impl Inner {
     fn change<T>(&mut self, name: &GroupName, event: impl FnOnce(&mut Group) -> T) -> T {
         let slot = self.slots.entry(name.clone()).or_default();
         let result = event(&mut slot.group);
+        slot.bytes = slot.group.bytes();
         for action in slot.group.take_actions() {
             // Nobody there to take it: the connection is gone, and so is its ticket.
             match action {

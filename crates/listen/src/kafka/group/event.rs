@@ -6,6 +6,7 @@ use bytes::Bytes;
 use kafka_protocol::ResponseError;
 
 use super::vote::Protocols;
+use crate::kafka::limits::MEMBER_OVERHEAD_BYTES;
 
 /// Since the coordinator began.
 pub(super) type Time = Duration;
@@ -99,7 +100,17 @@ pub(super) struct Member {
     pub(super) syncing: Option<Ticket>,
 }
 
+/// Bytes of what somebody says under all protocols.
+pub(super) fn said(protocols: &Protocols) -> usize {
+    protocols.iter().map(|(name, metadata)| name.len() + metadata.len()).sum()
+}
+
 impl Member {
+    /// What it costs, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        MEMBER_OVERHEAD_BYTES + said(&self.protocols) + self.assignment.len()
+    }
+
     /// What it says of itself under `protocol`.
     pub(super) fn metadata(&self, protocol: &str) -> Bytes {
         let found = self.protocols.iter().find(|(name, _)| **name == *protocol);

@@ -145,14 +145,15 @@ pub(crate) async fn sync(caller: &Caller<'_>, request: SyncGroupRequest) -> Sync
         let name: Name = (*assigned.member_id).into();
         (name, Bytes::copy_from_slice(&assigned.assignment))
     });
-    let assignments = assignments.collect();
+    let assignments: Vec<(Name, Bytes)> = assignments.collect();
+    let assigned_bytes = assignments.iter().map(|(_, assignment)| assignment.len()).sum();
     let speaker = Speaker {
         member: &request.member_id,
         instance: request.group_instance_id.as_deref(),
         generation: request.generation_id,
     };
     let protocol = (request.protocol_type.as_deref(), request.protocol_name.as_deref());
-    let synced = caller.server.groups.sync(&group, |group, ticket, now| {
+    let synced = caller.server.groups.sync(&group, assigned_bytes, |group, ticket, now| {
         group.sync(speaker, protocol, assignments, ticket, now);
     });
     let synced = caller.server.drain.run_until_cancelled(synced).await;

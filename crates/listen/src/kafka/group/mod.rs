@@ -23,6 +23,7 @@
 
 mod commits;
 mod coordinator;
+mod delete;
 mod event;
 mod members;
 mod offsets;
@@ -33,5 +34,6 @@ mod vote;
 
 pub(super) use commits::{commit, fetch};
 pub(super) use coordinator::Coordinator;
+pub(super) use delete::{delete, delete_offsets};
 pub(super) use members::{heartbeat, join, leave, sync};
 pub(super) use tools::{describe, find_coordinator, list};

@@ -94,7 +94,11 @@ pub(crate) const APIS: &[Api] = &[
     api(ApiKey::OffsetForLeaderEpoch, "offset_for_leader_epoch", (2, 4), 4, LEADER_EPOCH),
     api(ApiKey::DescribeConfigs, "describe_configs", (1, 4), 4, DESCRIBE_CONFIGS),
     api(ApiKey::SaslAuthenticate, "sasl_authenticate", (0, 2), 2, &[all(Blob)]),
+    api(ApiKey::DeleteGroups, "delete_groups", (0, 2), 2, &[all(List(&Text))]),
+    api(ApiKey::OffsetDelete, "offset_delete", (0, 0), NEVER, &[all(Text), all(TOPIC_PARTITIONS)]),
     api(ApiKey::DescribeCluster, "describe_cluster", (0, 2), 0, DESCRIBE_CLUSTER),
+    // In the list only to be refused in words.
+    api(ApiKey::ConsumerGroupHeartbeat, "consumer_group_heartbeat", (0, 1), 0, NEW_HEARTBEAT),
 ];
 
 const BYTE: Kind = Fixed(1);
@@ -202,6 +206,18 @@ const LEADER_EPOCH: &[Field] = &[
 ];
 const DESCRIBE_CONFIGS: &[Field] =
     &[all(List(&Struct(&[all(BYTE), all(Text), all(List(&Text))]))), all(BYTE), since(3, BYTE)];
+const NEW_HEARTBEAT: &[Field] = &[
+    all(Text),
+    all(Text),
+    all(I32),
+    all(Text),
+    all(Text),
+    all(I32),
+    all(List(&Text)),
+    since(1, Text),
+    all(Text),
+    all(List(&Struct(&[all(UUID), all(NUMBERS)]))),
+];
 const DESCRIBE_CLUSTER: &[Field] = &[all(BYTE), since(1, BYTE), since(2, BYTE)];
 
 #[cfg(test)]

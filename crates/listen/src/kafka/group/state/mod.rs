@@ -21,10 +21,10 @@ use bytes::Bytes;
 use kafka_protocol::ResponseError;
 
 use super::{
-    event::{Action, Join, Joined, Member, Name, NotJoined, Speaker, Synced, Ticket, Time},
+    event::{Action, Join, Joined, Member, Name, NotJoined, Speaker, Synced, Ticket, Time, said},
     vote,
 };
-use crate::kafka::limits::{GROUP_MEMBERS_MAX, REBALANCE_TIMEOUT_MIN};
+use crate::kafka::limits::{GROUP_MEMBERS_MAX, MEMBER_OVERHEAD_BYTES, REBALANCE_TIMEOUT_MIN};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
@@ -549,6 +549,19 @@ impl Group {
     /// What the group is for, and how it assigns.
     pub(super) fn shown(&self) -> (Name, Name) {
         self.protocols()
+    }
+
+    /// What its members cost, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let members: usize = self.members.values().map(Member::bytes).sum();
+        members + self.promised.len() * MEMBER_OVERHEAD_BYTES
+    }
+
+    /// What somebody who joins costs already: nothing, if it is not a member yet.
+    pub(super) fn bytes_of(&self, join: &Join) -> usize {
+        let instance = join.instance.as_ref().and_then(|instance| self.instances.get(instance));
+        let member = self.members.get(instance.unwrap_or(&join.member));
+        member.map_or(0, |member| MEMBER_OVERHEAD_BYTES + said(&member.protocols))
     }
 
     /// All members by name.

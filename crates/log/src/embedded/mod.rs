@@ -17,6 +17,7 @@
 mod active;
 mod cache;
 mod clock;
+mod ends;
 mod index;
 pub mod inspect;
 mod layout;
@@ -44,6 +45,7 @@ use crate::{
     system_clock,
 };
 use clock::SteadyClock;
+use ends::Ends;
 use stream::Stream;
 use table::TableLog;
 
@@ -127,6 +129,7 @@ struct Context {
     disk: Arc<dyn Disk>,
     config: EmbeddedConfig,
     positions: Arc<TableLog>,
+    ends: Arc<Ends>,
     batches: cache::Batches,
     places: cache::Places,
     files: cache::Files,
@@ -155,11 +158,13 @@ impl Embedded {
         let lock = hold(&*disk, &folder)?;
         let listed = disk.list(&folder).map_err(told("list"))?;
         let lost = listed.iter().any(|entry| entry.name == layout::UNSYNCED);
+        let ends = Arc::new(Ends::open(Arc::clone(&disk), folder.clone()));
+        ends.all_there(&listed)?;
         let mut found = stream::Found::default();
         let table = |name: &str, limit: Option<Table>, cut: &mut u64| {
             let name = StreamName::new(name).unwrap_or_else(|_| StreamName::events());
             let folder = folder.join(name.as_str());
-            TableLog::open(Arc::clone(&disk), name, folder, limit, cut).map(Arc::new)
+            TableLog::open(Arc::clone(&disk), name, folder, limit, &ends, cut).map(Arc::new)
         };
         let positions = table(layout::POSITIONS, None, &mut found.cut_bytes)?;
         let mut tables = BTreeMap::new();
@@ -170,6 +175,7 @@ impl Embedded {
             folder: folder.clone(),
             disk: Arc::clone(&disk),
             positions,
+            ends,
             batches: cache::batches(config.cache_bytes_max),
             places: cache::places(),
             files: cache::files(),
@@ -184,6 +190,7 @@ impl Embedded {
             streams.insert(name, Arc::new(stream));
         }
         mark_unsynced(&context, lost)?;
+        context.ends.note((context.config.clock)());
         let recovery = Recovery {
             at: (context.config.clock)(),
             took: begun.elapsed(),
@@ -269,6 +276,7 @@ impl Log for Embedded {
         let stream = Stream::open(&self.context, name, false, &mut stream::Found::default())?;
         let extent = stream.extent();
         streams.insert(name.clone(), Arc::new(stream));
+        self.context.ends.note((self.context.config.clock)());
         Ok(extent)
     }
 
@@ -360,11 +368,12 @@ impl Log for Embedded {
     }
 
     async fn maintain(&self) {
-        let streams = self.all();
+        let (streams, context) = (self.all(), Arc::clone(&self.context));
         let maintained = tokio::task::spawn_blocking(move || {
             for stream in streams {
                 stream.maintain();
             }
+            context.ends.note((context.config.clock)());
         });
         // It fails by a panic only, which was told where it happened.
         let _ended = maintained.await;
@@ -415,6 +424,9 @@ impl Drop for Embedded {
         let closed: Vec<_> = self.all().iter().map(|stream| stream.close()).collect();
         for table in self.tables.values().chain([&context.positions]) {
             table.close();
+        }
+        if let Err(error) = context.ends.write((context.config.clock)()) {
+            tracing::warn!(%error, "failed to note where the streams end");
         }
         if context.config.fsync == Fsync::Os {
             let path = context.folder.join(layout::UNSYNCED);

@@ -22,6 +22,7 @@ use crate::{
     Offset, OpenError,
     disk::{Disk, File, Lock},
     embedded::{
+        ends::{self, End},
         hold, layout,
         manifest::Manifest,
         recover::{self, is_gone},
@@ -109,6 +110,7 @@ impl Repair {
                 let done = self.set_aside(folder, &path);
                 (path, done)
             }
+            Step::ForgetEnds { folder } => (folder.join(layout::ENDS), ends::forget(disk, folder)),
             Step::SetPositionsAside { folder } => {
                 (folder.clone(), self.set_positions_aside(folder))
             }
@@ -157,7 +159,7 @@ impl Repair {
         for (base, limit) in pairs(&files.segments) {
             let path = layout::segment(folder, base);
             let file = self.disk.open(&path)?;
-            let known = Known { base, places: &[], limit };
+            let known = Known::new(base, &[], limit);
             let walk = walk::walk(&*file, known, &mut |_, _| {})?;
             if walk.broken().any(|broken| !broken.is_tail || limit.is_some()) {
                 aside::keep(&*self.disk, folder, &name(&path), &*file, 0..walk.length)?;
@@ -173,7 +175,7 @@ impl Repair {
     fn fill(&self, folder: &Path, from: Offset, to: Offset) -> io::Result<()> {
         let times = (self.time_before(folder, from)?, self.time_from(folder, to)?);
         let (stream, last) = (name(folder), before(to));
-        let reason = "their segment is missing on disk";
+        let reason = "their segment is missing on the disk";
         let time = times.0.or(times.1).unwrap_or(0);
         let times = (time, times.1.unwrap_or(time));
         let gap = aside::gap(Loss { stream: &stream, from, last, times, reason })?;
@@ -190,7 +192,7 @@ impl Repair {
         let base = files.segments.iter().rev().find(|base| **base < from);
         let Some(base) = base.copied() else { return Ok(None) };
         let file = self.disk.open(&layout::segment(folder, base))?;
-        let known = Known { base, places: &[], limit: Some(from) };
+        let known = Known::new(base, &[], Some(from));
         Ok(walk::walk(&*file, known, &mut |_, _| {})?.time())
     }
 
@@ -201,7 +203,7 @@ impl Repair {
             Err(error) if is_gone(&error) => return Ok(None),
             opened => opened?,
         };
-        let known = Known { base: to, places: &[], limit: None };
+        let known = Known::new(to, &[], None);
         let walk = walk::walk(&*file, known, &mut |_, _| {})?;
         Ok(walk.batches().next().map(|whole| whole.place.time))
     }
@@ -221,7 +223,10 @@ impl Repair {
         let files = recover::files(&*self.disk, folder).map_err(io::Error::other)?.0;
         let limit = files.segments.iter().find(|behind| **behind > base).copied();
         let places = if is_table || limit.is_none() { &[] } else { index.places() };
-        let walk = walk::walk(&*file, Known { base, places, limit }, &mut |_, _| {})?;
+        let end = self.noted(folder).filter(|end| end.base() == base && limit.is_none());
+        let noted = end.and_then(|end| Some((end.last()?, end.bytes())));
+        let known = Known { noted, ..Known::new(base, places, limit) };
+        let walk = walk::walk(&*file, known, &mut |_, _| {})?;
         let (beside, new) = self.beside(&path)?;
         let stream = name(folder);
         let time = self.time_before(folder, base)?;
@@ -260,6 +265,12 @@ impl Repair {
             return Ok(());
         }
         recover::reindex(&*self.disk, folder, base).map(drop).map_err(io::Error::other)
+    }
+
+    /// Where a stream was noted to end.
+    fn noted(&self, folder: &Path) -> Option<End> {
+        let noted = ends::read(&*self.disk, folder.parent()?).ok()??;
+        noted.streams.get(&name(folder)).cloned()
     }
 
     /// An empty file that is going to take the place of `path`.

@@ -26,6 +26,7 @@ use super::{
     Context, Fsync,
     active::Active,
     closed,
+    ends::{End, Last},
     index::{Id, Place, Summary},
     lock,
     manifest::Manifest,
@@ -139,6 +140,8 @@ struct Writer {
     manifest: Manifest,
     /// Of the newest batch.
     recorded: Timestamp,
+    /// The active segment's last batch.
+    last: Option<Last>,
     /// When the active segment got its first batch.
     begun: Option<Timestamp>,
     /// Bytes of the active segment that the last mark covers.
@@ -216,7 +219,17 @@ impl Stream {
             Fsync::Os => writer.active.sync(),
         };
         lock(&self.shared).stopped = Some(closed());
+        if synced.is_ok() {
+            self.ends(&writer);
+        }
         synced
+    }
+
+    /// Tells where the stream ends, when all of it is synced.
+    fn ends(&self, writer: &Writer) {
+        let next = lock(&self.shared).next;
+        let end = End::new(writer.active.base, writer.active.end, next, writer.last);
+        self.context.ends.set(&self.name, end);
     }
 
     /// Refused where nothing is written any more.

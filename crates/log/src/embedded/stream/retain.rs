@@ -139,6 +139,8 @@ impl Stream {
             let disk = &*self.context.disk;
             let active = Active::create(disk, &self.folder, before).map_err(told)?;
             self.activate(writer, active, None);
+            self.ends(writer);
+            self.context.ends.note((self.context.config.clock)());
             disk.remove(&old).map_err(told)?;
         }
         let next = {

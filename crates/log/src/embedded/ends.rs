@@ -236,6 +236,11 @@ impl Ends {
         Self { disk, folder, state: Mutex::new(State { written, tried: None, streams }) }
     }
 
+    /// When it was written, by a clock that was believed.
+    pub(super) fn noted_at(&self) -> Option<Timestamp> {
+        lock(&self.state).written.as_ref().map(|written| written.at)
+    }
+
     /// Refused where a stream that is known has no folder any more.
     pub(super) fn all_there(&self, listed: &[Listed]) -> Result<(), OpenError> {
         for (name, end) in &lock(&self.state).streams {

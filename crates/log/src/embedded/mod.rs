@@ -36,13 +36,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::Timestamp;
+
 use crate::{
     AppendError, Chunk, Clock, Entries, Entry, EventId, Extent, Fetched, Found, Health, Log,
-    Offset, OpenError, Position, Positions, ReadError, ReadLimit, Record, Recovery, Retention,
-    Seek, SourceName, Span, StreamHealth, StreamName, Table, Trouble,
+    Offset, OpenError, Passed, Position, Positions, ReadError, ReadLimit, Record, Recovery,
+    Retention, Seek, SourceName, Span, StreamHealth, StreamName, Table, Trouble,
     batch::Compression,
     disk::{Disk, Lock, RealDisk},
-    system_clock,
+    system_clock, system_passed,
 };
 use clock::SteadyClock;
 use ends::Ends;
@@ -85,6 +87,8 @@ pub struct EmbeddedConfig {
     pub reserve_bytes: u64,
     /// Tells the time.
     pub clock: Clock,
+    /// Tells how much of it passed, whatever the clock says.
+    pub passed: Passed,
 }
 
 impl EmbeddedConfig {
@@ -109,6 +113,7 @@ impl EmbeddedConfig {
             cache_bytes_max: 16 << 20,
             reserve_bytes: 64 << 20,
             clock: system_clock(),
+            passed: system_passed(),
         }
     }
 }
@@ -179,7 +184,7 @@ impl Embedded {
             batches: cache::batches(config.cache_bytes_max),
             places: cache::places(),
             files: cache::files(),
-            clock: SteadyClock::new(Arc::clone(&config.clock)),
+            clock: SteadyClock::new(Arc::clone(&config.clock), Arc::clone(&config.passed)),
             config,
         });
         let mut streams = BTreeMap::new();
@@ -189,10 +194,14 @@ impl Embedded {
             let stream = Stream::open(&context, &name, lost, &mut found)?;
             streams.insert(name, Arc::new(stream));
         }
+        let newest = streams.values().filter_map(|stream: &Arc<Stream>| stream.newest()).max();
+        if let Some(newest) = newest.max(context.ends.noted_at()) {
+            context.clock.start_from(newest);
+        }
         mark_unsynced(&context, lost)?;
-        context.ends.note((context.config.clock)());
+        context.ends.note(context.clock.recording());
         let recovery = Recovery {
-            at: (context.config.clock)(),
+            at: context.clock.recording(),
             took: begun.elapsed(),
             read_bytes: found.read_bytes,
             cut_bytes: found.cut_bytes,
@@ -276,7 +285,7 @@ impl Log for Embedded {
         let stream = Stream::open(&self.context, name, false, &mut stream::Found::default())?;
         let extent = stream.extent();
         streams.insert(name.clone(), Arc::new(stream));
-        self.context.ends.note((self.context.config.clock)());
+        self.context.ends.note(self.context.clock.recording());
         Ok(extent)
     }
 
@@ -353,17 +362,24 @@ impl Log for Embedded {
         Ok(self.readable(stream)?.extent())
     }
 
+    fn heard(&self, now: Timestamp) {
+        self.context.clock.heard(now);
+    }
+
     fn health(&self) -> Health {
         let context = &self.context;
         let mut streams: Vec<StreamHealth> = self.all().iter().map(|s| s.health()).collect();
         for table in self.tables.values().chain([&context.positions]) {
             let trouble = table.stopped_by().map(|error| Trouble::Stopped(error.to_string()));
-            streams.push(StreamHealth { stream: table.name.clone(), segments: 1, trouble });
+            let stream = table.name.clone();
+            let (damage, recorded_ahead) = (None, None);
+            streams.push(StreamHealth { stream, segments: 1, trouble, damage, recorded_ahead });
         }
         Health {
             streams,
             free_bytes: context.disk.free_bytes(&context.folder).ok(),
             recovery: Some(self.recovery.clone()),
+            clock: context.clock.doubt(),
         }
     }
 
@@ -373,7 +389,7 @@ impl Log for Embedded {
             for stream in streams {
                 stream.maintain();
             }
-            context.ends.note((context.config.clock)());
+            context.ends.note(context.clock.recording());
         });
         // It fails by a panic only, which was told where it happened.
         let _ended = maintained.await;
@@ -425,7 +441,7 @@ impl Drop for Embedded {
         for table in self.tables.values().chain([&context.positions]) {
             table.close();
         }
-        if let Err(error) = context.ends.write((context.config.clock)()) {
+        if let Err(error) = context.ends.write(context.clock.recording()) {
             tracing::warn!(%error, "failed to note where the streams end");
         }
         if context.config.fsync == Fsync::Os {

@@ -114,7 +114,7 @@ impl Stream {
         if let Some(error) = stopped {
             return self.refuse(group, || self.stopped(&error));
         }
-        let now = (self.context.config.clock)();
+        let now = self.context.clock.recording();
         let recorded = writer.recorded.max(pack::whole_milliseconds(now));
         let (placed, packer) = self.place(group, next, recorded);
         let batches = packer.finish();
@@ -295,7 +295,7 @@ impl Stream {
         let active = Active::create(disk, &self.folder, summary.last.following()).map_err(fault)?;
         self.activate(writer, active, Some((base, summary)));
         self.ends(writer);
-        self.context.ends.note((self.context.config.clock)());
+        self.context.ends.note(self.context.clock.recording());
         writer.has_rolled = true;
         Ok(())
     }

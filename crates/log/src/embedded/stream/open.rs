@@ -83,6 +83,7 @@ impl Stream {
             queue: Mutex::new(Queue::default()),
             reading_ids: Mutex::default(),
             room: Arc::new(Semaphore::new(QUEUE_BYTES_MAX)),
+            damages: super::damage::Damages::default(),
             writer: Mutex::new(Writer {
                 marked: active.end,
                 last,

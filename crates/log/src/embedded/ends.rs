@@ -147,8 +147,8 @@ impl End {
             return amiss(
                 end,
                 format!(
-                    "it ends here: it reached byte {bytes} and offset {next}, and all of that was \
-                     acknowledged"
+                    "it ends here, but it once reached byte {bytes} and offset {next}, and all of that \
+                     was acknowledged"
                 ),
             );
         }

@@ -88,6 +88,12 @@ impl fmt::Display for Step {
                  entries in them go back to the values before",
                 layout::segment(folder, *base).display()
             ),
+            Self::Rewrite { folder, base, to: Some(to), .. } => write!(
+                f,
+                "write {} again: what can be mended is mended, what is damaged is kept in `damaged/`, and \
+                 a `pluvio.gap.v0` event tells that records up to {to} are lost",
+                layout::segment(folder, *base).display()
+            ),
             Self::Rewrite { folder, base, .. } => write!(
                 f,
                 "write {} again: what can be mended is mended, a damaged batch is kept in \

@@ -104,7 +104,7 @@ impl Reading<'_> {
         }
         let file = layout::segment(&listed.folder, base);
         let (bytes, next) = (end.bytes(), end.next());
-        let what = format!("it ends here: it reached byte {bytes} and offset {next}");
+        let what = format!("it ends here, but it once reached byte {bytes} and offset {next}");
         let right = format!("records from {} up to {next}", walk.end);
         let (offset, severity) = (Some(walk.end), Severity::Damage);
         self.tell(Finding { file, bytes: at..bytes, offset, what, right, severity });

@@ -183,6 +183,11 @@ impl Repair {
         let (beside, file) = self.beside(&path)?;
         file.write_at(&gap, 0)?;
         self.put(folder, &beside, &*file, &path)?;
+        let files = recover::files(&*self.disk, folder).map_err(io::Error::other)?.0;
+        if files.segments.last() == Some(&from) {
+            // Nothing follows: it is the active one.
+            return Ok(());
+        }
         recover::reindex(&*self.disk, folder, from).map(drop).map_err(io::Error::other)
     }
 

@@ -11,7 +11,7 @@ use super::{
     Finding, Progress, Severity,
     folder::{self, Indexed, Listed, Use},
     plan::Step,
-    walk::{self, Known, Walk},
+    walk::{self, Broken, Known, Walk},
 };
 use crate::{
     Offset, OpenError,
@@ -295,10 +295,7 @@ impl Reading<'_> {
                 break;
             }
             is_damaged = true;
-            let right = match &broken.mended {
-                Some((place, _)) => format!("the batch of offset {}, else unharmed", place.base),
-                None => format!("a batch of {} bytes", broken.to - broken.from),
-            };
+            let right = right_instead(broken, end.filter(|_| is_known));
             self.tell(finding(range, broken.offset, &broken.reason, &right, Severity::Damage));
         }
         for (offset, what) in walk.batches().flat_map(|whole| &whole.odd) {
@@ -364,6 +361,19 @@ impl Reading<'_> {
             let (right, offset) = (right.to_owned(), Some(*base));
             self.tell(Finding { file: path, bytes: 0..0, offset, what, right, severity });
         }
+    }
+}
+
+/// What would be right in place of what is broken, in a segment that `end` is known of.
+fn right_instead(broken: &Broken, end: Option<&End>) -> String {
+    match (&broken.mended, end.filter(|_| broken.is_tail)) {
+        (Some((place, _)), _) => format!("the batch of offset {}, else unharmed", place.base),
+        (None, Some(end)) => format!(
+            "batches up to byte {} and offset {}: all of that was acknowledged",
+            end.bytes(),
+            end.next()
+        ),
+        (None, None) => format!("a batch of {} bytes", broken.to - broken.from),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use pluvio_log::Log as _;
+use pluvio_log::{Log as _, ReadLimit, StreamName};
 
 use crate::site::{FOLDER, Site, at, block_on, events, file, record};
 
@@ -75,6 +75,30 @@ fn an_active_segment_that_was_deleted_is_told() {
     let site = site();
     site.remove(file(ACTIVE, "log"));
     is_told_and_mended(&site, "deleted", ACTIVE);
+}
+
+#[test]
+fn the_word_of_a_loss_is_as_young_as_what_was_lost() {
+    let events = StreamName::events();
+    for is_deleted in [true, false] {
+        let site = site();
+        for base in [0, 6, 13] {
+            site.remove(file(base, "log"));
+            site.remove(file(base, "idx"));
+        }
+        match is_deleted {
+            true => site.remove(file(ACTIVE, "log")),
+            false => site.replace(file(ACTIVE, "log"), &[]),
+        }
+        site.repair();
+        block_on(async {
+            let log = site.open(1);
+            let chunk = log.read(&events, at(0), ReadLimit::default()).await.unwrap();
+            let told = chunk.records().last().unwrap();
+            assert_eq!(told.offset, at(NEXT - 1));
+            assert!(told.recorded.to_string().starts_with("2026-11-20"), "{}", told.recorded);
+        });
+    }
 }
 
 #[test]

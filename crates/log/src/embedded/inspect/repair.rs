@@ -10,6 +10,8 @@ use std::{
     sync::Arc,
 };
 
+use jiff::Timestamp;
+
 use super::{
     Progress, Verified,
     aside::{self, Loss},
@@ -176,7 +178,7 @@ impl Repair {
         let times = (self.time_before(folder, from)?, self.time_from(folder, to)?);
         let (stream, last) = (name(folder), before(to));
         let reason = "their segment is missing on the disk";
-        let time = times.0.or(times.1).unwrap_or(0);
+        let time = times.0.or(times.1).unwrap_or_else(|| self.time_of_end(folder));
         let times = (time, times.1.unwrap_or(time));
         let gap = aside::gap(Loss { stream: &stream, from, last, times, reason })?;
         let path = layout::segment(folder, from);
@@ -235,6 +237,8 @@ impl Repair {
         let (beside, new) = self.beside(&path)?;
         let stream = name(folder);
         let time = self.time_before(folder, base)?;
+        let is_bare = time.is_none() && walk.batches().next().is_none();
+        let time = time.or_else(|| is_bare.then(|| self.time_of_end(folder)));
         let mut writing = Writing { stream: &stream, new: &*new, is_table, at: 0, end: base, time };
         let mut broken: Option<Lost> = None;
         for piece in &walk.pieces {
@@ -276,6 +280,13 @@ impl Repair {
     fn noted(&self, folder: &Path) -> Option<End> {
         let noted = ends::read(&*self.disk, folder.parent()?).ok()??;
         noted.streams.get(&name(folder)).cloned()
+    }
+
+    /// When a loss is said to have been where no record tells a time: when the end was noted. A time long
+    /// ago would let retention take the word of the loss at once.
+    fn time_of_end(&self, folder: &Path) -> i64 {
+        let noted = folder.parent().and_then(|root| ends::read(&*self.disk, root).ok()?);
+        noted.map_or_else(Timestamp::now, |noted| noted.at).as_millisecond()
     }
 
     /// An empty file that is going to take the place of `path`.

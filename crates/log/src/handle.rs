@@ -5,6 +5,8 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
+use jiff::Timestamp;
+
 use crate::{
     AppendError, Chunk, Entries, Entry, EventId, Extent, Fetched, Found, Health, Log, Offset,
     OpenError, Position, Positions, ReadError, ReadLimit, Record, Seek, SourceName, Span,
@@ -97,6 +99,10 @@ impl Log for LogHandle {
         self.0.extent(stream)
     }
 
+    fn heard(&self, now: Timestamp) {
+        self.0.heard(now);
+    }
+
     fn health(&self) -> Health {
         self.0.health()
     }
@@ -144,6 +150,7 @@ trait Erased: Send + Sync {
     fn put(&self, table: Table, entries: Vec<Entry>) -> Boxed<'_, Result<(), AppendError>>;
     fn entries(&self, table: Table) -> Boxed<'_, Result<Entries, ReadError>>;
     fn extent(&self, s: &StreamName) -> Result<Extent, ReadError>;
+    fn heard(&self, now: Timestamp);
     fn health(&self) -> Health;
     fn maintain(&self) -> Boxed<'_, ()>;
 }
@@ -210,6 +217,9 @@ impl<L: Log> Erased for L {
     }
     fn extent(&self, s: &StreamName) -> Result<Extent, ReadError> {
         Log::extent(self, s)
+    }
+    fn heard(&self, now: Timestamp) {
+        Log::heard(self, now);
     }
     fn health(&self) -> Health {
         Log::health(self)

@@ -1,11 +1,11 @@
 //! How a log is: what an operator is told, and what readiness asks.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::StreamName;
+use crate::{Offset, StreamName};
 
 /// How a log is at one instant.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +17,8 @@ pub struct Health {
     pub free_bytes: Option<u64>,
     /// What opening it found and mended; `None` for a log that is always new.
     pub recovery: Option<Recovery>,
+    /// Why the machine's clock is not believed, if so.
+    pub clock: Option<ClockDoubt>,
 }
 
 impl Health {
@@ -24,6 +26,44 @@ impl Health {
     pub fn troubles(&self) -> impl Iterator<Item = (&StreamName, &Trouble)> {
         self.streams.iter().filter_map(|s| Some((&s.stream, s.trouble.as_ref()?)))
     }
+}
+
+/// Why the machine's clock is not believed: it differs from what is known by more than an hour.
+/// Nothing is deleted by age meanwhile, and records get the believed time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the machine's clock says {says:.0}, but it is {believed:.0} by the newest record, the time that \
+     passed and the sources' clocks: nothing is deleted by age, and records get that time, until a \
+     source's clock agrees or the clock has stood so for an hour (for {} min now)",
+    .passed.as_secs() / 60
+)]
+pub struct ClockDoubt {
+    /// What the clock says.
+    pub says: Timestamp,
+    /// What is believed.
+    pub believed: Timestamp,
+    /// How long the clock has said so.
+    pub passed: Duration,
+}
+
+/// Stored bytes that a reader met, which are not what was written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{path}` is damaged at byte {byte}, in the batch of offset {offset}: {reason}; \
+     {places} damaged places were met; see `pluvio log verify`",
+    path = .path.display()
+)]
+pub struct Damage {
+    /// The file.
+    pub path: PathBuf,
+    /// Where its damaged batch begins.
+    pub byte: u64,
+    /// The first offset of that batch.
+    pub offset: Offset,
+    /// What does not fit.
+    pub reason: String,
+    /// Places that were met since the start and are still damaged, this one included.
+    pub places: usize,
 }
 
 /// How a stream is.
@@ -35,6 +75,11 @@ pub struct StreamHealth {
     pub segments: usize,
     /// Why it takes nothing, if so.
     pub trouble: Option<Trouble>,
+    /// What a reader met of it that is damaged, if so: the first place.
+    pub damage: Option<Damage>,
+    /// The time of its newest record, where the clock is behind that by more than an hour: new records
+    /// get the same time until the clock is there.
+    pub recorded_ahead: Option<Timestamp>,
 }
 
 /// Why a stream takes nothing.

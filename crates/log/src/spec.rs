@@ -1,6 +1,10 @@
 //! The trait that everything hangs on.
 
-use std::{future::Future, sync::Arc};
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 
@@ -11,6 +15,15 @@ use crate::{
 
 /// Tells the time; a log never asks the machine itself, so that tests own it.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Tells how much time passed since some instant, whatever is done to the [`Clock`]: never goes back.
+pub type Passed = Arc<dyn Fn() -> Duration + Send + Sync>;
+
+/// Time that passed, by the machine's monotonic clock.
+pub fn system_passed() -> Passed {
+    let begun = Instant::now();
+    Arc::new(move || begun.elapsed())
+}
 
 /// The machine's clock.
 pub fn system_clock() -> Clock {
@@ -135,6 +148,12 @@ pub trait Log: Send + Sync + 'static {
 
     /// The stream's bounds now. Cheap: no I/O.
     fn extent(&self, stream: &StreamName) -> Result<Extent, ReadError>;
+
+    /// The clock of a source, which is not this machine's, says that it is `now`: a log that doubts its
+    /// own clock compares. Cheap: no I/O.
+    fn heard(&self, now: Timestamp) {
+        let _nobody_doubts = now;
+    }
 
     /// How the log is. Asks the disk how much room it has, nothing more.
     fn health(&self) -> Health;

@@ -45,6 +45,12 @@ pub trait Connection: Send {
     /// **Cancel:** may be dropped at any await when Pluvio drains; `close` follows.
     fn next(&mut self) -> impl Future<Output = Result<Pull, Self::Error>> + Send;
 
+    /// The time by the other side's clock, carried on by what passed since it was told; `None` while it was
+    /// not told. The log compares its own clock with it.
+    fn clock(&self) -> Option<Timestamp> {
+        None
+    }
+
     /// Gives back what the other side holds for us (collector, session). Best effort; the caller
     /// bounds it in time.
     fn close(self) -> impl Future<Output = ()> + Send;

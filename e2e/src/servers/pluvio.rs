@@ -109,7 +109,11 @@ impl Pluvio {
 
     /// Starts it and waits until it serves; whether it captures is another question.
     pub async fn start(stage: &Stage, setup: &Setup) -> Result<Self> {
-        let mut command = Self::command(stage, setup)?;
+        Self::start_command(stage, Self::command(stage, setup)?).await
+    }
+
+    /// The same with a command of the scenario's own.
+    pub async fn start_command(stage: &Stage, mut command: Command) -> Result<Self> {
         let mut process = Process::start("pluvio", &mut command, stage.folder.path())?;
         let mut address = process
             .says("where it serves", START_MAX, |text| {

@@ -27,6 +27,16 @@ pub(super) struct Packages {
 pub(super) const KCAT: Packages =
     Packages { names: &["kcat"], scripts: &[("kcat", "exec \"$root/usr/bin/kcat\" \"$@\"")] };
 
+/// Only the library: its own command would not be needed for a clock that is read from a file.
+pub(super) const FAKETIME: Packages = Packages {
+    names: &["libfaketime"],
+    scripts: &[(
+        "faketime",
+        "unset LD_LIBRARY_PATH\nLD_PRELOAD=$(echo \"$root\"/usr/lib/*/faketime/libfaketime.so.1)\n\
+         export LD_PRELOAD\nexec \"$@\"",
+    )],
+};
+
 pub(super) const MOSQUITTO: Packages = Packages {
     names: &["mosquitto", "libmosquitto1"],
     scripts: &[

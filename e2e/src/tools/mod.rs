@@ -51,6 +51,9 @@ pub enum Tool {
     Confluent,
     /// A consumer of ours on franz-go, which is Go without C.
     Franz,
+    /// A script of libfaketime, as Debian has it: what it is given runs under the clock that
+    /// `FAKETIME_TIMESTAMP_FILE` says.
+    Faketime,
     /// RabbitMQ with its own Erlang, as Debian has them.
     RabbitMq,
     /// Eclipse Mosquitto, as Debian has it.

@@ -86,6 +86,7 @@ impl Recipe {
             }
             Tool::Franz => Self::go_build("franz-go", FRANZ, "consume", ""),
             Tool::RabbitMq => Self::of_debian("rabbitmq-server", debian::RABBITMQ),
+            Tool::Faketime => Self::of_debian("faketime", debian::FAKETIME),
             Tool::Mosquitto => Self::of_debian("mosquitto", debian::MOSQUITTO),
             Tool::Artemis => Self::archive("org.apache.artemis", "apache-artemis", ARTEMIS, ""),
             Tool::BrokerJ => {

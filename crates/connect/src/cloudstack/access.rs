@@ -187,6 +187,8 @@ pub(super) async fn log_out(client: &Client) {
 /// A clock that is asked for often and answered seldom: the server's, carried on by ours.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ServerClock {
+    /// Whether the server told it.
+    is_told: bool,
     at: Timestamp,
     since: tokio::time::Instant,
 }
@@ -194,12 +196,17 @@ pub(super) struct ServerClock {
 impl ServerClock {
     /// By our own clock, until the server tells its own.
     pub(super) fn new() -> Self {
-        Self { at: Timestamp::now(), since: tokio::time::Instant::now() }
+        Self { is_told: false, at: Timestamp::now(), since: tokio::time::Instant::now() }
     }
 
     /// The server said what time it is.
     pub(super) fn set(&mut self, at: Timestamp) {
-        (self.at, self.since) = (at, tokio::time::Instant::now());
+        (self.is_told, self.at, self.since) = (true, at, tokio::time::Instant::now());
+    }
+
+    /// The server's time, if it told it.
+    pub(super) fn told(&self) -> Option<Timestamp> {
+        self.is_told.then(|| self.now())
     }
 
     /// The server's time.

@@ -31,6 +31,9 @@ pub(super) trait Lists: Send {
     /// The server's time.
     fn now(&self) -> Timestamp;
 
+    /// The same, if the server itself told it.
+    fn clock(&self) -> Option<Timestamp>;
+
     /// Whether archived events can be listed.
     fn knows_archived(&self) -> bool;
 

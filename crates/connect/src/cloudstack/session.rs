@@ -170,6 +170,10 @@ impl Lists for Session {
         self.clock.now()
     }
 
+    fn clock(&self) -> Option<Timestamp> {
+        self.clock.told()
+    }
+
     fn knows_archived(&self) -> bool {
         self.knows_archived
     }

@@ -180,6 +180,10 @@ impl Connection for Reading {
         Ok(Pull { records: Vec::new(), checkpoint, seen_up_to: Some(place.time) })
     }
 
+    fn clock(&self) -> Option<jiff::Timestamp> {
+        self.reader.clock()
+    }
+
     async fn close(self) {
         let certain = self.reader.into_certain();
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(certain);

@@ -6,10 +6,10 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
@@ -33,6 +33,8 @@ pub(super) struct Session {
     pub(super) client: Client,
     pub(super) content: ServiceContent,
     page_events: Arc<AtomicU32>,
+    /// The vCenter's time when it was asked last, and when that was.
+    told: Mutex<Option<(Timestamp, Instant)>>,
 }
 
 impl Session {
@@ -54,7 +56,25 @@ impl Session {
         }
         let content = client.service_content().await?;
         client.login(&content.session_manager, username.expose(), &password).await?;
-        Ok(Self { client, content, page_events: Arc::clone(&settings.page_events) })
+        Ok(Self {
+            client,
+            content,
+            page_events: Arc::clone(&settings.page_events),
+            told: Mutex::default(),
+        })
+    }
+
+    /// Asks for the vCenter's time.
+    pub(super) async fn current_time(&self) -> Result<Timestamp, Error> {
+        let now = self.client.current_time().await?;
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, Instant::now()));
+        Ok(now)
+    }
+
+    /// The vCenter's time, carried on from when it was asked last.
+    pub(super) fn clock(&self) -> Option<Timestamp> {
+        let (told, at) = (*self.told.lock().unwrap_or_else(PoisonError::into_inner))?;
+        told.checked_add(at.elapsed()).ok()
     }
 
     /// The identity of this vCenter, in the form that a position holds; empty where it does not

@@ -98,7 +98,7 @@ impl Vsphere {
     }
 
     async fn look(&self, session: &Session) -> Result<Found, Error> {
-        let now = session.client.current_time().await?;
+        let now = session.current_time().await?;
         let skew = now.duration_since(Timestamp::now());
         let hour_ago = now.checked_sub(SignedDuration::from_hours(1)).unwrap_or(now);
         let collector = session.collector(&self.settings, hour_ago, None).await?;
@@ -186,7 +186,7 @@ impl Vsphere {
         session: &Session,
         resume: &Resume,
     ) -> Result<(Cursor, Place, HashMap<String, String>), Error> {
-        let now = session.client.current_time().await?;
+        let now = session.current_time().await?;
         let place = self.place(&session.uuid(), resume, now)?;
         let from = self.reaches_back_to(&place, now);
         info!(source = %resume.history.source(), %from, epoch = place.epoch, "reading events");
@@ -280,6 +280,10 @@ impl Connection for Reading {
         }
     }
 
+    fn clock(&self) -> Option<Timestamp> {
+        self.session.clock()
+    }
+
     async fn close(mut self) {
         self.forget_ahead();
         if let Some(collector) = self.sweep.collector.take() {
@@ -324,7 +328,7 @@ impl Reading {
 
     /// A minute without news: is the cursor deaf? If not, everything up to now was seen.
     async fn quiet_look(&mut self) -> Result<Pull, Error> {
-        let now = self.session.client.current_time().await?;
+        let now = self.session.current_time().await?;
         let records = self.unseen_by_the_cursor().await?;
         if !records.is_empty() {
             return Ok(pull(records));
@@ -406,7 +410,7 @@ impl Reading {
     /// of it is known.
     async fn instead_of_an_empty_list(&mut self) -> Result<Option<Vec<Record>>, Error> {
         let Some(since) = self.expects_known_since else { return Ok(None) };
-        let now = self.session.client.current_time().await?;
+        let now = self.session.current_time().await?;
         let begin = since.checked_sub(SAME_SECOND).unwrap_or(since).max(self.ledger.place.begin);
         let page = self.oldest_without_cursor(begin, now).await?;
         if !page.events.is_empty() {
@@ -429,7 +433,7 @@ impl Reading {
     /// Lists one page of the sweep; `None` when none runs.
     async fn sweep_a_page(&mut self) -> Result<Option<Vec<Record>>, Error> {
         if self.sweep.is_due() {
-            let now = self.session.client.current_time().await?;
+            let now = self.session.current_time().await?;
             self.sweep.plan(self.sweep_from()?, now);
         }
         if self.sweep.collector.is_none() {
@@ -454,7 +458,7 @@ impl Reading {
     /// Asks for the newest events without the cursor. Unknown ones mean that it is deaf: they are
     /// taken from the answer, oldest first, and the cursor is replaced.
     async fn unseen_by_the_cursor(&mut self) -> Result<Vec<Record>, Error> {
-        let now = self.session.client.current_time().await?;
+        let now = self.session.current_time().await?;
         // A moment earlier than the event stored last, in case the server rounds.
         let begin = self.ledger.place.time.min(now).checked_sub(SAME_SECOND).unwrap_or(now);
         let begin = begin.max(self.ledger.place.begin);

@@ -29,14 +29,17 @@ pub(super) fn livez() -> Answer {
     call::body("text/plain; charset=utf-8", Bytes::from_static(b"ok\n"))
 }
 
-/// `/readyz`: 503 with the reasons while the log cannot be read or a source is not running. The
-/// events that are there are served all the same.
+/// `/readyz`: 503 with the reasons while the log cannot be read, a reader met damage in it, or a source
+/// is not running. The events that are there are served all the same. What an operator should know and
+/// nobody else suffers from, such as a clock that is not believed, is a warning beside `ready`.
 pub(super) fn readyz(call: &Call) -> Result<Answer, Problem> {
     #[derive(Serialize)]
     struct Readiness {
         ready: bool,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         reasons: Vec<String>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        warnings: Vec<String>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         checks: Vec<Check>,
     }
@@ -51,7 +54,8 @@ pub(super) fn readyz(call: &Call) -> Result<Answer, Problem> {
     let reasons: Vec<String> = checks.iter().flat_map(|check| check.reasons.clone()).collect();
     let ready = reasons.is_empty();
     let checks = if is_verbose { checks } else { Vec::new() };
-    let mut answer = call::json(&Readiness { ready, reasons, checks });
+    let warnings = warnings(&call.server.context.log.health());
+    let mut answer = call::json(&Readiness { ready, reasons, warnings, checks });
     if !ready {
         *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }
@@ -93,7 +97,28 @@ fn log(call: &Call) -> Check {
     let health = context.log.health();
     let troubles = health.troubles();
     reasons.extend(troubles.map(|(stream, trouble)| format!("stream `{stream}`: {trouble}")));
+    // Where files lie is nothing for strangers.
+    let is_told = call.principal.as_deref().is_some_and(Principal::may_see_status);
+    let damaged =
+        health.streams.iter().filter_map(|told| Some((&told.stream, told.damage.as_ref()?)));
+    reasons.extend(damaged.map(|(stream, damage)| match is_told {
+        true => format!("stream `{stream}`: {damage}"),
+        false => format!("stream `{stream}` is damaged at offset {}", damage.offset),
+    }));
     Check::new("log", reasons)
+}
+
+/// What is not as it should be and keeps nobody from reading or writing.
+fn warnings(health: &Health) -> Vec<String> {
+    let clock = health.clock.iter().map(ToString::to_string);
+    let ahead = health.streams.iter().filter_map(|told| {
+        let (stream, until) = (&told.stream, told.recorded_ahead?);
+        Some(format!(
+            "stream `{stream}`: its newest record was recorded at {until:.0}, ahead of the clock: recorded \
+             times stand still until then"
+        ))
+    });
+    clock.chain(ahead).collect()
 }
 
 /// Whether all components of a kind run.
@@ -152,6 +177,10 @@ pub(super) fn status(call: &Call) -> Answer {
         segments: usize,
         #[serde(skip_serializing_if = "Option::is_none")]
         trouble: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        damage: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        recorded_ahead: Option<String>,
     }
     let server = &call.server;
     let log = &server.context.log;
@@ -169,6 +198,8 @@ pub(super) fn status(call: &Call) -> Answer {
             bytes: extent.bytes,
             segments: told.map_or(0, |told| told.segments),
             trouble: told.and_then(|told| Some(told.trouble.as_ref()?.to_string())),
+            damage: told.and_then(|told| Some(told.damage.as_ref()?.to_string())),
+            recorded_ahead: told.and_then(|told| Some(told.recorded_ahead?.to_string())),
         })
     };
 
@@ -192,6 +223,9 @@ struct LogStatus {
     free_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     recovery: Option<RecoveryStatus>,
+    /// Why the machine's clock is not believed, if so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock: Option<String>,
 }
 
 /// What opening it found and mended.
@@ -213,6 +247,7 @@ impl LogStatus {
             indexes_rebuilt: recovery.indexes_rebuilt,
             may_have_lost: recovery.may_have_lost,
         });
-        Self { free_bytes: health.free_bytes, recovery }
+        let clock = health.clock.map(|doubt| doubt.to_string());
+        Self { free_bytes: health.free_bytes, recovery, clock }
     }
 }

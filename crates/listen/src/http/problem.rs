@@ -8,7 +8,7 @@
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use pluvio_log::{Extent, Offset, ReadError};
 use serde::Serialize;
-use tracing::error;
+use tracing::{debug, error};
 
 use super::{
     call::{Answer, Payload},
@@ -152,7 +152,12 @@ impl From<ReadError> for Problem {
             }
             ReadError::OutOfRange { from, extent } => Self::purged(from, extent),
             error => {
-                error!(error = %pluvio_runtime::Chain(&error), "failed to read the log");
+                // The log itself tells of damage, once a minute, however often it is met.
+                if matches!(error, ReadError::Damaged { .. }) {
+                    debug!(%error, "failed to read the log");
+                } else {
+                    error!(error = %pluvio_runtime::Chain(&error), "failed to read the log");
+                }
                 Self::new(Kind::Internal, "the log could not be read; the server's log says why")
             }
         }

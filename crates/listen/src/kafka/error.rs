@@ -21,7 +21,12 @@ pub(super) fn of_read(stream: &StreamName, failed: &ReadError) -> ResponseError 
         ReadError::Disk { .. } | ReadError::NotFound(_) => ResponseError::KafkaStorageError,
     };
     counter!(meter::LOG_ERRORS).increment(1);
-    error!(%stream, error = %Chain(failed), "failed to read for a kafka client");
+    // The log itself tells of damage, once a minute, however often it is met.
+    if matches!(failed, ReadError::Damaged { .. }) {
+        debug!(%stream, error = %failed, "failed to read for a kafka client");
+    } else {
+        error!(%stream, error = %Chain(failed), "failed to read for a kafka client");
+    }
     code
 }
 

@@ -1,5 +1,12 @@
 //! Liveness, readiness, status, metrics, and the document that describes them all.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use jiff::{SignedDuration, Timestamp};
+use pluvio_log::{Embedded, EmbeddedConfig, LogHandle, disk::SimulatedDisk};
 use pluvio_runtime::status::{ErrorReport, Kind, State};
 
 use crate::house::plan;
@@ -35,6 +42,54 @@ async fn readiness_waits_for_every_source_and_says_for_which() {
     assert_eq!(verbose["checks"][1]["ok"], false);
     two.state(State::Running);
     assert_eq!(house.get("/readyz").await.json(), serde_json::json!({"ready": true}));
+}
+
+/// A log on a disk in memory, of one batch a segment, with a clock that a test sets ahead by seconds.
+fn on_disk(disk: &SimulatedDisk, ahead: &Arc<AtomicI64>) -> LogHandle {
+    let ahead = Arc::clone(ahead);
+    let log = Embedded::open(EmbeddedConfig {
+        disk: Arc::new(disk.clone()),
+        segment_bytes_max: 1,
+        cache_bytes_max: 0,
+        reserve_bytes: 0,
+        clock: Arc::new(move || {
+            let ahead = SignedDuration::from_secs(ahead.load(Ordering::Relaxed));
+            Timestamp::now().saturating_add(ahead).unwrap()
+        }),
+        ..EmbeddedConfig::new("/log")
+    });
+    LogHandle::new(log.unwrap())
+}
+
+#[tokio::test]
+async fn damage_that_a_reader_met_ends_readiness_and_is_in_the_status() {
+    let (disk, ahead) = (SimulatedDisk::new(1), Arc::default());
+    let house = plan().over(on_disk(&disk, &ahead)).await;
+    house.append(0..3).await;
+    assert!(disk.flip("/log/events/00000000000000000001.log", 90, 1));
+    assert_eq!(house.get("/readyz").await.status, 200);
+    assert_eq!(house.get("/api/v1/events?offset=1&limit=1").await.status, 500);
+    let reply = house.get("/readyz").await;
+    assert_eq!(reply.status, 503);
+    let reason = reply.json()["reasons"][0].as_str().unwrap().to_owned();
+    assert!(reason.contains("damaged") && reason.contains("offset 1"), "{reason}");
+    let status = house.get("/api/v1/status").await.json();
+    assert!(status["streams"][0]["damage"].is_string(), "{status}");
+    assert_eq!(house.get("/readyz?exclude=log").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_not_believed_is_a_warning_beside_readiness() {
+    let (disk, ahead) = (SimulatedDisk::new(1), Arc::new(AtomicI64::new(0)));
+    let house = plan().over(on_disk(&disk, &ahead)).await;
+    house.append(0..1).await;
+    assert_eq!(house.get("/readyz").await.json(), serde_json::json!({"ready": true}));
+    ahead.store(10 * 366 * 86_400, Ordering::Relaxed);
+    let reply = house.get("/readyz").await;
+    assert_eq!((reply.status.as_u16(), &reply.json()["ready"]), (200, &true.into()));
+    let warning = reply.json()["warnings"][0].as_str().unwrap().to_owned();
+    assert!(warning.contains("nothing is deleted by age"), "{warning}");
+    assert!(house.get("/api/v1/status").await.json()["log"]["clock"].is_string());
 }
 
 #[tokio::test]

@@ -29,7 +29,13 @@ impl Disk for RealDisk {
         let mut names = Vec::new();
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
-            let kind = entry.metadata()?;
+            // A stream's folder may lie elsewhere; of a link to nowhere only the link is there.
+            let kind = fs::metadata(entry.path()).or_else(|_| entry.metadata());
+            let kind = match kind {
+                // Removed meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                kind => kind?,
+            };
             let Ok(name) = entry.file_name().into_string() else { continue };
             names.push(Listed { name, bytes: (!kind.is_dir()).then_some(kind.len()) });
         }
@@ -43,13 +49,12 @@ impl Disk for RealDisk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
-        let writable = OpenOptions::new().read(true).write(true).open(path);
-        let file = match writable {
-            // `pluvio log` reads what belongs to somebody else.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => fs::File::open(path)?,
-            other => other?,
+        let writable = itself().read(true).write(true).open(path);
+        let opened = match writable {
+            Err(error) if is_read_only(&error) => itself().read(true).open(path),
+            other => other,
         };
-        Ok(Arc::new(RealFile(file)))
+        Ok(Arc::new(RealFile(opened.map_err(|error| told(error, path))?)))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -65,9 +70,9 @@ impl Disk for RealDisk {
     }
 
     fn lock(&self, path: &Path, holder: &str) -> io::Result<Box<dyn Lock>> {
-        let mut options = OpenOptions::new();
-        let mut file =
-            options.read(true).write(true).create(true).truncate(false).mode(MODE).open(path)?;
+        let mut options = itself();
+        options.read(true).write(true).create(true).truncate(false).mode(MODE);
+        let mut file = options.open(path).map_err(|error| told(error, path))?;
         file.try_lock()?;
         file.set_len(0)?;
         file.write_all(holder.as_bytes())?;
@@ -87,6 +92,32 @@ impl Disk for RealDisk {
         let told = rustix::fs::statvfs(path)?;
         Ok(told.f_bavail.saturating_mul(told.f_frsize))
     }
+}
+
+/// Opens a file itself, never what a link in its place points to: who may write into the folder of the
+/// log must not have other files cut and written by it. Folders may be links.
+fn itself() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32);
+    options
+}
+
+/// Whether only writing is refused: `pluvio log` reads what belongs to somebody else, and snapshots that
+/// are mounted read-only.
+fn is_read_only(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
+
+/// Says of a link that it is one.
+fn told(error: io::Error, path: &Path) -> io::Error {
+    if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+        && fs::symlink_metadata(path).is_ok_and(|kind| kind.is_symlink())
+    {
+        let text = "it is a symbolic link; the log follows links to folders only: put the file itself \
+                    here, or link the folder";
+        return io::Error::new(error.kind(), text);
+    }
+    error
 }
 
 impl File for RealFile {
@@ -118,3 +149,16 @@ struct RealLock {
 }
 
 impl Lock for RealLock {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_written_is_read() {
+        for errno in [rustix::io::Errno::ROFS, rustix::io::Errno::ACCESS, rustix::io::Errno::PERM] {
+            assert!(is_read_only(&io::Error::from(errno)), "{errno}");
+        }
+        assert!(!is_read_only(&io::Error::from(rustix::io::Errno::IO)));
+    }
+}

@@ -6,6 +6,7 @@
 //!   LOCK                          held by the process that writes; names its pid
 //!   UNSYNCED                      there while a process writes without syncing
 //!   RECOVERY                      what the last start found and mended; for people
+//!   ENDS                          where each stream ended when that was last noted
 //!   events/
 //!     stream.json                 format, log_id, start
 //!     00000000000000000000.log    record batches, then zeros written ahead
@@ -22,6 +23,7 @@ pub(super) const FORMAT: u32 = 1;
 pub(super) const LOCK: &str = "LOCK";
 pub(super) const UNSYNCED: &str = "UNSYNCED";
 pub(super) const RECOVERY: &str = "RECOVERY";
+pub(super) const ENDS: &str = "ENDS";
 pub(super) const MANIFEST: &str = "stream.json";
 /// The internal stream that holds the newest position of every source.
 pub(super) const POSITIONS: &str = "__positions";

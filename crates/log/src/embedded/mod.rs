@@ -17,6 +17,7 @@
 mod active;
 mod cache;
 mod clock;
+mod ends;
 mod index;
 pub mod inspect;
 mod layout;
@@ -35,15 +36,18 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::Timestamp;
+
 use crate::{
     AppendError, Chunk, Clock, Entries, Entry, EventId, Extent, Fetched, Found, Health, Log,
-    Offset, OpenError, Position, Positions, ReadError, ReadLimit, Record, Recovery, Retention,
-    Seek, SourceName, Span, StreamHealth, StreamName, Table, Trouble,
+    Offset, OpenError, Passed, Position, Positions, ReadError, ReadLimit, Record, Recovery,
+    Retention, Seek, SourceName, Span, StreamHealth, StreamName, Table, Trouble,
     batch::Compression,
     disk::{Disk, Lock, RealDisk},
-    system_clock,
+    system_clock, system_passed,
 };
 use clock::SteadyClock;
+use ends::Ends;
 use stream::Stream;
 use table::TableLog;
 
@@ -83,6 +87,8 @@ pub struct EmbeddedConfig {
     pub reserve_bytes: u64,
     /// Tells the time.
     pub clock: Clock,
+    /// Tells how much of it passed, whatever the clock says.
+    pub passed: Passed,
 }
 
 impl EmbeddedConfig {
@@ -107,6 +113,7 @@ impl EmbeddedConfig {
             cache_bytes_max: 16 << 20,
             reserve_bytes: 64 << 20,
             clock: system_clock(),
+            passed: system_passed(),
         }
     }
 }
@@ -127,6 +134,7 @@ struct Context {
     disk: Arc<dyn Disk>,
     config: EmbeddedConfig,
     positions: Arc<TableLog>,
+    ends: Arc<Ends>,
     batches: cache::Batches,
     places: cache::Places,
     files: cache::Files,
@@ -155,11 +163,13 @@ impl Embedded {
         let lock = hold(&*disk, &folder)?;
         let listed = disk.list(&folder).map_err(told("list"))?;
         let lost = listed.iter().any(|entry| entry.name == layout::UNSYNCED);
+        let ends = Arc::new(Ends::open(Arc::clone(&disk), folder.clone()));
+        ends.all_there(&listed)?;
         let mut found = stream::Found::default();
         let table = |name: &str, limit: Option<Table>, cut: &mut u64| {
             let name = StreamName::new(name).unwrap_or_else(|_| StreamName::events());
             let folder = folder.join(name.as_str());
-            TableLog::open(Arc::clone(&disk), name, folder, limit, cut).map(Arc::new)
+            TableLog::open(Arc::clone(&disk), name, folder, limit, &ends, cut).map(Arc::new)
         };
         let positions = table(layout::POSITIONS, None, &mut found.cut_bytes)?;
         let mut tables = BTreeMap::new();
@@ -170,10 +180,11 @@ impl Embedded {
             folder: folder.clone(),
             disk: Arc::clone(&disk),
             positions,
+            ends,
             batches: cache::batches(config.cache_bytes_max),
             places: cache::places(),
             files: cache::files(),
-            clock: SteadyClock::new(Arc::clone(&config.clock)),
+            clock: SteadyClock::new(Arc::clone(&config.clock), Arc::clone(&config.passed)),
             config,
         });
         let mut streams = BTreeMap::new();
@@ -183,9 +194,14 @@ impl Embedded {
             let stream = Stream::open(&context, &name, lost, &mut found)?;
             streams.insert(name, Arc::new(stream));
         }
+        let newest = streams.values().filter_map(|stream: &Arc<Stream>| stream.newest()).max();
+        if let Some(newest) = newest.max(context.ends.noted_at()) {
+            context.clock.start_from(newest);
+        }
         mark_unsynced(&context, lost)?;
+        context.ends.note(context.clock.recording());
         let recovery = Recovery {
-            at: (context.config.clock)(),
+            at: context.clock.recording(),
             took: begun.elapsed(),
             read_bytes: found.read_bytes,
             cut_bytes: found.cut_bytes,
@@ -269,6 +285,7 @@ impl Log for Embedded {
         let stream = Stream::open(&self.context, name, false, &mut stream::Found::default())?;
         let extent = stream.extent();
         streams.insert(name.clone(), Arc::new(stream));
+        self.context.ends.note(self.context.clock.recording());
         Ok(extent)
     }
 
@@ -345,26 +362,34 @@ impl Log for Embedded {
         Ok(self.readable(stream)?.extent())
     }
 
+    fn heard(&self, now: Timestamp) {
+        self.context.clock.heard(now);
+    }
+
     fn health(&self) -> Health {
         let context = &self.context;
         let mut streams: Vec<StreamHealth> = self.all().iter().map(|s| s.health()).collect();
         for table in self.tables.values().chain([&context.positions]) {
             let trouble = table.stopped_by().map(|error| Trouble::Stopped(error.to_string()));
-            streams.push(StreamHealth { stream: table.name.clone(), segments: 1, trouble });
+            let stream = table.name.clone();
+            let (damage, recorded_ahead) = (None, None);
+            streams.push(StreamHealth { stream, segments: 1, trouble, damage, recorded_ahead });
         }
         Health {
             streams,
             free_bytes: context.disk.free_bytes(&context.folder).ok(),
             recovery: Some(self.recovery.clone()),
+            clock: context.clock.doubt(),
         }
     }
 
     async fn maintain(&self) {
-        let streams = self.all();
+        let (streams, context) = (self.all(), Arc::clone(&self.context));
         let maintained = tokio::task::spawn_blocking(move || {
             for stream in streams {
                 stream.maintain();
             }
+            context.ends.note(context.clock.recording());
         });
         // It fails by a panic only, which was told where it happened.
         let _ended = maintained.await;
@@ -415,6 +440,9 @@ impl Drop for Embedded {
         let closed: Vec<_> = self.all().iter().map(|stream| stream.close()).collect();
         for table in self.tables.values().chain([&context.positions]) {
             table.close();
+        }
+        if let Err(error) = context.ends.write(context.clock.recording()) {
+            tracing::warn!(%error, "failed to note where the streams end");
         }
         if context.config.fsync == Fsync::Os {
             let path = context.folder.join(layout::UNSYNCED);

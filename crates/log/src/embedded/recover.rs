@@ -9,14 +9,15 @@ use std::{io, path::Path};
 use bytes::Bytes;
 
 use super::{
+    ends::{End, Names},
     index::{self, Id, Index, Place, Summary},
     layout::{self, Kind},
-    scan::{ScanError, Tail, scan},
+    scan::{Scan, ScanError, Tail, scan},
 };
 use crate::{
     Batch, EventId, Offset, OpenError, StoredRecord,
     batch::{self, Compression, Decoded, Header},
-    disk::Disk,
+    disk::{Disk, File},
 };
 
 /// Largest batch unpacked.
@@ -88,6 +89,28 @@ pub(super) fn damaged(path: &Path, error: ScanError) -> OpenError {
             OpenError::Damaged { path: path.to_owned(), byte, offset, reason }
         }
     }
+}
+
+/// Compares the segment `base` with where it was `noted` to end, if it is that one.
+pub(super) fn checked_end(
+    noted: Option<&End>,
+    path: &Path,
+    base: Offset,
+    file: &dyn File,
+    scan: &Scan,
+) -> Result<(), OpenError> {
+    let Some(noted) = noted.filter(|noted| noted.names(&[base]) == Names::Look) else {
+        return Ok(());
+    };
+    let compared = noted.compare(file, scan.end);
+    let compared = compared.map_err(|source| OpenError::disk("read", path, source))?;
+    compared.map_err(|amiss| {
+        let before = scan.places.iter().rev().find(|place| u64::from(place.at) < amiss.byte);
+        let offset = before.map_or(base, |place| place.last().following());
+        let torn = scan.torn.as_ref().map_or(String::new(), |torn| format!(" ({})", torn.reason));
+        let (path, reason) = (path.to_owned(), amiss.reason + &torn);
+        OpenError::Damaged { path, byte: amiss.byte, offset, reason }
+    })
 }
 
 /// The summary of a sealed segment: from its index, which is made again where it is missing, stale

@@ -105,7 +105,7 @@ pub(super) fn scan(
         let Refused { reason, whole } = refused;
         let was_acknowledged = match whole {
             Some(whole) if tail == Tail::Synced => {
-                !(expected.is_torn(&whole) && is_zero(file, scan.end + whole.bytes as u64, length)?)
+                !expected.is_torn_end(&whole, file, scan.end, length)?
             }
             Some(whole) => !expected.is_torn(&whole),
             None => {
@@ -185,6 +185,18 @@ impl Expected {
     pub(super) fn is_torn(&self, whole: &Header) -> bool {
         let bytes = |offset: i64| 8 - offset.leading_zeros() / 8;
         bytes(whole.base_offset) < bytes(self.offset.get()) && !self.fits_before(whole)
+    }
+
+    /// The same of the batch at `at`, and nothing but zeros lies behind it: a write that never ended,
+    /// where every batch is synced before the next one. Who starts and who verifies ask this alike.
+    pub(super) fn is_torn_end(
+        &self,
+        whole: &Header,
+        file: &dyn File,
+        at: u64,
+        length: u64,
+    ) -> io::Result<bool> {
+        Ok(self.is_torn(whole) && is_zero(file, at + whole.bytes as u64, length)?)
     }
 }
 

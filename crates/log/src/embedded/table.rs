@@ -14,9 +14,11 @@ use bytes::Bytes;
 
 use super::{
     active::Active,
-    closed, is_full, layout, lock,
+    closed,
+    ends::{End, Ends, Last, Names},
+    is_full, layout, lock,
     manifest::Manifest,
-    recover::{self, damaged},
+    recover::{self, checked_end, damaged},
     scan::{Tail, scan},
 };
 use crate::{
@@ -42,6 +44,7 @@ pub(super) struct TableLog {
     held: Mutex<Held>,
     /// Whose limit holds; none for the log's own.
     limit: Option<Table>,
+    ends: Arc<Ends>,
 }
 
 #[derive(Debug)]
@@ -62,11 +65,19 @@ impl TableLog {
         name: StreamName,
         folder: PathBuf,
         limit: Option<Table>,
+        ends: &Arc<Ends>,
         cut: &mut u64,
     ) -> Result<Self, OpenError> {
         recover::ensure(&*disk, &folder)?;
         Manifest::read(&*disk, &folder)?;
         let mut bases = recover::tidied(&*disk, &folder)?.segments;
+        let noted = ends.of(&name);
+        if let Some(end) = &noted
+            && let Names::Missing(reason) = end.names(&bases)
+        {
+            let (path, offset) = (layout::segment(&folder, end.base()), end.base());
+            return Err(OpenError::Damaged { path, byte: 0, offset, reason });
+        }
         let mut held = Held::default();
         let (mut next, mut written, mut active) = (Offset::ZERO, 0, None);
         for (index, base) in bases.iter().enumerate() {
@@ -75,24 +86,37 @@ impl TableLog {
             let file = disk.open(&path).map_err(told)?;
             let walked = scan(&*file, *base, Tail::Synced, 0, |_, bytes| replay(&mut held, bytes));
             let walked = walked.map_err(|error| damaged(&path, error))?;
+            checked_end(noted.as_ref(), &path, *base, &*file, &walked)?;
             next = walked.places.last().map_or(next.max(*base), |place| place.last().following());
             written += walked.end;
             let torn = walked.torn.as_ref().map_or(0, |torn| torn.bytes);
             *cut += torn;
             if index + 1 == bases.len() {
+                let last = Last::read(&*file, walked.places.last()).map_err(told)?;
+                let end = End::new(*base, walked.end, next, last);
                 let resumed = Active::resume(*base, path.clone(), file, walked.end, torn > 0);
-                active = Some(resumed.map_err(told)?);
+                let resumed = resumed.map_err(told)?;
+                if noted.as_ref() != Some(&end) {
+                    resumed.sync().map_err(told)?;
+                    ends.set(&name, end);
+                }
+                active = Some(resumed);
             }
         }
         let active = match active {
             Some(active) => active,
-            None => Active::create(&*disk, &folder, next)
-                .map_err(|source| OpenError::disk("create a segment in", folder.clone(), source))?,
+            None => {
+                let made = Active::create(&*disk, &folder, next);
+                let told = |source| OpenError::disk("create a segment in", folder.clone(), source);
+                let made = made.map_err(told)?;
+                ends.set(&name, End::new(next, 0, next, None));
+                made
+            }
         };
         bases.pop();
         let writer = Writer { active, older: bases, next, written, stopped: None };
-        let (writer, held) = (Mutex::new(writer), Mutex::new(held));
-        Ok(Self { disk, name, folder, writer, held, limit })
+        let (writer, held, ends) = (Mutex::new(writer), Mutex::new(held), Arc::clone(ends));
+        Ok(Self { disk, name, folder, writer, held, limit, ends })
     }
 
     pub(super) fn entries(&self) -> Entries {
@@ -150,9 +174,12 @@ impl TableLog {
             let _unknown_anyway = writer.active.cut();
             return Err(self.stopped(&error));
         }
+        let last = Last::of(batch, writer.active.end);
         writer.active.advance(batch.len() as u64);
         writer.next = next;
         writer.written += batch.len() as u64;
+        let (base, end) = (writer.active.base, writer.active.end);
+        self.ends.set(&self.name, End::new(base, end, next, last));
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 
 mod both;
 mod faults;
+mod links;
 mod power;
 mod room;
 

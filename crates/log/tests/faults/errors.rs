@@ -265,6 +265,8 @@ async fn a_first_or_last_segment_that_is_missing_is_noticed() {
         if seed == 13 {
             // The one before as well: the mark was written when it was sealed.
             disk.remove(Path::new("/log/a/00000000000000000002.log")).unwrap();
+            // Even if nobody noted where the stream ended.
+            disk.remove(Path::new("/log/ENDS")).unwrap();
         }
         let refused = Embedded::open(small).map(drop).unwrap_err().to_string();
         assert!(refused.contains(told), "{refused}");

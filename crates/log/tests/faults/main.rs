@@ -4,8 +4,10 @@
 //! `PLUVIO_FAULTS_RUNS=N` and `PLUVIO_FAULTS_FLIPS=N` more of them (`cargo xtask faults` sets these).
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod clock;
 mod errors;
 mod flips;
 mod found;
+mod met;
 mod model;
 mod power;

@@ -3,7 +3,12 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     pin::pin,
-    sync::{Arc, Mutex, mpsc},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -55,6 +60,8 @@ impl Model {
         let disk = SimulatedDisk::new(seed);
         let now = Arc::new(Mutex::new("2026-11-20T10:00:00Z".parse::<Timestamp>().unwrap()));
         let clock = Arc::clone(&now);
+        // The same for the same calls, so that a seed does the same again.
+        let passed = AtomicU64::new(0);
         let records_max = [None, None, Some(20), Some(200)][random.random_range(0..4)];
         let config = EmbeddedConfig {
             disk: Arc::new(disk.clone()),
@@ -64,6 +71,7 @@ impl Model {
             cache_bytes_max: [0, 1 << 20][random.random_range(0..2)],
             reserve_bytes: 0,
             clock: Arc::new(move || *clock.lock().unwrap()),
+            passed: Arc::new(move || Duration::from_secs(passed.fetch_add(20, Ordering::Relaxed))),
             ..EmbeddedConfig::new("/log")
         };
         Self {

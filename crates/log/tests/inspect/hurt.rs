@@ -66,6 +66,7 @@ fn a_damaged_batch_of_the_active_segment_becomes_a_gap_event() {
         site.remove(file(base, "idx"));
     }
     site.remove(format!("{FOLDER}/__positions/00000000000000000000.log"));
+    site.remove(format!("{FOLDER}/ENDS"));
     site.replace(file(0, "log"), &content);
     assert!(site.try_open(1).is_err(), "a start refuses it");
     let damage = site.damage();

@@ -41,7 +41,7 @@ pub(crate) fn event(nth: i64) -> Event {
     event.time(Timestamp::from_second(1_000 + nth).unwrap()).build().unwrap()
 }
 
-fn record(nth: i64, at_least: Option<i64>) -> Record {
+pub(crate) fn record(nth: i64, at_least: Option<i64>) -> Record {
     Record {
         event: event(nth),
         source: SourceName::new(if nth % 2 == 0 { "even" } else { "odd" }).unwrap(),

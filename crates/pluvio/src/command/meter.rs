@@ -32,6 +32,10 @@ fn describe() {
         Unit::Bytes,
         "What was written when the process died, and acknowledged to nobody."
     );
+    describe_gauge!(
+        "pluvio_log_clock_believed",
+        "0 while the machine's clock is too far from what the log knows of the time."
+    );
     describe_gauge!("pluvio_stream_writable", "1 while the stream takes events, 0 in trouble.");
     describe_gauge!("pluvio_stream_segments", "Files of a stream.");
     describe_gauge!("pluvio_stream_bytes", Unit::Bytes, "What a stream takes on the disk.");
@@ -44,6 +48,7 @@ fn measure(log: &LogHandle) {
     if let Some(bytes) = health.free_bytes {
         gauge!("pluvio_log_free_bytes").set(bytes as f64);
     }
+    gauge!("pluvio_log_clock_believed").set(f64::from(u8::from(health.clock.is_none())));
     if let Some(recovery) = &health.recovery {
         gauge!("pluvio_log_recovery_seconds").set(recovery.took.as_secs_f64());
         gauge!("pluvio_log_recovery_cut_bytes").set(recovery.cut_bytes as f64);

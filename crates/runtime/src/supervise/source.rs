@@ -152,6 +152,9 @@ async fn drive<C: Connection>(
 ) -> Result<(), Setback<C::Error>> {
     let mut storing = Storing::none();
     loop {
+        if let Some(now) = connection.clock() {
+            context.log.heard(now);
+        }
         let pull = pull(connection, reporter, drain);
         tokio::pin!(pull);
         let next = tokio::select! {

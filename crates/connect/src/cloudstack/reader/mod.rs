@@ -94,6 +94,11 @@ const PURGED: &str = "the cloud no longer lists the events captured last: a purg
 const OUTLIVED: &str = "the cloud was not asked for longer than it keeps events";
 
 impl<L: Lists> Reader<L> {
+    /// The cloud's time, if it told it.
+    pub(super) fn clock(&self) -> Option<Timestamp> {
+        self.lists.clock()
+    }
+
     /// A reader that begins with a walk from where `place` tells. `kept`: what an earlier
     /// connection of this process is certain of.
     pub(super) fn new(

@@ -159,6 +159,10 @@ impl Connection for Metering {
         Ok(Pull { records: Vec::new(), checkpoint, seen_up_to: Some(self.session.now()) })
     }
 
+    fn clock(&self) -> Option<jiff::Timestamp> {
+        self.session.clock()
+    }
+
     async fn close(self) {
         log_out(&self.client).await;
     }

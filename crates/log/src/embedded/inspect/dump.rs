@@ -58,7 +58,7 @@ pub fn dump(
                 flow = each(bytes, from, visit);
             }
         };
-        let known = Known { base, places, limit: next };
+        let known = Known::new(base, places, next);
         let walk = walk::walk(&*file, known, &mut sees).map_err(told)?;
         if flow.is_break() {
             return Ok(());

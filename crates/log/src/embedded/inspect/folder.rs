@@ -152,7 +152,7 @@ pub(super) fn entries(
                 let path = layout::segment(&folder.join(name.as_str()), base);
                 let told = |source| OpenError::disk("read", path.clone(), source);
                 let file = disk.open(&path).map_err(told)?;
-                let known = super::walk::Known { base, places: &[], limit };
+                let known = super::walk::Known::new(base, &[], limit);
                 let mut replay = |_, bytes: Option<&Bytes>| {
                     if let Some(bytes) = bytes {
                         table::replay(&mut held, bytes);

@@ -179,7 +179,7 @@ fn stream(
                 earliest = offsets.into_iter().find(|offset| *offset >= start);
             }
         };
-        let known = Known { base, places: index.places(), limit: next };
+        let known = Known::new(base, index.places(), next);
         let walk = walk::walk(&*file, known, &mut sees).map_err(told)?;
         segments.push(walked_segment(base, next.is_some(), state, &walk));
     }

@@ -18,6 +18,7 @@ mod dump;
 mod folder;
 mod info;
 mod plan;
+mod reach;
 mod repair;
 mod survey;
 mod walk;

@@ -28,6 +28,8 @@ pub(super) enum Step {
     Reindex { folder: PathBuf, base: Offset },
     /// Set the index of deleted records aside.
     DropGhost { folder: PathBuf, base: Offset },
+    /// Take away what was noted of the ends of streams.
+    ForgetEnds { folder: PathBuf },
     /// Set the positions table aside.
     SetPositionsAside { folder: PathBuf },
 }
@@ -41,8 +43,33 @@ impl Step {
             | Self::Cut { folder, .. }
             | Self::Reindex { folder, .. }
             | Self::DropGhost { folder, .. }
+            | Self::ForgetEnds { folder }
             | Self::SetPositionsAside { folder } => folder,
         }
+    }
+}
+
+impl Step {
+    /// Whether a stream ends elsewhere behind it.
+    pub(super) fn changes_ends(&self) -> bool {
+        match self {
+            Self::Manifest { .. }
+            | Self::Rewrite { .. }
+            | Self::Fill { .. }
+            | Self::ForgetEnds { .. }
+            | Self::SetPositionsAside { .. } => true,
+            Self::Cut { .. } | Self::Reindex { .. } | Self::DropGhost { .. } => false,
+        }
+    }
+
+    /// Whether it writes segment `segment` of the stream in `stream` again.
+    pub(super) fn is_rewrite(&self, stream: &Path, segment: Offset) -> bool {
+        matches!(self, Self::Rewrite { folder, base, .. } if folder == stream && *base == segment)
+    }
+
+    /// Whether it makes the stream in `stream` reach offset `end`.
+    pub(super) fn reaches(&self, stream: &Path, end: Offset) -> bool {
+        matches!(self, Self::Rewrite { folder, to: Some(to), .. } if folder == stream && *to >= end)
     }
 }
 
@@ -59,6 +86,12 @@ impl fmt::Display for Step {
                 f,
                 "write {} again without its damaged batches, which are kept in `damaged/`: the \
                  entries in them go back to the values before",
+                layout::segment(folder, *base).display()
+            ),
+            Self::Rewrite { folder, base, to: Some(to), .. } => write!(
+                f,
+                "write {} again: what can be mended is mended, what is damaged is kept in `damaged/`, and \
+                 a `pluvio.gap.v0` event tells that records up to {to} are lost",
                 layout::segment(folder, *base).display()
             ),
             Self::Rewrite { folder, base, .. } => write!(
@@ -85,6 +118,11 @@ impl fmt::Display for Step {
                 "set {} aside: events of deleted records may be captured once more if a cloud \
                  still lists them",
                 layout::index(folder, *base).display()
+            ),
+            Self::ForgetEnds { folder } => write!(
+                f,
+                "remove {}: the next start notes anew where each stream ends",
+                folder.join(layout::ENDS).display()
             ),
             Self::SetPositionsAside { folder } => write!(
                 f,

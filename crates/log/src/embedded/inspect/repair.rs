@@ -10,6 +10,8 @@ use std::{
     sync::Arc,
 };
 
+use jiff::Timestamp;
+
 use super::{
     Progress, Verified,
     aside::{self, Loss},
@@ -22,6 +24,7 @@ use crate::{
     Offset, OpenError,
     disk::{Disk, File, Lock},
     embedded::{
+        ends::{self, End},
         hold, layout,
         manifest::Manifest,
         recover::{self, is_gone},
@@ -109,6 +112,7 @@ impl Repair {
                 let done = self.set_aside(folder, &path);
                 (path, done)
             }
+            Step::ForgetEnds { folder } => (folder.join(layout::ENDS), ends::forget(disk, folder)),
             Step::SetPositionsAside { folder } => {
                 (folder.clone(), self.set_positions_aside(folder))
             }
@@ -157,7 +161,7 @@ impl Repair {
         for (base, limit) in pairs(&files.segments) {
             let path = layout::segment(folder, base);
             let file = self.disk.open(&path)?;
-            let known = Known { base, places: &[], limit };
+            let known = Known::new(base, &[], limit);
             let walk = walk::walk(&*file, known, &mut |_, _| {})?;
             if walk.broken().any(|broken| !broken.is_tail || limit.is_some()) {
                 aside::keep(&*self.disk, folder, &name(&path), &*file, 0..walk.length)?;
@@ -173,14 +177,19 @@ impl Repair {
     fn fill(&self, folder: &Path, from: Offset, to: Offset) -> io::Result<()> {
         let times = (self.time_before(folder, from)?, self.time_from(folder, to)?);
         let (stream, last) = (name(folder), before(to));
-        let reason = "their segment is missing on disk";
-        let time = times.0.or(times.1).unwrap_or(0);
+        let reason = "their segment is missing on the disk";
+        let time = times.0.or(times.1).unwrap_or_else(|| self.time_of_end(folder));
         let times = (time, times.1.unwrap_or(time));
         let gap = aside::gap(Loss { stream: &stream, from, last, times, reason })?;
         let path = layout::segment(folder, from);
         let (beside, file) = self.beside(&path)?;
         file.write_at(&gap, 0)?;
         self.put(folder, &beside, &*file, &path)?;
+        let files = recover::files(&*self.disk, folder).map_err(io::Error::other)?.0;
+        if files.segments.last() == Some(&from) {
+            // Nothing follows: it is the active one.
+            return Ok(());
+        }
         recover::reindex(&*self.disk, folder, from).map(drop).map_err(io::Error::other)
     }
 
@@ -190,7 +199,7 @@ impl Repair {
         let base = files.segments.iter().rev().find(|base| **base < from);
         let Some(base) = base.copied() else { return Ok(None) };
         let file = self.disk.open(&layout::segment(folder, base))?;
-        let known = Known { base, places: &[], limit: Some(from) };
+        let known = Known::new(base, &[], Some(from));
         Ok(walk::walk(&*file, known, &mut |_, _| {})?.time())
     }
 
@@ -201,7 +210,7 @@ impl Repair {
             Err(error) if is_gone(&error) => return Ok(None),
             opened => opened?,
         };
-        let known = Known { base: to, places: &[], limit: None };
+        let known = Known::new(to, &[], None);
         let walk = walk::walk(&*file, known, &mut |_, _| {})?;
         Ok(walk.batches().next().map(|whole| whole.place.time))
     }
@@ -221,10 +230,15 @@ impl Repair {
         let files = recover::files(&*self.disk, folder).map_err(io::Error::other)?.0;
         let limit = files.segments.iter().find(|behind| **behind > base).copied();
         let places = if is_table || limit.is_none() { &[] } else { index.places() };
-        let walk = walk::walk(&*file, Known { base, places, limit }, &mut |_, _| {})?;
+        let end = self.noted(folder).filter(|end| end.base() == base && limit.is_none());
+        let noted = end.and_then(|end| Some((end.last()?, end.bytes())));
+        let known = Known { noted, ..Known::new(base, places, limit) };
+        let walk = walk::walk(&*file, known, &mut |_, _| {})?;
         let (beside, new) = self.beside(&path)?;
         let stream = name(folder);
         let time = self.time_before(folder, base)?;
+        let is_bare = time.is_none() && walk.batches().next().is_none();
+        let time = time.or_else(|| is_bare.then(|| self.time_of_end(folder)));
         let mut writing = Writing { stream: &stream, new: &*new, is_table, at: 0, end: base, time };
         let mut broken: Option<Lost> = None;
         for piece in &walk.pieces {
@@ -260,6 +274,19 @@ impl Repair {
             return Ok(());
         }
         recover::reindex(&*self.disk, folder, base).map(drop).map_err(io::Error::other)
+    }
+
+    /// Where a stream was noted to end.
+    fn noted(&self, folder: &Path) -> Option<End> {
+        let noted = ends::read(&*self.disk, folder.parent()?).ok()??;
+        noted.streams.get(&name(folder)).cloned()
+    }
+
+    /// When a loss is said to have been where no record tells a time: when the end was noted. A time long
+    /// ago would let retention take the word of the loss at once.
+    fn time_of_end(&self, folder: &Path) -> i64 {
+        let noted = folder.parent().and_then(|root| ends::read(&*self.disk, root).ok()?);
+        noted.map_or_else(Timestamp::now, |noted| noted.at).as_millisecond()
     }
 
     /// An empty file that is going to take the place of `path`.

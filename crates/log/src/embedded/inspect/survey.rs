@@ -11,16 +11,15 @@ use super::{
     Finding, Progress, Severity,
     folder::{self, Indexed, Listed, Use},
     plan::Step,
-    walk::{self, Known, Walk},
+    walk::{self, Broken, Known, Walk},
 };
 use crate::{
     Offset, OpenError,
     disk::Disk,
     embedded::{
+        ends::{self, End},
         index::{Id, Index},
         layout,
-        manifest::Manifest,
-        positions,
         recover::is_gone,
     },
 };
@@ -75,6 +74,8 @@ pub(super) fn survey(
     used: Use,
     progress: Progress<'_>,
 ) -> Result<Survey, OpenError> {
+    // Before the segments: what is written meanwhile only adds to it.
+    let ends = ends::read(disk, folder);
     let names = folder::streams(disk, folder)?;
     let mut total = 0;
     for name in &names {
@@ -89,8 +90,10 @@ pub(super) fn survey(
         progress,
         total,
         entries: None,
+        ends: BTreeMap::new(),
         survey: Survey { verified: Verified::default(), steps: Vec::new() },
     };
+    reading.ends(folder, &names, ends);
     for name in &names {
         if name.as_str() == layout::POSITIONS {
             reading.entries = Some(folder::entries(disk, folder, name)?);
@@ -99,6 +102,13 @@ pub(super) fn survey(
         reading.stream(&listed)?;
     }
     reading.survey.verified.streams = names.len();
+    let is_changed = reading.survey.steps.iter().any(Step::changes_ends);
+    let steps = &mut reading.survey.steps;
+    if is_changed {
+        // Last: as long as a step is not done, its damage is found again.
+        steps.retain(|step| !matches!(step, Step::ForgetEnds { .. }));
+        steps.push(Step::ForgetEnds { folder: folder.to_owned() });
+    }
     Ok(reading.survey)
 }
 
@@ -108,19 +118,21 @@ pub(super) struct Reading<'a> {
     progress: Progress<'a>,
     total: u64,
     /// Of `__positions`, which comes first.
-    entries: Option<crate::Entries>,
-    survey: Survey,
+    pub(super) entries: Option<crate::Entries>,
+    /// Where each stream was noted to end.
+    pub(super) ends: BTreeMap<String, End>,
+    pub(super) survey: Survey,
 }
 
 /// Whether damage was met, and the offset and time behind what was read so far.
 #[derive(Clone, Copy, Default)]
-struct So {
-    end: Option<Offset>,
+pub(super) struct So {
+    pub(super) end: Option<Offset>,
     is_damaged: bool,
 }
 
 impl Reading<'_> {
-    fn tell(&mut self, finding: Finding) {
+    pub(super) fn tell(&mut self, finding: Finding) {
         self.survey.verified.findings.push(finding);
     }
 
@@ -143,6 +155,7 @@ impl Reading<'_> {
                 Err(error) => return Err(error),
             }
         }
+        so.is_damaged |= self.missing_end(listed, so);
         if listed.is_positions() && so.is_damaged {
             let folder = listed.folder.clone();
             self.entries = None;
@@ -186,7 +199,10 @@ impl Reading<'_> {
         } else {
             Indexed::Missing
         };
-        let known = Known { base, places: index.places(), limit: next };
+        let end = self.ends.get(listed.name.as_str()).filter(|end| end.base() == base).cloned();
+        let end = end.filter(|_| next.is_none());
+        let noted = end.as_ref().and_then(|end| Some((end.last()?, end.bytes())));
+        let known = Known { noted, ..Known::new(base, index.places(), next) };
         let (read_before, total) = (self.survey.verified.bytes, self.total);
         let progress = &mut self.progress;
         let mut sees = |at, _: Option<&Bytes>| progress(read_before + at, total);
@@ -205,7 +221,7 @@ impl Reading<'_> {
         if is_below_start {
             return Ok(so);
         }
-        if self.judge(listed, base, next, &walk) {
+        if self.judge(listed, base, next, &walk, end.as_ref()) {
             // Written again, it reaches up to the next.
             so = So { end: next.or(so.end), is_damaged: true };
         }
@@ -239,7 +255,14 @@ impl Reading<'_> {
     }
 
     /// Tells what is broken in a segment; whether something is.
-    fn judge(&mut self, listed: &Listed, base: Offset, next: Option<Offset>, walk: &Walk) -> bool {
+    fn judge(
+        &mut self,
+        listed: &Listed,
+        base: Offset,
+        next: Option<Offset>,
+        walk: &Walk,
+        end: Option<&End>,
+    ) -> bool {
         let (folder, is_table) = (listed.folder.clone(), listed.name.is_internal());
         let (file, is_last) = (layout::segment(&folder, base), next.is_none());
         let mut is_damaged = false;
@@ -253,8 +276,10 @@ impl Reading<'_> {
         };
         for broken in walk.broken() {
             let range = broken.from..broken.to;
-            let is_unsynced = self.used.unsynced && !is_table && broken.mended.is_none();
-            if is_last && (broken.is_tail || is_unsynced) {
+            let is_unsynced =
+                self.used.unsynced && !is_table && !broken.is_misplaced && broken.mended.is_none();
+            let is_known = end.is_some_and(|end| broken.from < end.bytes());
+            if is_last && !is_known && (broken.is_tail || is_unsynced) {
                 if self.used.holder.is_none() {
                     let right = "cut at the next start: nothing of it was acknowledged";
                     let (range, at) = (broken.from..walk.length, broken.from);
@@ -270,17 +295,18 @@ impl Reading<'_> {
                 break;
             }
             is_damaged = true;
-            let right = match &broken.mended {
-                Some((place, _)) => format!("the batch of offset {}, else unharmed", place.base),
-                None => format!("a batch of {} bytes", broken.to - broken.from),
-            };
+            let right = right_instead(broken, end.filter(|_| is_known));
             self.tell(finding(range, broken.offset, &broken.reason, &right, Severity::Damage));
         }
         for (offset, what) in walk.batches().flat_map(|whole| &whole.odd) {
             let right = "as it was written; it is served as it is";
             self.tell(finding(0..0, *offset, what, right, Severity::Harmless));
         }
+        let is_short = self.is_short(listed, base, walk, end);
+        is_damaged |= is_short;
         let reaches = self.reaches(listed, next, walk);
+        // What a broken end held is known to reach so far.
+        let reaches = reaches.max(end.filter(|_| is_damaged && is_last).map(End::next));
         let is_hollow = !is_last && !is_table && walk.batches().next().is_none();
         let zeros = walk.zeros.filter(|_| !is_last && !is_table);
         if let Some(at) = zeros {
@@ -296,25 +322,6 @@ impl Reading<'_> {
             self.survey.steps.push(Step::Rewrite { folder, base, is_table, to });
         }
         is_damaged || is_hollow
-    }
-
-    /// The offset up to which records were known to be there, if the last segment ends before it.
-    fn reaches(&mut self, listed: &Listed, next: Option<Offset>, walk: &Walk) -> Option<Offset> {
-        if next.is_some() || listed.name.is_internal() {
-            return None;
-        }
-        let mark = positions::read(self.entries.as_ref()?, &listed.name).reaches();
-        let known = listed.manifest.as_ref().map_or(Offset::ZERO, Manifest::next);
-        if mark <= walk.end.max(known).max(listed.start()) {
-            return None;
-        }
-        let file = layout::segment(&listed.folder, *listed.files.segments.last()?);
-        let what = format!("it ends before {mark}, which positions speak of");
-        let right = format!("records from {} up to {mark}", walk.end);
-        let (at, offset) = (walk.length, Some(walk.end));
-        let bytes = walk.zeros.unwrap_or(at)..at;
-        self.tell(Finding { file, bytes, offset, what, right, severity: Severity::Damage });
-        Some(mark)
     }
 
     /// Indexes whose segment is not sealed, or gone.
@@ -354,6 +361,19 @@ impl Reading<'_> {
             let (right, offset) = (right.to_owned(), Some(*base));
             self.tell(Finding { file: path, bytes: 0..0, offset, what, right, severity });
         }
+    }
+}
+
+/// What would be right in place of what is broken, in a segment that `end` is known of.
+fn right_instead(broken: &Broken, end: Option<&End>) -> String {
+    match (&broken.mended, end.filter(|_| broken.is_tail)) {
+        (Some((place, _)), _) => format!("the batch of offset {}, else unharmed", place.base),
+        (None, Some(end)) => format!(
+            "batches up to byte {} and offset {}: all of that was acknowledged",
+            end.bytes(),
+            end.next()
+        ),
+        (None, None) => format!("a batch of {} bytes", broken.to - broken.from),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     batch::{self, Header},
     disk::File,
     embedded::{
+        ends::Last,
         index::{Id, Place},
         recover::{self, PLAIN_BYTES_MAX},
         scan::{Expected, Window, batch_after, is_zero, next, place},
@@ -61,6 +62,8 @@ pub(super) struct Broken {
     pub(super) reason: String,
     /// The batch as it was, where that can be known.
     pub(super) mended: Option<(Place, Bytes)>,
+    /// Its checksum is right, and its offset is none that a lost write leaves.
+    pub(super) is_misplaced: bool,
     /// Nothing whole lies behind it: a write that never ended.
     pub(super) is_tail: bool,
 }
@@ -73,6 +76,25 @@ pub(super) struct Known<'a> {
     pub(super) places: &'a [Place],
     /// Where the next segment begins.
     pub(super) limit: Option<Offset>,
+    /// The last batch that is noted, and the byte behind it.
+    pub(super) noted: Option<(Last, u64)>,
+}
+
+impl<'a> Known<'a> {
+    /// Of a segment of which no end is noted.
+    pub(super) fn new(base: Offset, places: &'a [Place], limit: Option<Offset>) -> Self {
+        Self { base, places, limit, noted: None }
+    }
+
+    /// Where the batch at `from` ends, by what is noted.
+    fn noted_end(&self, from: u64) -> Option<u64> {
+        self.noted.filter(|(last, _)| last.byte == from).map(|(_, end)| end)
+    }
+
+    /// The offset of the batch at `from`, by what is noted.
+    fn noted_offset(&self, from: u64) -> Option<i64> {
+        self.noted.filter(|(last, _)| last.byte == from).map(|(last, _)| last.offset)
+    }
 }
 
 impl Walk {
@@ -159,8 +181,16 @@ impl Walker<'_> {
         {
             return Ok(());
         }
-        let whole = whole.filter(|header| !self.expected.is_torn(header));
-        self.broken(wrong, whole.map(|header| header.bytes as u64))?;
+        let is_misplaced = whole.as_ref().is_some_and(|header| !self.expected.is_torn(header));
+        let whole = match whole {
+            Some(header)
+                if self.expected.is_torn_end(&header, self.file, self.at, self.walk.length)? =>
+            {
+                None
+            }
+            whole => whole,
+        };
+        self.broken(wrong, whole.map(|header| header.bytes as u64), is_misplaced)?;
         sees(self.at, None);
         Ok(())
     }
@@ -183,6 +213,16 @@ impl Walker<'_> {
             && known.base != place.base
         {
             return Err(format!("it says offset {}, its index {}", place.base, known.base));
+        }
+        if let Some(noted) = self.known.noted_offset(self.at)
+            && noted != place.base.get()
+        {
+            return Err(format!("it says offset {}, but {noted} was noted", place.base));
+        }
+        if let Some((last, _)) = self.known.noted.filter(|(last, _)| last.byte == self.at)
+            && Last::of(bytes, self.at) != Some(last)
+        {
+            return Err("it is not the batch that was written here".to_owned());
         }
         if self.known.limit.is_some_and(|limit| place.last() >= limit) {
             return Err(format!("it reaches offset {}, in the next segment", place.last()));
@@ -228,6 +268,7 @@ impl Walker<'_> {
             last: None,
             reason: format!("its offset {base} is not below {}, behind it", header.base_offset),
             mended: None,
+            is_misplaced: true,
             is_tail: false,
         }));
         self.expected = self.before.clone();
@@ -235,11 +276,13 @@ impl Walker<'_> {
     }
 
     /// Takes the range up to the next batch for broken.
-    fn broken(&mut self, reason: String, whole: Option<u64>) -> io::Result<()> {
+    fn broken(&mut self, reason: String, whole: Option<u64>, is_misplaced: bool) -> io::Result<()> {
         let (from, length) = (self.at, self.walk.length);
         let behind = self.known.places.iter().find(|place| u64::from(place.at) > from);
+        let noted = self.known.noted_end(from).filter(|end| *end <= length);
         let to = match (behind, whole) {
             (Some(place), _) => Some(u64::from(place.at)),
+            (None, _) if noted.is_some() => noted,
             (None, Some(bytes)) => Some(from + bytes),
             (None, None) if !self.known.places.is_empty() => Some(length),
             (None, None) => batch_after(&mut self.window, from, self.expected.offset)?,
@@ -252,7 +295,7 @@ impl Walker<'_> {
         }
         let is_tail = is_tail && mended.is_none();
         let last = self.place_at(from).map(Place::last);
-        let broken = Broken { from, to, offset, last, reason, mended, is_tail };
+        let broken = Broken { from, to, offset, last, reason, mended, is_misplaced, is_tail };
         self.walk.pieces.push(Piece::Broken(broken));
         self.at = to;
         Ok(())
@@ -269,6 +312,8 @@ impl Walker<'_> {
         let mut content = self.window.get(from, bytes)?.to_vec();
         if let Some(known) = known {
             content[..8].copy_from_slice(&known.base.get().to_be_bytes());
+        } else if let Some(noted) = self.known.noted_offset(from) {
+            content[..8].copy_from_slice(&noted.to_be_bytes());
         }
         content[8..12].copy_from_slice(&((bytes - 12) as u32).to_be_bytes());
         content[12..16].fill(0);

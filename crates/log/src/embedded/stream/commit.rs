@@ -25,6 +25,7 @@ use crate::{
         Fsync,
         active::Active,
         closed,
+        ends::Last,
         index::{self, Id, Place},
         is_full, layout, lock, positions,
     },
@@ -113,7 +114,7 @@ impl Stream {
         if let Some(error) = stopped {
             return self.refuse(group, || self.stopped(&error));
         }
-        let now = (self.context.config.clock)();
+        let now = self.context.clock.recording();
         let recorded = writer.recorded.max(pack::whole_milliseconds(now));
         let (placed, packer) = self.place(group, next, recorded);
         let batches = packer.finish();
@@ -139,6 +140,10 @@ impl Stream {
         }
         writer.recorded = recorded;
         self.publish(writer, &batches, placed);
+        if self.context.config.fsync == Fsync::Always {
+            self.ends(writer);
+            self.context.ends.note_if_due(now);
+        }
     }
 
     fn refuse(&self, group: Vec<Request>, error: impl Fn() -> AppendError) {
@@ -289,6 +294,8 @@ impl Stream {
         let summary = index::write(disk, &path, &places, ids, writer.active.end).map_err(fault)?;
         let active = Active::create(disk, &self.folder, summary.last.following()).map_err(fault)?;
         self.activate(writer, active, Some((base, summary)));
+        self.ends(writer);
+        self.context.ends.note(self.context.clock.recording());
         writer.has_rolled = true;
         Ok(())
     }
@@ -309,7 +316,7 @@ impl Stream {
             bytes: 0,
         };
         writer.active = active;
-        (writer.marked, writer.begun) = (0, None);
+        (writer.marked, writer.begun, writer.last) = (0, None, None);
         let mut shared = lock(&self.shared);
         let before = std::mem::replace(&mut shared.active, view);
         shared.ids = super::ActiveIds::default();
@@ -323,6 +330,10 @@ impl Stream {
     fn publish(&self, writer: &mut Writer, batches: &[Arc<Batch>], placed: Vec<Placed>) {
         let mut at = writer.active.end;
         at -= batches.iter().map(|batch| batch.encoded().len() as u64).sum::<u64>();
+        if let Some(batch) = batches.last() {
+            let bytes = batch.encoded().len() as u64;
+            writer.last = Last::of(batch.encoded(), writer.active.end - bytes);
+        }
         let mut shared = lock(&self.shared);
         let uid = shared.active.uid;
         for batch in batches {

@@ -1,6 +1,7 @@
 //! One stream: its segments, what readers see of them, and the queue of the one writer.
 
 mod commit;
+mod damage;
 mod find;
 mod open;
 mod read;
@@ -18,7 +19,7 @@ use std::{
     },
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use uuid::Uuid;
 
@@ -26,6 +27,7 @@ use super::{
     Context, Fsync,
     active::Active,
     closed,
+    ends::{End, Last},
     index::{Id, Place, Summary},
     lock,
     manifest::Manifest,
@@ -49,6 +51,7 @@ pub(super) struct Stream {
     reading_ids: Mutex<()>,
     /// Bytes that may wait to be written.
     room: Arc<Semaphore>,
+    damages: damage::Damages,
 }
 
 /// What readers look at: only what is as durable as the policy says. Locked for moments.
@@ -139,6 +142,8 @@ struct Writer {
     manifest: Manifest,
     /// Of the newest batch.
     recorded: Timestamp,
+    /// The active segment's last batch.
+    last: Option<Last>,
     /// When the active segment got its first batch.
     begun: Option<Timestamp>,
     /// Bytes of the active segment that the last mark covers.
@@ -173,6 +178,9 @@ struct Written {
 const QUEUE_BYTES_MAX: usize = 16 << 20;
 /// A segment has at most this many records, which bounds what its ids take in memory.
 const SEGMENT_RECORDS_MAX: u64 = 1 << 18;
+
+/// Recorded times that are so far ahead of the clock are told.
+const AHEAD: SignedDuration = SignedDuration::from_hours(1);
 
 static UID: AtomicU64 = AtomicU64::new(0);
 
@@ -216,7 +224,23 @@ impl Stream {
             Fsync::Os => writer.active.sync(),
         };
         lock(&self.shared).stopped = Some(closed());
+        if synced.is_ok() {
+            self.ends(&writer);
+        }
         synced
+    }
+
+    /// When its newest record was recorded.
+    pub(super) fn newest(&self) -> Option<Timestamp> {
+        let recorded = lock(&self.writer).recorded;
+        (recorded > Timestamp::UNIX_EPOCH).then_some(recorded)
+    }
+
+    /// Tells where the stream ends, when all of it is synced.
+    fn ends(&self, writer: &Writer) {
+        let next = lock(&self.shared).next;
+        let end = End::new(writer.active.base, writer.active.end, next, writer.last);
+        self.context.ends.set(&self.name, end);
     }
 
     /// Refused where nothing is written any more.
@@ -238,10 +262,16 @@ impl Stream {
             let reserve_bytes = self.context.config.reserve_bytes;
             Trouble::Full { free_bytes, reserve_bytes }
         });
+        let newest = shared.active.places.last().map(|place| place.time);
+        let newest = newest.or(shared.sealed.back().map(|segment| segment.summary.time));
+        let newest = newest.and_then(|time| Timestamp::from_millisecond(time).ok());
+        let says = self.context.clock.says();
         StreamHealth {
             stream: self.name.clone(),
             segments: shared.sealed.len() + 1,
             trouble: stopped.or(full),
+            damage: self.damaged(shared.start),
+            recorded_ahead: newest.filter(|newest| newest.duration_since(says) > AHEAD),
         }
     }
 

@@ -17,11 +17,12 @@ use crate::{
     embedded::{
         Context,
         active::Active,
+        ends::{End, Last, Names},
         index::Index,
         layout,
         manifest::Manifest,
         positions::{self, Mark},
-        recover::{self, Files, damaged},
+        recover::{self, Files, checked_end, damaged},
         scan::{Scan, Tail, scan},
     },
     pack::POSITION_HEADER,
@@ -53,14 +54,24 @@ impl Stream {
         let (disk, folder) = (&*context.disk, context.folder.join(name.as_str()));
         let mut manifest = recover::ensure(disk, &folder)?;
         let mut files = recover::tidied(disk, &folder)?;
-        drop_unused(disk, &folder, &mut files, manifest.start())?;
+        let noted = context.ends.of(name);
+        if let Some(end) = &noted
+            && let Names::Missing(reason) = end.names(&files.segments)
+        {
+            return Err(missing(&folder, end.base(), reason));
+        }
+        // The one that was noted was used.
+        let used = noted.as_ref().map_or(manifest.start(), End::base).max(manifest.start());
+        drop_unused(disk, &folder, &mut files, used)?;
         let mut mark = positions::read(&context.positions.entries(), name);
         let (sealed, ghosts) = sealed(context, &folder, &manifest, &files, found)?;
         replay_sealed(context, &folder, &sealed, &mut mark)?;
         let last = files.segments.last().copied();
         let base = last.unwrap_or_else(|| manifest.start());
-        let (active, scan) = active(context, &folder, last, base, lost, &mut mark, found)?;
-        let next = next_offset(context, &folder, &mut manifest, &files, (&scan, &mark), lost)?;
+        let known = Known { lost, noted: noted.as_ref() };
+        let (active, scan) = active(context, &folder, last, base, known, &mut mark, found)?;
+        let next = next_offset(context, &folder, &mut manifest, &files, (&scan, &mark), known)?;
+        let last = note_end(context, name, &active, &scan, next)?;
         let recorded = scan.places.last().map(|place| place.time);
         let recorded = recorded.or(sealed.back().map(|segment| segment.summary.time)).unwrap_or(0);
         let view = view(&active, &scan);
@@ -72,8 +83,10 @@ impl Stream {
             queue: Mutex::new(Queue::default()),
             reading_ids: Mutex::default(),
             room: Arc::new(Semaphore::new(QUEUE_BYTES_MAX)),
+            damages: super::damage::Damages::default(),
             writer: Mutex::new(Writer {
                 marked: active.end,
+                last,
                 has_rolled: false,
                 active,
                 recorded: milliseconds(recorded),
@@ -110,16 +123,49 @@ impl Stream {
     }
 }
 
+/// What is known before the segments are read.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    /// The last process wrote without syncing and did not end well.
+    lost: bool,
+    /// Where the stream was noted to end.
+    noted: Option<&'a End>,
+}
+
+/// Notes where the stream ends. What another process wrote last may not be synced yet, though it is
+/// read from now on.
+fn note_end(
+    context: &Context,
+    name: &StreamName,
+    active: &Active,
+    scan: &Scan,
+    next: Offset,
+) -> Result<Option<Last>, OpenError> {
+    let told = |operation| {
+        let path = active.path.clone();
+        move |source| OpenError::disk(operation, path, source)
+    };
+    let last = Last::read(&*active.file, scan.places.last()).map_err(told("read"))?;
+    let end = End::new(active.base, scan.end, next, last);
+    if context.ends.of(name).as_ref() != Some(&end) {
+        if scan.end > 0 {
+            active.sync().map_err(told("sync"))?;
+        }
+        context.ends.set(name, end);
+    }
+    Ok(last)
+}
+
 /// Takes away a last segment that a roll made and never used, because something failed just then:
 /// what was appended afterwards lies in the one before.
 fn drop_unused(
     disk: &dyn Disk,
     folder: &Path,
     files: &mut Files,
-    start: Offset,
+    used: Offset,
 ) -> Result<(), OpenError> {
     while let [.., _, last] = files.segments[..]
-        && last > start
+        && last > used
     {
         let path = layout::segment(folder, last);
         let told = |source| OpenError::disk("remove", path.clone(), source);
@@ -139,7 +185,7 @@ fn next_offset(
     manifest: &mut Manifest,
     files: &Files,
     (scan, mark): (&Scan, &Mark),
-    lost: bool,
+    Known { lost, noted }: Known<'_>,
 ) -> Result<Offset, OpenError> {
     let first = files.segments.first().copied().filter(|first| *first > manifest.start());
     if let Some(first) = first {
@@ -149,6 +195,7 @@ fn next_offset(
     let base = files.segments.last().copied().unwrap_or_else(|| manifest.start());
     let next = scan.places.last().map_or(base, |place| place.last().following());
     let next = next.max(manifest.next()).max(manifest.start());
+    let next = next.max(noted.map_or(Offset::ZERO, End::next));
     if !lost && mark.reaches() > next {
         let reason = format!("records up to {} are missing behind it", mark.reaches());
         return Err(missing(folder, base, reason));
@@ -250,7 +297,7 @@ fn active(
     folder: &Path,
     last: Option<Offset>,
     base: Offset,
-    lost: bool,
+    Known { lost, noted }: Known<'_>,
     mark: &mut Mark,
     found: &mut Found,
 ) -> Result<(Active, Scan), OpenError> {
@@ -272,6 +319,7 @@ fn active(
         }
     });
     let walked = walked.map_err(|error| damaged(&path, error))?;
+    checked_end(noted, &path, base, &*file, &walked)?;
     found.read_bytes += walked.end.saturating_sub(known);
     if let Some(torn) = &walked.torn {
         found.cut_bytes += torn.bytes;

@@ -246,6 +246,7 @@ impl Stream {
         for (place, size) in taken {
             let batch = read.slice(at..at + *size as usize);
             recover::checked(batch, place).map_err(|reason| self.damage(segment, place, reason))?;
+            self.is_whole(place);
             at += *size as usize;
         }
         Ok(Some(vec![read]))
@@ -321,11 +322,8 @@ impl Stream {
         }
         tracing::warn!(path = %path.display(), %error, "index cannot be used: making it again");
         recover::reindex(disk, &self.folder, base).map_err(|error| self.unopened(error))?;
-        let damaged = |error: crate::embedded::index::Unusable| ReadError::Damaged {
-            path: path.clone(),
-            byte: 0,
-            offset: base,
-            reason: error.to_string(),
+        let damaged = |error: crate::embedded::index::Unusable| {
+            self.met(path.clone(), 0, base, error.to_string())
         };
         asked().map_err(damaged)
     }
@@ -333,7 +331,7 @@ impl Stream {
     fn unopened(&self, error: crate::OpenError) -> ReadError {
         match error {
             crate::OpenError::Damaged { path, byte, offset, reason } => {
-                ReadError::Damaged { path, byte, offset, reason }
+                self.met(path, byte, offset, reason)
             }
             crate::OpenError::Disk { path, source, .. } => ReadError::Disk { path, source },
             other => self.unreadable(Offset::ZERO, io::Error::other(other)),
@@ -378,6 +376,7 @@ impl Stream {
             let damage = |reason| self.damage(segment, place, reason);
             let bytes = recover::checked(bytes, place).map_err(damage)?;
             let batch = recover::batch(bytes).map_err(damage)?;
+            self.is_whole(place);
             Ok(Arc::new(batch))
         })
     }
@@ -430,14 +429,5 @@ impl Stream {
                 self.unreadable(segment.base, error)
             }
         })
-    }
-
-    fn damage(&self, segment: &Segment, place: &Place, reason: String) -> ReadError {
-        ReadError::Damaged {
-            path: layout::segment(&self.folder, segment.base),
-            byte: u64::from(place.at),
-            offset: place.base,
-            reason,
-        }
     }
 }

@@ -22,7 +22,7 @@ impl Stream {
         if self.check_open().is_err() {
             return;
         }
-        let now = self.context.clock.now();
+        let now = self.context.clock.keeping();
         if writer.begun.is_some_and(|begun| now.duration_since(begun) >= SEGMENT_AGE_MAX) {
             // A failure is told by the next append.
             let _told = self.roll(&mut writer);
@@ -32,7 +32,7 @@ impl Stream {
 
     /// Deletes segments that a limit has passed.
     pub(super) fn retain(&self, writer: &mut Writer) {
-        let now = self.context.clock.now();
+        let now = self.context.clock.keeping();
         let start = self.retained(now);
         if let Some(start) = start
             && let Err(error) = self.delete_below(writer, start)
@@ -139,6 +139,8 @@ impl Stream {
             let disk = &*self.context.disk;
             let active = Active::create(disk, &self.folder, before).map_err(told)?;
             self.activate(writer, active, None);
+            self.ends(writer);
+            self.context.ends.note(self.context.clock.recording());
             disk.remove(&old).map_err(told)?;
         }
         let next = {

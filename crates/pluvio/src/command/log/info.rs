@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use jiff::{SignedDuration, Timestamp};
 use pluvio_log::{
     Offset, Recovery,
     disk::RealDisk,
@@ -104,6 +105,13 @@ fn told(stream: &StreamInfo) -> Vec<String> {
     ] {
         lines.push(format!("  {name:<9} {text}"));
     }
+    if let Some(until) = recorded_ahead(stream) {
+        lines.push(format!(
+            "  clock     the newest record was recorded at {}, ahead of this machine's clock: recorded \
+             times stand still until then, and nothing that recent is deleted by age",
+            until.strftime("%F %TZ")
+        ));
+    }
     if !stream.positions.is_empty() {
         lines.push("  positions".to_owned());
         let rows = stream.positions.iter();
@@ -113,6 +121,12 @@ fn told(stream: &StreamInfo) -> Vec<String> {
     lines.extend(listed(&stream.segments));
     lines.push(String::new());
     lines
+}
+
+/// When the newest record was recorded, if that is more than an hour ahead of this machine's clock.
+fn recorded_ahead(stream: &StreamInfo) -> Option<Timestamp> {
+    let newest = stream.segments.iter().rev().find_map(|segment| segment.recorded)?;
+    (newest.duration_since(Timestamp::now()) > SignedDuration::from_hours(1)).then_some(newest)
 }
 
 /// Positions are a source's own text.
@@ -198,6 +212,7 @@ fn stream_json(stream: &StreamInfo) -> Json {
         "records": stream.records,
         "bytes": stream.bytes,
         "entries": stream.entries,
+        "recorded_ahead": recorded_ahead(stream).map(|at| at.to_string()),
         "positions": positions.collect::<serde_json::Map<_, _>>(),
         "segments": stream.segments.iter().map(segment_json).collect::<Vec<_>>(),
     })

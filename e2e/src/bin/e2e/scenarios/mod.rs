@@ -9,6 +9,7 @@ mod faults;
 mod govc;
 mod kafka;
 mod lives;
+mod log;
 mod outage;
 mod requests;
 mod servers;
@@ -32,6 +33,7 @@ pub(crate) fn all(kills: u32) -> Vec<Scenario> {
         crowd::scenarios(),
         capture::scenarios(),
         lives::scenarios(),
+        log::scenarios(),
         govc::scenarios(),
         faults::scenarios(),
         unreachable::scenarios(),

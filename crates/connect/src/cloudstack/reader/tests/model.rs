@@ -196,6 +196,10 @@ fn broken() -> Error {
 }
 
 impl Lists for Model {
+    fn clock(&self) -> Option<Timestamp> {
+        Some(self.now())
+    }
+
     fn now(&self) -> Timestamp {
         at(self.second())
     }

@@ -1,0 +1,142 @@
+//! How far each stream once reached, and whether it still does: by `ENDS`, by the names of segments, by
+//! `__positions`.
+//!
+//! The other half of reading a log ([`survey`](super::survey)): that one judges the bytes that are
+//! there, this one those that are not.
+
+use std::{io, path::Path};
+
+use super::{
+    Finding, Severity,
+    folder::Listed,
+    plan::Step,
+    survey::{Reading, So},
+    walk::Walk,
+};
+use crate::{
+    Offset, StreamName,
+    embedded::{
+        ends::{End, Names, Noted},
+        layout,
+        manifest::Manifest,
+        positions,
+    },
+};
+
+impl Reading<'_> {
+    /// Takes what is noted of the ends, and tells what is wrong with that itself.
+    pub(super) fn ends(
+        &mut self,
+        folder: &Path,
+        names: &[StreamName],
+        read: io::Result<Option<Noted>>,
+    ) {
+        let file = folder.join(layout::ENDS);
+        match read {
+            Ok(noted) => self.ends = noted.map(|noted| noted.streams).unwrap_or_default(),
+            Err(error) => {
+                let what = error.to_string();
+                let right = "written again at the next start; until then nothing tells whether the \
+                             streams end where they did";
+                let (right, severity) = (right.to_owned(), Severity::Harmless);
+                self.tell(Finding { file, bytes: 0..0, offset: None, what, right, severity });
+            }
+        }
+        let is_there = |name: &str| names.iter().any(|there| there.as_str() == name);
+        let gone: Vec<_> = self.ends.iter().filter(|(name, _)| !is_there(name)).collect();
+        let gone = gone.into_iter().map(|(name, end)| Finding {
+            file: folder.join(name),
+            bytes: 0..0,
+            offset: None,
+            what: end.is_missing(),
+            right: "the folder of a stream; a repair can only forget it".to_owned(),
+            severity: Severity::Damage,
+        });
+        for finding in gone.collect::<Vec<_>>() {
+            self.tell(finding);
+            self.survey.steps.push(Step::ForgetEnds { folder: folder.to_owned() });
+        }
+    }
+
+    /// Whether the last segment that was there is gone.
+    pub(super) fn missing_end(&mut self, listed: &Listed, so: So) -> bool {
+        let Some(end) = self.ends.get(listed.name.as_str()).cloned() else { return false };
+        let Names::Missing(what) = end.names(&listed.files.segments) else { return false };
+        let (folder, root) = (listed.folder.clone(), listed.folder.parent().map(Path::to_owned));
+        let from = so.end.unwrap_or_else(|| listed.start()).max(listed.start());
+        let right = if from < end.next() {
+            format!("records from {from} up to {} may be lost with it", end.next())
+        } else {
+            "nothing that is known is lost with it".to_owned()
+        };
+        let (file, severity) = (layout::segment(&folder, end.base()), Severity::Damage);
+        let offset = Some(end.base());
+        self.tell(Finding { file, bytes: 0..0, offset, what, right, severity });
+        let is_table = listed.name.is_internal();
+        let is_told = self.survey.steps.iter().any(|step| step.reaches(&folder, end.next()));
+        if !is_table && from < end.next() && !is_told {
+            let to = Some(end.next());
+            let last = listed.files.segments.last().copied();
+            self.survey
+                .steps
+                .retain(|step| last.is_none_or(|base| !step.is_rewrite(&folder, base)));
+            self.survey.steps.push(match last {
+                Some(base) => Step::Rewrite { folder, base, is_table, to },
+                None => Step::Fill { folder, from, to: end.next() },
+            });
+        }
+        self.survey.steps.extend(root.map(|folder| Step::ForgetEnds { folder }));
+        true
+    }
+
+    /// Whether whole batches of the last segment end before the noted one.
+    pub(super) fn is_short(
+        &mut self,
+        listed: &Listed,
+        base: Offset,
+        walk: &Walk,
+        end: Option<&End>,
+    ) -> bool {
+        let Some(end) = end.filter(|_| walk.broken().next().is_none()) else { return false };
+        let at = walk.zeros.unwrap_or(walk.length);
+        if at >= end.bytes() {
+            return false;
+        }
+        let file = layout::segment(&listed.folder, base);
+        let (bytes, next) = (end.bytes(), end.next());
+        let what = format!("it ends here, but it once reached byte {bytes} and offset {next}");
+        let right = format!("records from {} up to {next}", walk.end);
+        let (offset, severity) = (Some(walk.end), Severity::Damage);
+        self.tell(Finding { file, bytes: at..bytes, offset, what, right, severity });
+        true
+    }
+
+    /// The offset up to which records were known to be there, if the last segment ends before it.
+    pub(super) fn reaches(
+        &mut self,
+        listed: &Listed,
+        next: Option<Offset>,
+        walk: &Walk,
+    ) -> Option<Offset> {
+        if next.is_some() || listed.name.is_internal() {
+            return None;
+        }
+        let end = self.ends.get(listed.name.as_str());
+        if end.is_some_and(|end| end.names(&listed.files.segments) != Names::Look) {
+            // What is missing is told by its own name.
+            return None;
+        }
+        let mark = positions::read(self.entries.as_ref()?, &listed.name).reaches();
+        let known = listed.manifest.as_ref().map_or(Offset::ZERO, Manifest::next);
+        if mark <= walk.end.max(known).max(listed.start()) {
+            return None;
+        }
+        let file = layout::segment(&listed.folder, *listed.files.segments.last()?);
+        let what = format!("it ends before {mark}, which positions speak of");
+        let right = format!("records from {} up to {mark}", walk.end);
+        let (at, offset) = (walk.length, Some(walk.end));
+        let bytes = walk.zeros.unwrap_or(at)..at;
+        self.tell(Finding { file, bytes, offset, what, right, severity: Severity::Damage });
+        Some(mark)
+    }
+}

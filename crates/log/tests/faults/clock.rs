@@ -1,0 +1,193 @@
+//! A machine's clock that is wrong, at a start and while Pluvio runs: nothing is deleted, no event is
+//! forgotten, no record gets a time that the next ones could not follow.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use pluvio_event::Event;
+use pluvio_log::{
+    Embedded, EmbeddedConfig, EventId, Log as _, Position, ReadLimit, Record, Retention,
+    SourceName, StreamName, disk::SimulatedDisk,
+};
+
+const DAY: i64 = 86_400;
+const TEN_YEARS: i64 = 3653 * DAY;
+
+/// A machine that runs on, with a clock that anybody sets.
+struct Machine {
+    disk: SimulatedDisk,
+    /// Seconds that passed, and how far the clock is ahead of the truth.
+    time: Arc<Mutex<(i64, i64)>>,
+}
+
+fn truth(passed: i64) -> Timestamp {
+    Timestamp::from_second(1_795_000_000 + passed).unwrap()
+}
+
+fn events() -> StreamName {
+    StreamName::events()
+}
+
+impl Machine {
+    fn new() -> Self {
+        Self { disk: SimulatedDisk::new(1), time: Arc::default() }
+    }
+
+    fn set(&self, ahead: i64) {
+        self.time.lock().unwrap().1 = ahead;
+    }
+
+    fn pass(&self, seconds: i64) {
+        self.time.lock().unwrap().0 += seconds;
+    }
+
+    fn now(&self) -> Timestamp {
+        truth(self.time.lock().unwrap().0)
+    }
+
+    async fn open(&self) -> Embedded {
+        let (clock, passed) = (Arc::clone(&self.time), Arc::clone(&self.time));
+        let log = Embedded::open(EmbeddedConfig {
+            disk: Arc::new(self.disk.clone()),
+            reserve_bytes: 0,
+            segment_bytes_max: 1,
+            retention: Retention { age: Some(Duration::from_hours(24)), ..Retention::default() },
+            clock: Arc::new(move || {
+                let (passed, ahead) = *clock.lock().unwrap();
+                truth(passed + ahead)
+            }),
+            passed: Arc::new(move || Duration::from_secs(passed.lock().unwrap().0 as u64)),
+            ..EmbeddedConfig::new("/log")
+        });
+        let log = log.unwrap();
+        log.open(&events()).await.unwrap();
+        log
+    }
+}
+
+async fn append(log: &Embedded, id: i64) {
+    let record = Record {
+        event: Event::builder(id.to_string(), "urn:cloud", "t").build().unwrap(),
+        source: SourceName::new("cloud").unwrap(),
+        position: Position::new(format!("after {id}")).unwrap(),
+        at_least: None,
+    };
+    log.append(&events(), vec![record]).await.unwrap();
+}
+
+/// When each record was recorded.
+async fn recorded(log: &Embedded) -> Vec<Timestamp> {
+    let limit = ReadLimit { records_max: usize::MAX, ..ReadLimit::default() };
+    let (mut times, mut from) = (Vec::new(), log.extent(&events()).unwrap().start);
+    loop {
+        let chunk = log.read(&events(), from, limit).await.unwrap();
+        if chunk.is_empty() {
+            return times;
+        }
+        times.extend(chunk.records().map(|record| record.recorded));
+        from = chunk.next;
+    }
+}
+
+async fn knows(log: &Embedded, id: i64) -> bool {
+    let id = EventId { source: "urn:cloud".to_owned(), id: id.to_string() };
+    log.find(&events(), &[id]).await.unwrap()[0].is_some()
+}
+
+fn is_near(one: Timestamp, other: Timestamp) -> bool {
+    one.duration_since(other).abs() < SignedDuration::from_hours(1)
+}
+
+#[tokio::test]
+async fn a_start_with_a_wrong_clock_deletes_nothing_and_no_record_gets_its_time() {
+    for ahead in [TEN_YEARS, -TEN_YEARS, DAY, -DAY] {
+        let machine = Machine::new();
+        let log = machine.open().await;
+        for id in 0..4 {
+            append(&log, id).await;
+            machine.pass(60);
+        }
+        drop(log);
+        machine.set(ahead);
+        let log = machine.open().await;
+        assert!(log.health().clock.is_some(), "{ahead}: nobody is told");
+        for id in 4..8 {
+            append(&log, id).await;
+            machine.pass(60);
+            log.maintain().await;
+        }
+        let times = recorded(&log).await;
+        assert_eq!(times.len(), 8, "{ahead}");
+        assert!(times.iter().all(|time| is_near(*time, machine.now())), "{ahead}: {times:?}");
+        for id in 0..8 {
+            assert!(knows(&log, id).await, "{ahead}: event {id} would be captured again");
+        }
+        drop(log);
+        machine.set(0);
+        let log = machine.open().await;
+        append(&log, 8).await;
+        assert!(log.health().clock.is_none(), "{ahead}");
+        assert!(is_near(*recorded(&log).await.last().unwrap(), machine.now()), "{ahead}");
+        assert!(log.health().streams.iter().all(|told| told.recorded_ahead.is_none()));
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_goes_back_and_forth_while_running_deletes_nothing() {
+    let machine = Machine::new();
+    let log = machine.open().await;
+    let mut count = 0;
+    for ahead in [0, TEN_YEARS, -TEN_YEARS, DAY, 0, -DAY, TEN_YEARS, DAY] {
+        machine.set(ahead);
+        for _ in 0..3 {
+            append(&log, count).await;
+            count += 1;
+            machine.pass(120);
+            log.maintain().await;
+        }
+        let times = recorded(&log).await;
+        assert_eq!(times.len() as i64, count, "{ahead}");
+        assert!(is_near(*times.last().unwrap(), machine.now()), "{ahead}");
+    }
+    assert!(knows(&log, 0).await);
+}
+
+#[tokio::test]
+async fn after_a_long_stop_a_source_tells_the_time_and_age_counts_an_hour_later() {
+    let machine = Machine::new();
+    let log = machine.open().await;
+    for id in 0..3 {
+        append(&log, id).await;
+    }
+    drop(log);
+    // The machine was off: nothing passed that it knows of.
+    machine.set(3 * DAY);
+    let log = machine.open().await;
+    log.heard(truth(3 * DAY + 5));
+    assert!(log.health().clock.is_none());
+    append(&log, 3).await;
+    log.maintain().await;
+    let times = recorded(&log).await;
+    assert_eq!(times.len(), 4, "an hour has not passed");
+    assert!(is_near(times[3], truth(3 * DAY)), "{times:?}");
+    machine.pass(3601);
+    log.maintain().await;
+    assert_eq!(recorded(&log).await.len(), 1);
+}
+
+#[tokio::test]
+async fn recorded_times_that_ran_ahead_are_told() {
+    let machine = Machine::new();
+    machine.set(TEN_YEARS);
+    let log = machine.open().await;
+    append(&log, 0).await;
+    drop(log);
+    machine.set(0);
+    let log = machine.open().await;
+    let health = log.health();
+    let told = health.streams.iter().find(|told| told.stream == events()).unwrap();
+    assert_eq!(told.recorded_ahead, Some(truth(TEN_YEARS)));
+}

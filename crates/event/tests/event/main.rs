@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod filter;
+mod filter_cost;
 mod interop;
+mod known;
 mod round_trip;
 
 use pluvio_event::{AttributeName, Data, Event};

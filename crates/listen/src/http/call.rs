@@ -58,10 +58,11 @@ impl Call {
         }
     }
 
-    /// The request's filter with the principal's laid over it.
+    /// The principal's mandatory filter and, behind it, the request's: what the first hides is never
+    /// shown to the second.
     pub(super) fn filter(&self) -> Result<Conjunction, Problem> {
         let mandatory = self.principal.as_ref().map(|p| p.filter.clone()).unwrap_or_default();
-        Ok(self.query.filter()?.and(mandatory))
+        Ok(mandatory.and(self.query.filter()?))
     }
 
     /// Whether events may be hidden from this principal.

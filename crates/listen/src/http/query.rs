@@ -124,9 +124,9 @@ impl Query {
         let mut filter = Filter::default();
         for (name, value) in &self.0 {
             filter = match name.as_str() {
-                "type" => filter.or_type(Pattern::new(value)),
-                "source" => filter.or_source(Pattern::new(value)),
-                "subject" => filter.or_subject(Pattern::new(value)),
+                "type" => filter.or_type(pattern(name, value)?),
+                "source" => filter.or_source(pattern(name, value)?),
+                "subject" => filter.or_subject(pattern(name, value)?),
                 "filter" => filter
                     .and_expression(value)
                     .map_err(|error| Problem::invalid(format!("invalid filter: {error}")))?,
@@ -152,6 +152,11 @@ impl Query {
             ))
         })
     }
+}
+
+fn pattern(name: &str, value: &str) -> Result<Pattern, Problem> {
+    Pattern::parse(value)
+        .map_err(|error| Problem::invalid(format!("parameter `{name}` is {error}")))
 }
 
 /// A number that may name a record; negative ones are told apart, for they are "out of range".

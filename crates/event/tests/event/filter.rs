@@ -43,7 +43,9 @@ fn an_expression_that_cannot_be_is_refused_when_the_filter_is_made() {
 }
 
 fn refused(cel: &str) -> FilterError {
-    Filter::default().and_expression(cel).expect_err(cel)
+    let filter = Filter::default().and_expression(cel);
+    assert!(filter.is_err(), "{cel} was taken");
+    filter.unwrap_err()
 }
 
 #[test]

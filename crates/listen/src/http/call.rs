@@ -60,9 +60,9 @@ impl Call {
 
     /// The principal's mandatory filter and, behind it, the request's: what the first hides is never
     /// shown to the second.
-    pub(super) fn filter(&self) -> Result<Conjunction, Problem> {
+    pub(super) fn filter(&self) -> Result<Arc<Conjunction>, Problem> {
         let mandatory = self.principal.as_ref().map(|p| p.filter.clone()).unwrap_or_default();
-        Ok(mandatory.and(self.query.filter()?))
+        Ok(Arc::new(mandatory.and(self.query.filter()?)))
     }
 
     /// Whether events may be hidden from this principal.

@@ -6,7 +6,8 @@ use super::call::Answer;
 
 /// Headers of ours that a page may look at.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "Link, Pluvio-Log, Pluvio-Next-Offset, Pluvio-Earliest-Offset, Pluvio-Latest-Offset, Retry-After",
+    "Link, Pluvio-Log, Pluvio-Next-Offset, Pluvio-Earliest-Offset, Pluvio-Latest-Offset, \
+     Pluvio-Damaged-Offset, Retry-After",
 );
 
 /// Adds to an OPTIONS answer what a preflight asks about; [`allow`] decides whether it counts.

@@ -18,6 +18,10 @@ pub(super) const PAGE_BYTES_MAX: usize = 4 << 20;
 /// Most records that one page looks at: at about 5 µs for a filtered record, half a second.
 pub(super) const PAGE_SCAN_RECORDS_MAX: usize = 100_000;
 
+/// How long a page waits, in all, for the client's budget of filtering before it ends early: shorter
+/// than the patience of any client and proxy.
+pub(super) const PAGE_WAIT_MAX: Duration = Duration::from_secs(5);
+
 /// Most events of one page, and what `limit` may ask for.
 pub(super) const PAGE_EVENTS_MAX: usize = 1000;
 

@@ -42,6 +42,7 @@ mod server;
 mod single;
 mod socket;
 mod watch;
+mod work;
 
 pub use config::{Config, Error};
 pub use limits::Limits;

@@ -103,6 +103,11 @@ impl Problem {
         self
     }
 
+    /// Says when to ask again.
+    pub(super) fn retry_later(self) -> Self {
+        self.header(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS))
+    }
+
     /// Adds a header to the answer.
     pub(super) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));

@@ -6,7 +6,12 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, render::Renderer, watch::Admission};
+use super::{
+    Context,
+    render::Renderer,
+    watch::Admission,
+    work::{Budgets, Pool},
+};
 
 /// The configuration, resolved: plain values, checked.
 pub(super) struct Settings {
@@ -24,6 +29,10 @@ pub(super) struct Server {
     pub(super) settings: Arc<Settings>,
     pub(super) renderer: Renderer,
     pub(super) admission: Arc<Admission>,
+    /// Where filters are evaluated.
+    pub(super) pool: Pool,
+    /// How much of that each client may ask for.
+    pub(super) budgets: Budgets,
     /// Where the grid of heartbeats begins.
     pub(super) epoch: Instant,
     pub(super) started: Timestamp,

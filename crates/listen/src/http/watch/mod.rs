@@ -19,6 +19,7 @@ mod admission;
 mod beat;
 mod feed;
 mod inband;
+mod slowing;
 mod start;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
@@ -41,6 +42,7 @@ use super::{
 pub(super) use admission::{Admission, Client};
 use beat::Beat;
 use feed::Feed;
+use slowing::Slowing;
 
 const NDJSON: &str = "application/x-ndjson";
 const SSE: &str = "text/event-stream";
@@ -69,6 +71,8 @@ pub(super) fn open(call: &Call) -> Result<Answer, Problem> {
         form,
         is_filtered: !filter.passes_all(),
         filter,
+        allowance: server.budgets.join(&call.client),
+        slowing: Slowing::default(),
         from,
         tail: server.renderer.tails.join(&call.stream)?,
         left,

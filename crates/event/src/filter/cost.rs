@@ -123,8 +123,11 @@ struct Shape {
     count: Linear,
     /// Whether it can be a time, or hold one.
     is_time: bool,
-    /// Whether it can be a map that the expression writes, or hold one: its keys are searched.
-    is_searched: bool,
+    /// Whether its elements can be lists or maps themselves.
+    is_deep: bool,
+    /// Whether it can be a list or map that the expression makes, or hold one: keys of such a map are
+    /// searched, and an element may have more elements than the list.
+    is_made: bool,
 }
 
 impl Shape {
@@ -133,7 +136,23 @@ impl Shape {
             size: Linear::of(size),
             count: Linear::default(),
             is_time: false,
-            is_searched: false,
+            is_deep: false,
+            is_made: false,
+        }
+    }
+
+    /// Whether a loop over it can have a turn.
+    fn has_elements(&self) -> bool {
+        self.count.constant > 0 || !self.count.is_constant()
+    }
+
+    /// What a look into it gives: a part of the payload has no more elements than the whole; a part
+    /// of what was made has at most one a byte.
+    fn part(self) -> Self {
+        match (self.is_deep, self.is_made) {
+            (true, true) => Self { count: self.size.clone(), ..self },
+            (true, false) => self,
+            (false, _) => Self { count: Linear::default(), ..self },
         }
     }
 
@@ -142,7 +161,8 @@ impl Shape {
             size: self.size.or(&other.size),
             count: self.count.or(&other.count),
             is_time: self.is_time || other.is_time,
-            is_searched: self.is_searched || other.is_searched,
+            is_deep: self.is_deep || other.is_deep,
+            is_made: self.is_made || other.is_made,
         }
     }
 }
@@ -223,25 +243,25 @@ impl Bounder {
                 self.bound.parses = true;
                 let (size, count) =
                     (Linear::of(self.sizes.data), Linear::of(self.sizes.data / 2 + 1));
-                (nothing(), Shape { size, count, ..Shape::scalar(0) })
+                (nothing(), Shape { size, count, is_deep: true, ..Shape::scalar(0) })
             }
             Node::Local(at) => {
                 // Every element has at least as many bytes as elements of its own.
-                let (size, count) = (Linear::local(*at), Linear::local(*at));
+                let size = Linear::local(*at);
                 let range = self.ranges.get(*at).cloned().unwrap_or_else(|| Shape::scalar(0));
+                let count = if range.is_deep { size.clone() } else { Linear::default() };
                 (nothing(), Shape { size, count, ..range })
             }
             Node::Select { of, field, .. } => {
                 let (work, shape) = self.node(of);
                 let looking = self.lookup(&shape, Linear::of(field.len() as u64));
-                (work.plus(&looking), shape)
+                (work.plus(&looking), shape.part())
             }
             Node::Index(parts) => self.index(&parts[0], &parts[1]),
             Node::List(elements) => self.made(elements.iter()),
             Node::Map(entries) => {
                 let parts = entries.iter().flat_map(|(key, value)| [key, value]);
-                let (work, shape) = self.made(parts);
-                (work, Shape { is_searched: true, ..shape })
+                self.made(parts)
             }
             Node::Not(one) | Node::Negate(one) => self.node(one),
             Node::And(parts) | Node::Or(parts) => {
@@ -276,14 +296,14 @@ impl Bounder {
     /// A list or map that the expression writes.
     fn made<'n>(&mut self, parts: impl Iterator<Item = &'n Node>) -> (Linear, Shape) {
         let (mut work, mut shape) = (Linear::default(), Shape::scalar(0));
+        shape.is_made = true;
         for part in parts {
             let (one, part) = self.node(part);
             work = work.plus(&one).plus(&Linear::of(ELEMENT_UNITS));
             shape.size = shape.size.plus(&part.size).plus(&Linear::of(8));
-            // Elements of an element count, too, once the loop is over one.
             shape.count = shape.count.plus(&Linear::of(1));
+            shape.is_deep |= part.is_deep || part.has_elements();
             shape.is_time |= part.is_time;
-            shape.is_searched |= part.is_searched;
         }
         (work, shape)
     }
@@ -292,13 +312,13 @@ impl Bounder {
         let (work, shape) = self.node(of);
         let (key_work, key) = self.node(at);
         let looking = self.lookup(&shape, key.size);
-        (work.plus(&key_work).plus(&looking), shape)
+        (work.plus(&key_work).plus(&looking), shape.part())
     }
 
     /// Looking `key` up in a map: one search, or a comparison with each key that was written.
     fn lookup(&self, shape: &Shape, key: Linear) -> Linear {
         let key = key.times(1 + COMPARE_UNITS);
-        if !shape.is_searched {
+        if !shape.is_made {
             return key;
         }
         let keys = shape.count.clone().times(2 * NODE_UNITS + 2 * TIME_UNITS);
@@ -326,20 +346,11 @@ impl Bounder {
                 let size = left.size.clone().plus(&right.size);
                 let count = left.count.clone().plus(&right.count);
                 let made = size.clone().times(MADE_UNITS).plus(&count.clone().times(ELEMENT_UNITS));
-                let times = Linear::of(2 * TIME_UNITS);
-                (
-                    work.plus(&made).plus(&times),
-                    Shape {
-                        size,
-                        count,
-                        is_time,
-                        is_searched: left.is_searched || right.is_searched,
-                    },
-                )
+                let shape = Shape { size, count, ..left.or(&right) };
+                let is_made = shape.is_made || shape.has_elements();
+                (work.plus(&made).plus(&times), Shape { is_made, ..shape })
             }
-            Operator::Subtract => {
-                (work.plus(&Linear::of(2 * TIME_UNITS)), Shape { is_time, ..Shape::scalar(8) })
-            }
+            Operator::Subtract => (work, Shape { is_time, ..Shape::scalar(8) }),
             Operator::Multiply | Operator::Divide | Operator::Remainder => (work, Shape::scalar(8)),
             _ => {
                 let bytes = left.size.smaller(right.size).times(COMPARE_UNITS);
@@ -404,12 +415,15 @@ impl Bounder {
         let body = body.plus(&Linear::of(NODE_UNITS + made + ELEMENT_UNITS));
         shape.size = shape.size.plus(&Linear::of(8));
         let body = self.summed(body, at, &range);
-        let size = self.summed(shape.size, at, &range);
+        let size = self.summed(shape.size.clone(), at, &range);
         self.locals.pop();
         self.ranges.pop();
         let shape = match inner.kind {
             LoopKind::Filter => range,
-            LoopKind::Map => Shape { size, count: range.count, ..shape },
+            LoopKind::Map => {
+                let is_deep = shape.is_deep || shape.has_elements();
+                Shape { size, count: range.count, is_deep, is_made: true, ..shape }
+            }
             _ => Shape::scalar(8),
         };
         (work.plus(&body), shape)

@@ -200,7 +200,7 @@ impl<'s> Evaluation<'s, '_, '_> {
                 }))
             }
             Operator::Add => added(&one, &other, meter),
-            Operator::Subtract => subtracted(&one, &other, meter),
+            Operator::Subtract => subtracted(&one, &other),
             _ => function::arithmetic(operator, &one, &other),
         }
     }
@@ -328,8 +328,7 @@ fn added<'s>(one: &Value<'s>, other: &Value<'s>, meter: &mut Meter<'_>) -> Evalu
     }
 }
 
-fn subtracted<'s>(one: &Value<'s>, other: &Value<'s>, meter: &mut Meter<'_>) -> Evaluated<'s> {
-    meter.charge(TIME_UNITS)?;
+fn subtracted<'s>(one: &Value<'s>, other: &Value<'s>) -> Evaluated<'s> {
     match (one, other) {
         (Value::Time(one), Value::Time(other)) => Ok(Value::Duration(one.duration_since(*other))),
         (Value::Time(time), Value::Duration(by)) => {

@@ -126,6 +126,9 @@ fn expression() -> impl Strategy<Value = String> {
             inner.clone().prop_map(|a| format!("string({a}).matches('[ab]*a[ab]{{9}}x')")),
             inner.clone().prop_map(|a| format!("{a}.a")),
             inner.clone().prop_map(|a| format!("{a}['b']")),
+            inner.clone().prop_map(|a| format!("[1, {a}][1]")),
+            inner.clone().prop_map(|a| format!("{{'k': {a}}}.k")),
+            inner.clone().prop_map(|a| format!("{a}[0]")),
             inner.clone().prop_map(|a| format!("!has({a}.a)")),
             inner.prop_map(|a| format!("{a}.lowerAscii()")),
         ]

@@ -60,9 +60,17 @@ impl Call {
 
     /// The principal's mandatory filter and, behind it, the request's: what the first hides is never
     /// shown to the second.
-    pub(super) fn filter(&self) -> Result<Arc<Conjunction>, Problem> {
+    pub(super) async fn filter(&self) -> Result<Arc<Conjunction>, Problem> {
         let mandatory = self.principal.as_ref().map(|p| p.filter.clone()).unwrap_or_default();
-        Ok(Arc::new(mandatory.and(self.query.filter()?)))
+        if !self.query.has_expression() {
+            return Ok(Arc::new(mandatory.and(self.query.filter()?)));
+        }
+        // Reading kilobytes of an expression takes milliseconds: not on a worker.
+        let query = self.query.clone();
+        let filter = self.server.pool.run(move |_| query.filter()).await.map_err(|_| {
+            Problem::new(Kind::Internal, "the filter could not be read; the server's log says why")
+        })??;
+        Ok(Arc::new(mandatory.and(filter)))
     }
 
     /// Whether events may be hidden from this principal.

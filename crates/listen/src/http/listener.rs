@@ -104,7 +104,8 @@ impl HttpListener {
         let settings = Arc::clone(&self.settings);
         Ok(Arc::new(Server {
             pool: Pool::start()?,
-            budgets: Budgets::default(),
+            budgets: Budgets::new(self.limits.filter_units_per_second),
+            page_wait: self.limits.page_wait,
             context: self.context.clone(),
             renderer: Renderer::new(&self.context.log, drain.clone()),
             admission: Arc::new(Admission::new(

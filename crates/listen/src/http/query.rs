@@ -11,7 +11,7 @@ use pluvio_runtime::unit::Period;
 use super::{limits::PAGE_EVENTS_MAX, problem::Problem};
 
 /// Parameters in their order, all of them known to the route.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Query(Vec<(String, String)>);
 
 /// Most parameters of one request: each may be a pattern that every event is compared with.
@@ -117,6 +117,11 @@ impl Query {
                 shown(text)
             ))
         })
+    }
+
+    /// Whether there is an expression among the parameters.
+    pub(super) fn has_expression(&self) -> bool {
+        self.all("filter").next().is_some()
     }
 
     /// The filter that the parameters make.

@@ -210,7 +210,7 @@ async fn dispatch(endpoint: Endpoint, call: &Call) -> Result<Answer, Problem> {
         Endpoint::Streams => Ok(range::streams(call)),
         Endpoint::Range => range::range(call),
         Endpoint::Event => single::event(call).await,
-        Endpoint::Events if call.query.is_watch()? => watch::open(call),
+        Endpoint::Events if call.query.is_watch()? => watch::open(call).await,
         Endpoint::Events => page::page(call).await,
     }
 }

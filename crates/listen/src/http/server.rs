@@ -33,6 +33,7 @@ pub(super) struct Server {
     pub(super) pool: Pool,
     /// How much of that each client may ask for.
     pub(super) budgets: Budgets,
+    pub(super) page_wait: Duration,
     /// Where the grid of heartbeats begins.
     pub(super) epoch: Instant,
     pub(super) started: Timestamp,

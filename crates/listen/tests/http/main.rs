@@ -9,6 +9,7 @@ mod client;
 mod drain;
 mod filters;
 mod health;
+mod hostile;
 mod house;
 mod limits;
 mod loss;

@@ -30,7 +30,7 @@ pub(super) async fn page(call: &Call) -> Result<Answer, Problem> {
         }
     }
     let limit = call.query.limit()?.unwrap_or(PAGE_EVENTS_DEFAULT);
-    let filter = call.filter()?;
+    let filter = call.filter().await?;
     let extent = call.extent()?;
     let (offset, before) = (call.query.one("offset")?, call.query.one("before")?);
     let direction = match (offset, before) {

@@ -17,11 +17,11 @@ use tracing::error;
 
 use crate::http::{
     call::Call,
-    limits::{PAGE_BYTES_MAX, PAGE_SCAN_RECORDS_MAX, PAGE_WAIT_MAX},
+    limits::{PAGE_BYTES_MAX, PAGE_SCAN_RECORDS_MAX},
     problem::{Kind, Problem},
     render::{Recorded, append_json},
     server::Server,
-    work::{Allowance, Slice, UNITS_PER_SECOND},
+    work::{Allowance, Slice},
 };
 
 /// First window when reading backwards, in offsets; each next one is twice as wide.
@@ -299,7 +299,7 @@ impl<'a> Scan<'a> {
         } else {
             while let Some(wait) = self.allowance.wait() {
                 self.waited += wait;
-                if self.waited > PAGE_WAIT_MAX {
+                if self.waited > self.server.page_wait {
                     return Err(Halt::Tired);
                 }
                 sleep(wait).await;
@@ -320,9 +320,10 @@ impl<'a> Scan<'a> {
         match halt {
             Halt::Read(error) => error.into(),
             Halt::Tired => Problem::invalid(format!(
-                "the filters of this client have used up their budget of {UNITS_PER_SECOND} units \
-                 of work a second; this one can cost {} units an event. Come back later, or with \
-                 a cheaper filter",
+                "the filters of this client have used up their budget of {} units of work a \
+                 second; this one can cost {} units an event. Come back later, or with a cheaper \
+                 filter",
+                self.server.budgets.units_per_second(),
                 self.filter.units_max()
             ))
             .retry_later(),

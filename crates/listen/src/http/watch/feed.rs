@@ -176,7 +176,9 @@ impl Feed {
         }
         let Some(wait) = self.allowance.wait() else { return Pause::None };
         let now = Instant::now();
-        if let Some(slowed) = self.slowing.tell(now, self.from) {
+        if let Some(slowed) =
+            self.slowing.tell(now, self.from, self.server.budgets.units_per_second())
+        {
             self.beat.reset(now);
             return Pause::Told(inband::render(
                 &Message::Slowed(&slowed),

@@ -48,7 +48,7 @@ const NDJSON: &str = "application/x-ndjson";
 const SSE: &str = "text/event-stream";
 
 /// `/events?watch=true`.
-pub(super) fn open(call: &Call) -> Result<Answer, Problem> {
+pub(super) async fn open(call: &Call) -> Result<Answer, Problem> {
     let form = if call.accepts(SSE) { Form::Sse } else { Form::Ndjson };
     if call.query.one("before")?.is_some() {
         return Err(Problem::invalid("parameter `before` is for pages, not for a watch"));
@@ -59,7 +59,7 @@ pub(super) fn open(call: &Call) -> Result<Answer, Problem> {
         }
         (count, limit) => count.or(limit),
     };
-    let filter = call.filter()?;
+    let filter = call.filter().await?;
     let extent = call.extent()?;
     let from = start::offset(call, form, extent)?;
     let timeout = call.query.period("timeout")?;

@@ -9,7 +9,6 @@ use pluvio_log::Offset;
 use tokio::time::Instant;
 
 use super::inband::Slowed;
-use crate::http::work::UNITS_PER_SECOND;
 
 /// Waiting that is worth telling.
 const WAITED_MIN: Duration = Duration::from_secs(1);
@@ -36,7 +35,12 @@ impl Slowing {
     }
 
     /// What to tell now, if it is time.
-    pub(super) fn tell(&mut self, now: Instant, from: Offset) -> Option<Slowed> {
+    pub(super) fn tell(
+        &mut self,
+        now: Instant,
+        from: Offset,
+        units_per_second: u64,
+    ) -> Option<Slowed> {
         let is_early = self.told.is_some_and(|told| now < told + TELL_EVERY);
         if is_early || self.waited < WAITED_MIN {
             return None;
@@ -45,7 +49,7 @@ impl Slowing {
             offset: from.get(),
             waited_ms: u64::try_from(self.waited.as_millis()).unwrap_or(u64::MAX),
             units: self.units,
-            units_per_second: UNITS_PER_SECOND,
+            units_per_second,
             reason: "the filters of this client cost more than it may use; the watch goes on, slower",
         };
         *self = Self { told: Some(now), ..Self::default() };

@@ -17,25 +17,25 @@ use tokio::time::Instant;
 
 use crate::http::watch::Client;
 
-/// What one client's filters may cost in a second, in units of about a nanosecond: a fifth of a core.
-pub(in crate::http) const UNITS_PER_SECOND: u64 = 200_000_000;
 /// What is saved up while nobody asks, in seconds.
 const BURST_SECONDS: i64 = 2;
-/// The half that is shared, and the half that is divided, in units a second.
-const HALF: i64 = UNITS_PER_SECOND as i64 / 2;
-/// Most that can be saved, and most that can be owed, in units.
-const BURST: i64 = HALF * BURST_SECONDS;
 /// What a reader must have before a slice: about what one costs at most.
 const SLICE_UNITS: i64 = 2_000_000;
 /// Most clients remembered, addresses among them; those that owe nothing are forgotten first.
 const CLIENTS_MAX: usize = 4096;
 
 /// The budgets of all clients.
-#[derive(Default)]
-pub(in crate::http) struct Budgets(Mutex<HashMap<Client, Arc<Budget>>>);
+pub(in crate::http) struct Budgets {
+    /// Half of a client's rate, in units a second: one half is shared, the other is divided.
+    half: i64,
+    clients: Mutex<HashMap<Client, Arc<Budget>>>,
+}
 
 /// One client's.
-struct Budget(Mutex<State>);
+struct Budget {
+    half: i64,
+    state: Mutex<State>,
+}
 
 struct State {
     shared: i64,
@@ -51,30 +51,53 @@ pub(in crate::http) struct Allowance {
 }
 
 impl Budgets {
+    /// Each client may use so many units of work in a second.
+    pub(in crate::http) fn new(units_per_second: u64) -> Self {
+        let half = i64::try_from(units_per_second / 2).unwrap_or(i64::MAX / 1000).max(1_000_000);
+        Self { half, clients: Mutex::default() }
+    }
+
+    /// What a client may use in a second, in units.
+    pub(in crate::http) fn units_per_second(&self) -> u64 {
+        self.half.unsigned_abs().saturating_mul(2)
+    }
+
     /// The part of a new reader of `client`.
     pub(in crate::http) fn join(&self, client: &Client) -> Allowance {
         let now = Instant::now();
-        let mut clients = lock(&self.0);
+        let mut clients = lock(&self.clients);
         if clients.len() >= CLIENTS_MAX {
             clients.retain(|_, budget| {
-                let mut state = lock(&budget.0);
-                state.refill(now);
-                state.readers > 0 || state.shared < BURST
+                let mut state = lock(&budget.state);
+                budget.refill(&mut state, now);
+                state.readers > 0 || state.shared < budget.burst()
             });
         }
         let budget = clients.entry(client.clone()).or_insert_with(|| {
-            Arc::new(Budget(Mutex::new(State { shared: BURST, at: now, readers: 0 })))
+            let state = State { shared: self.half * BURST_SECONDS, at: now, readers: 0 };
+            Arc::new(Budget { half: self.half, state: Mutex::new(state) })
         });
-        lock(&budget.0).readers += 1;
+        lock(&budget.state).readers += 1;
         Allowance { budget: Arc::clone(budget), own: 0, at: now }
     }
 }
 
-impl State {
-    fn refill(&mut self, now: Instant) {
-        let passed = earned(now.duration_since(self.at), 1);
-        self.shared = self.shared.saturating_add(passed).min(BURST);
-        self.at = now;
+impl Budget {
+    /// Most that can be saved, and most that can be owed, in units.
+    fn burst(&self) -> i64 {
+        self.half * BURST_SECONDS
+    }
+
+    /// What half of the rate gives each of `readers` in `passed`, in units.
+    fn earned(&self, passed: Duration, readers: i64) -> i64 {
+        let micros = i64::try_from(passed.as_micros()).unwrap_or(i64::MAX);
+        micros.saturating_mul(self.half / 1_000_000) / readers
+    }
+
+    fn refill(&self, state: &mut State, now: Instant) {
+        let earned = self.earned(now.duration_since(state.at), 1);
+        state.shared = state.shared.saturating_add(earned).min(self.burst());
+        state.at = now;
     }
 }
 
@@ -82,11 +105,11 @@ impl Allowance {
     /// How long to wait before the next slice; `None`: it may begin.
     pub(in crate::http) fn wait(&mut self) -> Option<Duration> {
         let now = Instant::now();
-        let mut state = lock(&self.budget.0);
-        state.refill(now);
+        let mut state = lock(&self.budget.state);
+        self.budget.refill(&mut state, now);
         let readers = state.readers.max(1);
-        let own = self.own.saturating_add(earned(now.duration_since(self.at), readers));
-        (self.own, self.at) = (own.min((BURST / readers).max(SLICE_UNITS)), now);
+        let own = self.own.saturating_add(self.budget.earned(now.duration_since(self.at), readers));
+        (self.own, self.at) = (own.min((self.budget.burst() / readers).max(SLICE_UNITS)), now);
         let missing = SLICE_UNITS - self.own;
         if missing <= 0 {
             return None;
@@ -98,7 +121,7 @@ impl Allowance {
         }
         let units = u64::try_from(missing.saturating_mul(readers)).unwrap_or(u64::MAX);
         // Rounded up, or the last microsecond would be waited for again and again.
-        Some(Duration::from_micros(units / (HALF as u64 / 1_000_000) + 1))
+        Some(Duration::from_micros(units / (self.budget.half.unsigned_abs() / 1_000_000) + 1))
     }
 
     /// Pays for a slice.
@@ -110,16 +133,11 @@ impl Allowance {
 impl Drop for Allowance {
     /// What is left goes back, and what is owed stays owed.
     fn drop(&mut self) {
-        let mut state = lock(&self.budget.0);
+        let mut state = lock(&self.budget.state);
         state.readers -= 1;
-        state.shared = state.shared.saturating_add(self.own).clamp(-BURST, BURST);
+        state.shared = state.shared.saturating_add(self.own);
+        state.shared = state.shared.clamp(-self.budget.burst(), self.budget.burst());
     }
-}
-
-/// What `half` of the rate gives each of `readers` in `passed`, in units.
-fn earned(passed: Duration, readers: i64) -> i64 {
-    let micros = i64::try_from(passed.as_micros()).unwrap_or(i64::MAX);
-    micros.saturating_mul(HALF / 1_000_000) / readers
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -129,6 +147,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const UNITS_PER_SECOND: u64 = 200_000_000;
 
     fn client(name: &str) -> Client {
         Client::Principal(name.to_owned())
@@ -152,7 +172,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_gets_its_rate_and_its_burst_and_no_more() {
-        let budgets = Budgets::default();
+        let budgets = Budgets::new(UNITS_PER_SECOND);
         let mut allowance = budgets.join(&client("a"));
         let used = greedy(&mut allowance, 100, 3_000_000).await;
         let most = UNITS_PER_SECOND * 102 + 10_000_000;
@@ -161,7 +181,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn coming_again_and_again_gets_no_more() {
-        let budgets = Budgets::default();
+        let budgets = Budgets::new(UNITS_PER_SECOND);
         let end = Instant::now() + Duration::from_secs(100);
         let mut used = 0;
         while Instant::now() < end {
@@ -179,7 +199,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_modest_reader_is_not_slowed_beside_greedy_ones_of_the_same_client() {
-        let budgets = Budgets::default();
+        let budgets = Budgets::new(UNITS_PER_SECOND);
         let mut modest = budgets.join(&client("a"));
         let mut greedy_ones: Vec<Allowance> = (0..8).map(|_| budgets.join(&client("a"))).collect();
         let mut waits = 0;
@@ -199,14 +219,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn clients_that_owe_nothing_are_forgotten_first() {
-        let budgets = Budgets::default();
+        let budgets = Budgets::new(UNITS_PER_SECOND);
         let mut debtor = budgets.join(&client("debtor"));
         debtor.pay(u64::MAX);
         drop(debtor);
         for number in 0..CLIENTS_MAX * 2 {
             drop(budgets.join(&client(&number.to_string())));
         }
-        assert!(lock(&budgets.0).len() <= CLIENTS_MAX);
+        assert!(lock(&budgets.clients).len() <= CLIENTS_MAX);
         assert!(budgets.join(&client("debtor")).wait().is_some());
     }
 }

@@ -18,7 +18,7 @@
 mod budget;
 mod pool;
 
-pub(super) use budget::{Allowance, Budgets, UNITS_PER_SECOND};
+pub(super) use budget::{Allowance, Budgets};
 pub(super) use pool::Pool;
 
 use std::time::{Duration, Instant};

@@ -6,6 +6,9 @@
 //!
 //! It refuses to say which source writes what: DESIGN's table and each source's page do.
 
+/// `type` of a dead letter: an event that a sink's target never took, carried as the data of another.
+pub const DEAD_LETTER_TYPE: &str = "pluvio.dead.v0";
+
 /// The attributes of CloudEvents 1.0 §3.1 and the payload, by their names in a filter.
 pub const CORE_ATTRIBUTES: [&str; 9] = [
     "data",

@@ -1,6 +1,6 @@
 //! Which events pass a filter.
 
-use pluvio_event::{Filter, FilterError, Pattern};
+use pluvio_event::{AttributeName, Data, Event, Filter, FilterError, Pattern, filter::Meter, json};
 
 use crate::vm_powered_on;
 
@@ -199,4 +199,43 @@ fn alternatives_are_or_and_different_parameters_are_and() {
     let time = vm_powered_on().time().unwrap();
     assert!(filter.clone().since(time).matches(&vm_powered_on()));
     assert!(!filter.until(time).matches(&vm_powered_on()), "until is exclusive");
+}
+
+fn account(name: &str) -> Event {
+    let account = AttributeName::new("account").unwrap();
+    let event = Event::builder("1", "urn:cloud", "org.apache.cloudstack.VM.START");
+    event.extension(account, name).build().unwrap()
+}
+
+fn letter(data: Data) -> Event {
+    let kind = pluvio_event::known::DEAD_LETTER_TYPE;
+    Event::builder("dead/billing/1", "pluvio:/streams/events", kind).data(data).build().unwrap()
+}
+
+#[test]
+fn a_mandatory_filter_judges_a_dead_letter_by_the_event_in_it() {
+    let not_x = Filter::default().and_expression("account != 'x'").unwrap();
+    let carrying = |event: &Event| {
+        letter(Data::json(String::from_utf8(json::to_vec(event)).unwrap()).unwrap())
+    };
+    assert!(not_x.admits(&account("acme")) && !not_x.admits(&account("x")));
+    assert!(not_x.admits(&carrying(&account("acme"))));
+    assert!(!not_x.admits(&carrying(&account("x"))));
+    assert!(!not_x.admits(&carrying(&carrying(&account("x")))));
+    assert!(!not_x.admits(&letter(Data::Binary("raw".into()))), "what is no event is hidden");
+    assert!(!not_x.admits(&letter(Data::json("{}").unwrap())));
+    assert!(Filter::default().admits(&letter(Data::Binary("raw".into()))), "nothing is mandatory");
+}
+
+#[test]
+fn what_a_mandatory_filter_hides_is_never_shown_to_the_readers_own() {
+    let own = Filter::default().and_expression("[1, 2].all(x, type.matches('VM.*'))").unwrap();
+    let mandatory = Filter::default().and_expression("account == 'acme'").unwrap();
+    let both = mandatory.and(own);
+    let (mut hidden, mut meter) = (Meter::counting(), Meter::counting());
+    assert_eq!(both.matches_metered(&account("x"), &mut hidden, &mut meter), Ok(false));
+    assert_eq!(meter.units(), 0);
+    assert!(hidden.units() > 0);
+    assert_eq!(both.matches_metered(&account("acme"), &mut hidden, &mut meter), Ok(true));
+    assert!(meter.units() > 0);
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::{
     problem::{Kind, Problem},
-    query::Query,
+    query::{Query, shown},
     server::Server,
     watch::Client,
 };
@@ -49,6 +49,7 @@ impl Call {
         let extent = self.server.context.log.extent(&self.stream)?;
         match self.query.one("log")? {
             Some(wanted) if !wanted.eq_ignore_ascii_case(&extent.log_id.to_string()) => {
+                let wanted = shown(wanted);
                 let detail = format!(
                     "invalid offset: log `{wanted}` is not here; its offsets mean nothing in this one"
                 );

@@ -30,9 +30,7 @@ pub(super) fn allow(configured: &[String], origin: Option<&HeaderValue>, headers
     if !configured.is_empty() {
         headers.append(header::VARY, HeaderValue::from_static("Origin"));
     }
-    let allowed = origin.filter(|origin| {
-        configured.iter().any(|known| known == "*" || known.as_bytes() == origin.as_bytes())
-    });
+    let allowed = origin.filter(|origin| is_allowed(configured, Some(origin)));
     match allowed {
         Some(origin) => {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
@@ -44,4 +42,11 @@ pub(super) fn allow(configured: &[String], origin: Option<&HeaderValue>, headers
             headers.remove(header::ACCESS_CONTROL_MAX_AGE);
         }
     }
+}
+
+/// Whether a page of `origin` may read.
+pub(super) fn is_allowed(configured: &[String], origin: Option<&HeaderValue>) -> bool {
+    origin.is_some_and(|origin| {
+        configured.iter().any(|known| known == "*" || known.as_bytes() == origin.as_bytes())
+    })
 }

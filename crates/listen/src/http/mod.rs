@@ -29,6 +29,7 @@ mod cors;
 mod encode;
 mod extra;
 mod health;
+mod host;
 mod limits;
 mod listener;
 mod meter;

@@ -178,9 +178,12 @@ pub(super) fn offset(text: &str) -> Result<Number, Problem> {
     Ok(Offset::new(number).map_or(Number::Negative(number), Number::Offset))
 }
 
+/// Most characters of what a client sent that are sent back.
+const SHOWN_CHARS_MAX: usize = 100;
+
 /// What a client sent, short enough to be sent back.
 pub(super) fn shown(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(60).collect()
+    text.chars().filter(|c| !c.is_control()).take(SHOWN_CHARS_MAX).collect()
 }
 
 fn unknown(name: &str, known: &[&str]) -> Problem {

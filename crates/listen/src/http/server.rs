@@ -21,6 +21,10 @@ pub(super) struct Settings {
     /// Zero: none.
     pub(super) heartbeat: Duration,
     pub(super) cors_origins: Vec<String>,
+    /// Names that this server goes by, beside addresses and `localhost`.
+    pub(super) hosts: Vec<String>,
+    /// Whether everybody on this machine may read, and only they reach the port.
+    pub(super) is_open_on_loopback: bool,
 }
 
 /// One listener's shared state.

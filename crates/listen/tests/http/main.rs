@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod access;
+mod browsers;
 mod client;
 mod drain;
 mod filters;

@@ -1,6 +1,7 @@
 //! What other implementations of CloudEvents write we read, and the reverse; and what we choose.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod documented;
 mod filter;
 mod filter_cost;
 mod interop;

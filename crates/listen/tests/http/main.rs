@@ -19,5 +19,6 @@ mod peer;
 mod protocol;
 mod sharing;
 mod sse;
+mod tenants;
 mod tls;
 mod watches;

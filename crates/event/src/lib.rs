@@ -17,6 +17,7 @@ pub mod filter;
 pub mod http;
 pub mod json;
 pub mod kafka;
+pub mod known;
 
 pub use attribute::{AttributeName, AttributeNameError, AttributeValue};
 pub use data::{Data, DataError, Json};

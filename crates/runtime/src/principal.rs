@@ -97,9 +97,10 @@ impl Principal {
         self.reads() && sees_all && self.filter.passes_all()
     }
 
-    /// Whether status and metrics may be seen.
+    /// Whether status and metrics may be seen: they count all events, so a principal with a filter
+    /// does not see them, whatever verbs it has.
     pub fn may_see_status(&self) -> bool {
-        self.verbs.contains(&Verb::Status)
+        self.verbs.contains(&Verb::Status) && self.filter.passes_all()
     }
 }
 

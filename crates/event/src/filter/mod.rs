@@ -4,17 +4,58 @@
 //! compared as text and costs nanoseconds; an expression in CEL, the
 //! [Common Expression Language](https://cel.dev), can ask anything, of `data` too.
 //!
+//! ```text
+//!  text ─▶ lexical ─▶ cel's parser ─▶ read ─▶ tree ─▶ cost: refused, or
+//!         (bounded)                  (names)            evaluate(event, meter)
+//! ```
+//!
+//! Anybody who reads may send an expression, so it must not be able to hold the server up. The parser
+//! is the crate `cel`'s; its interpreter has no hook to count work with and compiles a regular
+//! expression at every event, so the parsed tree is walked here: every step is counted
+//! ([`Meter`]), and a bound of all steps is worked out before the first event ([`cost`]).
+//!
+//! What a name means:
+//!
+//! - an attribute by its own name (`type`, `subject`, `account`, …); one that the event does not
+//!   have is `null`, so `account != "x"` holds for it;
+//! - `time` is a time; it also compares with, and reads as, RFC 3339 text in UTC;
+//! - `data` is the payload as JSON, `null` if it is none;
+//! - `event.NAME`, `has(event.NAME)` and `"NAME" in event` reach any attribute, also those that
+//!   Pluvio's own sources never write; plain names that they never write are refused.
+//!
 //! A filter never fails at run time: an expression that errs on an event (a missing field, a wrong
 //! type) does not match it. What can be known before is told when the filter is made.
 
+mod cost;
+mod error;
+mod evaluate;
 mod expression;
+mod function;
+mod lexical;
+mod meter;
+mod names;
 mod pattern;
+mod read;
+mod regex;
+mod time;
+mod tree;
+mod value;
 
 use jiff::Timestamp;
 
-use crate::Event;
+use crate::{Data, Event, known::DEAD_LETTER_TYPE};
+use cost::{Bound, LARGEST, SMALL};
+pub use cost::{EVENT_UNITS_MAX, SMALL_EVENT_UNITS_MAX};
+pub use error::FilterError;
+use evaluate::Subject;
 use expression::Expression;
+pub use lexical::{EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, EXPRESSION_OPERATORS_MAX};
+pub use meter::{Meter, Stopped};
 pub use pattern::Pattern;
+pub use regex::{PATTERN_BYTES_MAX, PATTERNS_BYTES_MAX, RegexError};
+
+/// Most letters within letters that are looked into: a sink of a stream of dead letters makes two.
+const LETTERS_MAX: usize = 4;
 
 /// Which events pass. The default passes all.
 #[derive(Clone, Debug, Default)]
@@ -25,45 +66,9 @@ pub struct Filter {
     since: Option<Timestamp>,
     until: Option<Timestamp>,
     expressions: Vec<Expression>,
+    small: Bound,
+    largest: Bound,
 }
-
-/// A filter that cannot be.
-#[derive(Debug, thiserror::Error)]
-pub enum FilterError {
-    /// The expression does not parse; the text says where and what.
-    #[error("filter expression does not parse: {0}")]
-    Syntax(String),
-    /// The expression is longer than [`EXPRESSION_BYTES_MAX`].
-    #[error("filter expression has {0} bytes; at most {EXPRESSION_BYTES_MAX} are taken")]
-    TooLong(usize),
-    /// The expression nests deeper than [`EXPRESSION_DEPTH_MAX`].
-    #[error("filter expression nests deeper than {EXPRESSION_DEPTH_MAX} brackets")]
-    TooDeep,
-    /// The expression loops over lists more often than [`EXPRESSION_LOOPS_MAX`] times.
-    #[error(
-        "filter expression loops more than {EXPRESSION_LOOPS_MAX} times (all, exists, map, filter)"
-    )]
-    TooManyLoops,
-    /// The expression holds more operators than [`EXPRESSION_OPERATORS_MAX`].
-    #[error("filter expression has more than {EXPRESSION_OPERATORS_MAX} operators")]
-    TooManyOperators,
-    /// A comment could hide a loop.
-    #[error("filter expression holds a comment (`//`); leave it out")]
-    Comment,
-    /// A counted repetition in a regular expression can cost more than all else together.
-    #[error("filter expression uses `matches` and `{{`; counted repetitions are not taken")]
-    CountedRepetition,
-}
-
-/// Longest expression taken: a person's filter has tens of bytes, and parsing is not linear.
-pub const EXPRESSION_BYTES_MAX: usize = 4096;
-/// Deepest nesting of brackets taken: the parser recurses, and 32 overflow a stack of 2 MiB.
-pub const EXPRESSION_DEPTH_MAX: usize = 8;
-/// Most operators taken, `.` among them: a chain of them nests as brackets do.
-pub const EXPRESSION_OPERATORS_MAX: usize = 64;
-
-/// Most loops taken: each may run over a whole payload, and nested they multiply.
-pub const EXPRESSION_LOOPS_MAX: usize = 1;
 
 impl Filter {
     /// Adds a pattern for `type`; several are alternatives.
@@ -101,16 +106,29 @@ impl Filter {
         self
     }
 
-    /// Adds an expression that must hold.
+    /// Adds an expression that must hold. All expressions of one filter share one bound of work:
+    /// sixty cheap ones are one dear one.
     pub fn and_expression(mut self, cel: &str) -> Result<Self, FilterError> {
-        self.expressions.push(Expression::parse(cel)?);
+        let expression = Expression::parse(cel)?;
+        self.small = self.small.and(expression.small);
+        self.largest = self.largest.and(expression.largest);
+        let (small, largest) = (self.small.total(SMALL), self.largest.total(LARGEST));
+        let is_long = self.largest.has_long_match();
+        if small > SMALL_EVENT_UNITS_MAX || largest > EVENT_UNITS_MAX || is_long {
+            return Err(FilterError::TooCostly { small, largest });
+        }
+        if self.largest.pattern_bytes > PATTERNS_BYTES_MAX {
+            return Err(FilterError::PatternsTooLarge { bytes: self.largest.pattern_bytes });
+        }
+        self.expressions.push(expression);
         Ok(self)
     }
 
-    /// Both filters must pass: how a principal's mandatory filter is laid over a request's.
+    /// Both filters must pass, this one first: a principal's mandatory filter is laid under a
+    /// request's, which is never evaluated on an event that the mandatory one hides.
     #[must_use]
-    pub fn and(self, other: Self) -> Conjunction {
-        Conjunction([self, other])
+    pub fn and(self, then: Self) -> Conjunction {
+        Conjunction { first: self, then }
     }
 
     /// Whether nothing is filtered, so that a reader may skip decoding.
@@ -123,8 +141,66 @@ impl Filter {
             && self.expressions.is_empty()
     }
 
+    /// Units of work on the largest event, at most; see [`Meter`].
+    pub fn units_max(&self) -> u64 {
+        self.largest.total(LARGEST)
+    }
+
     /// Whether `event` passes.
     pub fn matches(&self, event: &Event) -> bool {
+        let mut meter = Meter::counting();
+        // A meter that only counts never stops.
+        self.passes(&Subject::new(event), &mut meter).unwrap_or(false)
+    }
+
+    /// Whether `event` passes, with the work counted.
+    pub fn matches_metered(&self, event: &Event, meter: &mut Meter<'_>) -> Result<bool, Stopped> {
+        self.passes(&Subject::new(event), meter)
+    }
+
+    /// Whether a reader for whom this filter is mandatory may see `event`. A dead letter is judged by
+    /// the event that it carries, and is hidden if that cannot be told: otherwise
+    /// `account != "x"` would show x's events inside letters, which have no account.
+    pub fn admits(&self, event: &Event) -> bool {
+        let mut meter = Meter::counting();
+        self.admits_metered(event, &mut meter).unwrap_or(false)
+    }
+
+    fn admits_metered(&self, event: &Event, meter: &mut Meter<'_>) -> Result<bool, Stopped> {
+        if self.passes_all() {
+            return Ok(true);
+        }
+        let mut carried: Option<Event> = None;
+        for _ in 0..LETTERS_MAX {
+            let letter = carried.as_ref().unwrap_or(event);
+            if letter.event_type() != DEAD_LETTER_TYPE {
+                return self.passes(&Subject::new(letter), meter);
+            }
+            let original = match letter.data() {
+                Some(Data::Json(json)) => crate::json::decode(json.get().as_bytes()).ok(),
+                _ => None,
+            };
+            match original {
+                Some(original) => carried = Some(original),
+                None => return Ok(false),
+            }
+        }
+        Ok(false)
+    }
+
+    fn passes(&self, subject: &Subject<'_>, meter: &mut Meter<'_>) -> Result<bool, Stopped> {
+        if !self.passes_sugar(subject.event()) {
+            return Ok(false);
+        }
+        for expression in &self.expressions {
+            if !expression.matches(subject, meter)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn passes_sugar(&self, event: &Event) -> bool {
         let any = |patterns: &[Pattern], value: &str| {
             patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(value))
         };
@@ -134,22 +210,40 @@ impl Filter {
             && any(&self.subjects, event.subject().unwrap_or_default())
             && self.since.is_none_or(|since| event.time().is_some_and(|time| time >= since))
             && self.until.is_none_or(|until| event.time().is_some_and(|time| time < until))
-            && self.expressions.iter().all(|expression| expression.matches(event))
     }
 }
 
-/// Two filters laid over each other; see [`Filter::and`].
+/// Two filters, one laid under the other; see [`Filter::and`].
 #[derive(Clone, Debug, Default)]
-pub struct Conjunction([Filter; 2]);
+pub struct Conjunction {
+    first: Filter,
+    then: Filter,
+}
 
 impl Conjunction {
     /// Whether neither filters anything.
     pub fn passes_all(&self) -> bool {
-        self.0.iter().all(Filter::passes_all)
+        self.first.passes_all() && self.then.passes_all()
     }
 
-    /// Whether `event` passes both.
+    /// Units of work of the second filter on the largest event, at most: what a client asked for.
+    pub fn units_max(&self) -> u64 {
+        self.then.units_max()
+    }
+
+    /// Whether the first [admits](Filter::admits) `event` and the second passes it.
     pub fn matches(&self, event: &Event) -> bool {
-        self.0.iter().all(|filter| filter.matches(event))
+        self.first.admits(event) && self.then.matches(event)
+    }
+
+    /// As [`matches`](Self::matches), with the work of the second counted by `meter`; that of the first
+    /// is counted by `hidden`, for it depends on events that a client may not see.
+    pub fn matches_metered(
+        &self,
+        event: &Event,
+        hidden: &mut Meter<'_>,
+        meter: &mut Meter<'_>,
+    ) -> Result<bool, Stopped> {
+        Ok(self.first.admits_metered(event, hidden)? && self.then.matches_metered(event, meter)?)
     }
 }

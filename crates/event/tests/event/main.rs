@@ -1,8 +1,11 @@
 //! What other implementations of CloudEvents write we read, and the reverse; and what we choose.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod documented;
 mod filter;
+mod filter_cost;
 mod interop;
+mod known;
 mod round_trip;
 
 use pluvio_event::{AttributeName, Data, Event};

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::{
     problem::{Kind, Problem},
-    query::Query,
+    query::{Query, shown},
     server::Server,
     watch::Client,
 };
@@ -49,6 +49,7 @@ impl Call {
         let extent = self.server.context.log.extent(&self.stream)?;
         match self.query.one("log")? {
             Some(wanted) if !wanted.eq_ignore_ascii_case(&extent.log_id.to_string()) => {
+                let wanted = shown(wanted);
                 let detail = format!(
                     "invalid offset: log `{wanted}` is not here; its offsets mean nothing in this one"
                 );
@@ -58,10 +59,19 @@ impl Call {
         }
     }
 
-    /// The request's filter with the principal's laid over it.
-    pub(super) fn filter(&self) -> Result<Conjunction, Problem> {
+    /// The principal's mandatory filter and, behind it, the request's: what the first hides is never
+    /// shown to the second.
+    pub(super) async fn filter(&self) -> Result<Arc<Conjunction>, Problem> {
         let mandatory = self.principal.as_ref().map(|p| p.filter.clone()).unwrap_or_default();
-        Ok(self.query.filter()?.and(mandatory))
+        if !self.query.has_expression() {
+            return Ok(Arc::new(mandatory.and(self.query.filter()?)));
+        }
+        // Reading kilobytes of an expression takes milliseconds: not on a worker.
+        let query = self.query.clone();
+        let filter = self.server.pool.run(move |_| query.filter()).await.map_err(|_| {
+            Problem::new(Kind::Internal, "the filter could not be read; the server's log says why")
+        })??;
+        Ok(Arc::new(mandatory.and(filter)))
     }
 
     /// Whether events may be hidden from this principal.

@@ -11,7 +11,7 @@ use pluvio_runtime::unit::Period;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Context, HttpListener, server::Settings};
+use super::{Context, HttpListener, host, server::Settings};
 use crate::exposure;
 
 /// The HTTP listener: `[listeners.<name>]` with `type = "http"`.
@@ -41,6 +41,10 @@ pub struct Config {
     /// Origins whose pages may read from a browser (CORS), for example `https://ui.example.org`;
     /// `*` is all. Default: none.
     pub cors_origins: Vec<String>,
+    /// Names that this server goes by, for example `pluvio.example.org`, without a port. An open
+    /// server on loopback answers only to them, to `localhost` and to addresses, so that no web page
+    /// can read it through a name of its own (DNS rebinding). Default: none.
+    pub hosts: Vec<String>,
 }
 
 impl Default for Config {
@@ -54,6 +58,7 @@ impl Default for Config {
             connections_max: 5000,
             heartbeat: Period(Duration::from_secs(30)),
             cors_origins: Vec::new(),
+            hosts: Vec::new(),
         }
     }
 }
@@ -84,6 +89,9 @@ pub enum Error {
     /// An origin that no browser sends.
     #[error("`{0}` is no origin; write for example \"https://ui.example.org\", or \"*\" for all")]
     Origin(String),
+    /// A name with a scheme, a port or a path, or none at all.
+    #[error("`{0}` is not a host name; write for example \"pluvio.example.org\", without a port")]
+    Host(String),
     /// Certificate or key cannot be used.
     #[error("failed to set up TLS on {listen}")]
     Tls {
@@ -123,6 +131,9 @@ impl Config {
             connections_max: self.connections_max,
             heartbeat: self.heartbeat.0,
             cors_origins: self.cors_origins,
+            hosts: self.hosts,
+            is_open_on_loopback: local.ip().to_canonical().is_loopback()
+                && !context.access.demands_authentication(),
         };
         Ok(HttpListener::new(listener, local, tls, context, settings))
     }
@@ -150,8 +161,11 @@ impl Config {
                 || url::Url::parse(origin)
                     .is_ok_and(|url| url.origin().ascii_serialization() == **origin)
         };
-        match self.cors_origins.iter().find(|origin| !is_origin(origin)) {
-            Some(origin) => Err(Error::Origin(origin.clone())),
+        if let Some(origin) = self.cors_origins.iter().find(|origin| !is_origin(origin)) {
+            return Err(Error::Origin(origin.clone()));
+        }
+        match self.hosts.iter().find(|name| !host::is_name(name)) {
+            Some(name) => Err(Error::Host(name.clone())),
             None => Ok(()),
         }
     }

@@ -6,7 +6,8 @@ use super::call::Answer;
 
 /// Headers of ours that a page may look at.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "Link, Pluvio-Log, Pluvio-Next-Offset, Pluvio-Earliest-Offset, Pluvio-Latest-Offset, Retry-After",
+    "Link, Pluvio-Log, Pluvio-Next-Offset, Pluvio-Earliest-Offset, Pluvio-Latest-Offset, \
+     Pluvio-Damaged-Offset, Retry-After",
 );
 
 /// Adds to an OPTIONS answer what a preflight asks about; [`allow`] decides whether it counts.
@@ -29,9 +30,7 @@ pub(super) fn allow(configured: &[String], origin: Option<&HeaderValue>, headers
     if !configured.is_empty() {
         headers.append(header::VARY, HeaderValue::from_static("Origin"));
     }
-    let allowed = origin.filter(|origin| {
-        configured.iter().any(|known| known == "*" || known.as_bytes() == origin.as_bytes())
-    });
+    let allowed = origin.filter(|origin| is_allowed(configured, Some(origin)));
     match allowed {
         Some(origin) => {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
@@ -43,4 +42,11 @@ pub(super) fn allow(configured: &[String], origin: Option<&HeaderValue>, headers
             headers.remove(header::ACCESS_CONTROL_MAX_AGE);
         }
     }
+}
+
+/// Whether a page of `origin` may read.
+pub(super) fn is_allowed(configured: &[String], origin: Option<&HeaderValue>) -> bool {
+    origin.is_some_and(|origin| {
+        configured.iter().any(|known| known == "*" || known.as_bytes() == origin.as_bytes())
+    })
 }

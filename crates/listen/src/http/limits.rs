@@ -34,7 +34,7 @@ pub(super) const RETRY_AFTER_SECONDS: u64 = 5;
 /// Smallest body that is compressed, in bytes: below, the headers outweigh the gain.
 pub(super) const GZIP_BYTES_MIN: usize = 1 << 10;
 
-/// Limits of time. Tests shorten them; they are no configuration.
+/// Limits of time and work. Tests shorten them; they are no configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// A request's head must be complete, and a TLS handshake done, within this. Default 10 s.
@@ -45,6 +45,12 @@ pub struct Limits {
     /// After a drain began, watchers that are still behind are ended cleanly after this. Default
     /// 3 s: the supervisor waits 5 s in all.
     pub drain: Duration,
+    /// What the filters of one client may cost in a second, in units of work, which are about a
+    /// nanosecond each. Default 200,000,000, a fifth of a core.
+    pub filter_units_per_second: u64,
+    /// How long a page waits, in all, for its client's budget of filtering before it ends early or is
+    /// refused: shorter than the patience of clients and proxies. Default 5 s.
+    pub page_wait: Duration,
 }
 
 impl Default for Limits {
@@ -53,6 +59,8 @@ impl Default for Limits {
             head: Duration::from_secs(10),
             stall: Duration::from_secs(30),
             drain: Duration::from_secs(3),
+            filter_units_per_second: 200_000_000,
+            page_wait: Duration::from_secs(5),
         }
     }
 }

@@ -29,6 +29,7 @@ use super::{
     routes::{self, Head},
     server::{Server, Settings},
     watch::Admission,
+    work::{Budgets, Pool},
 };
 use crate::connections::Connections;
 
@@ -44,11 +45,25 @@ pub struct HttpListener {
 
 /// The port cannot be served any more.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to take over the socket of {local}")]
-pub struct ServeError {
-    local: SocketAddr,
-    #[source]
-    source: io::Error,
+pub enum ServeError {
+    /// The socket cannot be handed to the runtime.
+    #[error("failed to take over the socket of {local}")]
+    Socket {
+        /// The listener's address.
+        local: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The system gives no thread.
+    #[error("failed to start the threads that evaluate filters for {local}")]
+    Threads {
+        /// The listener's address.
+        local: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
 }
 
 /// Pause after a failed accept: most often the process is out of file descriptors, and asking again
@@ -85,9 +100,12 @@ impl HttpListener {
         self
     }
 
-    fn server(&self, drain: &CancellationToken) -> Arc<Server> {
+    fn server(&self, drain: &CancellationToken) -> io::Result<Arc<Server>> {
         let settings = Arc::clone(&self.settings);
-        Arc::new(Server {
+        Ok(Arc::new(Server {
+            pool: Pool::start()?,
+            budgets: Budgets::new(self.limits.filter_units_per_second),
+            page_wait: self.limits.page_wait,
             context: self.context.clone(),
             renderer: Renderer::new(&self.context.log, drain.clone()),
             admission: Arc::new(Admission::new(
@@ -98,7 +116,7 @@ impl HttpListener {
             epoch: Instant::now(),
             started: Timestamp::now(),
             cut: CancellationToken::new(),
-        })
+        }))
     }
 }
 
@@ -106,13 +124,14 @@ impl Listener for HttpListener {
     type Error = ServeError;
 
     async fn serve(&mut self, drain: CancellationToken) -> Result<(), ServeError> {
-        let failed = |source| ServeError { local: self.local, source };
+        let failed = |source| ServeError::Socket { local: self.local, source };
         meter::describe();
         let listener = self.listener.try_clone().and_then(TcpListener::from_std).map_err(failed)?;
         // Cancelled also when this future is dropped, so that no reader of a stream outlives it.
         let draining = drain.child_token();
         let _guard = draining.clone().drop_guard();
         let server = self.server(&draining);
+        let server = server.map_err(|source| ServeError::Threads { local: self.local, source })?;
         let mut house = House::new(self, &server, draining);
         let mut sweep = interval((self.limits.stall / 4).max(Duration::from_millis(10)));
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -34,6 +34,7 @@ pub(super) enum Kind {
     Forbidden,
     NotFound,
     Method,
+    Misdirected,
     Purged,
     OtherLog,
     TargetTooLong,
@@ -52,6 +53,7 @@ impl Kind {
             Self::Forbidden => (S::FORBIDDEN, "forbidden", "not allowed"),
             Self::NotFound => (S::NOT_FOUND, "not-found", "not found"),
             Self::Method => (S::METHOD_NOT_ALLOWED, "method-not-allowed", "method not allowed"),
+            Self::Misdirected => (S::MISDIRECTED_REQUEST, "misdirected", "not this host"),
             Self::Purged => (S::GONE, "offset-purged", "offset was purged"),
             Self::OtherLog => (S::GONE, "log-replaced", "log was replaced"),
             Self::TargetTooLong => (S::URI_TOO_LONG, "uri-too-long", "URI too long"),
@@ -105,6 +107,11 @@ impl Problem {
     pub(super) fn upcoming(mut self, offset: Option<Offset>) -> Self {
         self.upcoming = offset;
         self
+    }
+
+    /// Says when to ask again.
+    pub(super) fn retry_later(self) -> Self {
+        self.header(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS))
     }
 
     /// Adds a header to the answer.

@@ -11,7 +11,7 @@ use pluvio_runtime::unit::Period;
 use super::{limits::PAGE_EVENTS_MAX, problem::Problem};
 
 /// Parameters in their order, all of them known to the route.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Query(Vec<(String, String)>);
 
 /// Most parameters of one request: each may be a pattern that every event is compared with.
@@ -119,14 +119,19 @@ impl Query {
         })
     }
 
+    /// Whether there is an expression among the parameters.
+    pub(super) fn has_expression(&self) -> bool {
+        self.all("filter").next().is_some()
+    }
+
     /// The filter that the parameters make.
     pub(super) fn filter(&self) -> Result<Filter, Problem> {
         let mut filter = Filter::default();
         for (name, value) in &self.0 {
             filter = match name.as_str() {
-                "type" => filter.or_type(Pattern::new(value)),
-                "source" => filter.or_source(Pattern::new(value)),
-                "subject" => filter.or_subject(Pattern::new(value)),
+                "type" => filter.or_type(pattern(name, value)?),
+                "source" => filter.or_source(pattern(name, value)?),
+                "subject" => filter.or_subject(pattern(name, value)?),
                 "filter" => filter
                     .and_expression(value)
                     .map_err(|error| Problem::invalid(format!("invalid filter: {error}")))?,
@@ -154,6 +159,11 @@ impl Query {
     }
 }
 
+fn pattern(name: &str, value: &str) -> Result<Pattern, Problem> {
+    Pattern::parse(value)
+        .map_err(|error| Problem::invalid(format!("parameter `{name}` is {error}")))
+}
+
 /// A number that may name a record; negative ones are told apart, for they are "out of range".
 pub(super) enum Number {
     Offset(Offset),
@@ -168,9 +178,12 @@ pub(super) fn offset(text: &str) -> Result<Number, Problem> {
     Ok(Offset::new(number).map_or(Number::Negative(number), Number::Offset))
 }
 
+/// Most characters of what a client sent that are sent back.
+const SHOWN_CHARS_MAX: usize = 100;
+
 /// What a client sent, short enough to be sent back.
 pub(super) fn shown(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(60).collect()
+    text.chars().filter(|c| !c.is_control()).take(SHOWN_CHARS_MAX).collect()
 }
 
 fn unknown(name: &str, known: &[&str]) -> Problem {

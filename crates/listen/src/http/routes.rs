@@ -17,7 +17,7 @@ use pluvio_runtime::{Principal, Verb};
 use super::{
     access, call,
     call::{Answer, Call},
-    cors, encode, extra, health,
+    cors, encode, extra, health, host,
     limits::TARGET_BYTES_MAX,
     meter, page,
     problem::{Kind, Problem},
@@ -116,7 +116,8 @@ const ALLOW: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 pub(super) fn router(server: &Arc<Server>) -> Router {
     let lost = Arc::clone(server);
     let fallback = any(async move |request: Request| {
-        let problem = unknown_path(request.uri().path());
+        let problem = host::check(&lost.settings, &request).err();
+        let problem = problem.unwrap_or_else(|| unknown_path(request.uri().path()));
         finish(&lost, "other", &Head::of(&request), Err(problem))
     });
     let router = Router::new().fallback_service(fallback);
@@ -156,6 +157,7 @@ async fn answer(
     path: &RawPathParams,
     request: Request,
 ) -> Result<Answer, Problem> {
+    host::check(&server.settings, &request)?;
     if request.method() == Method::OPTIONS {
         let mut answer = call::nothing();
         answer.headers_mut().insert(header::ALLOW, ALLOW);
@@ -211,7 +213,7 @@ async fn dispatch(endpoint: Endpoint, call: &Call) -> Result<Answer, Problem> {
         Endpoint::Streams => Ok(range::streams(call)),
         Endpoint::Range => range::range(call),
         Endpoint::Event => single::event(call).await,
-        Endpoint::Events if call.query.is_watch()? => watch::open(call),
+        Endpoint::Events if call.query.is_watch()? => watch::open(call).await,
         Endpoint::Events => page::page(call).await,
     }
 }
@@ -224,7 +226,12 @@ fn check(need: Need, principal: Option<&Principal>, stream: &StreamName) -> Resu
         Need::Read => Err(no_stream(stream.as_str())),
         Need::Status if principal.is_some_and(Principal::may_see_status) => Ok(()),
         Need::Status => {
-            Err(Problem::new(Kind::Forbidden, "this principal does not hold the verb `status`"))
+            let detail = if principal.is_some_and(|p| p.verbs.contains(&Verb::Status)) {
+                "status and metrics count all events: a principal with a `filter` does not see them"
+            } else {
+                "this principal does not hold the verb `status`"
+            };
+            Err(Problem::new(Kind::Forbidden, detail))
         }
     }
 }

@@ -68,7 +68,7 @@ impl Mode {
 }
 
 fn is_visible(call: &Call, event: &pluvio_event::Event) -> bool {
-    call.principal.as_ref().is_some_and(|principal| principal.filter.matches(event))
+    call.principal.as_ref().is_some_and(|principal| principal.filter.admits(event))
 }
 
 fn absent(call: &Call, offset: Offset, upcoming: Option<Offset>, extent: Extent) -> Problem {

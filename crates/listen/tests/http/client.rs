@@ -54,7 +54,10 @@ pub(crate) async fn send_over(
 }
 
 fn request(method: &str, target: &str, headers: &[(&str, &str)]) -> Request<Empty<Bytes>> {
-    let mut request = Request::builder().method(method).uri(target).header("host", "pluvio");
+    let mut request = Request::builder().method(method).uri(target);
+    if !headers.iter().any(|(name, _)| *name == "host") {
+        request = request.header("host", "localhost");
+    }
     for (name, value) in headers {
         request = request.header(*name, *value);
     }

@@ -5,10 +5,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod access;
+mod browsers;
 mod client;
 mod drain;
 mod filters;
 mod health;
+mod hostile;
 mod house;
 mod limits;
 mod loss;
@@ -17,5 +19,6 @@ mod peer;
 mod protocol;
 mod sharing;
 mod sse;
+mod tenants;
 mod tls;
 mod watches;

@@ -3,7 +3,8 @@
 //! The body stays an array, as vsphere-event-streaming has it; paging lives in `Link` and in
 //! `Pluvio-Next-Offset`, where a reader that has caught up goes on or begins to watch. A page is
 //! bounded three times (events, bytes, records looked at), and ends early rather than late: a short
-//! page with a `next` link is not the last one.
+//! page with a `next` link is not the last one. Where the log itself is damaged, a page gives what is
+//! readable before it, and `Pluvio-Damaged-Offset` says where it stops.
 
 mod scan;
 
@@ -29,7 +30,7 @@ pub(super) async fn page(call: &Call) -> Result<Answer, Problem> {
         }
     }
     let limit = call.query.limit()?.unwrap_or(PAGE_EVENTS_DEFAULT);
-    let filter = call.filter()?;
+    let filter = call.filter().await?;
     let extent = call.extent()?;
     let (offset, before) = (call.query.one("offset")?, call.query.one("before")?);
     let direction = match (offset, before) {
@@ -47,7 +48,7 @@ pub(super) async fn page(call: &Call) -> Result<Answer, Problem> {
     if extent.earliest.is_none() {
         return Ok(call::nothing());
     }
-    let mut scan = Scan::new(&call.server.context.log, &call.stream, &filter);
+    let mut scan = Scan::new(call, filter);
     let found = match direction {
         Direction::From(from) => scan.forward(from, limit).await?,
         Direction::Before(before) => scan.backward(before, extent.start, limit).await?,
@@ -80,6 +81,7 @@ fn answer(call: &Call, found: &Found) -> Result<Answer, Problem> {
         ("pluvio-next-offset", Some(found.end)),
         ("pluvio-earliest-offset", extent.earliest),
         ("pluvio-latest-offset", extent.latest),
+        ("pluvio-damaged-offset", found.damage),
     ];
     for (name, offset) in numbers {
         if let Some(offset) = offset {

@@ -1,17 +1,27 @@
 //! Looking through the log for the events of one page, forwards or backwards.
 //!
+//! Filters are evaluated in slices on threads of their own ([`work`](crate::http::work)), within the
+//! client's budget: a page waits for it a while, then ends early. A place of the log that is damaged
+//! ends a page, too: what is readable before it is given, and where it stops is told.
+//!
 //! The log reads forwards only. Backwards is done in windows: find the latest record before a
 //! bound, read the window that ends with it, take from its end. Offsets may leave gaps of any size
 //! (after a crash 2^20), so the latest record is found by steps that double, then by halving.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use pluvio_event::{filter::Conjunction, json};
-use pluvio_log::{Log, LogHandle, Offset, ReadError, ReadLimit, StoredRecord, StreamName};
+use pluvio_log::{Chunk, Log, LogHandle, Offset, ReadError, ReadLimit, StoredRecord, StreamName};
+use tokio::time::sleep;
+use tracing::error;
 
 use crate::http::{
+    call::Call,
     limits::{PAGE_BYTES_MAX, PAGE_SCAN_RECORDS_MAX},
+    problem::{Kind, Problem},
     render::{Recorded, append_json},
+    server::Server,
+    work::{Allowance, Slice},
 };
 
 /// First window when reading backwards, in offsets; each next one is twice as wide.
@@ -23,6 +33,8 @@ const WINDOW_OFFSETS_MAX: i64 = 4096;
 pub(super) struct Found {
     pub(super) begin: Offset,
     pub(super) end: Offset,
+    /// Where the log could not be read on.
+    pub(super) damage: Option<Offset>,
     events: VecDeque<Event>,
     bytes: usize,
 }
@@ -35,7 +47,7 @@ struct Event {
 
 impl Found {
     fn new(begin: Offset, end: Offset) -> Self {
-        Self { begin, end, events: VecDeque::new(), bytes: 0 }
+        Self { begin, end, damage: None, events: VecDeque::new(), bytes: 0 }
     }
 
     /// The page's body.
@@ -78,37 +90,106 @@ impl Found {
 pub(super) struct Scan<'a> {
     log: &'a LogHandle,
     stream: &'a StreamName,
-    filter: &'a Conjunction,
+    server: Arc<Server>,
+    filter: Arc<Conjunction>,
     passes_all: bool,
-    recorded: Recorded,
+    allowance: Allowance,
+    waited: Duration,
     scanned: usize,
 }
 
+/// Why a page cannot go on.
+enum Halt {
+    Read(ReadError),
+    /// The client's filters have used up what they may, and it was waited for long enough.
+    Tired,
+    Broken,
+}
+
+impl From<ReadError> for Halt {
+    fn from(error: ReadError) -> Self {
+        Self::Read(error)
+    }
+}
+
+/// What one slice of time found in a chunk.
+struct Sifted {
+    events: Vec<Event>,
+    /// Behind the last record that was looked at.
+    end: Offset,
+    scanned: usize,
+    units: u64,
+}
+
+/// How much a slice may look for.
+#[derive(Clone, Copy)]
+struct Wanted {
+    from: Offset,
+    to: Offset,
+    events: usize,
+    bytes: usize,
+    records: usize,
+}
+
 impl<'a> Scan<'a> {
-    pub(super) fn new(log: &'a LogHandle, stream: &'a StreamName, filter: &'a Conjunction) -> Self {
-        let passes_all = filter.passes_all();
-        Self { log, stream, filter, passes_all, recorded: Recorded::default(), scanned: 0 }
+    pub(super) fn new(call: &'a Call, filter: Arc<Conjunction>) -> Self {
+        let server = Arc::clone(&call.server);
+        Self {
+            log: &call.server.context.log,
+            stream: &call.stream,
+            passes_all: filter.passes_all(),
+            allowance: server.budgets.join(&call.client),
+            server,
+            filter,
+            waited: Duration::ZERO,
+            scanned: 0,
+        }
     }
 
     /// Up to `limit` events from `from` on.
-    pub(super) async fn forward(&mut self, from: Offset, limit: usize) -> Result<Found, ReadError> {
+    pub(super) async fn forward(&mut self, from: Offset, limit: usize) -> Result<Found, Problem> {
         let mut found = Found::new(from, from);
-        let read = self.read_limit(limit);
+        match self.forward_into(&mut found, limit).await {
+            Ok(()) => Ok(found),
+            Err(Halt::Tired) if found.end > from => Ok(found),
+            Err(Halt::Read(error)) if found.end > from && is_damage(&error) => {
+                tell(&error);
+                found.damage = Some(found.end);
+                Ok(found)
+            }
+            Err(halt) => Err(self.problem(halt)),
+        }
+    }
+
+    async fn forward_into(&mut self, found: &mut Found, limit: usize) -> Result<(), Halt> {
+        let mut read = self.read_limit(limit);
         loop {
-            let chunk = self.log.read(self.stream, found.end, read).await?;
+            let chunk = match self.log.read(self.stream, found.end, read).await {
+                // What lies before the damage may fit into a smaller read.
+                Err(error) if is_damage(&error) && read.records_max > 1 => {
+                    read = ReadLimit { records_max: 1, bytes_max: 1, ..read };
+                    continue;
+                }
+                chunk => Arc::new(chunk?),
+            };
             if chunk.is_empty() {
-                return Ok(found);
+                return Ok(());
             }
-            for record in chunk.records() {
-                found.end = record.offset.following();
-                if let Some(event) = self.look(record) {
-                    found.push(event);
-                }
+            while found.end < chunk.next {
+                let wanted = Wanted {
+                    from: found.end,
+                    to: chunk.next,
+                    events: limit - found.events.len(),
+                    bytes: PAGE_BYTES_MAX.saturating_sub(found.bytes),
+                    records: PAGE_SCAN_RECORDS_MAX - self.scanned,
+                };
+                let sifted = self.sift(&chunk, wanted).await?;
+                found.end = sifted.end;
+                sifted.events.into_iter().for_each(|event| found.push(event));
                 if found.is_full(limit) || self.scanned >= PAGE_SCAN_RECORDS_MAX {
-                    return Ok(found);
+                    return Ok(());
                 }
             }
-            found.end = chunk.next;
             tokio::task::yield_now().await;
         }
     }
@@ -119,9 +200,28 @@ impl<'a> Scan<'a> {
         before: Offset,
         start: Offset,
         limit: usize,
-    ) -> Result<Found, ReadError> {
+    ) -> Result<Found, Problem> {
         let mut found = Found::new(before, before);
+        match self.backward_into(&mut found, start, limit).await {
+            Ok(()) => Ok(found),
+            Err(Halt::Tired) if found.begin < before => Ok(found),
+            Err(Halt::Read(error)) if found.begin < before && is_damage(&error) => {
+                tell(&error);
+                found.damage = Some(found.begin);
+                Ok(found)
+            }
+            Err(halt) => Err(self.problem(halt)),
+        }
+    }
+
+    async fn backward_into(
+        &mut self,
+        found: &mut Found,
+        start: Offset,
+        limit: usize,
+    ) -> Result<(), Halt> {
         let mut width = WINDOW_OFFSETS_MIN.max(i64::try_from(limit).unwrap_or(i64::MAX));
+        let mut is_near_damage = false;
         while !found.is_full(limit) && self.scanned < PAGE_SCAN_RECORDS_MAX {
             let Some(last) = self.latest_before(found.begin, start).await? else {
                 found.begin = start;
@@ -132,12 +232,23 @@ impl<'a> Scan<'a> {
             let rest = PAGE_SCAN_RECORDS_MAX.saturating_sub(self.scanned);
             let width_now = width.min(i64::try_from(rest).unwrap_or(i64::MAX));
             let begin = Offset::new(end.get() - width_now).unwrap_or(Offset::ZERO).max(start);
-            let Some(window) = self.window(begin, end, limit).await? else { break };
+            let window = match self.window(begin, end, limit).await {
+                // What lies behind the damage may fit into a smaller window.
+                Err(Halt::Read(error)) if is_damage(&error) && width_now > 1 => {
+                    (width, is_near_damage) = (width_now / 4, true);
+                    width = width.max(1);
+                    continue;
+                }
+                window => window?,
+            };
+            let Some(window) = window else { break };
             found.prepend(window, limit);
-            width = (width * 2).min(WINDOW_OFFSETS_MAX);
+            if !is_near_damage {
+                width = (width * 2).min(WINDOW_OFFSETS_MAX);
+            }
             tokio::task::yield_now().await;
         }
-        Ok(found)
+        Ok(())
     }
 
     /// The newest events of `begin .. end`, as many as a page may need. `None`: purged meanwhile.
@@ -146,32 +257,81 @@ impl<'a> Scan<'a> {
         begin: Offset,
         end: Offset,
         limit: usize,
-    ) -> Result<Option<Found>, ReadError> {
+    ) -> Result<Option<Found>, Halt> {
         let mut window = Found::new(begin, end);
         let mut at = begin;
         let read = self.read_limit(usize::MAX);
         while at < end {
             let chunk = match self.log.read(self.stream, at, read).await {
                 Ok(chunk) if chunk.is_empty() => break,
-                Ok(chunk) => chunk,
+                Ok(chunk) => Arc::new(chunk),
                 Err(ReadError::OutOfRange { .. }) => return Ok(None),
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             };
-            for record in chunk.records().take_while(|record| record.offset < end) {
-                let Some(event) = self.look(record) else { continue };
-                window.push(event);
-                // What will not fit is let go at once, so that a window is no larger than a page.
-                while window.events.len() > limit
-                    || (window.bytes > PAGE_BYTES_MAX && window.events.len() > 1)
-                {
-                    let first = window.events.pop_front();
-                    window.bytes -= first.map_or(0, |event| event.json.len());
-                    window.begin = window.events.front().map_or(end, |event| event.offset);
+            let to = chunk.next.min(end);
+            while at < to {
+                let (events, bytes, records) = (usize::MAX, usize::MAX, usize::MAX);
+                let sifted = self.sift(&chunk, Wanted { from: at, to, events, bytes, records });
+                let sifted = sifted.await?;
+                at = sifted.end;
+                for event in sifted.events {
+                    window.push(event);
+                    // What will not fit is let go at once, so that a window is no larger than a page.
+                    while window.events.len() > limit
+                        || (window.bytes > PAGE_BYTES_MAX && window.events.len() > 1)
+                    {
+                        let first = window.events.pop_front();
+                        window.bytes -= first.map_or(0, |event| event.json.len());
+                        window.begin = window.events.front().map_or(end, |event| event.offset);
+                    }
                 }
             }
             at = chunk.next;
         }
         Ok(Some(window))
+    }
+
+    /// One slice of time over the records of `chunk`: here where nothing is filtered, else on the
+    /// threads for filters and within the budget.
+    async fn sift(&mut self, chunk: &Arc<Chunk>, wanted: Wanted) -> Result<Sifted, Halt> {
+        let sifted = if self.passes_all {
+            sift(chunk, wanted, None)
+        } else {
+            while let Some(wait) = self.allowance.wait() {
+                self.waited += wait;
+                if self.waited > self.server.page_wait {
+                    return Err(Halt::Tired);
+                }
+                sleep(wait).await;
+            }
+            let (chunk, filter) = (Arc::clone(chunk), Arc::clone(&self.filter));
+            let sifted = self
+                .server
+                .pool
+                .run(move |is_left| sift(&chunk, wanted, Some((&filter, Slice::begin(is_left)))));
+            sifted.await.map_err(|_| Halt::Broken)?
+        };
+        self.scanned += sifted.scanned;
+        self.allowance.pay(sifted.units);
+        Ok(sifted)
+    }
+
+    fn problem(&self, halt: Halt) -> Problem {
+        match halt {
+            Halt::Read(error) => error.into(),
+            Halt::Tired => Problem::invalid(format!(
+                "the filters of this client have used up their budget of {} units of work a \
+                 second; this one can cost {} units an event. Come back later, or with a cheaper \
+                 filter",
+                self.server.budgets.units_per_second(),
+                self.filter.units_max()
+            ))
+            .retry_later(),
+            Halt::Broken => Problem::new(
+                Kind::Internal,
+                "the filter could not be evaluated; the server's log says why",
+            ),
+        }
     }
 
     /// The offset of the latest record before `bound`.
@@ -211,20 +371,58 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Renders `record` and gives it if the filter lets it through.
-    fn look(&mut self, record: &StoredRecord) -> Option<Event> {
-        self.scanned += 1;
-        let mut text = Vec::with_capacity(record.value.len() + 96);
-        append_json(record, &mut self.recorded, &mut text);
-        let is_match =
-            self.passes_all || json::decode(&text).is_ok_and(|event| self.filter.matches(&event));
-        is_match.then_some(Event { offset: record.offset, json: text })
-    }
-
     fn read_limit(&self, limit: usize) -> ReadLimit {
         let default = ReadLimit::default();
         let records_max =
             if self.passes_all { limit.min(default.records_max) } else { default.records_max };
         ReadLimit { records_max, ..default }
     }
+}
+
+/// Renders records and keeps those that the filter lets through.
+fn sift(chunk: &Chunk, wanted: Wanted, mut filtered: Option<(&Conjunction, Slice<'_>)>) -> Sifted {
+    let mut sifted = Sifted { events: Vec::new(), end: wanted.from, scanned: 0, units: 0 };
+    let (mut bytes, mut recorded) = (0, Recorded::default());
+    let behind = |record: &&StoredRecord| record.offset < wanted.from;
+    let mut is_through = true;
+    for record in chunk.records().skip_while(behind).take_while(|r| r.offset < wanted.to) {
+        let is_over = filtered.as_ref().is_some_and(|(_, slice)| slice.is_over());
+        let is_full = sifted.events.len() >= wanted.events || bytes >= wanted.bytes;
+        if is_full || sifted.scanned >= wanted.records || (is_over && sifted.scanned > 0) {
+            is_through = false;
+            break;
+        }
+        let mut json = Vec::with_capacity(record.value.len() + 96);
+        append_json(record, &mut recorded, &mut json);
+        let passes = match &mut filtered {
+            None => true,
+            Some((filter, slice)) => {
+                match slice.passes(filter, json::decode(&json).ok().as_ref()) {
+                    Ok(passes) => passes,
+                    // Nobody waits for the page any more.
+                    Err(_) => return sifted,
+                }
+            }
+        };
+        sifted.scanned += 1;
+        sifted.end = record.offset.following();
+        if passes {
+            bytes += json.len();
+            sifted.events.push(Event { offset: record.offset, json });
+        }
+    }
+    if is_through {
+        sifted.end = wanted.to;
+    }
+    sifted.units = filtered.map_or(0, |(_, slice)| slice.units());
+    sifted
+}
+
+/// Whether the disk or what lies on it is at fault, and not the offset.
+fn is_damage(error: &ReadError) -> bool {
+    matches!(error, ReadError::Damaged { .. } | ReadError::Disk { .. })
+}
+
+fn tell(error: &ReadError) {
+    error!(error = %pluvio_runtime::Chain(error), "a page ends where the log cannot be read");
 }

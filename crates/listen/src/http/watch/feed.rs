@@ -14,11 +14,13 @@ use super::{
     admission::Permit,
     beat::Beat,
     inband::{self, Message},
+    slowing::Slowing,
 };
 use crate::http::{
     problem::{Kind, Problem},
     render::{Form, Page, Span, Tail},
     server::Server,
+    work::{Allowance, Slice},
 };
 
 /// A watch in progress.
@@ -26,7 +28,9 @@ pub(super) struct Feed {
     pub(super) server: Arc<Server>,
     pub(super) stream: StreamName,
     pub(super) form: Form,
-    pub(super) filter: Conjunction,
+    pub(super) filter: Arc<Conjunction>,
+    pub(super) allowance: Allowance,
+    pub(super) slowing: Slowing,
     pub(super) is_filtered: bool,
     /// All before it was looked at.
     pub(super) from: Offset,
@@ -69,6 +73,11 @@ impl Feed {
                 (bounds.span(self.from), bounds.is_draining)
             };
             if let Some(shared) = shared {
+                match self.pause().await {
+                    Pause::None => {}
+                    Pause::Told(bytes) => return Some(bytes),
+                    Pause::Woken => continue,
+                }
                 match self.deliver(shared).await {
                     Ok(bytes) if bytes.is_empty() => {}
                     Ok(bytes) => {
@@ -107,7 +116,7 @@ impl Feed {
         })?;
         let wanted = self.left.and_then(|left| usize::try_from(left).ok()).unwrap_or(usize::MAX);
         if self.is_filtered {
-            return Ok(self.pick(&page, wanted));
+            return self.pick(page, wanted).await;
         }
         let lines = page.lines.behind(self.from, wanted);
         self.advance(&page, lines.end, lines.len() as u64);
@@ -115,38 +124,78 @@ impl Feed {
     }
 
     /// The lines that match, as one piece: a slice of the page if they lie side by side, else a
-    /// copy.
-    fn pick(&mut self, page: &Page, wanted: usize) -> Bytes {
+    /// copy. One slice of time looks at a part of the page, and the next call goes on there.
+    async fn pick(&mut self, page: Page, wanted: usize) -> Result<Bytes, Problem> {
+        let page = Arc::new(page);
         let lines = page.lines.behind(self.from, usize::MAX);
-        let events = self.server.renderer.events(page);
-        let mut runs: Vec<Range<usize>> = Vec::new();
-        let (mut count, mut end) = (0, lines.start);
-        for at in lines {
-            if count >= wanted {
-                break;
-            }
-            end = at + 1;
-            let event = events.get(at).and_then(Option::as_ref);
-            if event.is_some_and(|event| self.filter.matches(event)) {
-                count += 1;
-                match runs.last_mut() {
-                    Some(run) if run.end == at => run.end = end,
-                    _ => runs.push(at..end),
+        let (server, filter) = (Arc::clone(&self.server), Arc::clone(&self.filter));
+        let shared = Arc::clone(&page);
+        let picked = self.server.pool.run(move |is_left| {
+            let mut slice = Slice::begin(is_left);
+            let events = server.renderer.events(&shared);
+            let (mut runs, mut count, mut end) = (Vec::<Range<usize>>::new(), 0, lines.start);
+            let first = lines.start;
+            for at in lines {
+                if count >= wanted || (at > first && slice.is_over()) {
+                    break;
+                }
+                let event = events.get(at).and_then(Option::as_ref);
+                let Ok(passes) = slice.passes(&filter, event) else { break };
+                end = at + 1;
+                if passes {
+                    count += 1;
+                    match runs.last_mut() {
+                        Some(run) if run.end == at => run.end = end,
+                        _ => runs.push(at..end),
+                    }
                 }
             }
-        }
-        self.advance(page, end, count as u64);
+            Picked { runs, count, end, units: slice.units() }
+        });
+        let Picked { runs, count, end, units } = picked.await.map_err(|_| broken())?;
+        self.allowance.pay(units);
+        self.slowing.used(units);
+        self.advance(&page, end, count as u64);
         if let [run] = runs.as_slice() {
-            return page.lines.slice(run.clone());
+            return Ok(page.lines.slice(run.clone()));
         }
         let pieces: Vec<Bytes> = runs.into_iter().map(|run| page.lines.slice(run)).collect();
-        pieces.concat().into()
+        Ok(pieces.concat().into())
     }
 
     /// Moves behind line `end - 1`, or behind the page if that was its last.
     fn advance(&mut self, page: &Page, end: usize, events: u64) {
         self.from = page.lines.offset(end).unwrap_or(page.lines.next);
         self.left = self.left.map(|left| left.saturating_sub(events));
+    }
+
+    /// Waits for the client's budget, and says so now and then.
+    async fn pause(&mut self) -> Pause {
+        if !self.is_filtered {
+            return Pause::None;
+        }
+        let Some(wait) = self.allowance.wait() else { return Pause::None };
+        let now = Instant::now();
+        if let Some(slowed) =
+            self.slowing.tell(now, self.from, self.server.budgets.units_per_second())
+        {
+            self.beat.reset(now);
+            return Pause::Told(inband::render(
+                &Message::Slowed(&slowed),
+                self.form,
+                &self.stream,
+                self.from,
+            ));
+        }
+        let due = [self.beat.due(), self.ends_at].into_iter().flatten().min();
+        let until = due.map_or(now + wait, |due| due.min(now + wait));
+        tokio::select! {
+            () = sleep_until(until) => {}
+            () = self.server.cut.cancelled() => {}
+        }
+        let now_after = Instant::now();
+        self.slowing.waited(now_after - now);
+        if self.beat.is_due(now_after) { Pause::Told(self.heartbeat()) } else { Pause::Woken }
     }
 
     async fn wait(&mut self) -> Woken {
@@ -185,6 +234,24 @@ impl Feed {
         self.stage = Stage::Ended;
         inband::render(&Message::Error(problem), self.form, &self.stream, self.from)
     }
+}
+
+/// What is found in a page in one slice of time.
+struct Picked {
+    runs: Vec<Range<usize>>,
+    count: usize,
+    end: usize,
+    units: u64,
+}
+
+/// What waiting for the budget came to.
+enum Pause {
+    /// The next slice may begin.
+    None,
+    /// The client is told something first.
+    Told(Bytes),
+    /// Some time passed; look again.
+    Woken,
 }
 
 enum Woken {

@@ -15,6 +15,8 @@ use crate::http::{problem::Problem, render::Form};
 pub(super) enum Message<'a> {
     /// All before `from` that passes the filter was sent: resume there.
     Bookmark,
+    /// The watch's filter costs more than its client may use: it goes on, later.
+    Slowed(&'a Slowed),
     /// Nothing more will come, and why.
     Error(&'a Problem),
 }
@@ -33,6 +35,20 @@ struct Envelope<'a, D> {
 #[derive(Serialize)]
 struct Bookmark {
     offset: i64,
+}
+
+/// How much a watch was slowed.
+#[derive(Serialize)]
+pub(super) struct Slowed {
+    /// Where the watch stands.
+    pub(super) offset: i64,
+    /// How long it waited since it was told last, in milliseconds.
+    pub(super) waited_ms: u64,
+    /// What evaluating its filter cost since then, in units of work.
+    pub(super) units: u64,
+    /// What all filters of one client may cost in a second.
+    pub(super) units_per_second: u64,
+    pub(super) reason: &'static str,
 }
 
 #[derive(Serialize)]
@@ -66,6 +82,18 @@ pub(super) fn render(
                 data: Bookmark { offset },
             };
             ("bookmark", serde_json::to_string(&envelope))
+        }
+        Message::Slowed(slowed) => {
+            let envelope = Envelope {
+                specversion: "1.0",
+                id: format!("slowed-{offset}"),
+                source,
+                r#type: "pluvio.slowed.v0",
+                time,
+                datacontenttype,
+                data: slowed,
+            };
+            ("slowed", serde_json::to_string(&envelope))
         }
         Message::Error(problem) => {
             let document = problem.document();

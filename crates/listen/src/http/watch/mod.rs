@@ -19,6 +19,7 @@ mod admission;
 mod beat;
 mod feed;
 mod inband;
+mod slowing;
 mod start;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
@@ -41,12 +42,13 @@ use super::{
 pub(super) use admission::{Admission, Client};
 use beat::Beat;
 use feed::Feed;
+use slowing::Slowing;
 
 const NDJSON: &str = "application/x-ndjson";
 const SSE: &str = "text/event-stream";
 
 /// `/events?watch=true`.
-pub(super) fn open(call: &Call) -> Result<Answer, Problem> {
+pub(super) async fn open(call: &Call) -> Result<Answer, Problem> {
     let form = if call.accepts(SSE) { Form::Sse } else { Form::Ndjson };
     if call.query.one("before")?.is_some() {
         return Err(Problem::invalid("parameter `before` is for pages, not for a watch"));
@@ -57,7 +59,7 @@ pub(super) fn open(call: &Call) -> Result<Answer, Problem> {
         }
         (count, limit) => count.or(limit),
     };
-    let filter = call.filter()?;
+    let filter = call.filter().await?;
     let extent = call.extent()?;
     let from = start::offset(call, form, extent)?;
     let timeout = call.query.period("timeout")?;
@@ -69,6 +71,8 @@ pub(super) fn open(call: &Call) -> Result<Answer, Problem> {
         form,
         is_filtered: !filter.passes_all(),
         filter,
+        allowance: server.budgets.join(&call.client),
+        slowing: Slowing::default(),
         from,
         tail: server.renderer.tails.join(&call.stream)?,
         left,

@@ -14,7 +14,7 @@ use crate::http::{
 /// after it lost its connection), `offset`, and "from now on".
 pub(super) fn offset(call: &Call, form: Form, extent: Extent) -> Result<Offset, Problem> {
     if form == Form::Sse
-        && let Some(id) = last_event_id(&call.headers)
+        && let Some(id) = last_event_id(&call.headers)?
     {
         return match number(id, extent)? {
             None => Ok(extent.next),
@@ -46,6 +46,19 @@ fn not_purged(offset: Offset, extent: Extent) -> Result<Offset, Problem> {
     if offset < extent.start { Err(Problem::purged(offset, extent)) } else { Ok(offset) }
 }
 
-fn last_event_id(headers: &HeaderMap) -> Option<&str> {
-    headers.get("last-event-id").and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty())
+/// The header as text; one that cannot be read is refused, for a watch that began now instead would
+/// skip what was missed.
+fn last_event_id(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let mut values = headers.get_all("last-event-id").iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(_), Some(_)) => Err(Problem::invalid("header `Last-Event-ID` is given twice")),
+        (Some(id), None) => match id.to_str() {
+            Ok("") => Ok(None),
+            Ok(id) => Ok(Some(id)),
+            Err(_) => Err(Problem::invalid(
+                "header `Last-Event-ID` is not an offset: it holds characters beyond ASCII",
+            )),
+        },
+    }
 }

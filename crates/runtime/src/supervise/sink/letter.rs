@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use crate::{Delivered, SinkName};
 
-/// `type` of a dead letter.
-pub const DEAD_LETTER_TYPE: &str = "pluvio.dead.v0";
+pub use pluvio_event::known::DEAD_LETTER_TYPE;
+
 /// The sink that could not hand the event over.
 pub const SINK: AttributeName = AttributeName::literal("pluviosink");
 /// Why, in the target's words.
@@ -20,6 +20,10 @@ pub const ATTEMPTS: AttributeName = AttributeName::literal("pluvioattempts");
 pub const OFFSET: AttributeName = AttributeName::literal("pluviooffset");
 /// The stream that it lies in.
 pub const STREAM: AttributeName = AttributeName::literal("pluviostream");
+
+/// What a letter says of itself, whatever the original says: `dataomitted` is about its own data.
+const OWN: [&str; 6] =
+    ["dataomitted", "pluvioattempts", "pluviooffset", "pluvioreason", "pluviosink", "pluviostream"];
 
 /// Longest reason that is kept: targets answer with whole pages.
 const REASON_BYTES_MAX: usize = 1024;
@@ -47,7 +51,8 @@ impl Origin<'_> {
         format!("dead/{}/{offset}", self.sink)
     }
 
-    /// A letter that carries the original, byte for byte, as its data.
+    /// A letter that carries the original, byte for byte, as its data, and has the original's
+    /// extension attributes beside its own, so that `account == "acme"` finds it.
     pub(super) fn letter(
         &self,
         record: &Delivered,
@@ -67,6 +72,11 @@ impl Origin<'_> {
             let data = Data::Binary(record.stored().clone());
             return letter.datacontenttype("application/octet-stream").data(data).build();
         };
+        let letter = original
+            .extensions()
+            .iter()
+            .filter(|(name, _)| !OWN.contains(&name.as_str()))
+            .fold(letter, |letter, (name, value)| letter.extension(name.clone(), value.clone()));
         let json = String::from_utf8_lossy(record.stored());
         let letter = letter.datacontenttype(EVENT_TYPE).data(Data::Json(Json::as_written(json)));
         match original.subject() {
@@ -130,7 +140,10 @@ mod tests {
     #[test]
     fn a_letter_carries_the_original_byte_for_byte_and_says_who_where_why_how_often() {
         origin(|origin| {
-            let event = Event::builder("1", "urn:vc", "t").subject("VirtualMachine/vm-1");
+            let event = Event::builder("1", "urn:vc", "t")
+                .subject("VirtualMachine/vm-1")
+                .extension(AttributeName::literal("account"), "acme")
+                .extension(SINK, "another");
             let event = event.data(Data::Json(Json::as_written("{\"a\":1.00}"))).build();
             let event = event.unwrap_or_else(|e| unreachable!("{e}"));
             let record = Delivered::made(at(44), Timestamp::UNIX_EPOCH, &event);
@@ -139,6 +152,8 @@ mod tests {
             let letter = letter.unwrap_or_else(|e| unreachable!("{e}"));
             assert_eq!(letter.id(), "dead/billing/44");
             assert_eq!(letter.subject(), Some("VirtualMachine/vm-1"));
+            assert_eq!(letter.extension("account"), Some(&"acme".into()));
+            assert_eq!(letter.extension("pluviosink"), Some(&"billing".into()));
             assert_eq!(letter.extension("pluvioattempts"), Some(&3.into()));
             assert_eq!(letter.extension("pluviooffset"), Some(&"44".into()));
             let told = letter.extension("pluvioreason").map(ToString::to_string);

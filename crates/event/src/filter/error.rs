@@ -1,0 +1,88 @@
+//! Why a filter cannot be used, in words for the person who wrote it.
+//!
+//! It refuses to wait for the first event: all of these are found when the filter is read.
+
+use super::cost::{EVENT_UNITS_MAX, SMALL_EVENT_UNITS_MAX};
+use super::lexical::{EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, EXPRESSION_OPERATORS_MAX};
+use super::regex::{PATTERNS_BYTES_MAX, RegexError};
+
+/// A filter that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FilterError {
+    /// The expression does not parse; the text says where and what.
+    #[error("filter expression does not parse: {0}")]
+    Syntax(String),
+    /// The expression is longer than [`EXPRESSION_BYTES_MAX`].
+    #[error("filter expression has {0} bytes; at most {EXPRESSION_BYTES_MAX} are taken")]
+    TooLong(usize),
+    /// The expression nests deeper than [`EXPRESSION_DEPTH_MAX`].
+    #[error("filter expression nests deeper than {EXPRESSION_DEPTH_MAX} brackets")]
+    TooDeep,
+    /// The expression holds more operators than [`EXPRESSION_OPERATORS_MAX`].
+    #[error("filter expression has more than {EXPRESSION_OPERATORS_MAX} operators")]
+    TooManyOperators,
+    /// A comment could hide an operator from the count.
+    #[error("filter expression holds a comment (`//`); leave it out")]
+    Comment,
+    /// No such function, or no such attribute.
+    #[error("unknown {kind} `{name}` at column {column}{hint}")]
+    Unknown {
+        /// `function`, `method` or `attribute`.
+        kind: &'static str,
+        /// As it was written, cut to 100 characters.
+        name: String,
+        /// Where it stands, in characters from 1.
+        column: usize,
+        /// The nearest valid names, or what to write instead.
+        hint: String,
+    },
+    /// A function is called with the wrong number or kind of arguments.
+    #[error("`{name}` at column {column} {expected}")]
+    Arguments {
+        /// The function.
+        name: String,
+        /// Where it stands, in characters from 1.
+        column: usize,
+        /// What is right.
+        expected: String,
+    },
+    /// Valid CEL that a filter has no use for.
+    #[error("{what} at column {column} cannot be used in a filter")]
+    Unsupported {
+        /// What it is.
+        what: &'static str,
+        /// Where it stands, in characters from 1.
+        column: usize,
+    },
+    /// The pattern of `matches` cannot be used.
+    #[error("the pattern of `matches` at column {column} {error}")]
+    Regex {
+        /// Where it stands, in characters from 1.
+        column: usize,
+        /// What is wrong with it.
+        error: RegexError,
+    },
+    /// The patterns of all expressions together are too large.
+    #[error(
+        "the patterns of `matches` need {bytes} bytes in all; at most {PATTERNS_BYTES_MAX} are taken"
+    )]
+    PatternsTooLarge {
+        /// What they need.
+        bytes: usize,
+    },
+    /// The work on one event could be too much.
+    #[error(
+        "filter can cost {small} units of work on a small event and {largest} on the largest; at \
+         most {SMALL_EVENT_UNITS_MAX} and {EVENT_UNITS_MAX} are taken. Loops within loops, \
+         long lists, and patterns over the payload cost most"
+    )]
+    TooCostly {
+        /// Bound of the work on a small event, in units.
+        small: u64,
+        /// Bound of the work on the largest event, in units.
+        largest: u64,
+    },
+    /// A pattern of `type`, `source` or `subject` with a star where none can be.
+    #[error("`{0}`: `*` stands only at the end; `matches` in a CEL filter can do more")]
+    Star(String),
+}

@@ -1,0 +1,78 @@
+//! Evaluating clients' filters: on threads of its own, in short turns, and within a budget.
+//!
+//! ```text
+//!  page ──┐ one slice at a time    ┌──────┐   thread 1: slice, slice, …
+//!  watch ─┼──────────────────────▶ │ pool │ ─▶        each ≤ 2 ms
+//!  watch ─┘ ◀── what it cost ───── └──────┘   thread n
+//!      └─ allowance: a share of the client's budget, waited for when it is used up
+//! ```
+//!
+//! A worker that answers requests never evaluates an expression: whatever a filter costs, `/livez`
+//! and the watches without one go on. A reader has one slice queued at a time, so the queue is a
+//! round of all readers. What a client's filters may cost in a second is bounded; beyond it they are
+//! slowed, never ended.
+//!
+//! It refuses to bound a single evaluation: that was done when the filter was read
+//! ([`pluvio_event::filter`]).
+
+mod budget;
+mod pool;
+
+pub(super) use budget::{Allowance, Budgets};
+pub(super) use pool::Pool;
+
+use std::time::{Duration, Instant};
+
+use pluvio_event::{
+    Event,
+    filter::{Conjunction, Meter, Stopped},
+};
+
+/// Longest turn of one reader; an evaluation that has begun is finished.
+const SLICE: Duration = Duration::from_millis(2);
+/// What looking at one record costs a client, in units, whatever the record is: so the budget does
+/// not tell how large hidden events are.
+const RECORD_UNITS: u64 = 500;
+
+/// One turn of one reader.
+pub(super) struct Slice<'s> {
+    began: Instant,
+    hidden: Meter<'s>,
+    meter: Meter<'s>,
+    records: u64,
+}
+
+impl<'s> Slice<'s> {
+    /// Begins a turn that ends when `is_left` says that nobody waits for it.
+    pub(super) fn begin(is_left: &'s dyn Fn() -> bool) -> Self {
+        Self {
+            began: Instant::now(),
+            hidden: Meter::stopping(is_left),
+            meter: Meter::stopping(is_left),
+            records: 0,
+        }
+    }
+
+    /// Whether `event` passes; a record that is no event passes no filter.
+    pub(super) fn passes(
+        &mut self,
+        filter: &Conjunction,
+        event: Option<&Event>,
+    ) -> Result<bool, Stopped> {
+        self.records += 1;
+        match event {
+            Some(event) => filter.matches_metered(event, &mut self.hidden, &mut self.meter),
+            None => Ok(false),
+        }
+    }
+
+    /// Whether it is another reader's turn.
+    pub(super) fn is_over(&self) -> bool {
+        self.began.elapsed() >= SLICE
+    }
+
+    /// What the turn costs the client: not what its mandatory filter did.
+    pub(super) fn units(&self) -> u64 {
+        self.meter.units().saturating_add(self.records.saturating_mul(RECORD_UNITS))
+    }
+}

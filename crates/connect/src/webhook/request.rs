@@ -1,12 +1,15 @@
 //! A request made of events: body, headers, signature.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use jiff::Timestamp;
 use pluvio_event::http as binding;
-use pluvio_net::{HttpClient, HttpReply, Request, authority_of};
+use pluvio_net::{HttpClient, HttpError, HttpReply, Request, authority_of};
 use pluvio_runtime::{Chain, Delivered, Format as BodyFormat};
 
 use super::{
@@ -34,6 +37,8 @@ pub(super) struct Way {
     signer: Option<Signer>,
     /// What ids of messages begin with.
     prefix: String,
+    /// The newest request was answered, so that the next one may go over the same connection.
+    has_answered: AtomicBool,
 }
 
 /// A body with its headers.
@@ -61,7 +66,15 @@ impl Way {
         let prefix = prefix.replace('.', "_");
         let client = HttpClient::new(&settings.tls)?;
         let host = authority_of(&settings.url);
-        Ok(Self { settings, client, host, headers, signer, prefix })
+        Ok(Self {
+            settings,
+            client,
+            host,
+            headers,
+            signer,
+            prefix,
+            has_answered: AtomicBool::new(false),
+        })
     }
 
     /// Sends one event.
@@ -91,7 +104,14 @@ impl Way {
         let Settings { method, url, timeout, .. } = &*self.settings;
         let request = Request::new(method.clone(), url.clone(), body).headers(headers);
         let request = request.timeout(*timeout).answer_bytes_max(ANSWER_BYTES_MAX);
-        match self.client.send(request).await {
+        // Only a connection that had answered before can have been closed meanwhile.
+        let may_be_stale = self.has_answered.load(Ordering::Relaxed);
+        let reply = match self.client.send(request.clone()).await {
+            Err(HttpError::Reset { .. }) if may_be_stale => self.client.send(request).await,
+            reply => reply,
+        };
+        self.has_answered.store(reply.is_ok(), Ordering::Relaxed);
+        match reply {
             Ok(reply) => judge(&self.host, url, &reply, Timestamp::now()),
             Err(error) => Verdict::Failed(error.into()),
         }

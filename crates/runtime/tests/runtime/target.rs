@@ -12,7 +12,8 @@ use pluvio_log::{
     StreamName, Table,
 };
 use pluvio_runtime::{
-    Connected, Delivered, Failure, Outcome, Rejected, Response, Sink, SinkName, Standing, Writer,
+    Answers, Connected, Delivered, Failure, Outcome, Rejected, Response, Sink, SinkName, Standing,
+    Writer,
     status::{ComponentStatus, StatusBoard},
     supervise::{
         Supervisor,
@@ -169,7 +170,7 @@ impl Sink for Target {
 impl Writer for Target {
     type Error = Scripted;
 
-    async fn write(&mut self, batch: &[Delivered]) -> Outcome<Scripted> {
+    async fn write(&mut self, batch: &[Delivered], _: &Answers) -> Outcome<Scripted> {
         assert!(batch.is_sorted_by(|a, b| a.offset() < b.offset()), "offsets ascend");
         self.held.lock().unwrap().writes.push((batch.len(), Instant::now()));
         let act = self.acts.lock().unwrap().pop_front().unwrap_or(Act::Take);
@@ -183,7 +184,9 @@ impl Writer for Target {
                 self.take(&batch[..count.min(batch.len())]);
                 Outcome::NotConnected(Scripted(Response::Retry))
             }
-            Act::Throttle(wait) => Outcome::Throttled(wait),
+            Act::Throttle(wait) => {
+                Outcome::Throttled { wait, why: "the target says: not now".to_owned() }
+            }
             Act::Slow(time) => {
                 tokio::time::sleep(time).await;
                 self.judge(batch)

@@ -55,7 +55,7 @@ pub(crate) enum Door {
 
 #[derive(Debug, thiserror::Error)]
 #[error("as scripted")]
-pub(crate) struct Scripted(Response);
+pub(crate) struct Scripted(pub(crate) Response);
 
 impl Failure for Scripted {
     fn response(&self) -> Response {
@@ -251,19 +251,35 @@ impl House {
         numbers.map(|number| number.to_string()).collect()
     }
 
+    fn context(&self, name: &str) -> SinkContext {
+        SinkContext {
+            name: SinkName::new(name).unwrap(),
+            log: self.log.clone(),
+            stream: events(),
+            filter: self.filter.clone(),
+            from: self.from,
+            limits: self.limits,
+        }
+    }
+
+    /// A supervisor with one sink of any kind.
+    pub(crate) fn run_sink<S: Sink>(
+        &self,
+        name: &str,
+        make: impl FnMut() -> S + Send + 'static,
+    ) -> Running {
+        let status = StatusBoard::default();
+        let supervisor = Supervisor::new(status.clone(), self.log.clone());
+        supervisor.sink(self.context(name), "scripted", make);
+        Running { supervisor, status }
+    }
+
     /// A supervisor with these sinks.
     pub(crate) fn run(&self, sinks: &[(&str, &Target)]) -> Running {
         let status = StatusBoard::default();
         let supervisor = Supervisor::new(status.clone(), self.log.clone());
         for (name, target) in sinks {
-            let context = SinkContext {
-                name: SinkName::new(name).unwrap(),
-                log: self.log.clone(),
-                stream: events(),
-                filter: self.filter.clone(),
-                from: self.from,
-                limits: self.limits,
-            };
+            let context = self.context(name);
             let target = (*target).clone();
             supervisor.sink(context, "scripted", move || {
                 target.held.lock().unwrap().made += 1;

@@ -6,11 +6,13 @@
 //!
 //! **Who is to blame for a connection that ends.** Events that were on their way and have no answer
 //! are handed over in halves, until one is alone. That it ends connections alone, too, proves little:
-//! a target in trouble ends every connection. So the event behind it is tried; only if that is taken,
-//! and the suspect then ends a connection once more, is it the suspect's fault. Three endings alone in
-//! all: one may be a restart of the target, another the move of a load balancer.
+//! a target in trouble ends every connection. So the event behind it is tried alone, and if that ends
+//! the connection, too, the one behind that, and so on; only if one of them is taken, and the suspect
+//! then ends a connection once more, is it the suspect's fault. Three endings alone in all: one may be a
+//! restart of the target, another the move of a load balancer. An event that is tried so may arrive
+//! before the suspect, if that is innocent.
 //!
-//! It refuses to blame an event while nothing else is taken: a target that is down makes no dead
+//! It refuses to blame an event while nothing else is taken, also the newest one of a quiet stream: a target that is down makes no dead
 //! letters, however often and in whatever way it ends connections.
 
 use std::collections::BTreeSet;
@@ -20,7 +22,7 @@ use pluvio_log::Offset;
 use super::parts::Parts;
 use crate::Delivered;
 
-/// After so many endings alone, the event behind the suspect is tried.
+/// After so many endings alone, an event behind the suspect is tried.
 const ALONE_BEFORE_PROBE: u32 = 2;
 
 /// See the module.
@@ -37,6 +39,8 @@ struct Suspect {
     offset: Offset,
     /// How often a connection ended under it alone.
     alone: u32,
+    /// How many events behind it ended a connection alone, too.
+    vain: usize,
     /// Another event was answered for after that.
     is_other_taken: bool,
 }
@@ -90,8 +94,10 @@ impl Ledger {
         };
         match self.suspect.as_ref().filter(is_first) {
             Some(it) if it.alone >= ALONE_BEFORE_PROBE && !it.is_other_taken => {
-                // The next one alone; if there is none, the suspect waits for one.
-                if records.len() > 1 { 1..2 } else { 0..1 }
+                // If there is none behind it, the suspect waits for one.
+                let behind = records.len() - 1;
+                let at = it.vain.checked_rem(behind).map_or(0, |vain| vain + 1);
+                at..at + 1
             }
             Some(_) => 0..1,
             None => 0..self.parts.next(records),
@@ -122,9 +128,12 @@ impl Ledger {
                     return Blame::Guilty(offset);
                 }
             }
-            // The event behind the suspect ends connections, too: it is the target.
-            Some(suspect) if suspect.offset < offset => suspect.alone = 0,
-            _ => self.suspect = Some(Suspect { offset, alone: 1, is_other_taken: false }),
+            // One behind the suspect ends connections, too: so far, it is the target.
+            Some(suspect) if suspect.offset < offset => {
+                suspect.vain += 1;
+                suspect.alone = ALONE_BEFORE_PROBE - 1;
+            }
+            _ => self.suspect = Some(Suspect { offset, alone: 1, vain: 0, is_other_taken: false }),
         }
         Blame::Open
     }

@@ -202,8 +202,8 @@ async fn whatever_a_target_answers_each_event_is_settled_once_and_each_answer_is
         let there = until(&running, |status| status.position.as_deref() == Some("80")).await;
         let status = there.unwrap_or_else(|| panic!("seed {seed} comes to no end"));
         playing.assert_once();
-        let held = playing.held.lock().unwrap();
         let letters = house.letters().await;
+        let held = playing.held.lock().unwrap();
         let buried: Vec<i64> = letters
             .iter()
             .map(|it| it.extension("pluviooffset").unwrap().to_string().parse().unwrap())

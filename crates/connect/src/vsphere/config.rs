@@ -21,7 +21,9 @@ use super::{map::Mapping, session::PAGE_EVENTS_MAX, source::Vsphere};
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The vCenter's address, for example `https://vc.example.org`; `/sdk` is added if missing.
+    /// The vCenter's address, for example `https://vc.example.org`; `/sdk` is added if missing. Connected to directly: proxies that the
+    /// environment names (`HTTPS_PROXY`, `NO_PROXY`) are not used, for one that was set for something else
+    /// would get the login of a cloud that is rarely behind it.
     pub url: String,
     /// User name of an account with the read-only role on the root folder.
     pub username: SecretSource,

@@ -22,7 +22,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use pluvio_event::{Event, Filter, json as envelope};
+use pluvio_event::{Event, Filter, json as envelope, shown};
 use pluvio_log::{
     Log as _, LogHandle, Memory, MemoryConfig, Offset, Position, ReadLimit, Record, Retention,
     SourceName, StreamName, disk::RealDisk, inspect,
@@ -332,5 +332,5 @@ fn tell_progress(count: usize) {
 
 fn tell_error(error: &ErrorReport) {
     let remedy = error.remedy.as_ref().map(|remedy| format!("; {remedy}")).unwrap_or_default();
-    let _nobody_listens = writeln!(std::io::stderr(), "waiting: {}{remedy}", error.message);
+    let _nobody_listens = writeln!(std::io::stderr(), "waiting: {}{remedy}", shown(&error.message));
 }

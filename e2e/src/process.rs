@@ -5,6 +5,7 @@
 
 use std::{
     fs::{self, File},
+    io::Write as _,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -32,6 +33,18 @@ pub struct Process {
 impl Process {
     /// Starts `command`; its output goes to `<name>-<n>.out.log` and `.err.log` in `folder`.
     pub fn start(name: &str, command: &mut Command, folder: &Path) -> Result<Self> {
+        Self::start_with(name, command, folder, Stdio::null())
+    }
+
+    /// The same for one that reads `input`, and more that never comes: its standard input stays open.
+    pub fn fed(name: &str, command: &mut Command, folder: &Path, input: &str) -> Result<Self> {
+        let mut process = Self::start_with(name, command, folder, Stdio::piped())?;
+        let stdin = process.child.stdin.as_mut().context("no standard input")?;
+        stdin.write_all(input.as_bytes()).with_context(|| format!("failed to feed {name}"))?;
+        Ok(process)
+    }
+
+    fn start_with(name: &str, command: &mut Command, folder: &Path, stdin: Stdio) -> Result<Self> {
         let lives = (1..).map(|life| format!("{name}-{life}"));
         let stem = lives.into_iter().find(|stem| !folder.join(format!("{stem}.out.log")).exists());
         let stem = stem.unwrap_or_else(|| name.to_owned());
@@ -45,7 +58,7 @@ impl Process {
         let (stderr, err) = file("err")?;
         let child = command
             .current_dir(folder)
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(out)
             .stderr(err)
             .spawn()

@@ -3,7 +3,7 @@
 //! One shape for all clouds, [CloudEvents 1.0](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md),
 //! because every system that Pluvio writes to has a published binding for it. This crate knows the
 //! envelope ([`Event`]), its encodings ([`json`] for storage, [`http`] and [`kafka`] for the wire)
-//! and how to choose events ([`filter`]).
+//! how to choose events ([`filter`]), and how a stranger's text is shown ([`shown`]).
 //!
 //! `data` belongs to the cloud: it is carried as the bytes that came, never parsed and written
 //! again, so that large numbers, key order and unknown fields survive.
@@ -18,8 +18,10 @@ pub mod http;
 pub mod json;
 pub mod kafka;
 pub mod known;
+mod text;
 
 pub use attribute::{AttributeName, AttributeNameError, AttributeValue};
 pub use data::{Data, DataError, Json};
 pub use envelope::{Event, EventBuilder, InvalidEvent};
-pub use filter::{Filter, FilterError, Pattern};
+pub use filter::{Filter, FilterError, Pattern, hint};
+pub use text::{shown, shown_lines};

@@ -2,10 +2,26 @@
 //!
 //! `PLUVIO_LOG` takes a filter as tracing-subscriber reads it (`info`, `debug`,
 //! `pluvio_connect=trace`); `DEBUG=true`, as vsphere-event-streaming had it, is short for `debug`.
+//!
+//! What a line quotes of clouds, clients and targets is text: it refuses to pass on what a terminal would
+//! obey, and writes it escaped, in lines of JSON with JSON's escapes.
 
-use std::io::IsTerminal as _;
+use std::{
+    fmt,
+    io::{self, IsTerminal as _, Write},
+};
 
-use tracing_subscriber::EnvFilter;
+use pluvio_event::{shown, shown_lines};
+use tracing::{Subscriber, field::Field};
+use tracing_subscriber::{
+    EnvFilter,
+    field::MakeExt as _,
+    fmt::{
+        MakeWriter,
+        format::{self, Writer},
+    },
+    util::SubscriberInitExt as _,
+};
 
 use crate::{cli::LogFormat, config};
 
@@ -15,14 +31,105 @@ pub(crate) fn start(format: LogFormat) {
         if config::is_debug() { "debug,hyper=info,reqwest=info,rustls=info" } else { "info" };
     let filter = EnvFilter::try_from_env("PLUVIO_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let ansi = std::io::stderr().is_terminal() && !no_color;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(ansi)
-        .with_target(false);
+    let ansi = io::stderr().is_terminal() && !no_color;
+    lines(format, filter, ansi, io::stderr).init();
+}
+
+/// Whoever makes lines of what happens.
+fn lines<W>(
+    format: LogFormat,
+    filter: EnvFilter,
+    ansi: bool,
+    out: W,
+) -> Box<dyn Subscriber + Send + Sync>
+where
+    W: for<'w> MakeWriter<'w> + Clone + Send + Sync + 'static,
+{
+    let lines =
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_target(false);
     match format {
-        LogFormat::Text => lines.init(),
-        LogFormat::Json => lines.json().flatten_event(true).init(),
+        LogFormat::Text => {
+            let fields = format::debug_fn(field).delimited(" ");
+            Box::new(lines.fmt_fields(fields).with_writer(out).finish())
+        }
+        LogFormat::Json => {
+            let out = move || Escaping(out.clone());
+            Box::new(lines.json().flatten_event(true).with_writer(out).finish())
+        }
+    }
+}
+
+/// One field of a line of text: the message alone, everything else as `name=value`.
+fn field(out: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    let text = format!("{value:?}");
+    match field.name() {
+        "message" => out.write_str(&shown(&text)),
+        name => write!(out, "{name}={}", shown(&text)),
+    }
+}
+
+/// Escapes what JSON would let through; a line comes in one piece.
+struct Escaping<W>(W);
+
+impl<W: for<'w> MakeWriter<'w>> Write for Escaping<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        self.0.make_writer().write_all(shown_lines(&text).as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.make_writer().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    use super::*;
+
+    /// Remembers what is written.
+    #[derive(Clone, Default)]
+    struct Memory(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Memory {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            memory.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The line for something that a client sent.
+    fn line_of(format: LogFormat, said: &str) -> String {
+        let memory = Memory::default();
+        let out = memory.clone();
+        let lines = lines(format, EnvFilter::new("info"), false, move || out.clone());
+        tracing::subscriber::with_default(lines, || {
+            tracing::warn!(client = %said, quoted = said, count = 3, "refused {said}");
+        });
+        let memory = memory.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&memory).into_owned()
+    }
+
+    #[test]
+    fn what_a_stranger_said_is_seen_in_the_log_and_not_obeyed() {
+        let said = "a\u{1b}[1m\u{9b}1m\u{202e}\nb";
+        let text = line_of(LogFormat::Text, said);
+        let seen = "a\\u001b[1m\\u009b1m\\u202e\\nb";
+        assert!(text.ends_with(&format!("{}\n", text.trim_end())) && text.is_ascii(), "{text:?}");
+        assert_eq!(text.lines().count(), 1, "{text:?}");
+        assert!(text.contains(&format!("WARN refused {seen} client={seen} quoted=")), "{text:?}");
+        assert!(text.ends_with(" count=3\n"), "{text:?}");
+        let json = line_of(LogFormat::Json, said);
+        assert!(json.is_ascii() && json.lines().count() == 1, "{json:?}");
+        let read: serde_json::Value = serde_json::from_str(&json).unwrap_or_default();
+        assert_eq!(read["client"], said);
+        assert_eq!(read["message"], format!("refused {said}"));
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use tokio::{io::AsyncWriteExt as _, process::Command};
 
 use super::{Access, java, kcat};
-use crate::{stage::Stage, wait};
+use crate::{process::Process, stage::Stage, wait};
 
 /// How long a tool may take on a busy machine.
 const TOOL_MAX: Duration = Duration::from_secs(60);
@@ -107,6 +107,14 @@ impl<'s> Admin<'s> {
     /// `kafka-console-producer`, given one line.
     pub async fn produce(&self, topic: &str, line: &str) -> Result<Said> {
         self.run("ConsoleProducer", &["--topic", topic], line).await
+    }
+
+    /// `kafka-console-producer`, given one line and waiting for more: it lives until it is ended.
+    pub async fn producer(&self, topic: &str, line: &str) -> Result<Process> {
+        let mut java = java(&self.stage.tools, "org.apache.kafka.tools.ConsoleProducer").await?;
+        java.args(["--bootstrap-server", &self.access.address.to_string(), "--topic", topic]);
+        java.arg("--command-config").arg(&self.properties);
+        Process::fed("producer", &mut java, self.stage.folder.path(), line)
     }
 
     /// `kcat -P`, given one line.

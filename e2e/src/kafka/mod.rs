@@ -162,7 +162,12 @@ impl Client {
 
 /// A Java program out of Kafka's jars, with a small and quick machine.
 pub(crate) async fn java(tools: &Tools, class: &str) -> Result<Command> {
-    let jars = tools.path(Tool::Kafka).await?;
+    java_of(tools, Tool::Kafka, class).await
+}
+
+/// The same out of the jars of `tool`.
+pub(crate) async fn java_of(tools: &Tools, tool: Tool, class: &str) -> Result<Command> {
+    let jars = tools.path(tool).await?;
     let mut java = Command::new("java");
     java.args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
     java.arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn");

@@ -45,6 +45,8 @@ pub enum Tool {
     Govc,
     /// The jars of Apache Kafka: its broker, its clients and their command line tools.
     Kafka,
+    /// The jars of Apache Kafka's MirrorMaker 2, which runs in Connect.
+    MirrorMaker,
     /// librdkafka's command line, as Debian has it.
     Kcat,
     /// Python with `confluent-kafka`, which is librdkafka, too, and a newer one.

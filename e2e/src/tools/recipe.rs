@@ -47,8 +47,9 @@ macro_rules! files {
     };
 }
 
-/// The project whose dependencies are the jars.
+/// Projects whose dependencies are the jars.
 const KAFKA: Files = files!("kafka": "pom.xml");
+const MIRROR: Files = files!("mirror": "pom.xml");
 const OPENSEARCH: Files = files!("opensearch": "pom.xml");
 const FRANZ: Files = files!("franz-go": "main.go", "go.mod", "go.sum");
 const AMQP: Files = files!("amqp": "main.go", "go.mod", "go.sum");
@@ -79,6 +80,7 @@ impl Recipe {
             Tool::Vcsim => govmomi("vcsim"),
             Tool::Govc => govmomi("govc"),
             Tool::Kafka => Self::of_files("kafka", KAFKA, "jars", Step::Jars),
+            Tool::MirrorMaker => Self::of_files("mirror", MIRROR, "jars", Step::Jars),
             Tool::Kcat => Self::of_debian("kcat", debian::KCAT),
             Tool::Confluent => {
                 let packages = vec![format!("confluent-kafka=={CONFLUENT}")];

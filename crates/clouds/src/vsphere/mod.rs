@@ -31,4 +31,5 @@ pub use self::soap::{
     About, Client, EntityFilter, Error, EventFilter, EventInfo, Fault, FaultKind, NewEvent,
     Recursion, ServiceContent, Session, VERSION_DEFAULT,
 };
+pub use self::types::event_classes;
 pub use self::xml::{DEPTH_MAX, NODES_MAX, SyntaxError, TEXT_BYTES_MAX, XmlError};

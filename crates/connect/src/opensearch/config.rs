@@ -18,7 +18,9 @@ use crate::{
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The address of its REST API, for example `https://search.example.org:9200`.
+    /// The address of its REST API, for example `https://search.example.org:9200`. Connected to directly: proxies that the
+    /// environment names (`HTTPS_PROXY`, `NO_PROXY`) are not used, for one that was set for something else
+    /// would get every event.
     pub url: String,
     /// The index, or data stream, that an event goes to. `{date}` is the event's day in UTC as
     /// `2026.11.20`, `{year}`, `{month}` and `{day}` are its parts; `{type}`, `{source}`, `{subject}`,

@@ -26,7 +26,9 @@ pub struct Config {
     /// Where the bucket is, as AWS calls it.
     #[serde(default = "region")]
     pub region: String,
-    /// Who keeps it, if not AWS: for example `https://minio.example.org:9000`.
+    /// Who keeps it, if not AWS: for example `https://minio.example.org:9000`. Connected to directly: proxies that the
+    /// environment names (`HTTPS_PROXY`, `NO_PROXY`) are not used, for one that was set for something else
+    /// would get every event.
     pub endpoint: Option<String>,
     /// Whether the bucket is in the path (`https://host/bucket/…`) or in the host's name
     /// (`https://bucket.host/…`). In the path if not set and there is an `endpoint`.

@@ -4,7 +4,7 @@
 
 use anstyle::{AnsiColor, Style};
 use jiff::{Timestamp, tz::TimeZone};
-use pluvio_event::{AttributeValue, Event};
+use pluvio_event::{AttributeValue, Event, shown};
 
 /// Styles, or none of them.
 #[derive(Clone, Copy, Debug)]
@@ -51,15 +51,16 @@ pub fn line(event: &Event, palette: Palette, zone: &TimeZone) -> String {
         Some(AttributeValue::Integer(13..)) => palette.warning,
         _ => palette.event_type,
     };
-    let mut line = format!("{time} {}", painted(severity, &format!("{:<28}", short_type(event))));
+    let mut line =
+        format!("{time} {}", painted(severity, &format!("{:<28}", shown(short_type(event)))));
     if let Some(subject) = event.subject() {
-        line.push_str(&format!("  {}", painted(palette.subject, &one_line(subject))));
+        line.push_str(&format!("  {}", painted(palette.subject, &shown(subject))));
     }
     if let Some(message) = message(event) {
-        line.push_str(&format!("  {}", one_line(&message)));
+        line.push_str(&format!("  {}", shown(&message)));
     }
     if let Some(AttributeValue::String(who)) = event.extension("authid") {
-        line.push_str(&format!("  {}", painted(palette.who, &format!("({})", one_line(who)))));
+        line.push_str(&format!("  {}", painted(palette.who, &format!("({})", shown(who)))));
     }
     line
 }
@@ -85,11 +86,6 @@ fn message(event: &Event) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Control characters would move the reader's cursor, or worse.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
 fn painted(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
@@ -102,22 +98,24 @@ mod tests {
 
     #[test]
     fn a_line_tells_when_what_to_whom_in_which_words_by_whom() {
-        let event = Event::builder("7", "https://vc/sdk", "com.vmware.vsphere.VmPoweredOnEvent.v0")
-            .subject("VirtualMachine/vm-57")
+        let event_type = "com.vmware.vsphere.VmPowered\u{1b}[1mOnEvent.v0";
+        let event = Event::builder("7", "https://vc/sdk", event_type)
+            .subject("VirtualMachine/vm-57\u{9b}1m")
             .time("2026-11-20T10:31:22Z".parse().unwrap_or(Timestamp::UNIX_EPOCH))
             .extension(
                 AttributeName::new("authid").unwrap_or_else(|e| unreachable!("{e}")),
-                "admin",
+                "ad\u{202e}min",
             )
             .data(
-                Data::json(r#"{"FullFormattedMessage":"web-1 is\npowered\u001b[2J on"}"#)
+                Data::json(r#"{"FullFormattedMessage":"web-1 is\npowered\u001b[1m on"}"#)
                     .unwrap_or_else(|e| unreachable!("{e}")),
             )
             .build()
             .unwrap_or_else(|e| unreachable!("{e}"));
         assert_eq!(
             line(&event, Palette::plain(), &TimeZone::UTC),
-            "10:31:22 VmPoweredOnEvent              VirtualMachine/vm-57  web-1 is powered [2J on  (admin)"
+            "10:31:22 VmPowered\\u001b[1mOnEvent     VirtualMachine/vm-57\\u009b1m  \
+             web-1 is\\npowered\\u001b[1m on  (ad\\u202emin)"
         );
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! A line that was written and flushed counts as arrived: a pipe has no other acknowledgement. When
 //! its reader ends, Pluvio ends too, without a complaint, as any program in a pipe does.
+//!
+//! It refuses to send a terminal what a cloud chose: characters that it would obey are escaped, in JSON
+//! as JSON's own escapes, which mean the same.
 
 mod config;
 mod line;

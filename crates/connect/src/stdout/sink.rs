@@ -1,11 +1,13 @@
 //! Writes lines, each batch in one piece.
 
 use std::{
+    borrow::Cow,
     io::{self, ErrorKind, IsTerminal as _, Write},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use jiff::tz::TimeZone;
+use pluvio_event::shown_lines;
 use pluvio_runtime::{
     Answers, Connected, Delivered, Failure, Format, Outcome, Rejected, Response, Sink, Standing,
     Writer,
@@ -111,6 +113,12 @@ impl Stdout {
             Form::CloudeventsStored => Format::CloudeventsStored,
             Form::Native => Format::Native,
         };
-        format.line(record, out).map_err(|error| pluvio_runtime::Chain(&error).to_string())
+        let from = out.len();
+        format.line(record, out).map_err(|error| pluvio_runtime::Chain(&error).to_string())?;
+        // A pipe may end at a terminal, too, as that of a container does.
+        if let Ok(Cow::Owned(line)) = str::from_utf8(&out[from..]).map(shown_lines) {
+            out.splice(from.., line.into_bytes());
+        }
+        Ok(())
     }
 }

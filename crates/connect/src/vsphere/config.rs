@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use pluvio_clouds::vsphere::{DataFormat, Endpoint, EndpointError, MoRef, Redaction};
+use pluvio_clouds::vsphere::{
+    DataFormat, Endpoint, EndpointError, MoRef, Redaction, event_classes,
+};
+use pluvio_event::hint;
 use pluvio_net::{SecretSource, TlsError, TlsOptions};
 use pluvio_runtime::unit::Period;
 use schemars::JsonSchema;
@@ -18,7 +21,9 @@ use super::{map::Mapping, session::PAGE_EVENTS_MAX, source::Vsphere};
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The vCenter's address, for example `https://vc.example.org`; `/sdk` is added if missing.
+    /// The vCenter's address, for example `https://vc.example.org`; `/sdk` is added if missing. Connected to directly: proxies that the
+    /// environment names (`HTTPS_PROXY`, `NO_PROXY`) are not used, for one that was set for something else
+    /// would get the login of a cloud that is rarely behind it.
     pub url: String,
     /// User name of an account with the read-only role on the root folder.
     pub username: SecretSource,
@@ -44,7 +49,9 @@ pub struct Config {
     /// The events' `source` attribute; the SOAP URL if not set. Set it before an address changes:
     /// events are told apart by `source` and `id`.
     pub source: Option<String>,
-    /// Capture only these classes or event type ids, for example `["VmPoweredOnEvent"]`.
+    /// Capture only these classes or event type ids, for example `["VmPoweredOnEvent"]`. Ids of `EventEx`
+    /// and `ExtendedEvent` have dots. Names are whole and case counts: a class that the vSphere API does
+    /// not have is refused, and so is `*`.
     #[serde(default)]
     pub event_types: Vec<String>,
     /// Capture only what these users caused.
@@ -70,6 +77,25 @@ fn sweep() -> Period {
     Period(Duration::from_secs(3600))
 }
 
+/// What may be an `entity`: the managed entities of the vSphere API.
+const ENTITY_TYPES: [&str; 15] = [
+    "ClusterComputeResource",
+    "ComputeResource",
+    "Datacenter",
+    "Datastore",
+    "DistributedVirtualPortgroup",
+    "DistributedVirtualSwitch",
+    "Folder",
+    "HostSystem",
+    "Network",
+    "OpaqueNetwork",
+    "ResourcePool",
+    "StoragePod",
+    "VirtualApp",
+    "VirtualMachine",
+    "VmwareDistributedVirtualSwitch",
+];
+
 /// Why a configuration makes no source. The key is the one that is wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -91,6 +117,30 @@ pub enum ConfigError {
     /// The object is not written as type and id.
     #[error("`entity` is `{0}`; write a type and an id, for example \"Datacenter:datacenter-2\"")]
     Entity(String),
+    /// Nothing that has events is called so.
+    #[error("`entity` is `{entity}`: `{kind}` is not a type of managed entity{hint}")]
+    EntityType {
+        /// As it is written.
+        entity: String,
+        /// Its type.
+        kind: String,
+        /// The nearest that there is, if one is near.
+        hint: String,
+    },
+    /// vCenter compares names, and knows no patterns.
+    #[error(
+        "`event_types` has `{0}`: names are compared as a whole and `*` is not a pattern here; list \
+         each class, or capture all and filter by type where events are read"
+    )]
+    Pattern(String),
+    /// It would be waited for in vain.
+    #[error("`event_types` has `{name}`, which is not a class of events in the vSphere API{hint}")]
+    EventType {
+        /// As it is written.
+        name: String,
+        /// The nearest that there is, if one is near.
+        hint: String,
+    },
 }
 
 impl ConfigError {
@@ -101,7 +151,8 @@ impl ConfigError {
             Self::Source => "source",
             Self::Sweep => "sweep",
             Self::Tls(_) => "tls",
-            Self::Entity(_) => "entity",
+            Self::Entity(_) | Self::EntityType { .. } => "entity",
+            Self::Pattern(_) | Self::EventType { .. } => "event_types",
         }
     }
 }
@@ -161,6 +212,7 @@ impl Config {
         }
         self.tls.client_config().map_err(ConfigError::Tls)?;
         let entity = self.entity.as_deref().map(entity).transpose()?;
+        self.event_types.iter().try_for_each(|name| event_type(name))?;
         let source = self.source.unwrap_or_else(|| url.to_string());
         let redaction = Redaction::with(self.redact);
         Ok(Vsphere::new(Settings {
@@ -188,7 +240,80 @@ impl Config {
 
 fn entity(text: &str) -> Result<MoRef, ConfigError> {
     match text.split_once(':') {
-        Some((kind, value)) if !kind.is_empty() && !value.is_empty() => Ok(MoRef::new(kind, value)),
+        Some((kind, value)) if ENTITY_TYPES.contains(&kind) && !value.is_empty() => {
+            Ok(MoRef::new(kind, value))
+        }
+        Some((kind, value)) if !kind.is_empty() && !value.is_empty() => {
+            let (entity, hint) = (text.to_owned(), hint(kind, ENTITY_TYPES.into_iter()));
+            Err(ConfigError::EntityType { entity, kind: kind.to_owned(), hint })
+        }
         _ => Err(ConfigError::Entity(text.to_owned())),
+    }
+}
+
+/// A class of the API, or an id with dots, which any extension of a vCenter may define.
+fn event_type(name: &str) -> Result<(), ConfigError> {
+    if name.contains('*') {
+        return Err(ConfigError::Pattern(name.to_owned()));
+    }
+    let is_id = name.contains('.') && !name.contains(char::is_whitespace);
+    if is_id || event_classes().any(|class| class == name) {
+        return Ok(());
+    }
+    Err(ConfigError::EventType { name: name.to_owned(), hint: hint(name, event_classes()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(change: impl FnOnce(&mut Config)) -> Option<(&'static str, String)> {
+        let mut config = Config::new("http://vc.example.org");
+        change(&mut config);
+        config.build(false).err().map(|error| (error.key(), error.to_string()))
+    }
+
+    fn of_type(name: &str) -> Option<String> {
+        let (key, said) = refusal(|config| config.event_types = vec![name.to_owned()])?;
+        assert_eq!(key, "event_types");
+        Some(said)
+    }
+
+    #[test]
+    fn a_class_that_no_event_has_is_refused_with_the_nearest_name() {
+        for (wrong, right) in [
+            ("VmPoweredOnEvnt", "VmPoweredOnEvent"),
+            ("vmpoweredonevent", "VmPoweredOnEvent"),
+            ("VmPoweredOn", "VmPoweredOnEvent"),
+            ("UserLoginSession", "UserLoginSessionEvent"),
+        ] {
+            let said = of_type(wrong).unwrap_or_default();
+            assert!(said.contains(wrong) && said.contains(&format!("`{right}`")), "{said}");
+        }
+        for wrong in ["", " ", "TaskInfo", "a type.of ours"] {
+            assert!(of_type(wrong).is_some_and(|said| said.contains("not a class")), "`{wrong}`");
+        }
+    }
+
+    #[test]
+    fn classes_and_ids_with_dots_are_taken_and_patterns_are_not() {
+        for name in ["VmPoweredOnEvent", "EventEx", "esx.problem.net.redundancy.lost"] {
+            assert_eq!(of_type(name), None);
+        }
+        for pattern in ["*", "Vm*", "Vm*Event", "esx.problem.*"] {
+            assert!(
+                of_type(pattern).is_some_and(|said| said.contains("not a pattern")),
+                "{pattern}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_entity_has_a_type_that_the_api_has() {
+        let entity = |text: &str| refusal(|config| config.entity = Some(text.to_owned()));
+        assert_eq!(entity("Datacenter:datacenter-2"), None);
+        let (key, said) = entity("DataCenter:datacenter-2").unwrap_or_default();
+        assert!(key == "entity" && said.contains("did you mean `Datacenter`?"), "{said}");
+        assert!(entity("datacenter-2").is_some());
     }
 }

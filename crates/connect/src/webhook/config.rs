@@ -17,7 +17,9 @@ use crate::web::{Identity, InvalidUrl, address};
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where to, for example `https://hooks.example.org/pluvio`. Redirects are not followed.
+    /// Where to, for example `https://hooks.example.org/pluvio`. Redirects are not followed. Connected to directly: proxies that the
+    /// environment names (`HTTPS_PROXY`, `NO_PROXY`) are not used, for one that was set for something else
+    /// would get every event.
     pub url: String,
     /// What a request holds: `cloudevents`, one event as JSON; `cloudevents-binary`, the data as the
     /// body and everything else in `ce-` headers; `cloudevents-batch`, a JSON array of all events of a

@@ -5,8 +5,11 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use jiff::Timestamp;
 use pluvio_connect::stdout::{Config, Form};
-use pluvio_runtime::{Answers, Outcome, Writer as _};
+use pluvio_event::{Data, Event, json};
+use pluvio_log::{Offset, StoredRecord};
+use pluvio_runtime::{Answers, Delivered, Outcome, Writer as _};
 
 use crate::hand::{connected, records, standing};
 
@@ -58,6 +61,38 @@ async fn each_event_is_one_line_in_the_form_asked_for() {
             let event: serde_json::Value = serde_json::from_str(line).unwrap();
             assert_eq!(event["id"], number.to_string());
             assert_eq!(event["sequence"].is_string(), has_place);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_terminal_would_obey_is_escaped_in_every_form_and_json_says_the_same() {
+    let hidden = "on \u{202e}\u{9b}1m\u{7f}";
+    let event = Event::builder("7", "urn:cloud", format!("VM.{hidden}"))
+        .data(Data::json(serde_json::json!({"message": hidden}).to_string()).unwrap())
+        .build()
+        .unwrap();
+    let batch = [Delivered::new(StoredRecord {
+        offset: Offset::ZERO,
+        recorded: Timestamp::UNIX_EPOCH,
+        key: None,
+        value: json::to_vec(&event).into(),
+    })];
+    for format in [Form::Text, Form::Cloudevents, Form::CloudeventsStored, Form::Native] {
+        let pipe = Arc::new(Mutex::new(Pipe::default()));
+        let sink = Config { format }.build_on(pipe.clone());
+        let (mut writer, _) = connected(&sink, standing(1, 0)).await;
+        let outcome = writer.write(&batch, &Answers::default()).await;
+        assert!(matches!(outcome, Outcome::AckedTo(_)));
+        let line = String::from_utf8(pipe.lock().unwrap().taken.clone()).unwrap();
+        assert!(
+            line.is_ascii() && line.contains("on \\u202e\\u009b1m\\u007f"),
+            "{format:?}: {line}"
+        );
+        if format != Form::Text {
+            let read: serde_json::Value = serde_json::from_str(&line).unwrap();
+            let data = if format == Form::Native { &read } else { &read["data"] };
+            assert_eq!(data["message"], hidden);
         }
     }
 }

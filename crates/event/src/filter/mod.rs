@@ -51,6 +51,7 @@ use evaluate::Subject;
 use expression::Expression;
 pub use lexical::{EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, EXPRESSION_OPERATORS_MAX};
 pub use meter::{Meter, Stopped};
+pub use names::hint;
 pub use pattern::Pattern;
 pub use regex::{PATTERN_BYTES_MAX, PATTERNS_BYTES_MAX, RegexError};
 

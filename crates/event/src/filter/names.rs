@@ -94,7 +94,7 @@ pub(super) fn functions() -> impl Iterator<Item = &'static str> {
 }
 
 /// `; did you mean …?` with the nearest of `known`, at most two; empty if none is near.
-pub(super) fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+pub fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     /// Below, a suggestion misleads more than it helps.
     const SIMILAR: f64 = 0.6;
     let name = name.to_ascii_lowercase();

@@ -27,6 +27,7 @@ mod call;
 mod config;
 mod connection;
 mod cors;
+mod damage;
 mod encode;
 mod extra;
 mod health;

@@ -15,6 +15,9 @@ use super::{
     limits::RETRY_AFTER_SECONDS,
 };
 
+/// Where the log cannot be read on.
+pub(super) const DAMAGED_OFFSET: &str = "pluvio-damaged-offset";
+
 /// A request that was not served, and why.
 #[derive(Debug)]
 pub(super) struct Problem {
@@ -23,6 +26,7 @@ pub(super) struct Problem {
     /// Boxed to keep the error small on the way up.
     extent: Option<Box<Extent>>,
     upcoming: Option<Offset>,
+    damaged: Option<Box<Damaged>>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -41,6 +45,7 @@ pub(super) enum Kind {
     TooManyWatches,
     TooManyGuesses,
     Full,
+    Damaged,
     Internal,
 }
 
@@ -64,6 +69,7 @@ impl Kind {
                 (S::TOO_MANY_REQUESTS, "too-many-guesses", "too many wrong credentials")
             }
             Self::Full => (S::SERVICE_UNAVAILABLE, "full", "too many clients"),
+            Self::Damaged => (S::INTERNAL_SERVER_ERROR, "damaged", "the log is damaged"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "internal error"),
         }
     }
@@ -80,7 +86,7 @@ impl Problem {
                 .into(),
             _ => Vec::new(),
         };
-        Self { kind, detail: detail.into(), extent: None, upcoming: None, headers }
+        Self { kind, detail: detail.into(), extent: None, upcoming: None, damaged: None, headers }
     }
 
     /// 400.
@@ -109,6 +115,13 @@ impl Problem {
         self
     }
 
+    /// Adds what cannot be read, also as the header that a page has which ends there.
+    pub(super) fn damaged(mut self, damaged: Damaged) -> Self {
+        let first = HeaderValue::from(damaged.first.get());
+        self.damaged = Some(Box::new(damaged));
+        self.header(HeaderName::from_static(DAMAGED_OFFSET), first)
+    }
+
     /// Says when to ask again.
     pub(super) fn retry_later(self) -> Self {
         self.header(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS))
@@ -134,6 +147,11 @@ impl Problem {
             detail: &self.detail,
             range: self.extent.as_deref().copied().map(Range::from),
             next_event: self.upcoming.map(Offset::get),
+            damaged: self
+                .damaged
+                .as_deref()
+                .map(|damaged| Bounds { first: damaged.first.get(), last: damaged.last.get() }),
+            next_readable: self.damaged.as_deref().map(|damaged| damaged.next.get()),
         }
     }
 
@@ -182,6 +200,24 @@ pub(super) struct Document<'a> {
     range: Option<Range>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_event: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    damaged: Option<Bounds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_readable: Option<i64>,
+}
+
+/// Offsets that cannot be read, and where reading goes on.
+#[derive(Debug)]
+pub(super) struct Damaged {
+    pub(super) first: Offset,
+    pub(super) last: Offset,
+    pub(super) next: Offset,
+}
+
+#[derive(Serialize)]
+struct Bounds {
+    first: i64,
+    last: i64,
 }
 
 /// A stream's bounds as JSON; `earliest` and `latest` first, as vsphere-event-streaming has them.

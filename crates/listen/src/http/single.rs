@@ -10,6 +10,7 @@ use pluvio_log::{Extent, Log, Offset, ReadLimit, StoredRecord};
 
 use super::{
     call::{self, Answer, Call, Payload},
+    damage,
     problem::{Kind, Problem},
     query::{self, Number, shown},
     render::{Recorded, append_json},
@@ -28,7 +29,11 @@ pub(super) async fn event(call: &Call) -> Result<Answer, Problem> {
         return Err(Problem::new(Kind::NotFound, detail).range(extent));
     }
     let limit = ReadLimit { records_max: 1, bytes_max: 1, ..ReadLimit::default() };
-    let chunk = call.server.context.log.read(&call.stream, offset, limit).await?;
+    let log = &call.server.context.log;
+    let chunk = match log.read(&call.stream, offset, limit).await {
+        Ok(chunk) => chunk,
+        Err(error) => return Err(damage::problem(log, &call.stream, offset, error).await),
+    };
     let record = chunk.records().next().filter(|record| record.offset == offset);
     let Some(record) = record else {
         let upcoming = chunk.records().next().map(|record| record.offset);

@@ -13,7 +13,9 @@ use serde::Deserialize;
 use super::{KafkaListener, listener::Settings};
 use crate::{Context, exposure};
 
-/// The Kafka listener: `[listeners.<name>]` with `type = "kafka"`.
+/// The Kafka listener: `[listeners.<name>]` with `type = "kafka"`. Stored batches are sent as they are,
+/// compressed with lz4 by default: some clients need a package for that, and `docs/kafka-clients.md` says
+/// which, with a recipe for MirrorMaker 2.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {

@@ -5,11 +5,10 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
-use jiff::{SignedDuration, Timestamp};
-use pluvio_log::{Embedded, EmbeddedConfig, LogHandle, disk::SimulatedDisk};
+use pluvio_log::disk::SimulatedDisk;
 use pluvio_runtime::status::{ErrorReport, Kind, State};
 
-use crate::house::plan;
+use crate::house::{on_disk, plan};
 
 #[tokio::test]
 async fn a_process_that_answers_lives() {
@@ -42,23 +41,6 @@ async fn readiness_waits_for_every_source_and_says_for_which() {
     assert_eq!(verbose["checks"][1]["ok"], false);
     two.state(State::Running);
     assert_eq!(house.get("/readyz").await.json(), serde_json::json!({"ready": true}));
-}
-
-/// A log on a disk in memory, of one batch a segment, with a clock that a test sets ahead by seconds.
-fn on_disk(disk: &SimulatedDisk, ahead: &Arc<AtomicI64>) -> LogHandle {
-    let ahead = Arc::clone(ahead);
-    let log = Embedded::open(EmbeddedConfig {
-        disk: Arc::new(disk.clone()),
-        segment_bytes_max: 1,
-        cache_bytes_max: 0,
-        reserve_bytes: 0,
-        clock: Arc::new(move || {
-            let ahead = SignedDuration::from_secs(ahead.load(Ordering::Relaxed));
-            Timestamp::now().saturating_add(ahead).unwrap()
-        }),
-        ..EmbeddedConfig::new("/log")
-    });
-    LogHandle::new(log.unwrap())
 }
 
 #[tokio::test]

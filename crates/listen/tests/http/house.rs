@@ -1,12 +1,19 @@
 //! A listener with a log behind it, made in one line.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
 
+use jiff::{SignedDuration, Timestamp};
 use pluvio_event::{AttributeName, Data, Event};
 use pluvio_listen::http::{Config, Context, Limits};
 use pluvio_log::{
-    Log, LogHandle, Memory, MemoryConfig, Offset, Position, Record, Retention, SourceName,
-    StreamName,
+    Embedded, EmbeddedConfig, Log, LogHandle, Memory, MemoryConfig, Offset, Position, Record,
+    Retention, SourceName, StreamName, disk::SimulatedDisk,
 };
 use pluvio_runtime::{Access, AccessTable, Listener, status::StatusBoard};
 use tokio::task::JoinHandle;
@@ -185,6 +192,23 @@ pub(crate) fn event(id: i64) -> Event {
 }
 
 /// When event `id` happened.
-pub(crate) fn time(id: i64) -> jiff::Timestamp {
-    jiff::Timestamp::from_second(1_790_000_000 + id % 1_000_000).unwrap()
+pub(crate) fn time(id: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + id % 1_000_000).unwrap()
+}
+
+/// A log on a disk in memory, of one batch a segment, with a clock that a test sets ahead by seconds.
+pub(crate) fn on_disk(disk: &SimulatedDisk, ahead: &Arc<AtomicI64>) -> LogHandle {
+    let ahead = Arc::clone(ahead);
+    let log = Embedded::open(EmbeddedConfig {
+        disk: Arc::new(disk.clone()),
+        segment_bytes_max: 1,
+        cache_bytes_max: 0,
+        reserve_bytes: 0,
+        clock: Arc::new(move || {
+            let ahead = SignedDuration::from_secs(ahead.load(Ordering::Relaxed));
+            Timestamp::now().saturating_add(ahead).unwrap()
+        }),
+        ..EmbeddedConfig::new("/log")
+    });
+    LogHandle::new(log.unwrap())
 }

@@ -7,6 +7,7 @@
 mod access;
 mod browsers;
 mod client;
+mod damage;
 mod drain;
 mod filters;
 mod health;

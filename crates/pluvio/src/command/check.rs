@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use pluvio_event::shown;
+
 use super::{Failed, block_on, print_line};
 use crate::{cli::Check, config, registry::Probe};
 
@@ -52,12 +54,13 @@ async fn failed_of(probes: impl Iterator<Item = (String, Probe)>) -> usize {
     for (name, probe) in probes {
         match probe().await {
             Ok(found) => {
-                print_line(&format!("{name}: {found}"));
+                print_line(&format!("{name}: {}", shown(&found)));
             }
             Err(error) => {
                 failed += 1;
                 let remedy = error.remedy.map(|remedy| format!("\n  {remedy}"));
-                print_line(&format!("{name}: {}{}", error.message, remedy.unwrap_or_default()));
+                let (message, remedy) = (shown(&error.message), remedy.unwrap_or_default());
+                print_line(&format!("{name}: {message}{remedy}"));
             }
         }
     }

@@ -21,7 +21,7 @@ use pluvio_sim::{
 };
 
 use super::{
-    Failed, block_on, print_line,
+    Failed, block_on, print_line, print_painted,
     run::{Running, start},
     stopped,
 };
@@ -111,7 +111,7 @@ async fn show(log: &LogHandle, cloudstack: &CloudStack) -> anyhow::Result<()> {
         let chunk = log.read(&stream, from, limit).await?;
         for record in chunk.records() {
             let event = record.event().context("failed to decode a stored event")?;
-            if !print_line(&line(&event, palette, &zone)) {
+            if !print_painted(&line(&event, palette, &zone)) {
                 return Ok(());
             }
             if let Some(machine) = removed(&event) {

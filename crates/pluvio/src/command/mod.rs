@@ -14,6 +14,7 @@ pub(crate) mod tail;
 
 use std::{future::Future, io::Write as _, process::ExitCode};
 
+use pluvio_event::shown_lines;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Problem;
@@ -57,7 +58,7 @@ impl Failed {
             Self::Usage(text) => (format!("{text}\nTry `pluvio --help`."), 2),
             Self::Running(error) => (format!("error: {error:#}"), 1),
         };
-        let _nobody_listens = writeln!(std::io::stderr(), "{text}");
+        let _nobody_listens = writeln!(std::io::stderr(), "{}", shown_lines(&text));
         ExitCode::from(status)
     }
 }
@@ -88,8 +89,14 @@ async fn stopped() -> anyhow::Result<&'static str> {
     })
 }
 
-/// Prints one line of data. `false`: nobody reads any more, so the command is done.
+/// Prints lines of data, with what a terminal would obey escaped. `false`: nobody reads any more, so the
+/// command is done.
 fn print_line(line: &str) -> bool {
+    print_painted(&shown_lines(line))
+}
+
+/// Prints a line that holds our own colours; whatever else is in it has been escaped.
+fn print_painted(line: &str) -> bool {
     let mut out = std::io::stdout().lock();
     out.write_all(line.as_bytes())
         .and_then(|()| out.write_all(b"\n"))

@@ -12,7 +12,7 @@ use pluvio_net::TlsOptions;
 use reqwest::{Client, RequestBuilder, Response};
 use url::Url;
 
-use super::{Failed, block_on, print_line, stopped};
+use super::{Failed, block_on, print_line, print_painted, stopped};
 use crate::cli::{Output, Tail};
 
 /// Longest event that is shown; the log takes none that is longer.
@@ -142,14 +142,14 @@ impl Following {
         if event.is_empty() {
             return Ok(Printed::Open);
         }
-        let text = match self.options.output {
-            Output::Json => String::from_utf8_lossy(event).into_owned(),
+        let is_open = match self.options.output {
+            Output::Json => print_line(&String::from_utf8_lossy(event)),
             Output::Text => {
                 let event = json::decode(event).context("failed to read an event")?;
-                line(&event, Palette::of_stdout(), &TimeZone::system())
+                print_painted(&line(&event, Palette::of_stdout(), &TimeZone::system()))
             }
         };
-        Ok(if print_line(&text) { Printed::Open } else { Printed::Closed })
+        Ok(if is_open { Printed::Open } else { Printed::Closed })
     }
 
     fn request(&self, what: &str, query: &[(&str, &str)]) -> RequestBuilder {

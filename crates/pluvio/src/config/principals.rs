@@ -88,7 +88,9 @@ impl PrincipalSection {
         if let Some(cel) = &self.filter {
             filter = filter.and_expression(cel).map_err(|e| ("filter", e.to_string()))?;
         }
-        let patterns = self.streams.iter().map(|text| Pattern::new(text)).collect();
+        let patterns = self.streams.iter().map(|text| Pattern::parse(text));
+        let patterns =
+            patterns.collect::<Result<_, _>>().map_err(|e| ("streams", e.to_string()))?;
         let principal = Arc::new(Principal {
             name: name.to_owned(),
             streams: Streams::Matching(patterns),

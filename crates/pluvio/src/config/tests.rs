@@ -67,13 +67,15 @@ fn one_cloud_under_two_names_is_refused() {
 #[test]
 fn principals_that_cannot_be_are_all_told_with_their_places() {
     let text = "[principals.a]\ntoken = \"t\"\nfilter = 'account =='\n[principals.b]\n\
-                token = \"t\"\n[principals.c]\ntoken = \"t\"\n[principals.d]\nverbs = []\n";
+                token = \"t\"\n[principals.c]\ntoken = \"t\"\n[principals.d]\nverbs = []\n\
+                [principals.e]\ntoken = \"u\"\nstreams = [\"ev*ts\"]\n";
     let problems = problems(text);
     let begins = [
         "pluvio.toml:3:10: `filter`: ",
         "pluvio.toml:7:9: `token`: the token is also that \
                   of principal `b`",
         "pluvio.toml:9:9: `verbs`: ",
+        "pluvio.toml:12:11: `streams`: `ev*ts`: `*` stands only at the end",
     ];
     assert_eq!(problems.len(), begins.len(), "{problems:#?}");
     for (problem, beginning) in problems.iter().zip(begins) {

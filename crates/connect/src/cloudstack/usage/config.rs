@@ -21,7 +21,9 @@ use super::{
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The API's address, for example `https://cloud.example.org/client/api`; `/client/api` is added
-    /// if missing.
+    /// if missing. Connected to directly: proxies that the
+    /// environment names (`HTTPS_PROXY`, `NO_PROXY`) are not used, for one that was set for something else
+    /// would get the login of a cloud that is rarely behind it.
     pub url: String,
     /// API key of the user. What the user's account may see is counted.
     pub api_key: Option<SecretSource>,

@@ -4,7 +4,8 @@
 //! `Pluvio-Next-Offset`, where a reader that has caught up goes on or begins to watch. A page is
 //! bounded three times (events, bytes, records looked at), and ends early rather than late: a short
 //! page with a `next` link is not the last one. Where the log itself is damaged, a page gives what is
-//! readable before it, and `Pluvio-Damaged-Offset` says where it stops.
+//! readable before it, and `Pluvio-Damaged-Offset` says which offset could not be read; one that would begin
+//! there is a problem that names the damaged offsets and the next that can be read.
 
 mod scan;
 
@@ -16,7 +17,7 @@ use url::form_urlencoded;
 use super::{
     call::{self, Answer, Call},
     limits::PAGE_EVENTS_DEFAULT,
-    problem::Problem,
+    problem::{DAMAGED_OFFSET, Problem},
     query::{self, Number},
 };
 use scan::{Found, Scan};
@@ -81,7 +82,7 @@ fn answer(call: &Call, found: &Found) -> Result<Answer, Problem> {
         ("pluvio-next-offset", Some(found.end)),
         ("pluvio-earliest-offset", extent.earliest),
         ("pluvio-latest-offset", extent.latest),
-        ("pluvio-damaged-offset", found.damage),
+        (DAMAGED_OFFSET, found.damage),
     ];
     for (name, offset) in numbers {
         if let Some(offset) = offset {

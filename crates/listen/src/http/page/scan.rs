@@ -17,6 +17,7 @@ use tracing::error;
 
 use crate::http::{
     call::Call,
+    damage::{self, is_damage},
     limits::{PAGE_BYTES_MAX, PAGE_SCAN_RECORDS_MAX},
     problem::{Kind, Problem},
     render::{Recorded, append_json},
@@ -33,7 +34,7 @@ const WINDOW_OFFSETS_MAX: i64 = 4096;
 pub(super) struct Found {
     pub(super) begin: Offset,
     pub(super) end: Offset,
-    /// Where the log could not be read on.
+    /// The offset that could not be read, behind the last event or before the first one.
     pub(super) damage: Option<Offset>,
     events: VecDeque<Event>,
     bytes: usize,
@@ -157,7 +158,7 @@ impl<'a> Scan<'a> {
                 found.damage = Some(found.end);
                 Ok(found)
             }
-            Err(halt) => Err(self.problem(halt)),
+            Err(halt) => Err(self.problem(found.end, halt).await),
         }
     }
 
@@ -207,10 +208,10 @@ impl<'a> Scan<'a> {
             Err(Halt::Tired) if found.begin < before => Ok(found),
             Err(Halt::Read(error)) if found.begin < before && is_damage(&error) => {
                 tell(&error);
-                found.damage = Some(found.begin);
+                found.damage = before_of(found.begin);
                 Ok(found)
             }
-            Err(halt) => Err(self.problem(halt)),
+            Err(halt) => Err(self.problem(before_of(before).unwrap_or(before), halt).await),
         }
     }
 
@@ -316,9 +317,10 @@ impl<'a> Scan<'a> {
         Ok(sifted)
     }
 
-    fn problem(&self, halt: Halt) -> Problem {
+    /// Why there is no page, where nothing could be read at `at`.
+    async fn problem(&self, at: Offset, halt: Halt) -> Problem {
         match halt {
-            Halt::Read(error) => error.into(),
+            Halt::Read(error) => damage::problem(self.log, self.stream, at, error).await,
             Halt::Tired => Problem::invalid(format!(
                 "the filters of this client have used up their budget of {} units of work a \
                  second; this one can cost {} units an event. Come back later, or with a cheaper \
@@ -418,11 +420,13 @@ fn sift(chunk: &Chunk, wanted: Wanted, mut filtered: Option<(&Conjunction, Slice
     sifted
 }
 
-/// Whether the disk or what lies on it is at fault, and not the offset.
-fn is_damage(error: &ReadError) -> bool {
-    matches!(error, ReadError::Damaged { .. } | ReadError::Disk { .. })
+fn before_of(offset: Offset) -> Option<Offset> {
+    Offset::new(offset.get() - 1)
 }
 
+/// What is damaged the log itself tells, once a minute.
 fn tell(error: &ReadError) {
-    error!(error = %pluvio_runtime::Chain(error), "a page ends where the log cannot be read");
+    if !matches!(error, ReadError::Damaged { .. }) {
+        error!(error = %pluvio_runtime::Chain(error), "a page ends where the log cannot be read");
+    }
 }

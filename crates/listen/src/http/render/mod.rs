@@ -28,7 +28,7 @@ use pluvio_event::Event;
 use pluvio_log::{Log, LogHandle, Offset, ReadError, ReadLimit, StreamName};
 use tokio_util::sync::CancellationToken;
 
-use super::meter;
+use super::{damage::is_damage, meter};
 use cache::{Cache, Key};
 use lines::Lines;
 pub(super) use lines::{Recorded, append_json};
@@ -93,6 +93,8 @@ impl Renderer {
             Ok(_) => {}
             Err(ReadError::OutOfRange { extent, .. })
                 if shared.from < from && extent.start <= from => {}
+            // What is damaged may lie before `from`.
+            Err(error) if shared.from < from && is_damage(&error) => {}
             Err(error) => return Err(error),
         }
         self.lines(stream, form, Span { from, to: shared.to }).await
@@ -131,7 +133,14 @@ impl Renderer {
             bytes_max: PAGE_BYTES_MAX,
             ..ReadLimit::default()
         };
-        let chunk = self.log.read(stream, span.from, limit).await?;
+        let chunk = match self.log.read(stream, span.from, limit).await {
+            // What lies before the damage may fit into a smaller read.
+            Err(error) if is_damage(&error) => {
+                let one = ReadLimit { records_max: 1, bytes_max: 1, ..limit };
+                self.log.read(stream, span.from, one).await?
+            }
+            chunk => chunk?,
+        };
         Ok(Lines::render(&chunk, form, span, PAGE_BYTES_MAX))
     }
 

@@ -17,6 +17,7 @@ use super::{
     slowing::Slowing,
 };
 use crate::http::{
+    damage,
     problem::{Kind, Problem},
     render::{Form, Page, Span, Tail},
     server::Server,
@@ -109,11 +110,17 @@ impl Feed {
     async fn deliver(&mut self, shared: Span) -> Result<Bytes, Problem> {
         let renderer = &self.server.renderer;
         let page = renderer.page(&self.stream, self.form, self.from, shared).await;
-        let page = page.map_err(|error| match error {
+        let page = match page {
+            Ok(page) => page,
             // Named by where the watch stands, not by where the shared page would have begun.
-            ReadError::OutOfRange { extent, .. } => Problem::purged(self.from, extent),
-            error => error.into(),
-        })?;
+            Err(ReadError::OutOfRange { extent, .. }) => {
+                return Err(Problem::purged(self.from, extent));
+            }
+            Err(error) => {
+                let log = &self.server.context.log;
+                return Err(damage::problem(log, &self.stream, self.from, error).await);
+            }
+        };
         let wanted = self.left.and_then(|left| usize::try_from(left).ok()).unwrap_or(usize::MAX);
         if self.is_filtered {
             return self.pick(page, wanted).await;

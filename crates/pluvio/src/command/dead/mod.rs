@@ -6,7 +6,7 @@ mod replay;
 
 use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
 
-use pluvio_event::{Data, Event, json as envelope};
+use pluvio_event::{Data, Event, json as envelope, shown};
 use pluvio_log::{
     Offset, StreamName,
     disk::{Disk as _, RealDisk},
@@ -145,7 +145,7 @@ fn visit(
 /// An attribute's text on one line: reasons are in a stranger's words.
 fn attribute(letter: &Event, name: &str) -> String {
     let text = letter.extension(name).map(ToString::to_string).unwrap_or_default();
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    shown(&text).into_owned()
 }
 
 #[cfg(test)]
@@ -162,9 +162,11 @@ mod tests {
         let log = Embedded::open(EmbeddedConfig::new(folder))?;
         let stream = dead_stream(&StreamName::events())?;
         log.open(&stream).await?;
-        for (sink, reason, offset) in
-            [("a", "too long", "44"), ("b", "no such index", "44"), ("a", "too long", "59")]
-        {
+        for (sink, reason, offset) in [
+            ("a", "too long", "44"),
+            ("b", "no such index", "44"),
+            ("a", "too long\u{1b}[1m", "59"),
+        ] {
             let event =
                 Event::builder(format!("dead/{sink}/{offset}"), "pluvio:/", DEAD_LETTER_TYPE)
                     .extension(SINK, sink)
@@ -203,14 +205,15 @@ mod tests {
             all.as_deref(),
             Some(
                 "sink  letters  first  last  reason\n\
-                 a           2      0     2  too long\n\
+                 a           1      0     0  too long\n\
+                 a           1      2     2  too long\\u001b[1m\n\
                  b           1      1     1  no such index"
             )
         );
         assert_eq!(only_b.map(|text| text.lines().count()), Some(2));
         let third = third.unwrap_or_default();
         assert!(
-            third.contains("reason    too long\n") && third.contains("offset    59\n"),
+            third.contains("reason    too long\\u001b[1m\n") && third.contains("offset    59\n"),
             "{third}"
         );
         assert!(third.ends_with("{\"original\":59}"), "{third}");

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
+use pluvio_event::shown;
 use pluvio_log::{
     Offset, Recovery,
     disk::RealDisk,
@@ -84,7 +85,8 @@ fn recovered(recovery: &Recovery) -> String {
 fn told(stream: &StreamInfo) -> Vec<String> {
     let mut lines = vec![stream.name.to_string()];
     let (records, bytes) = (counted(stream.records, "record", "records"), size(stream.bytes));
-    let shown = |offset: Option<Offset>| offset.map_or("none".to_owned(), |o| o.to_string());
+    let offset_or_none =
+        |offset: Option<Offset>| offset.map_or("none".to_owned(), |o| o.to_string());
     let identity = match &stream.manifest {
         Ok((format, release, log_id)) => {
             format!("{log_id}, format {format}, written by pluvio {release}")
@@ -94,8 +96,8 @@ fn told(stream: &StreamInfo) -> Vec<String> {
     let range = format!(
         "start {}, earliest {}, latest {}, next {}",
         stream.start,
-        shown(stream.earliest),
-        shown(stream.latest),
+        offset_or_none(stream.earliest),
+        offset_or_none(stream.latest),
         stream.next
     );
     for (name, text) in [
@@ -115,7 +117,8 @@ fn told(stream: &StreamInfo) -> Vec<String> {
     if !stream.positions.is_empty() {
         lines.push("  positions".to_owned());
         let rows = stream.positions.iter();
-        let rows = rows.map(|(source, at)| vec![format!("    {source}"), clean(at.as_str())]);
+        let rows =
+            rows.map(|(source, at)| vec![format!("    {source}"), shown(at.as_str()).into_owned()]);
         lines.extend(aligned(&rows.collect::<Vec<_>>(), &[]));
     }
     lines.extend(listed(&stream.segments));
@@ -127,11 +130,6 @@ fn told(stream: &StreamInfo) -> Vec<String> {
 fn recorded_ahead(stream: &StreamInfo) -> Option<Timestamp> {
     let newest = stream.segments.iter().rev().find_map(|segment| segment.recorded)?;
     (newest.duration_since(Timestamp::now()) > SignedDuration::from_hours(1)).then_some(newest)
-}
-
-/// Positions are a source's own text.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn segments(stream: &StreamInfo) -> String {

@@ -3,6 +3,7 @@
 mod apache;
 mod ground;
 mod groups;
+mod mirror;
 mod read;
 mod secure;
 mod site;
@@ -18,6 +19,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         read::scenarios(),
         secure::scenarios(),
         tools::scenarios(),
+        mirror::scenarios(),
         apache::scenarios(),
     ]
     .concat()

@@ -1,19 +1,22 @@
 //! Kafka's own command line tools on Pluvio: they list and describe, and are refused when they write.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use pluvio_e2e::{
     kafka::{Admin, Client, Reading},
+    servers::Pluvio,
     stage::Stage,
     tools::Tool,
 };
 
-use super::site::{STREAM, Site};
+use super::site::{STREAM, Site, ask};
 use crate::{report::Counts, runner::Scenario};
 
 const EVENTS: usize = 100;
 const GROUP: &str = "gauges";
+/// A Java machine on a busy computer.
+const PRODUCER_MAX: Duration = Duration::from_secs(60);
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     vec![
@@ -26,6 +29,10 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         .needs(&[Tool::Kafka]),
         Scenario::new("kafka: whoever produces is refused, and told why", producing)
             .needs(&[Tool::Kafka, Tool::Kcat]),
+        Scenario::new("kafka: a Java producer is told once and does not ask again", producer)
+            .needs(&[Tool::Kafka]),
+        Scenario::new("kafka: kafka-consumer-groups deletes groups and their commits", deleting)
+            .needs(&[Tool::Kafka]),
     ]
 }
 
@@ -112,4 +119,59 @@ async fn producing(stage: Arc<Stage>) -> Result<Counts> {
         line.rsplit(": ").next().unwrap_or_default().to_owned()
     };
     Ok(Counts::default().with("kcat", word(&said)).with("console", word(&told)))
+}
+
+/// A producer that was refused its id would ask for it without a pause, for as long as it lives; so it is
+/// kept alive until another one has come and gone.
+async fn producer(stage: Arc<Stage>) -> Result<Counts> {
+    /// Two producers, each with a try or two.
+    const ASKED_MAX: u64 = 6;
+    let site = Site::start(&stage, EVENTS).await?;
+    let admin = Admin::new(&stage, &site.access())?;
+    let mut producer = admin.producer(STREAM, "rain\n").await?;
+    let told = |text: &str| text.contains("Not authorized to access topics").then_some(());
+    producer.says("that it may not produce", PRODUCER_MAX, told).await?;
+    let another = admin.produce(STREAM, "rain\n").await?.all();
+    ensure!(told(&another).is_some(), "the other producer is not told: {another}");
+    ensure!(producer.ended()?.is_none(), "it ended: {}", producer.stderr());
+    let ids = asked(&site.pluvio, "init_producer_id").await?;
+    let produced = asked(&site.pluvio, "produce").await?;
+    ensure!((1..=ASKED_MAX).contains(&ids), "a producer's id was asked for {ids} times");
+    ensure!(produced <= ASKED_MAX, "it tried to produce {produced} times");
+    Ok(Counts::default().with("ids asked for", ids).with("tries to produce", produced))
+}
+
+/// How many requests of one kind Pluvio has had.
+pub(super) async fn asked(pluvio: &Pluvio, api: &str) -> Result<u64> {
+    let metrics = ask(pluvio, "/metrics").await?.text();
+    let name = format!("pluvio_kafka_requests_total{{api=\"{api}\"}} ");
+    let count = metrics.lines().find_map(|line| line.strip_prefix(&name));
+    count.map_or(Ok(0), |count| count.parse().with_context(|| format!("`{count}` is no count")))
+}
+
+async fn deleting(stage: Arc<Stage>) -> Result<Counts> {
+    let site = Site::start(&stage, EVENTS).await?;
+    let admin = Admin::new(&stage, &site.access())?;
+    let others = "others";
+    for group in [GROUP, others] {
+        let reading = Reading::of(STREAM).group(group).count(EVENTS / 2);
+        Client::Console.read(&stage, &site.access(), &reading).await?;
+    }
+    let arguments = ["--delete-offsets", "--group", GROUP, "--topic", STREAM];
+    admin.groups(&arguments).await?.ok().context("failed to delete the commits of a group")?;
+    let whole = Reading::of(STREAM).group(GROUP).count(1);
+    let again = Client::Console.read(&stage, &site.access(), &whole).await?;
+    let (first, earliest) = (again.first().map(|it| it.offset), site.served().await?[0].offset);
+    ensure!(first == Some(earliest), "without its commit it began at {first:?}, not {earliest}");
+    admin
+        .groups(&["--delete", "--group", GROUP])
+        .await?
+        .ok()
+        .context("failed to delete a group")?;
+    let listed = admin.groups(&["--list"]).await?.ok()?;
+    let listed: Vec<&str> = listed.lines().map(str::trim).collect();
+    ensure!(listed.contains(&others) && !listed.contains(&GROUP), "listed are {listed:?}");
+    let unknown = admin.groups(&["--delete", "--group", "drought"]).await?.all();
+    ensure!(unknown.contains("GroupIdNotFound"), "of an unknown group it says: {unknown}");
+    Ok(Counts::default().with("left", listed.len()))
 }

@@ -71,6 +71,9 @@ pub(crate) enum Command {
     /// Look at the events that a sink's target rejected
     #[command(subcommand, after_help = DEAD_EXAMPLES)]
     Dead(Dead),
+    /// Move a sink to another place: hand events over again, or skip them
+    #[command(subcommand, after_help = SINK_EXAMPLES)]
+    Sink(Sink),
     /// Run a simulated cloud for tests and demonstrations
     Simulate {
         #[command(subcommand)]
@@ -309,6 +312,47 @@ pub(crate) struct DeadPlace {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+const SINK_EXAMPLES: &str = "\
+Examples:
+  pluvio sink seek billing --to 2h --dry-run   how many events would that be?
+  pluvio sink seek billing --to 2h             hand over again what was stored in the last two hours
+  pluvio sink seek billing --to 2026-11-20T10:00:00Z --until 2026-11-20T12:00:00Z
+                                               only those two hours, then go on where it stood
+  pluvio sink seek billing --to earliest       everything that is stored
+  pluvio sink seek billing --to latest         skip what it was not handed yet
+
+It works beside a running Pluvio, which is asked through the log's folder, and without one. Run it as the
+user to whom that folder belongs. The new place is on disk when the command ends, and is told in the log
+and in /api/v1/status. What each type of sink does with events that it had before: docs/sinks-seek.md.";
+
+/// `pluvio sink`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Sink {
+    /// Move a sink to another place in its stream
+    #[command(after_help = SINK_EXAMPLES)]
+    Seek(SinkSeek),
+}
+
+/// `pluvio sink seek`
+#[derive(Debug, Args)]
+pub(crate) struct SinkSeek {
+    /// The sink, as the configuration names it
+    pub(crate) sink: String,
+    /// Go on from here: `earliest`, `latest`, an offset, the time (RFC 3339) at which events were stored,
+    /// or how long ago that was ("2h")
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) to: String,
+    /// Hand over again only what lies before this offset or time, then go on where the sink stood
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) until: Option<String>,
+    /// Say what would happen, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Folder of the log (default: `dir` of the section `log` of the configuration)
+    #[arg(long)]
+    pub(crate) dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -45,6 +45,7 @@ fn dispatch(cli: Cli) -> Result<(), Failed> {
         Command::Tail(options) => command::tail::tail(options),
         Command::Log(asked) => command::log::log(&cli.config, &asked),
         Command::Dead(asked) => command::dead::dead(&cli.config, &asked),
+        Command::Sink(asked) => command::sink::sink(&cli.config, &asked),
         Command::Simulate { cloud: cli::Simulate::Vcenter(options) } => {
             command::simulate::vcenter(options)
         }

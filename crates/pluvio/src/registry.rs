@@ -14,7 +14,10 @@ use pluvio_listen::{Context, http, kafka};
 use pluvio_net::SecretSource;
 use pluvio_runtime::{
     Chain, Failure, Sink, Source,
-    supervise::{SourceContext, Supervisor, sink::SinkContext},
+    supervise::{
+        SourceContext, Supervisor,
+        sink::{Repeats, SinkContext},
+    },
 };
 use schemars::Schema;
 use serde::de::DeserializeOwned;
@@ -139,8 +142,10 @@ pub(crate) const SINKS: &[SinkType] = &[
         build: |section| {
             let sink = section_of::<file::Config>(section)?.build();
             let sink = sink.map_err(|error| BuildError::of(error.key(), &error))?;
-            let target = format!("`{}`", sink.identity());
-            Ok(BuiltSink { exclusive: Some(target), ..BuiltSink::of(file::NAME, sink) })
+            let exclusive = Some(format!("`{}`", sink.identity()));
+            let asked = sink.clone();
+            let repeats = Repeats::judged(move |_| asked.refuses_repeats());
+            Ok(BuiltSink { exclusive, repeats, ..BuiltSink::of(file::NAME, sink) })
         },
     },
     remote!(webhook, "requests to an HTTP address: CloudEvents, or the cloud's own records"),
@@ -179,7 +184,8 @@ pub(crate) const SINKS: &[SinkType] = &[
             let secrets = owned(&config.secrets());
             let sink = config.build().map_err(|error| BuildError::of(error.key(), &error))?;
             let exclusive = Some(format!("`{}`", sink.identity()));
-            Ok(BuiltSink { exclusive, secrets, ..BuiltSink::of(s3::NAME, sink) })
+            let repeats = Repeats::judged(s3::S3::refuses_repeats);
+            Ok(BuiltSink { exclusive, repeats, secrets, ..BuiltSink::of(s3::NAME, sink) })
         },
     },
     remote!(fluentd, "records to Fluentd, Fluent Bit or another server of the forward protocol"),
@@ -274,6 +280,8 @@ type StartSink = Box<dyn FnOnce(&Supervisor, SinkContext) + Send>;
 pub(crate) struct BuiltSink {
     /// What no other sink may write to, as people call it.
     pub(crate) exclusive: Option<String>,
+    /// Whether the target can be handed events again.
+    pub(crate) repeats: Repeats,
     /// Which events it can be handed at all, in CEL: its format has no form for the others.
     pub(crate) only: Option<&'static str>,
     /// Its secrets by key, to be checked before anything starts.
@@ -290,6 +298,7 @@ impl BuiltSink {
         let mut probed = sink.clone();
         Self {
             exclusive: None,
+            repeats: Repeats::default(),
             only: None,
             secrets: Vec::new(),
             start: Box::new(move |supervisor, context| {

@@ -12,6 +12,8 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::supervise::sink::Sought;
+
 /// The state of all components, shared.
 #[derive(Clone, Debug, Default)]
 pub struct StatusBoard(Arc<Mutex<BTreeMap<String, ComponentStatus>>>);
@@ -107,6 +109,9 @@ pub struct SinkStatus {
     pub throttled: u64,
     /// Until when it has it.
     pub throttled_until: Option<Timestamp>,
+    /// The last time that an operator moved it with `pluvio sink seek`, also before the start of the
+    /// process; `None`: never in this log.
+    pub sought: Option<Sought>,
 }
 
 /// A failure as shown.

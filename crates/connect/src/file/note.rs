@@ -30,7 +30,7 @@ pub(super) struct Note {
     pub(super) begun: Timestamp,
 }
 
-fn path(settings: &Settings) -> PathBuf {
+pub(super) fn path(settings: &Settings) -> PathBuf {
     settings.folder.join(format!(".{}.pluvio", settings.file_name))
 }
 

@@ -11,6 +11,7 @@ use tokio::task::spawn_blocking;
 use super::{
     config::Settings,
     error::{Doing, Error},
+    note,
     spool::Spool,
 };
 
@@ -22,6 +23,20 @@ impl File {
     /// What no other sink may write to.
     pub fn identity(&self) -> String {
         self.0.path.display().to_string()
+    }
+
+    /// Why lines cannot be written again, if there are any: a file holds each event once, and what was
+    /// acknowledged is never cut.
+    pub fn refuses_repeats(&self) -> Option<String> {
+        let (file, note) = (&self.0.path, note::path(&self.0));
+        (file.exists() || note.exists()).then(|| {
+            format!(
+                "`{}` holds each event once, and what is in it is never cut; stop Pluvio, move it and \
+                 `{}` away, and the sink begins a new file at the place named",
+                file.display(),
+                note.display()
+            )
+        })
     }
 }
 

@@ -42,7 +42,7 @@ impl Spool {
         let path = settings.path.clone();
         let mut file = grown(&settings)?;
         let length = file.metadata().map_err(Error::at(Doing::Read, &path))?.len();
-        let Standing { sink, stream, log_id, cursor } = standing;
+        let Standing { sink, stream, log_id, cursor, .. } = standing;
         let fresh = Note {
             stream: stream.to_string(),
             log_id,

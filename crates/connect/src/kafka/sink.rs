@@ -16,7 +16,7 @@ use super::{
     lane::{Identity, Memory, Place},
     partition::partition,
     produce::{Refusals, Round},
-    transaction::Transactions,
+    transaction::{Mark, Transactions},
 };
 use crate::{message::NO_EVENT, template};
 
@@ -56,7 +56,7 @@ impl Sink for Kafka {
     async fn connect(&mut self, standing: Standing) -> Result<Connected<Producer>, Error> {
         let settings = Arc::clone(&self.settings);
         let mut memory = Arc::clone(&self.memory).lock_owned().await;
-        memory.of_log(standing.log_id);
+        memory.of_log(standing.log_id, standing.seek);
         let mut cluster = Cluster::connect(&settings).await?;
         let constant: Option<Arc<str>> = settings.topic.constant().map(Into::into);
         cluster.learn(constant.as_slice()).await?;
@@ -64,9 +64,9 @@ impl Sink for Kafka {
         match (&settings.transactions, &constant) {
             (config::Transactions::Yes(id), Some(topic)) => {
                 let id = id.clone().unwrap_or_else(|| format!("pluvio-{}", standing.sink));
-                let (topic, log) = (Arc::clone(topic), standing.log_id);
+                let (topic, mark) = (Arc::clone(topic), Mark::of(&standing));
                 let begun =
-                    Transactions::begin(&mut cluster, &id, topic, log, settings.timeout).await?;
+                    Transactions::begin(&mut cluster, &id, topic, mark, settings.timeout).await?;
                 memory.transact_as(begun.0.producer());
                 // Ours may be ahead: a filter has left out what came after the last transaction.
                 let ahead = |at: Offset| at.max(standing.cursor);

@@ -6,14 +6,16 @@
 //! ```
 //!
 //! The cursor lies in a group of the transactional id's name, at partition 0 of the topic, with the
-//! log's id as its metadata: the cursor of another log means nothing. What became of a transaction
-//! whose end was not answered is told by the cursor, after the next connection has ended it for good.
+//! log's id as its metadata, and how often an operator has moved the sink: the cursor of another log, or
+//! one from before the last move, means nothing. What became of a transaction whose end was not
+//! answered is told by the cursor, after the next connection has ended it for good.
 //!
 //! It refuses to commit a part of a batch: whatever is rejected, the transaction is aborted, and the
 //! batch comes again in halves.
 
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -31,6 +33,7 @@ use kafka_protocol::{
     protocol::StrBytes,
 };
 use pluvio_log::Offset;
+use pluvio_runtime::Standing;
 use tokio::time::sleep;
 use uuid::Uuid;
 
@@ -58,7 +61,7 @@ const TRANSACTION_TIMEOUTS: u32 = 3;
 pub(super) struct Transactions {
     pub(super) id: StrBytes,
     topic: Arc<str>,
-    log: Uuid,
+    mark: Mark,
     producer: Identity,
     /// Node that keeps the transaction, and node that keeps the group.
     coordinator: i32,
@@ -67,13 +70,43 @@ pub(super) struct Transactions {
     timeout: Duration,
 }
 
+/// What stands beside the cursor: `<log's id>`, or `<log's id>/<n>` once an operator has moved the sink
+/// n times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    log: Uuid,
+    seek: u64,
+}
+
+impl Mark {
+    /// Of a sink that stands here.
+    pub(super) fn of(standing: &Standing) -> Self {
+        Self { log: standing.log_id, seek: standing.seek }
+    }
+
+    /// Whether the cursor beside `text` counts: it is of this log, and not older than the last move.
+    fn counts(self, text: &str) -> bool {
+        let (log, seek) = text.split_once('/').unwrap_or((text, "0"));
+        log == self.log.to_string() && seek.parse().is_ok_and(|seek: u64| seek >= self.seek)
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.seek {
+            0 => write!(f, "{}", self.log),
+            seek => write!(f, "{}/{seek}", self.log),
+        }
+    }
+}
+
 impl Transactions {
     /// Fences whoever had the id, and ends what it had open. Gives the cursor that lies there.
     pub(super) async fn begin(
         cluster: &mut Cluster,
         id: &str,
         topic: Arc<str>,
-        log: Uuid,
+        mark: Mark,
         timeout: Duration,
     ) -> Result<(Self, Option<Offset>), Error> {
         let id = StrBytes::from_string(id.to_owned());
@@ -101,7 +134,7 @@ impl Transactions {
         let transactions = Self {
             id,
             topic,
-            log,
+            mark,
             producer,
             coordinator,
             group_coordinator,
@@ -134,8 +167,8 @@ impl Transactions {
                 .or_else(|| found.and_then(|found| Code::of(found.error_code)));
             match code {
                 None => {
-                    let ours = self.log.to_string();
-                    let found = found.filter(|it| it.metadata.as_deref() == Some(ours.as_str()));
+                    let counts = |text: &str| self.mark.counts(text);
+                    let found = found.filter(|it| it.metadata.as_deref().is_some_and(counts));
                     return Ok(found.and_then(|it| Offset::new(it.committed_offset)));
                 }
                 Some(Code(ResponseError::UnstableOffsetCommit)) if Instant::now() < until => {
@@ -210,7 +243,7 @@ impl Transactions {
         let partition = TxnOffsetCommitRequestPartition::default()
             .with_partition_index(CURSOR_PARTITION)
             .with_committed_offset(cursor.get())
-            .with_committed_metadata(Some(StrBytes::from_string(self.log.to_string())));
+            .with_committed_metadata(Some(StrBytes::from_string(self.mark.to_string())));
         let topic = TxnOffsetCommitRequestTopic::default()
             .with_name(topic_name(&self.topic))
             .with_partitions(vec![partition]);
@@ -272,4 +305,22 @@ async fn find(cluster: &mut Cluster, key: &StrBytes, kind: i8) -> Result<i32, Er
 
 fn refused(api: &'static str, id: &StrBytes, code: Code) -> Error {
     Error::Refused { api, object: format!("`{}`", id.as_str()), code }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_counts_if_it_is_of_this_log_and_not_older_than_the_last_move() {
+        let (log, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let mark = |log, seek| Mark { log, seek };
+        assert_eq!(mark(log, 0).to_string(), log.to_string());
+        assert!(mark(log, 0).counts(&mark(log, 0).to_string()));
+        assert!(mark(log, 2).counts(&mark(log, 2).to_string()));
+        assert!(!mark(log, 2).counts(&mark(log, 1).to_string()));
+        assert!(!mark(log, 1).counts(&mark(log, 0).to_string()));
+        assert!(!mark(log, 0).counts(&mark(other, 0).to_string()));
+        assert!(!mark(log, 0).counts("") && !mark(log, 0).counts(&format!("{log}/x")));
+    }
 }

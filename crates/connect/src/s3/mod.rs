@@ -16,6 +16,10 @@
 //! been. A put whose answer was lost may still happen later: it is repeated with the same lines as
 //! long as this process lives, so that it does no harm.
 //!
+//! **Moved back by an operator**, the sink puts everything from there on again: an object with the same
+//! first event is replaced, others may overlap, and nothing is missing once the sink is where it stood.
+//! The cursor in the bucket carries the number of the move; one with a lower number does not count.
+//!
 //! **An object is a batch**: `batch_size`, `batch_events` and `batch_age` say how large one grows, and
 //! how long its first event waits in the log meanwhile; for this sink they are larger unless set. A
 //! batch over midnight (UTC, by the time of recording) becomes two objects, so that a folder by `{date}`

@@ -50,6 +50,9 @@ struct Cursor {
     stream: String,
     /// Everything before it is in objects.
     next: i64,
+    /// How often an operator had moved the sink.
+    #[serde(default)]
+    seek: u64,
 }
 
 impl S3 {
@@ -68,6 +71,15 @@ impl S3 {
         Ok(Some(cursor))
     }
 
+    /// Why only a stretch of what is there already cannot be put again.
+    pub fn refuses_repeats(has_until: bool) -> Option<String> {
+        has_until.then(|| {
+            "objects are named by their first event, so the last object of the stretch could replace a \
+             longer one and take from the bucket what lies behind; leave out `--until`"
+                .to_owned()
+        })
+    }
+
     fn cursor_key(&self, name: &str) -> String {
         format!("{}.pluvio/{name}.json", self.settings.prefix)
     }
@@ -81,7 +93,8 @@ impl Sink for S3 {
         let store = Store::new(&self.settings)?;
         let key = self.cursor_key(&format!("{}-{}", standing.sink, standing.stream));
         let noted = self.cursor(&store, &key).await?;
-        let noted = noted.filter(|noted| noted.log_id == standing.log_id);
+        let counts = |it: &Cursor| it.log_id == standing.log_id && it.seek >= standing.seek;
+        let noted = noted.filter(counts);
         // A filter may have passed more than was put.
         let cursor = noted.and_then(|noted| Offset::new(noted.next));
         let cursor = cursor.map(|next| next.max(standing.cursor));
@@ -179,9 +192,10 @@ impl S3Writer {
     }
 
     async fn put_cursor(&self, last: Offset) -> Result<Put, Error> {
-        let Standing { sink, stream, log_id, .. } = &self.standing;
+        let Standing { sink, stream, log_id, seek, .. } = &self.standing;
         let next = last.following().get();
-        let cursor = Cursor { log_id: *log_id, stream: stream.to_string(), next };
+        let stream_name = stream.to_string();
+        let cursor = Cursor { log_id: *log_id, stream: stream_name, next, seek: *seek };
         let key = self.sink.cursor_key(&format!("{sink}-{stream}"));
         let body = serde_json::to_vec(&cursor).unwrap_or_default().into();
         let content_type = "application/json";

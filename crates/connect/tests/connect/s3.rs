@@ -7,7 +7,7 @@ use std::sync::{
 
 use pluvio_connect::s3::{Config, S3};
 use pluvio_net::SecretSource;
-use pluvio_runtime::{Answers, Failure as _, Outcome, Response, Sink as _, Writer as _};
+use pluvio_runtime::{Answers, Failure as _, Outcome, Response, Sink as _, Standing, Writer as _};
 
 use crate::{
     hand::{connected, records, standing},
@@ -92,6 +92,25 @@ async fn the_bucket_says_where_to_go_on_unless_it_speaks_of_another_log() {
         "a filter may have passed more"
     );
     assert_eq!(connected(&sink, standing(2, 4)).await.1, None);
+}
+
+#[tokio::test]
+async fn a_bucket_does_not_undo_what_an_operator_said_since() {
+    let noted = standing(1, 0).log_id;
+    let peer = Peer::start(move |_| {
+        let body =
+            format!("{{\"log_id\":\"{noted}\",\"stream\":\"events\",\"next\":9,\"seek\":1}}");
+        ("HTTP/1.1 200 x\r\n".to_owned(), body)
+    })
+    .await;
+    let sink = sink(&peer);
+    let moved = |seek| Standing { seek, ..standing(1, 4) };
+    assert_eq!(connected(&sink, moved(1)).await.1, Some(9), "after the move, its own counts");
+    let (mut writer, cursor) = connected(&sink, moved(2)).await;
+    assert_eq!(cursor, None, "it is older than the second move");
+    writer.write(&records(4..=5).await, &Answers::default()).await;
+    let last = puts(&peer).pop().unwrap();
+    assert!(last.text().contains("\"next\":6,\"seek\":2"), "{}", last.text());
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ pub(crate) mod print;
 mod reload;
 pub(crate) mod run;
 pub(crate) mod simulate;
+pub(crate) mod sink;
 pub(crate) mod tail;
 
 use std::{future::Future, io::Write as _, process::ExitCode};

@@ -11,8 +11,8 @@ use pluvio_runtime::{
 };
 use tracing::{info, warn};
 
-use super::{Failed, block_on, meter, reload::Reload, stopped};
-use crate::config::{self, Configuration, ReadySink};
+use super::{Failed, block_on, meter, reload::Reload, sink::Desk, stopped};
+use crate::config::{self, Configuration, LogType, ReadySink};
 
 /// Without a command: runs what the environment or the file describes, or says how to begin.
 pub(crate) fn default(path: &Path) -> Result<(), Failed> {
@@ -50,6 +50,7 @@ async fn serve(configuration: Configuration) -> Result<(), Failed> {
         info!(listener = name, "serving on {url}");
     }
     let reloading = tokio::spawn(running.reload.run());
+    let seeking = running.desk.map(|desk| tokio::spawn(desk.run()));
     let reason = tokio::select! {
         reason = stopped() => reason?,
         () = running.supervisor.ended() => "nobody reads standard output",
@@ -63,6 +64,7 @@ async fn serve(configuration: Configuration) -> Result<(), Failed> {
     let is_clean = running.supervisor.drain().await;
     second.abort();
     reloading.abort();
+    seeking.inspect(tokio::task::JoinHandle::abort);
     info!(is_clean, "stopped");
     Ok(())
 }
@@ -75,6 +77,8 @@ pub(super) struct Running {
     pub(super) urls: Vec<(String, String)>,
     /// Reads again what may change while it runs.
     pub(super) reload: Reload,
+    /// Takes requests to move sinks; a log in memory has no folder for them.
+    pub(super) desk: Option<Desk>,
 }
 
 /// Starts all components; problems are told before anything connects.
@@ -116,7 +120,8 @@ pub(super) async fn start(mut configuration: Configuration) -> Result<Running, F
                 "no source writes to this stream"
             );
         }
-        let context = SinkContext { name, log: log.clone(), stream, filter, from, limits };
+        let repeats = built.repeats.clone();
+        let context = SinkContext { name, log: log.clone(), stream, filter, from, limits, repeats };
         (built.start)(&supervisor, context);
     }
     let record_bytes_max = configuration.log.record_bytes_max();
@@ -125,7 +130,9 @@ pub(super) async fn start(mut configuration: Configuration) -> Result<Running, F
         let ingest = Ingest::new(log.clone(), stream.clone(), name, record_bytes_max);
         (source.built.start)(&supervisor, SourceContext { log: log.clone(), stream, ingest });
     }
-    Ok(Running { supervisor, log, urls, reload })
+    let is_on_disk = configuration.log.log_type == LogType::Disk;
+    let desk = is_on_disk.then(|| Desk::new(&configuration.log.dir, supervisor.seeker()));
+    Ok(Running { supervisor, log, urls, reload, desk })
 }
 
 /// What opening the log found: one line an operator can search for.

@@ -21,14 +21,14 @@ use pluvio_listen::{Context, http, kafka};
 use pluvio_log::{LogHandle, SourceName, StreamName};
 use pluvio_runtime::Access;
 
-pub(crate) use document::Problem;
+pub(crate) use document::{Problem, suggestion};
 pub(crate) use environment::{
     demo, from_environment, is_configured as environment_is_configured, is_debug,
 };
 pub(crate) use page::pages;
 pub(crate) use principals::Principals;
 pub(crate) use sections::{LogSection, LogType};
-pub(crate) use sinks::ReadySink;
+pub(crate) use sinks::{ReadySink, begin};
 pub(crate) use template::{schema, template};
 
 use crate::registry::{self, BuildError, BuiltListener, BuiltSource, SourceSlot};

@@ -216,7 +216,8 @@ fn stream(name: &str) -> Result<StreamName, String> {
     Ok(stream)
 }
 
-fn begin(text: &str) -> Result<Begin, String> {
+/// A place in a stream, as `from` and `pluvio sink seek` take it.
+pub(crate) fn begin(text: &str) -> Result<Begin, String> {
     let offset = || text.parse::<i64>().ok().and_then(Offset::new).map(Begin::Offset);
     let time = || text.parse::<Timestamp>().ok().map(Begin::Time);
     match text {

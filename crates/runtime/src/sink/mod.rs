@@ -97,6 +97,9 @@ pub struct Standing {
     pub log_id: uuid::Uuid,
     /// What comes next: everything of this incarnation before it was acknowledged or not asked for.
     pub cursor: Offset,
+    /// How often an operator has moved the sink. A target that keeps a cursor keeps this beside it, and
+    /// a cursor with a lower number is older than the operator's word: it does not count.
+    pub seek: u64,
 }
 
 /// The configured name of a sink, for example `billing` of `[sinks.billing]`: 1 to 240 letters,

@@ -45,6 +45,7 @@ pub struct Supervisor {
     sinks: Branch,
     listeners: Branch,
     ended: CancellationToken,
+    seeker: sink::Seeker,
 }
 
 /// Tasks that are drained together.
@@ -74,6 +75,7 @@ impl Supervisor {
             sinks: Branch::default(),
             listeners: Branch::default(),
             ended: CancellationToken::new(),
+            seeker: sink::Seeker::default(),
         };
         let drain = supervisor.listeners.drain.clone();
         supervisor.listeners.spawn(async move {
@@ -105,7 +107,13 @@ impl Supervisor {
     {
         let reporter = self.status.add(context.name.as_str(), Kind::Sink, component_type);
         let (drain, ended) = (self.sinks.drain.clone(), self.ended.clone());
-        self.sinks.spawn(sink::run(context, reporter, make, drain, ended));
+        let asks = self.seeker.add(&context);
+        self.sinks.spawn(sink::run(context, reporter, make, drain, ended, asks));
+    }
+
+    /// Moves sinks while they run.
+    pub fn seeker(&self) -> sink::Seeker {
+        self.seeker.clone()
     }
 
     /// Returns when a sink says that nobody is there to be written to any more, and that Pluvio is

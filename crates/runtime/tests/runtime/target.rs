@@ -17,7 +17,7 @@ use pluvio_runtime::{
     status::{ComponentStatus, StatusBoard},
     supervise::{
         Supervisor,
-        sink::{BatchLimits, Begin, SinkContext},
+        sink::{BatchLimits, Begin, Repeats, SinkContext},
     },
 };
 use tokio::time::Instant;
@@ -214,6 +214,7 @@ pub(crate) struct House {
     pub(crate) limits: BatchLimits,
     pub(crate) from: Begin,
     pub(crate) filter: Filter,
+    pub(crate) repeats: Repeats,
 }
 
 pub(crate) fn events() -> StreamName {
@@ -232,7 +233,8 @@ impl House {
     pub(crate) async fn on(log: LogHandle) -> Self {
         log.open(&events()).await.unwrap();
         let limits = BatchLimits { events_max: 10, ..BatchLimits::default() };
-        Self { log, limits, from: Begin::Earliest, filter: Filter::default() }
+        let (from, filter) = (Begin::Earliest, Filter::default());
+        Self { log, limits, from, filter, repeats: Repeats::default() }
     }
 
     /// Stores events `first ..= last`, their numbers as ids; gives these.
@@ -251,7 +253,7 @@ impl House {
         numbers.map(|number| number.to_string()).collect()
     }
 
-    fn context(&self, name: &str) -> SinkContext {
+    pub(crate) fn context(&self, name: &str) -> SinkContext {
         SinkContext {
             name: SinkName::new(name).unwrap(),
             log: self.log.clone(),
@@ -259,6 +261,7 @@ impl House {
             filter: self.filter.clone(),
             from: self.from,
             limits: self.limits,
+            repeats: self.repeats.clone(),
         }
     }
 

@@ -51,8 +51,8 @@ pub(super) struct Identity {
 /// Everything that was sent and is not acknowledged.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
-    /// Which log the offsets are of.
-    log: Option<Uuid>,
+    /// Which log the offsets are of, and how often an operator had moved the sink.
+    log: Option<(Uuid, u64)>,
     /// Of new lanes.
     producer: Option<Identity>,
     is_transactional: bool,
@@ -99,10 +99,11 @@ impl Piece {
 }
 
 impl Memory {
-    /// Offsets are now of this log; those of another one mean nothing.
-    pub(super) fn of_log(&mut self, log: Uuid) {
-        if self.log != Some(log) {
-            *self = Self { log: Some(log), ..Self::default() };
+    /// Offsets are now of this log; those of another one mean nothing. Nor does what had arrived before
+    /// an operator moved the sink, `seek` times so far: it is to be sent again.
+    pub(super) fn of_log(&mut self, log: Uuid, seek: u64) {
+        if self.log != Some((log, seek)) {
+            *self = Self { log: Some((log, seek)), ..Self::default() };
         }
     }
 

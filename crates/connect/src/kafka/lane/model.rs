@@ -275,14 +275,18 @@ fn sequences_begin_again_behind_the_largest() {
 }
 
 #[test]
-fn another_log_is_another_memory() {
+fn another_log_is_another_memory_and_so_is_what_an_operator_wants_again() {
     let mut memory = Memory::default();
-    memory.of_log(Uuid::from_u128(1));
+    memory.of_log(Uuid::from_u128(1), 0);
     memory.produce_as(Identity { id: 1, epoch: 0 });
     memory.push(place(1), piece(&[1]));
-    memory.of_log(Uuid::from_u128(1));
+    memory.of_log(Uuid::from_u128(1), 0);
     assert_eq!(memory.known(), [at(1)]);
-    memory.of_log(Uuid::from_u128(2));
+    memory.of_log(Uuid::from_u128(2), 0);
+    assert!(memory.known().is_empty() && memory.lacks_producer());
+    memory.produce_as(Identity { id: 2, epoch: 0 });
+    memory.push(place(1), piece(&[1]));
+    memory.of_log(Uuid::from_u128(2), 1);
     assert!(memory.known().is_empty() && memory.lacks_producer());
 }
 

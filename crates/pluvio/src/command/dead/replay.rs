@@ -32,7 +32,7 @@ use pluvio_runtime::{
     status::{ErrorReport, SinkStatus, StatusBoard},
     supervise::{
         Supervisor,
-        sink::{Begin, OFFSET, REASON, SINK, SinkContext, dead_stream},
+        sink::{Begin, OFFSET, REASON, Repeats, SINK, SinkContext, dead_stream},
     },
 };
 use tokio::time::{Instant, sleep};
@@ -190,6 +190,7 @@ async fn run(mut letters: Letters<'_>, sink: ReadySink, asked: &DeadReplay) -> R
         filter: Filter::default(),
         from: Begin::Earliest,
         limits: sink.limits,
+        repeats: Repeats::default(),
     };
     let mut replay = Replay { log, stream, status, patience: asked.patience.0, sent: Vec::new() };
     let mut first = Some((sink.built.start, context));

@@ -7,11 +7,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use pluvio_log::{AppendError, Entries, Entry, Log as _, LogHandle, Offset, StreamName, Table};
+use pluvio_log::{AppendError, Entries, Entry, Log as _, LogHandle, Offset, Table};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::seek::Sought;
 use crate::SinkName;
 
 /// How often a cursor is put, at most.
@@ -19,19 +20,34 @@ pub(super) const PUT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What stands in `__cursors` under a sink's name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Stored {
-    stream: String,
-    log_id: Uuid,
-    next: i64,
+pub(super) struct Stored {
+    pub(super) stream: String,
+    pub(super) log_id: Uuid,
+    pub(super) next: i64,
+    /// The last move by an operator; `None`: there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) sought: Option<Sought>,
+    /// What is being handed over again; `None`: nothing, or everything from `next` on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) again: Option<Again>,
+}
+
+/// A stretch that is handed over again, and where the sink goes on behind it. Offsets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Again {
+    /// Behind the last of the stretch.
+    pub(super) until: i64,
+    /// Everything before it was settled before the stretch began.
+    pub(super) back_to: i64,
 }
 
 /// What was found in `__cursors`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Recalled {
     /// Nothing: the sink is new.
     New,
     /// It stood here.
-    At(Offset),
+    At(Offset, Box<Stored>),
     /// It stood in another log, or what is there cannot be read: no offset of it means anything.
     Foreign,
 }
@@ -41,7 +57,8 @@ pub(super) fn recall(entries: &Entries, sink: &SinkName, log_id: Uuid) -> Recall
     let Some(value) = entries.get(sink.as_str().as_bytes()) else { return Recalled::New };
     match serde_json::from_slice::<Stored>(value) {
         Ok(stored) if stored.log_id == log_id => {
-            Offset::new(stored.next).map_or(Recalled::Foreign, Recalled::At)
+            let next = Offset::new(stored.next);
+            next.map_or(Recalled::Foreign, |next| Recalled::At(next, Box::new(stored)))
         }
         _ => Recalled::Foreign,
     }
@@ -72,7 +89,7 @@ impl Cursor {
         self.next = self.next.max(next);
     }
 
-    /// The target itself says where it stands; that may be further back.
+    /// The target itself says where it stands, or an operator does; that may be further back.
     pub(super) fn set(&mut self, next: Offset) {
         self.next = next;
     }
@@ -89,18 +106,20 @@ impl Cursor {
         }
         self.put_after = now + PUT_INTERVAL;
     }
+
+    /// What stands in `__cursors` is not known: it is put again.
+    pub(super) fn unknown(&mut self) {
+        self.durable = None;
+    }
 }
 
 /// Puts the cursor of `sink`; durable on return.
 pub(super) async fn store(
     log: &LogHandle,
     sink: &SinkName,
-    stream: &StreamName,
-    log_id: Uuid,
-    next: Offset,
+    stored: &Stored,
 ) -> Result<(), AppendError> {
-    let stored = Stored { stream: stream.to_string(), log_id, next: next.get() };
-    let value = serde_json::to_vec(&stored).unwrap_or_default();
+    let value = serde_json::to_vec(stored).unwrap_or_default();
     let key = Bytes::copy_from_slice(sink.as_str().as_bytes());
     log.put(Table::Cursors, vec![Entry { key, value: Some(value.into()) }]).await
 }
@@ -147,10 +166,14 @@ mod tests {
     fn a_cursor_of_another_log_means_nothing() {
         let (log_id, sink) = (Uuid::from_u128(1), SinkName::new("a"));
         let sink = sink.unwrap_or_else(|e| unreachable!("{e}"));
-        let stored = Stored { stream: "events".into(), log_id, next: 8 };
+        let again = Some(Again { until: 9, back_to: 20 });
+        let stored = Stored { stream: "events".into(), log_id, next: 8, sought: None, again };
         let value = serde_json::to_vec(&stored).unwrap_or_default();
         let entries = |value: Vec<u8>| Entries::from([(Bytes::from_static(b"a"), value.into())]);
-        assert_eq!(recall(&entries(value.clone()), &sink, log_id), Recalled::At(at(8)));
+        assert_eq!(
+            recall(&entries(value.clone()), &sink, log_id),
+            Recalled::At(at(8), stored.into())
+        );
         assert_eq!(recall(&entries(value), &sink, Uuid::from_u128(2)), Recalled::Foreign);
         assert_eq!(recall(&entries(b"{}".to_vec()), &sink, log_id), Recalled::Foreign);
         assert_eq!(recall(&Entries::new(), &sink, log_id), Recalled::New);

@@ -30,6 +30,8 @@ pub(super) struct Feed<'a> {
     waiting: VecDeque<StoredRecord>,
     /// Where the next read begins.
     next: Offset,
+    /// Nothing from there on is handed over; `None`: the stream has no end.
+    until: Option<Offset>,
     /// Where the reader was told to stand last.
     told: Offset,
     /// Records that the filter left out.
@@ -52,6 +54,7 @@ impl<'a> Feed<'a> {
         filter: &'a Filter,
         limits: BatchLimits,
         from: Offset,
+        until: Option<Offset>,
     ) -> Self {
         let batcher = Batcher::new(limits, from);
         Self {
@@ -61,13 +64,14 @@ impl<'a> Feed<'a> {
             batcher,
             waiting: VecDeque::new(),
             next: from,
+            until,
             told: from,
             filtered: 0,
         }
     }
 
     /// The next batch; `None`: there was none until `until`, or [`idle_at`](Self::idle_at) moved without
-    /// one. Cancel safe: what was read stays.
+    /// one, or the feed is at its end. Cancel safe: what was read stays.
     pub(super) async fn next(
         &mut self,
         until: Option<Instant>,
@@ -116,15 +120,18 @@ impl<'a> Feed<'a> {
             }
         }
         self.batcher.pass(self.next);
-        !self.batcher.has_room(1)
+        let is_over = self.until.is_some_and(|until| self.next >= until);
+        is_over || !self.batcher.has_room(1)
     }
 
     async fn read(&mut self, wait: Duration) -> Result<(), FeedError> {
         let limit = ReadLimit { bytes_max: READ_BYTES_MAX, wait, ..ReadLimit::default() };
         match self.log.read(self.origin.stream, self.next, limit).await {
             Ok(chunk) => {
-                self.waiting.extend(chunk.records().cloned());
-                self.next = chunk.next;
+                let until = self.until.unwrap_or(Offset::MAX);
+                let records = chunk.records().take_while(|record| record.offset < until);
+                self.waiting.extend(records.cloned());
+                self.next = chunk.next.min(until);
                 Ok(())
             }
             Err(ReadError::OutOfRange { from, extent }) => {
@@ -141,6 +148,6 @@ impl<'a> Feed<'a> {
 }
 
 /// What is no event cannot match a filter.
-fn passes(filter: &Filter, record: &Delivered) -> bool {
+pub(super) fn passes(filter: &Filter, record: &Delivered) -> bool {
     filter.passes_all() || record.event().is_some_and(|event| filter.matches(event))
 }

@@ -17,7 +17,8 @@
 //! the next batch while one is written was tried: a quarter slower, because what was just unpacked is
 //! no longer in the processor's cache when its turn comes.
 //!
-//! Between attempts the place is kept in memory, where it is newest; the table is read once.
+//! Between attempts the place is kept in memory, where it is newest; the table is read once. An operator
+//! who moves the sink ([`seek()`], [`Seeker`]) ends the attempt; the next one begins at the new place.
 
 mod batcher;
 mod brake;
@@ -31,6 +32,8 @@ mod letter;
 mod meter;
 mod parts;
 mod place;
+mod seek;
+mod seeker;
 mod tell;
 
 use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
@@ -39,7 +42,7 @@ use futures::FutureExt as _;
 use jiff::Timestamp;
 use pluvio_event::Filter;
 use pluvio_log::{LogHandle, Offset, ReadError, StreamName};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -62,6 +65,9 @@ use tell::Teller;
 pub use batcher::BatchLimits;
 pub use dead::dead_stream;
 pub use letter::{ATTEMPTS, DEAD_LETTER_TYPE, OFFSET, REASON, SINK, STREAM};
+pub use seek::{Repeats, Seek, SeekError, Sought, seek};
+pub(super) use seeker::Asks;
+pub use seeker::Seeker;
 
 /// What a sink runs on.
 #[derive(Clone, Debug)]
@@ -78,6 +84,8 @@ pub struct SinkContext {
     pub from: Begin,
     /// How events are put together.
     pub limits: BatchLimits,
+    /// Whether its target can be handed events again, when an operator moves it back.
+    pub repeats: Repeats,
 }
 
 /// Where a new sink begins.
@@ -146,12 +154,13 @@ impl<E: Failure> Failure for Setback<E> {
 struct Task<'a> {
     context: &'a SinkContext,
     teller: &'a Teller,
-    drain: &'a CancellationToken,
+    /// Ends the attempt in good order: Pluvio drains, or an operator moves the sink.
+    drain: CancellationToken,
     place: Option<Place>,
     ledger: ledger::Ledger,
     brake: brake::Brake,
     /// When the attempt connected, and whether anything arrived since.
-    connected_at: Option<tokio::time::Instant>,
+    connected_at: Option<Instant>,
     has_progressed: bool,
     /// The connection ended, and fewer events may be to blame than before.
     has_narrowed: bool,
@@ -163,10 +172,11 @@ pub(super) async fn run<S: Sink>(
     make: impl FnMut() -> S,
     drain: CancellationToken,
     ended: CancellationToken,
+    asks: Asks,
 ) {
-    let teller = Teller::new(&context, reporter);
+    let teller = Teller::new(&context, reporter, asks.stands());
     tokio::select! {
-        stop = keep_up(&context, &teller, make, &drain) => {
+        stop = keep_up(&context, &teller, make, &drain, asks) => {
             if stop == Stop::Ended {
                 info!(sink = context.name.as_str(), "nobody reads any more");
                 ended.cancel();
@@ -182,12 +192,13 @@ async fn keep_up<S: Sink>(
     teller: &Teller,
     mut make: impl FnMut() -> S,
     drain: &CancellationToken,
+    mut asks: Asks,
 ) -> Stop {
     let (mut sink, mut backoff) = (make(), Backoff::default());
     let mut task = Task {
         context,
         teller,
-        drain,
+        drain: drain.child_token(),
         place: None,
         ledger: ledger::Ledger::default(),
         brake: brake::Brake::default(),
@@ -198,15 +209,19 @@ async fn keep_up<S: Sink>(
     while !drain.is_cancelled() {
         teller.reporter().state(State::Connecting);
         (task.connected_at, task.has_progressed, task.has_narrowed) = (None, false, false);
-        let attempt = AssertUnwindSafe(task.attempt(&mut sink)).catch_unwind().await;
-        let ended = attempt.unwrap_or_else(|panic| Err(panicked(&*panic)));
-        let setback = match ended {
-            Ok(stop) => return stop,
-            Err(setback) => setback,
-        };
-        if matches!(setback, Setback::Panicked(_)) {
+        task.drain = drain.child_token();
+        let ended = task.attempt_or_asked(&mut sink, &mut asks).await;
+        if matches!(ended, Err(Setback::Panicked(_))) {
             sink = make();
         }
+        if let Ok(Stop::Ended) = ended {
+            return Stop::Ended;
+        }
+        if task.move_as_asked(&mut asks, drain).await {
+            backoff.reset();
+            continue;
+        }
+        let Err(setback) = ended else { continue };
         let has_held = task.connected_at.is_some_and(|at| at.elapsed() >= HELD_LONG);
         let has_worked = has_held || task.has_progressed;
         // Halving comes to an end by itself, so it need not become slower.
@@ -217,7 +232,14 @@ async fn keep_up<S: Sink>(
         let name = context.name.as_str();
         tell_setback(&setback, has_worked, Kind::Sink, teller.reporter(), name, wait);
         teller.failed();
-        let _drained = drain.run_until_cancelled(tokio::time::sleep(wait)).await;
+        tokio::select! {
+            () = drain.cancelled() => {}
+            () = tokio::time::sleep(wait) => {}
+            () = asks.come() => {
+                task.move_as_asked(&mut asks, drain).await;
+                backoff.reset();
+            }
+        }
         teller.reporter().update(|status| {
             status.retry_at = None;
             status.reconnects += 1;
@@ -231,14 +253,70 @@ fn panicked<E: Failure>(panic: &(dyn Any + Send)) -> Setback<E> {
 }
 
 impl Task<'_> {
+    /// One connection's life, which an operator's request ends as a drain would.
+    async fn attempt_or_asked<S: Sink>(
+        &mut self,
+        sink: &mut S,
+        asks: &mut Asks,
+    ) -> Result<Stop, Setback<S::Error>> {
+        let drain = self.drain.clone();
+        let attempt = AssertUnwindSafe(self.attempt(sink)).catch_unwind();
+        tokio::pin!(attempt);
+        let ended = tokio::select! {
+            ended = &mut attempt => ended,
+            () = asks.come() => {
+                drain.cancel();
+                attempt.await
+            }
+        };
+        ended.unwrap_or_else(|panic| Err(panicked(&*panic)))
+    }
+
+    /// Moves the sink, if an operator asked for it; `true`: it was asked for.
+    async fn move_as_asked(&mut self, asks: &mut Asks, drain: &CancellationToken) -> bool {
+        let mut is_asked = false;
+        while let Some(asked) = asks.take() {
+            is_asked = true;
+            let moved = match drain.is_cancelled() {
+                true => Err(SeekError::Stopped),
+                false => self.seek(asked.seek, asked.deadline).await,
+            };
+            // Whoever asked may have gone; the log and the status have it.
+            let _nobody_waits = asked.answer.send(moved);
+        }
+        is_asked
+    }
+
+    async fn seek(&mut self, seek: Seek, deadline: Instant) -> Result<Sought, SeekError> {
+        let mut place = match self.place.take() {
+            Some(place) => place,
+            None => Place::find(self.context).await?,
+        };
+        let moved = match seek::plan(self.context, &place, seek).await {
+            Ok(_) if Instant::now() >= deadline => Err(SeekError::TooLate),
+            Ok(sought) => place.seek(self.context, &sought).await.map(|()| sought),
+            Err(error) => Err(error),
+        };
+        if let Ok(sought) = &moved {
+            self.ledger.clear();
+            self.brake.release();
+            self.teller.sought(sought);
+            self.teller.place(place.next());
+        }
+        self.place = Some(place);
+        moved
+    }
+
     /// One connection's life.
     async fn attempt<S: Sink>(&mut self, sink: &mut S) -> Result<Stop, Setback<S::Error>> {
         let mut place = match self.place.take() {
             Some(place) => place,
             None => Place::find(self.context).await?,
         };
+        place.has_jumped();
         place.put_if_due(self.context).await;
         self.teller.place(place.next());
+        self.teller.recalled(place.sought(), place.next());
         // Back before anything can fail or be dropped: what was acknowledged must not be forgotten.
         let place = self.place.insert(place);
         let SinkContext { name, stream, .. } = self.context;
@@ -247,13 +325,14 @@ impl Task<'_> {
             stream: stream.clone(),
             log_id: place.log_id(),
             cursor: place.next(),
+            seek: place.seek_number(),
         };
         let connect = sink.connect(standing);
-        let Some(connected) = connected_or_drained(connect, self.drain).await else {
+        let Some(connected) = connected_or_drained(connect, &self.drain).await else {
             return Ok(Stop::Drained);
         };
         let Connected { mut writer, cursor } = connected.map_err(Setback::Sink)?;
-        self.connected_at = Some(tokio::time::Instant::now());
+        self.connected_at = Some(Instant::now());
         self.follow(cursor)?;
         self.teller.reporter().state(State::Running);
         info!(sink = name.as_str(), "connected");
@@ -278,6 +357,7 @@ impl Task<'_> {
             warn!(sink, %cursor, %ours, "the target's cursor is of another log: it is left aside");
         } else {
             place.set(cursor);
+            place.has_jumped();
             self.ledger.clear();
         }
         self.teller.place(place.next());
@@ -286,11 +366,14 @@ impl Task<'_> {
 
     /// Hands over batch after batch until something ends it.
     async fn drive<W: Writer>(&mut self, writer: &mut W) -> Result<Stop, Setback<W::Error>> {
-        let (context, teller, drain) = (self.context, self.teller, self.drain);
+        let (context, teller, drain) = (self.context, self.teller, &self.drain);
         let Some(place) = &mut self.place else { return Ok(Stop::Drained) };
         let SinkContext { name, log, stream, filter, limits, .. } = context;
         let origin = letter::Origin { sink: name, stream, log_id: place.log_id() };
-        let mut feed = feed::Feed::new(log, origin, filter, *limits, place.next());
+        let feed_at = |place: &Place| {
+            feed::Feed::new(log, origin, filter, *limits, place.next(), place.until())
+        };
+        let mut feed = feed_at(place);
         loop {
             let next = feed.next(place.due());
             let Some(next) = drain.run_until_cancelled(next).await else {
@@ -316,6 +399,10 @@ impl Task<'_> {
                 None => place.advance(feed.idle_at().unwrap_or(place.next())),
             }
             teller.filtered(std::mem::take(&mut feed.filtered));
+            if place.has_jumped() {
+                info!(sink = name.as_str(), to = %place.next(), "handed over again what was asked for");
+                feed = feed_at(place);
+            }
             teller.place(place.next());
             place.put_if_due(context).await;
         }

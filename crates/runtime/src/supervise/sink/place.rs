@@ -1,4 +1,5 @@
-//! A sink's place in its stream: found at the start, moved by what arrives, put now and then.
+//! A sink's place in its stream: found at the start, moved by what arrives and by operators, put now
+//! and then.
 
 use pluvio_log::{Log as _, Offset, ReadError, Seek, Table};
 use tokio::time::Instant;
@@ -7,8 +8,9 @@ use uuid::Uuid;
 
 use super::{
     Begin, SinkContext,
-    cursor::{self, Cursor, Recalled},
+    cursor::{self, Again, Cursor, Recalled, Stored},
     dead::Failed,
+    seek::{SeekError, Sought},
 };
 use crate::Chain;
 
@@ -20,6 +22,10 @@ pub(super) struct Place {
     pub(super) failed: Failed,
     /// The last put failed, and that was told.
     is_failing: bool,
+    /// The last move by an operator.
+    sought: Option<Sought>,
+    /// What is being handed over again before the sink jumps.
+    again: Option<Again>,
 }
 
 impl Place {
@@ -33,12 +39,15 @@ impl Place {
             let (sink, stream) = (name.as_str(), stream.as_str());
             warn!(sink, stream, "the sink's cursor is of another log: the sink starts anew");
         }
-        let (next, durable) = match recalled {
-            Recalled::At(next) => (next, Some(next)),
-            Recalled::New | Recalled::Foreign => (begin(context, extent.start).await?, None),
+        let (next, durable, stored) = match recalled {
+            Recalled::At(next, stored) => (next, Some(next), Some(stored)),
+            Recalled::New | Recalled::Foreign => (begin(context, extent.start).await?, None, None),
         };
+        let (sought, again) = stored.map_or((None, None), |it| (it.sought, it.again));
         let cursor = Cursor::new(next, durable, Instant::now());
-        Ok(Self { log_id: extent.log_id, cursor, failed: Failed::new(), is_failing: false })
+        let failed = Failed::new();
+        let log_id = extent.log_id;
+        Ok(Self { log_id, cursor, failed, is_failing: false, sought, again })
     }
 
     pub(super) fn log_id(&self) -> Uuid {
@@ -47,6 +56,63 @@ impl Place {
 
     pub(super) fn next(&self) -> Offset {
         self.cursor.next()
+    }
+
+    /// The last move by an operator.
+    pub(super) fn sought(&self) -> Option<&Sought> {
+        self.sought.as_ref()
+    }
+
+    /// How often an operator has moved it.
+    pub(super) fn seek_number(&self) -> u64 {
+        self.sought.as_ref().map_or(0, |sought| sought.number)
+    }
+
+    /// Everything before it was settled, whatever is being handed over again.
+    pub(super) fn frontier(&self) -> Offset {
+        let back_to = self.again.and_then(|again| Offset::new(again.back_to));
+        back_to.map_or(self.next(), |back_to| back_to.max(self.next()))
+    }
+
+    /// Where what is handed over again ends.
+    pub(super) fn until(&self) -> Option<Offset> {
+        self.again.and_then(|again| Offset::new(again.until))
+    }
+
+    /// Goes on where it stood once the stretch was handed over again; `true`: just now.
+    pub(super) fn has_jumped(&mut self) -> bool {
+        let is_over = self.until().is_some_and(|until| until <= self.next());
+        if is_over {
+            let frontier = self.frontier();
+            self.again = None;
+            self.cursor.set(frontier);
+        }
+        is_over
+    }
+
+    /// Goes where an operator says. Durable on return; after an error it is where it was.
+    pub(super) async fn seek(
+        &mut self,
+        context: &SinkContext,
+        sought: &Sought,
+    ) -> Result<(), SeekError> {
+        let to = sought.to();
+        let stored = Stored {
+            stream: context.stream.to_string(),
+            log_id: self.log_id,
+            next: to.get(),
+            sought: Some(sought.clone()),
+            again: sought.again(),
+        };
+        if let Err(error) = cursor::store(&context.log, &context.name, &stored).await {
+            self.cursor.unknown();
+            return Err(error.into());
+        }
+        (self.sought, self.again) = (stored.sought, stored.again);
+        self.failed.clear();
+        self.cursor.set(to);
+        self.cursor.put(to, true, Instant::now());
+        Ok(())
     }
 
     /// When the cursor wants to be put.
@@ -89,7 +155,14 @@ impl Place {
             return;
         }
         let (sink, next) = (&context.name, self.next());
-        let put = cursor::store(&context.log, sink, &context.stream, self.log_id, next).await;
+        let stored = Stored {
+            stream: context.stream.to_string(),
+            log_id: self.log_id,
+            next: next.get(),
+            sought: self.sought.clone(),
+            again: self.again,
+        };
+        let put = cursor::store(&context.log, sink, &stored).await;
         self.cursor.put(next, put.is_ok(), Instant::now());
         let has_failed = put.is_err();
         if let Err(error) = put {

@@ -1,10 +1,7 @@
 //! What operators see of a sink: its line of the status board and its metrics.
 
 use std::{
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::{Mutex, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -12,9 +9,9 @@ use jiff::Timestamp;
 use metrics::{counter, gauge};
 use pluvio_log::Offset;
 use tokio::time::Instant;
-use tracing::warn;
+use tracing::{info, warn};
 
-use super::SinkContext;
+use super::{SinkContext, Sought, seeker::Stands};
 use crate::{
     Delivered, Rejected,
     status::{ErrorReport, Reporter, SinkStatus},
@@ -32,24 +29,19 @@ const SAME_WHY_INTERVAL: Duration = Duration::from_secs(600);
 pub(super) struct Teller {
     reporter: Reporter,
     sink: String,
-    /// Where it stands; read by the meter.
-    next: AtomicI64,
+    /// Where it stands; read by the meter, and when an operator asks.
+    next: Stands,
     /// Why the target asked for patience last, and when that was logged.
     last_why: Mutex<Option<(String, Instant)>>,
 }
 
 impl Teller {
-    pub(super) fn new(context: &SinkContext, reporter: Reporter) -> Self {
+    pub(super) fn new(context: &SinkContext, reporter: Reporter, stands: Stands) -> Self {
         let stream = context.stream.to_string();
         reporter.update(|status| {
             status.sink = Some(SinkStatus { stream, ..SinkStatus::default() });
         });
-        Self {
-            reporter,
-            sink: context.name.to_string(),
-            next: AtomicI64::new(-1),
-            last_why: Mutex::default(),
-        }
+        Self { reporter, sink: context.name.to_string(), next: stands, last_why: Mutex::default() }
     }
 
     pub(super) fn reporter(&self) -> &Reporter {
@@ -69,6 +61,43 @@ impl Teller {
         gauge!("pluvio_sink_next_offset", "sink" => self.sink.clone()).set(next.get() as f64);
         self.update(|sink| sink.offset = Some(next.get()));
         self.reporter.update(|status| status.position = Some(next.to_string()));
+    }
+
+    /// An operator moved the sink.
+    pub(super) fn sought(&self, sought: &Sought) {
+        let Sought { from, to, until, repeated_events, skipped_events, is_exact, .. } = *sought;
+        let (sink, until) = (&self.sink, until.map_or_else(String::new, |until| until.to_string()));
+        info!(
+            sink,
+            from,
+            to,
+            until,
+            repeated_events,
+            skipped_events,
+            is_exact,
+            "an operator moved the sink"
+        );
+        self.reporter.update(|status| (status.error, status.retry_at) = (None, None));
+        self.update(|sink| sink.sought = Some(sought.clone()));
+    }
+
+    /// What `__cursors` says of the last time. Told if nothing was handed over since: most likely it
+    /// was while Pluvio did not run.
+    pub(super) fn recalled(&self, sought: Option<&Sought>, next: Offset) {
+        let mut is_known = true;
+        self.update(|sink| {
+            is_known = sink.sought.as_ref() == sought;
+            sink.sought = sought.cloned();
+        });
+        let sought = sought.filter(|sought| !is_known && sought.to == next.get());
+        if let Some(sought) = sought {
+            let Sought { at, from, to, until, repeated_events, skipped_events, .. } = sought;
+            let (sink, until) = (&self.sink, until.map_or_else(String::new, |at| at.to_string()));
+            info!(
+                sink,
+                %at, from, to, until, repeated_events, skipped_events, "an operator moved the sink before this start"
+            );
+        }
     }
 
     /// Something of a write arrived.

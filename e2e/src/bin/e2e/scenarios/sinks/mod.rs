@@ -10,6 +10,7 @@ mod opensearch;
 mod rabbitmq;
 mod replay;
 mod s3;
+mod seek;
 mod through;
 mod webhook;
 
@@ -27,6 +28,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         rabbitmq::scenarios(),
         replay::scenarios(),
         s3::scenarios(),
+        seek::scenarios(),
         webhook::scenarios(),
     ]
     .concat()

@@ -109,8 +109,9 @@ async fn a_bucket_does_not_undo_what_an_operator_said_since() {
     let (mut writer, cursor) = connected(&sink, moved(2)).await;
     assert_eq!(cursor, None, "it is older than the second move");
     writer.write(&records(4..=5).await, &Answers::default()).await;
-    let last = puts(&peer).pop().unwrap();
-    assert!(last.text().contains("\"next\":6,\"seek\":2"), "{}", last.text());
+    let cursor = peer.asked().pop().unwrap();
+    assert_eq!(cursor.line, "PUT /sky/.pluvio/archive-events.json");
+    assert!(cursor.text().contains("\"next\":6,\"seek\":2"), "{}", cursor.text());
 }
 
 #[tokio::test]

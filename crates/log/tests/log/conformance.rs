@@ -323,7 +323,9 @@ pub(crate) async fn recorded_times_never_decrease_when_the_clock_is_set_back(ben
     bench.append(&["b"]).await;
     let chunk = bench.log.read(&stream(), Offset::ZERO, ReadLimit::default()).await.unwrap();
     let times: Vec<_> = chunk.records().map(|r| r.recorded).collect();
-    assert_eq!(times[0], times[1]);
+    // Not believed, the clock is carried on from what is known: no step back, and none ahead.
+    let passed = times[1].duration_since(times[0]);
+    assert!(!passed.is_negative() && passed < SignedDuration::from_mins(1), "{times:?}");
 }
 
 pub(crate) async fn the_newest_batch_stays_whatever_retention_says(bench: Bench) {

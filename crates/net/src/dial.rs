@@ -109,7 +109,7 @@ impl Dialer {
     }
 
     /// Connects once, to whichever address of `host` answers first. They are tried in the order of the
-    /// system, families alternating, the next one [`NEXT_ADDRESS_AFTER`] later or as soon as one fails.
+    /// system, families alternating, the next one 250 ms later or as soon as one fails.
     pub async fn connect(&self, host: &str, port: u16) -> Result<Stream, DialError> {
         let peer = peer(host, port);
         match timeout(CONNECT_TIMEOUT, self.open(host, port, &peer)).await {

@@ -12,7 +12,7 @@
 //! Anybody who reads may send an expression, so it must not be able to hold the server up. The parser
 //! is the crate `cel`'s; its interpreter has no hook to count work with and compiles a regular
 //! expression at every event, so the parsed tree is walked here: every step is counted
-//! ([`Meter`]), and a bound of all steps is worked out before the first event ([`cost`]).
+//! ([`Meter`]), and a bound of all steps is worked out before the first event (`cost`).
 //!
 //! What a name means:
 //!

@@ -9,7 +9,7 @@ use std::{
 
 use axum::{Router, routing::any};
 use jiff::Timestamp;
-use pluvio_runtime::Listener;
+use pluvio_runtime::{LineLimit, Listener};
 use tokio::{
     net::{TcpListener, TcpStream},
     time::{Instant, MissedTickBehavior, interval, sleep},
@@ -135,13 +135,16 @@ impl Listener for HttpListener {
         let mut house = House::new(self, &server, draining);
         let mut sweep = interval((self.limits.stall / 4).max(Duration::from_millis(10)));
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut failed_accepts = LineLimit::default();
         loop {
             tokio::select! {
                 () = drain.cancelled() => break,
                 accepted = listener.accept() => match accepted {
                     Ok((stream, peer)) => house.serve(stream, peer),
                     Err(error) => {
-                        warn!(%error, "failed to accept a connection");
+                        if let Some(count) = failed_accepts.count() {
+                            warn!(%error, count, "failed to accept connections");
+                        }
                         sleep(ACCEPT_PAUSE).await;
                     }
                 },

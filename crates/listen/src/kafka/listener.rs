@@ -105,7 +105,7 @@ impl Listener for KafkaListener {
         let places = self.settings.connections_max;
         let mut connections =
             Connections::new(host.epoch, self.limits.stall, places, meter::CONNECTION_METERS);
-        let mut refused = LineLimit::default();
+        let (mut refused, mut failed_accepts) = (LineLimit::default(), LineLimit::default());
         let mut sweep = interval((self.limits.stall / 4).max(Duration::from_millis(10)));
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut groups = pin!(host.server.groups.run());
@@ -128,7 +128,9 @@ impl Listener for KafkaListener {
                         }
                     }
                     Err(error) => {
-                        warn!(%error, "failed to accept a connection");
+                        if let Some(count) = failed_accepts.count() {
+                            warn!(%error, count, "failed to accept connections");
+                        }
                         sleep(ACCEPT_PAUSE).await;
                     }
                 },

@@ -12,8 +12,8 @@
 //! restart of the target, another the move of a load balancer. An event that is tried so may arrive
 //! before the suspect, if that is innocent.
 //!
-//! It refuses to blame an event while nothing else is taken, also the newest one of a quiet stream: a target that is down makes no dead
-//! letters, however often and in whatever way it ends connections.
+//! It refuses to blame an event while nothing else is taken, also the newest one of a quiet stream: a
+//! target that is down makes no dead letters, however often and in whatever way it ends connections.
 
 use std::collections::BTreeSet;
 

@@ -51,6 +51,11 @@ impl Bounds {
         Some(Span { from: Offset::new(begin).unwrap_or(from), to: end.min(first) })
     }
 
+    /// Whether `from` lies before the pages that all watchers at the end share.
+    pub(in crate::http) fn is_past(&self, from: Offset) -> bool {
+        self.cuts.front().is_none_or(|first| from < *first)
+    }
+
     /// Adds what was appended: one cut, or several if it is too much for one page.
     fn grow(&mut self, chunk: &Chunk) {
         if self.cuts.len() >= CUTS_MAX {

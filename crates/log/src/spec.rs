@@ -149,8 +149,8 @@ pub trait Log: Send + Sync + 'static {
     /// The stream's bounds now. Cheap: no I/O.
     fn extent(&self, stream: &StreamName) -> Result<Extent, ReadError>;
 
-    /// The clock of a source, which is not this machine's, says that it is `now`: a log that doubts its
-    /// own clock compares. Cheap: no I/O.
+    /// A clock that is not this machine's, that of a source or of an event which has just happened, says
+    /// that it is `now`: a log that doubts its own clock compares. Cheap: no I/O.
     fn heard(&self, now: Timestamp) {
         let _nobody_doubts = now;
     }

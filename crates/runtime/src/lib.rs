@@ -46,6 +46,7 @@ pub use principal::{
 pub use push::{Headers, Push, Refusal};
 pub use scram::{ScramExchange, ScramMechanism};
 pub use sink::{
-    Connected, Delivered, Format, FormatError, Outcome, Rejected, Sink, SinkName, Standing, Writer,
+    Answers, Connected, Delivered, Format, FormatError, News, Outcome, Rejected, Sink, SinkName,
+    Standing, Writer,
 };
 pub use source::{Connection, Pull, Source};

@@ -66,7 +66,8 @@ pub struct ComponentStatus {
     pub state: State,
     /// Since when.
     pub since: Timestamp,
-    /// The newest failure, kept after recovery: operators ask "what was that last night".
+    /// The newest failure, or why a sink waits. Of a sink it is gone once something has arrived again;
+    /// of others it is kept after recovery: operators ask "what was that last night".
     pub error: Option<ErrorReport>,
     /// When the next attempt is made, while waiting for it.
     pub retry_at: Option<Timestamp>,

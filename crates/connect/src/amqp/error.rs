@@ -141,14 +141,67 @@ impl Said {
         self.is(&AmqpError::UnauthorizedAccess)
             || self.is(&AmqpError::NotFound)
             || self.is(&AmqpError::NotAllowed)
-            || self.is(&AmqpError::InternalError)
+            || self.is(&AmqpError::NotImplemented)
             || self.is(&AmqpError::ResourceDeleted)
+            || ABOUT_ALL.contains(&self.condition.as_str())
     }
 
-    /// Whether there is no room at the moment.
-    pub(super) fn is_about_room(&self) -> bool {
+    /// Whether the same message may be taken later: the peer is busy, full, or in trouble.
+    pub(super) fn is_about_now(&self) -> bool {
         self.is(&AmqpError::ResourceLimitExceeded)
+            || self.is(&AmqpError::InternalError)
+            || self.is(&AmqpError::ResourceLocked)
+            || self.is(&AmqpError::IllegalState)
+            || NOT_NOW.contains(&self.condition.as_str())
     }
+
+    /// Whether it is about a message's size.
+    fn is_about_size(&self) -> bool {
+        self.condition == MESSAGE_SIZE
+    }
+
+    /// Whether a peer that ends a link, a session or a connection so may do that because of a message.
+    fn is_about_some(&self) -> bool {
+        self.is(&AmqpError::DecodeError)
+            || self.is(&AmqpError::InvalidField)
+            || self.is(&AmqpError::InternalError)
+            || self.is(&AmqpError::PreconditionFailed)
+            || self.condition == "amqp:connection:framing-error"
+    }
+}
+
+/// A message is larger than the link takes.
+const MESSAGE_SIZE: &str = "amqp:link:message-size-exceeded";
+/// What Azure's services say beside the standard, of a queue as a whole.
+const ABOUT_ALL: [&str; 4] = [
+    "com.microsoft:auth-failed",
+    "com.microsoft:entity-disabled",
+    "com.microsoft:publisher-revoked",
+    "com.microsoft:address-already-in-use",
+];
+/// What peers say that are busy: Azure's services reject messages when they throttle, and so do peers
+/// that move a link elsewhere.
+const NOT_NOW: [&str; 9] = [
+    "com.microsoft:server-busy",
+    "com.microsoft:timeout",
+    "com.microsoft:operation-cancelled",
+    "com.microsoft:quota-exceeded",
+    "com.microsoft:container-close",
+    "com.microsoft:partition-not-owned",
+    "amqp:connection:forced",
+    "amqp:link:detach-forced",
+    "amqp:link:transfer-limit-exceeded",
+];
+
+/// Whom the end of a link may be blamed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Blame {
+    /// No message.
+    None,
+    /// One of those without an answer.
+    Some,
+    /// The largest of these.
+    Largest,
 }
 
 impl Error {
@@ -203,6 +256,16 @@ impl Error {
             Some(said) => Self::Refused { address, said },
             None if is_cut => Self::Cut { broker },
             None => Self::Send { address, source: Box::new(source) },
+        }
+    }
+
+    /// Whether a message may have ended it.
+    pub(super) fn blame(&self) -> Blame {
+        match self {
+            Self::Cut { .. } | Self::Send { .. } => Blame::Some,
+            Self::Refused { said, .. } if said.is_about_size() => Blame::Largest,
+            Self::Refused { said, .. } if said.is_about_some() => Blame::Some,
+            _ => Blame::None,
         }
     }
 
@@ -289,16 +352,53 @@ mod tests {
 
     #[test]
     fn what_a_peer_says_decides_who_is_to_blame() {
-        for (condition, is_about_all, is_about_room) in [
-            (AmqpError::UnauthorizedAccess, true, false),
-            (AmqpError::NotFound, true, false),
-            (AmqpError::ResourceLimitExceeded, false, true),
-            (AmqpError::InvalidField, false, false),
+        for (condition, is_about_all, is_about_now) in [
+            ("amqp:unauthorized-access", true, false),
+            ("amqp:not-found", true, false),
+            ("amqp:not-allowed", true, false),
+            ("amqp:not-implemented", true, false),
+            ("amqp:resource-deleted", true, false),
+            ("com.microsoft:auth-failed", true, false),
+            ("com.microsoft:entity-disabled", true, false),
+            ("amqp:resource-limit-exceeded", false, true),
+            ("amqp:resource-locked", false, true),
+            ("amqp:internal-error", false, true),
+            ("amqp:illegal-state", false, true),
+            ("amqp:connection:forced", false, true),
+            ("com.microsoft:server-busy", false, true),
+            ("com.microsoft:timeout", false, true),
+            ("com.microsoft:operation-cancelled", false, true),
+            ("com.microsoft:quota-exceeded", false, true),
+            // One message's own.
+            ("amqp:invalid-field", false, false),
+            ("amqp:decode-error", false, false),
+            ("amqp:precondition-failed", false, false),
+            ("amqp:link:message-size-exceeded", false, false),
+            ("com.microsoft:argument-error", false, false),
         ] {
+            let condition = ErrorCondition::Custom(Symbol::from(condition));
             let error = definitions::Error::new(condition, Some("no".to_owned()), None);
             let said = Said::from(&error);
             assert_eq!(said.is_about_all(), is_about_all, "{said}");
-            assert_eq!(said.is_about_room(), is_about_room, "{said}");
+            assert_eq!(said.is_about_now(), is_about_now, "{said}");
         }
+    }
+
+    #[test]
+    fn a_link_that_ends_is_blamed_on_a_message_only_if_one_can_be_the_cause() {
+        for (condition, blame) in [
+            ("amqp:link:message-size-exceeded", Blame::Largest),
+            ("amqp:decode-error", Blame::Some),
+            ("amqp:internal-error", Blame::Some),
+            ("amqp:connection:forced", Blame::None),
+            ("amqp:unauthorized-access", Blame::None),
+            ("amqp:link:stolen", Blame::None),
+        ] {
+            let said = Said { condition: condition.to_owned(), description: None };
+            let refused = Error::Refused { address: "q".to_owned(), said };
+            assert_eq!(refused.blame(), blame, "{condition}");
+        }
+        assert_eq!(Error::Cut { broker: "b".to_owned() }.blame(), Blame::Some);
+        assert_eq!(Error::Silent { broker: "b".to_owned() }.blame(), Blame::None);
     }
 }

@@ -8,8 +8,9 @@
 //! The messages of a batch are all on their way before the first is settled, as far as the peer gives
 //! credit; an event has arrived when its message is *accepted*, which for a durable message means
 //! stored. What comes back **rejected** is that event's fault, unless the error names a right, an
-//! address or a limit, which would hit every event. What is **released** or **modified** comes again,
-//! and so does a batch without credit: a full queue gives none.
+//! address or a limit, which would hit every event, or says that the peer is busy: Azure's services
+//! throttle by rejecting. What is **released** or **modified** comes again, and so does what had no
+//! credit: a full queue gives none. `docs/sinks-refusals.md` lists the conditions.
 //!
 //! Messages are CloudEvents' AMQP binding. It refuses other SASL mechanisms than PLAIN and ANONYMOUS,
 //! transactions, and an address for each event: a broker's own routing does that.

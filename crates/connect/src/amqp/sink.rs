@@ -1,22 +1,28 @@
 //! The sink: a link to one address, and what the peer says to each message.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    future::{Future, pending},
+    sync::Arc,
+    time::Duration,
+};
 
 use fe2o3_amqp::{
     Connection, Sender, Session, connection::ConnectionHandle, link::SendError,
-    link::delivery::DeliveryFut, sasl_profile::SaslProfile, session::SessionHandle,
+    sasl_profile::SaslProfile, session::SessionHandle,
 };
 use fe2o3_amqp_types::messaging::{Outcome as Settled, Rejected as PeerRejected};
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use pluvio_log::Offset;
-use pluvio_runtime::{Connected, Delivered, Outcome, Sink, Standing, Writer};
-use tokio::time::{Instant, timeout};
+use pluvio_runtime::{Answers, Chain, Connected, Delivered, Outcome, Sink, Standing, Writer};
+use tokio::time::{Instant, interval, timeout};
 
 use super::{
     config::Settings,
-    error::{Error, Said},
+    error::{Blame, Error, Said},
     message::message,
 };
-use crate::fate::{self, Fate};
+use crate::fate::{Fate, Tally};
 
 /// How long a peer may take to let us in.
 const LOGIN_MAX: Duration = Duration::from_secs(10);
@@ -65,10 +71,17 @@ pub struct Link {
     connection: ConnectionHandle<()>,
 }
 
-/// A message that is on its way, or never will be.
-enum Sent {
-    Underway(DeliveryFut<Result<Settled, SendError>>),
-    Never(String),
+/// An answer to a message that is on its way, with its offset.
+type Underway = FuturesUnordered<BoxFuture<'static, (Offset, Result<Settled, SendError>)>>;
+
+/// One write.
+struct Flight<'a> {
+    tally: Tally<'a, Error>,
+    underway: Underway,
+    /// What is on its way, and how large its event is.
+    open: BTreeMap<Offset, usize>,
+    /// Why no more answers come.
+    failure: Option<SendError>,
 }
 
 impl Link {
@@ -106,69 +119,60 @@ impl Link {
         Ok(Self { settings: Arc::clone(settings), sender, session, connection })
     }
 
-    /// Sends as many as there is credit for, in order.
-    async fn send(&mut self, batch: &[Delivered]) -> Result<Vec<(Offset, Sent)>, Error> {
-        let mut sent = Vec::with_capacity(batch.len());
+    /// Sends as many as there is credit for, in order, and takes in answers meanwhile.
+    async fn send(&mut self, batch: &[Delivered], flight: &mut Flight<'_>) -> Result<(), Error> {
         for record in batch {
+            let offset = record.offset();
             let message = match message(record, &self.settings) {
                 Ok(message) => message,
                 Err(reason) => {
-                    sent.push((record.offset(), Sent::Never(reason)));
+                    flight.tally.note(offset, Fate::Rejected(reason));
                     continue;
                 }
             };
+            if !flight.tally.may_send() || flight.failure.is_some() {
+                break;
+            }
             let sending = self.sender.send_batchable(message);
             let line = (&self.session, &self.connection);
-            let sending = match watched(line, Some(CREDIT_MAX), sending).await {
-                Watched::Done(sending) => sending,
-                Watched::OutOfPatience => break,
-                Watched::Cut => return Err(self.cut()),
-            };
-            let sending = match sending {
-                Ok(underway) => Sent::Underway(underway),
-                Err(
-                    error @ (SendError::MessageSizeExceeded(_) | SendError::MessageEncodeError),
-                ) => Sent::Never(error.to_string()),
-                Err(error) => return Err(self.failed(error)),
-            };
-            sent.push((record.offset(), sending));
-        }
-        Ok(sent)
-    }
-
-    /// What the peer says to each that was sent.
-    async fn fates(&self, sent: Vec<(Offset, Sent)>) -> Result<Vec<(Offset, Option<Fate>)>, Error> {
-        let mut fates = Vec::with_capacity(sent.len());
-        for (offset, sent) in sent {
-            let fate = match sent {
-                Sent::Never(reason) => Fate::Rejected(reason),
-                Sent::Underway(underway) => {
-                    let line = (&self.session, &self.connection);
-                    match watched(line, None, underway).await {
-                        Watched::Done(Ok(settled)) => self.fate(settled)?,
-                        Watched::Done(Err(error)) => return Err(self.failed(error)),
-                        Watched::Cut | Watched::OutOfPatience => return Err(self.cut()),
-                    }
+            match watched(line, Some(CREDIT_MAX), sending, flight, &self.settings).await {
+                Watched::Done(Ok(underway)) => {
+                    flight.open.insert(offset, record.stored().len());
+                    flight.underway.push(Box::pin(async move { (offset, underway.await) }));
                 }
-            };
-            fates.push((offset, Some(fate)));
+                Watched::Done(Err(
+                    error @ (SendError::MessageSizeExceeded(_) | SendError::MessageEncodeError),
+                )) => flight.tally.note(offset, Fate::Rejected(error.to_string())),
+                Watched::Done(Err(error)) => return Err(self.failed(error)),
+                Watched::OutOfPatience => {
+                    let why = format!("`{}` gives no credit to send", self.settings.address);
+                    flight.tally.note(offset, Fate::Later(Duration::ZERO, why));
+                    break;
+                }
+                Watched::Cut => return Err(self.cut()),
+            }
         }
-        Ok(fates)
+        Ok(())
     }
 
-    fn fate(&self, settled: Settled) -> Result<Fate, Error> {
-        let Settled::Rejected(PeerRejected { error }) = settled else {
-            let is_taken = matches!(settled, Settled::Accepted(_));
-            return Ok(if is_taken { Fate::Taken } else { Fate::Later });
-        };
-        let Some(error) = error else {
-            return Ok(Fate::Rejected("the broker rejects it, and does not say why".to_owned()));
-        };
-        let said = Said::from(&error);
-        if said.is_about_all() {
-            return Err(Error::Refused { address: self.settings.address.clone(), said });
+    /// Takes in the answers to all that were sent.
+    async fn settle(&self, flight: &mut Flight<'_>) -> Result<(), Error> {
+        let line = (&self.session, &self.connection);
+        while !flight.underway.is_empty() {
+            match watched(line, Some(LOOK_INTERVAL), pending(), flight, &self.settings).await {
+                Watched::Done(()) | Watched::OutOfPatience => {}
+                Watched::Cut => break,
+            }
         }
-        Ok(if said.is_about_room() { Fate::Later } else { Fate::Rejected(said.to_string()) })
+        // What was said before the end.
+        while let Some(Some((offset, settled))) = flight.underway.next().now_or_never() {
+            flight.note(offset, settled, &self.settings);
+        }
+        match flight.failure.take() {
+            Some(error) => Err(self.failed(error)),
+            None if flight.open.is_empty() => Ok(()),
+            None => Err(self.cut()),
+        }
     }
 
     fn cut(&self) -> Error {
@@ -180,22 +184,79 @@ impl Link {
     }
 }
 
+impl Flight<'_> {
+    fn note(&mut self, offset: Offset, settled: Result<Settled, SendError>, settings: &Settings) {
+        match settled {
+            Ok(settled) => {
+                self.open.remove(&offset);
+                self.tally.note(offset, fate(settled, settings));
+            }
+            Err(error) => self.failure = self.failure.take().or(Some(error)),
+        }
+    }
+
+    /// What the end of the link says about those without an answer.
+    fn ended(self, error: Error, answers: &Answers) -> Outcome<Error> {
+        let tally = self.tally.outcome();
+        if matches!(tally, Outcome::NotConnected(_)) {
+            return tally;
+        }
+        let largest = self.open.iter().max_by_key(|(_, bytes)| **bytes);
+        match (error.blame(), self.open.last_key_value(), largest) {
+            (Blame::Largest, _, Some((offset, bytes))) => {
+                let reason = format!("an event of {bytes} bytes: {}", Chain(&error));
+                answers.rejected(*offset, reason);
+                Outcome::NotConnected(error)
+            }
+            (Blame::Some, Some((sent_to, _)), _) => Outcome::Broken { error, sent_to: *sent_to },
+            _ => Outcome::NotConnected(error),
+        }
+    }
+}
+
+/// What the peer says to a message: `docs/sinks-refusals.md` has the table.
+fn fate(settled: Settled, settings: &Settings) -> Fate<Error> {
+    let address = &settings.address;
+    let later = |why: String| Fate::Later(Duration::ZERO, why);
+    match settled {
+        Settled::Accepted(_) => Fate::Taken,
+        Settled::Released(_) => later(format!(
+            "`{address}` released messages: it does not take them now, or no queue is bound to it"
+        )),
+        Settled::Modified(_) => later(format!("`{address}` gave messages back as modified")),
+        Settled::Rejected(PeerRejected { error: None }) => {
+            Fate::Rejected("the broker rejects it, and does not say why".to_owned())
+        }
+        Settled::Rejected(PeerRejected { error: Some(error) }) => {
+            let said = Said::from(&error);
+            if said.is_about_all() {
+                return Fate::Failed(Error::Refused { address: address.clone(), said });
+            }
+            match said.is_about_now() {
+                true => later(format!("`{address}` does not take messages now: {said}")),
+                false => Fate::Rejected(said.to_string()),
+            }
+        }
+        #[expect(unreachable_patterns, reason = "the type has more with transactions")]
+        _ => later(format!("`{address}` answered something unknown")),
+    }
+}
+
 impl Writer for Link {
     type Error = Error;
 
-    async fn write(&mut self, batch: &[Delivered]) -> Outcome<Error> {
-        let sent = match self.send(batch).await {
-            Ok(sent) => sent,
-            Err(error) => return Outcome::NotConnected(error),
+    async fn write(&mut self, batch: &[Delivered], answers: &Answers) -> Outcome<Error> {
+        let mut flight = Flight {
+            tally: Tally::new(answers),
+            underway: FuturesUnordered::new(),
+            open: BTreeMap::new(),
+            failure: None,
         };
-        match self.fates(sent).await {
-            Ok(mut fates) => {
-                // Those behind had no credit.
-                let rest = batch.iter().skip(fates.len()).map(|record| (record.offset(), None));
-                fates.extend(rest);
-                fate::outcome(fates)
-            }
-            Err(error) => Outcome::NotConnected(error),
+        let sent = self.send(batch, &mut flight).await;
+        let settled = self.settle(&mut flight).await;
+        match sent.and(settled) {
+            Ok(()) => flight.tally.outcome(),
+            Err(error) => flight.ended(error, answers),
         }
     }
 
@@ -213,18 +274,27 @@ enum Watched<T> {
     OutOfPatience,
 }
 
-/// Waits for `future`. The client does not end what waits for credit when its connection ends, so
-/// somebody has to look.
+/// Waits for `future`, and takes in answers meanwhile. The client does not end what waits for credit
+/// when its connection ends, so somebody has to look.
 async fn watched<F: Future>(
     (session, connection): (&SessionHandle<()>, &ConnectionHandle<()>),
     patience: Option<Duration>,
     future: F,
+    flight: &mut Flight<'_>,
+    settings: &Settings,
 ) -> Watched<F::Output> {
     let begun = Instant::now();
+    let mut looks = interval(LOOK_INTERVAL);
+    looks.tick().await;
     tokio::pin!(future);
     loop {
-        if let Ok(done) = timeout(LOOK_INTERVAL, &mut future).await {
-            return Watched::Done(done);
+        tokio::select! {
+            biased;
+            done = &mut future => return Watched::Done(done),
+            Some((offset, settled)) = flight.underway.next(), if !flight.underway.is_empty() => {
+                flight.note(offset, settled, settings);
+            }
+            _ = looks.tick() => {}
         }
         if session.is_ended() || connection.is_closed() {
             return Watched::Cut;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pluvio_log::Offset;
 use pluvio_runtime::{
-    Chain, Connected, Delivered, Format, Outcome, Rejected, Sink, Standing, Writer,
+    Answers, Chain, Connected, Delivered, Format, Outcome, Rejected, Sink, Standing, Writer,
 };
 use tokio::task::spawn_blocking;
 
@@ -75,7 +75,7 @@ pub struct Open {
 impl Writer for Open {
     type Error = Error;
 
-    async fn write(&mut self, batch: &[Delivered]) -> Outcome<Error> {
+    async fn write(&mut self, batch: &[Delivered], _: &Answers) -> Outcome<Error> {
         let (mut lines, mut rejected) = (Lines::default(), Vec::new());
         for record in batch {
             if let Err(reason) = lines.push(record) {

@@ -38,14 +38,14 @@ pub(super) struct Chunk {
     pub(super) id: String,
     /// The message as it is sent.
     pub(super) message: Vec<u8>,
-    /// The offset of its last entry.
-    pub(super) last: Offset,
+    /// The offsets of its entries.
+    pub(super) offsets: Vec<Offset>,
 }
 
 struct Run {
     tag: String,
     entries: Vec<u8>,
-    count: u64,
+    offsets: Vec<Offset>,
     first: Offset,
     last: Offset,
 }
@@ -60,12 +60,13 @@ impl Shape<'_> {
                 Ok((tag, entry)) => match runs.last_mut() {
                     Some(run) if run.takes(&tag, &entry) => {
                         run.entries.extend_from_slice(&entry);
-                        (run.count, run.last) = (run.count + 1, offset);
+                        run.offsets.push(offset);
+                        run.last = offset;
                     }
                     _ => runs.push(Run {
                         tag,
                         entries: entry,
-                        count: 1,
+                        offsets: vec![offset],
                         first: offset,
                         last: offset,
                     }),
@@ -115,12 +116,12 @@ impl Shape<'_> {
         msgpack::text("chunk", &mut message);
         msgpack::text(&id, &mut message);
         msgpack::text("size", &mut message);
-        msgpack::unsigned(run.count, &mut message);
+        msgpack::unsigned(run.offsets.len() as u64, &mut message);
         if is_packed {
             msgpack::text("compressed", &mut message);
             msgpack::text("gzip", &mut message);
         }
-        Chunk { id, message, last: run.last }
+        Chunk { id, message, offsets: run.offsets }
     }
 }
 
@@ -193,7 +194,8 @@ mod tests {
             .chain([record(5, "com.vmware vsphere", None), record(6, "x", Some(b"no event"))])
             .collect();
         let (chunks, rejected) = chunks(Config::new("a", 1), &batch);
-        let ends: Vec<_> = chunks.iter().map(|chunk| chunk.last.get()).collect();
+        let end = |chunk: &Chunk| chunk.offsets.last().map_or(0, |last| last.get());
+        let ends: Vec<_> = chunks.iter().map(end).collect();
         assert_eq!(ends, [1, 2, 3, 4, 5]);
         for (chunk, tag) in chunks.iter().zip([
             "cloudstack.event",

@@ -1,9 +1,9 @@
 //! Sends batches in chunks, and waits for what is said to each.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use pluvio_log::Offset;
-use pluvio_runtime::{Connected, Delivered, Outcome, Sink, Standing, Writer};
+use pluvio_runtime::{Answers, Connected, Delivered, Outcome, Sink, Standing, Writer};
 
 use super::{
     config::Settings,
@@ -25,8 +25,6 @@ pub struct FluentdWriter {
     settings: Arc<Settings>,
     connection: Connection,
     standing: Standing,
-    /// What broke the connection behind chunks that were acknowledged.
-    failure: Option<Error>,
 }
 
 impl Sink for Fluentd {
@@ -36,7 +34,7 @@ impl Sink for Fluentd {
     async fn connect(&mut self, standing: Standing) -> Result<Connected<FluentdWriter>, Error> {
         let connection = Connection::open(&self.0).await?;
         let settings = Arc::clone(&self.0);
-        let writer = FluentdWriter { settings, connection, standing, failure: None };
+        let writer = FluentdWriter { settings, connection, standing };
         Ok(Connected { writer, cursor: None })
     }
 
@@ -61,26 +59,22 @@ impl Sink for Fluentd {
 impl Writer for FluentdWriter {
     type Error = Error;
 
-    async fn write(&mut self, batch: &[Delivered]) -> Outcome<Error> {
-        if let Some(error) = self.failure.take() {
-            return Outcome::NotConnected(error);
-        }
+    async fn write(&mut self, batch: &[Delivered], answers: &Answers) -> Outcome<Error> {
         let (stream, sink) = (self.standing.stream.to_string(), self.standing.sink.to_string());
         let log_id = self.standing.log_id;
         let shape = Shape { settings: &self.settings, stream: &stream, sink: &sink, log_id };
         let (chunks, rejected) = shape.chunks(batch);
-        let mut reached = None;
-        let sent = self.send(&chunks, &mut reached).await;
-        let first_rejected = rejected.first().map(|rejected| rejected.offset);
-        let reached = reached.filter(|last| first_rejected.is_none_or(|first| *last < first));
-        match (sent, reached, batch.last()) {
-            (Ok(()), _, Some(last)) if rejected.is_empty() => Outcome::AckedTo(last.offset()),
-            (Ok(()), ..) => Outcome::Rejected(rejected),
-            (Err(error), Some(reached), _) => {
-                self.failure = Some(error);
-                Outcome::AckedTo(reached)
+        for rejected in rejected {
+            answers.rejected(rejected.offset, rejected.reason);
+        }
+        let mut sent_to = None;
+        match (self.send(&chunks, answers, &mut sent_to).await, sent_to) {
+            (Ok(()), _) => Outcome::Answered,
+            // A chunk may have ended it.
+            (Err(error @ (Error::Broken { .. } | Error::Closed { .. })), Some(sent_to)) => {
+                Outcome::Broken { error, sent_to }
             }
-            (Err(error), ..) => Outcome::NotConnected(error),
+            (Err(error), _) => Outcome::NotConnected(error),
         }
     }
 
@@ -90,21 +84,37 @@ impl Writer for FluentdWriter {
 }
 
 impl FluentdWriter {
-    /// Sends all chunks, some ahead of their acknowledgements. `reached`: the last acknowledged event.
-    async fn send(&mut self, chunks: &[Chunk], reached: &mut Option<Offset>) -> Result<(), Error> {
-        let mut waiting = chunks.iter();
-        for (number, chunk) in chunks.iter().enumerate() {
-            self.connection.send(&chunk.message).await?;
-            if number + 1 >= UNACKNOWLEDGED_CHUNKS_MAX
-                && let Some(chunk) = waiting.next()
+    /// Sends chunks, some ahead of their acknowledgements. `sent_to`: the last event that was sent.
+    async fn send(
+        &mut self,
+        chunks: &[Chunk],
+        answers: &Answers,
+        sent_to: &mut Option<Offset>,
+    ) -> Result<(), Error> {
+        let mut waiting = VecDeque::new();
+        for chunk in chunks {
+            if waiting.len() >= UNACKNOWLEDGED_CHUNKS_MAX
+                && let Some(first) = waiting.pop_front()
             {
-                self.connection.acknowledged(&chunk.id).await?;
-                *reached = Some(chunk.last);
+                self.acknowledged(first, answers).await?;
             }
+            if !answers.may_send() {
+                break;
+            }
+            *sent_to = chunk.offsets.last().copied();
+            self.connection.send(&chunk.message).await?;
+            waiting.push_back(chunk);
         }
         for chunk in waiting {
-            self.connection.acknowledged(&chunk.id).await?;
-            *reached = Some(chunk.last);
+            self.acknowledged(chunk, answers).await?;
+        }
+        Ok(())
+    }
+
+    async fn acknowledged(&mut self, chunk: &Chunk, answers: &Answers) -> Result<(), Error> {
+        self.connection.acknowledged(&chunk.id).await?;
+        for offset in &chunk.offsets {
+            answers.taken(*offset);
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use kafka_protocol::messages::{InitProducerIdRequest, ProducerId};
 use pluvio_log::Offset;
-use pluvio_runtime::{Connected, Delivered, Outcome, Rejected, Sink, Standing, Writer};
+use pluvio_runtime::{Answers, Connected, Delivered, Outcome, Rejected, Sink, Standing, Writer};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::{
@@ -150,10 +150,11 @@ const THROTTLE_MIN: Duration = Duration::from_millis(1);
 impl Writer for Producer {
     type Error = Error;
 
-    async fn write(&mut self, batch: &[Delivered]) -> Outcome<Error> {
+    async fn write(&mut self, batch: &[Delivered], _: &Answers) -> Outcome<Error> {
         // Brokers say so together with an acknowledgement; so the next batch is what waits.
         if let Some(wait) = self.cluster.throttled() {
-            return Outcome::Throttled(wait.max(THROTTLE_MIN));
+            let why = "the broker throttles this producer: a quota is used up".to_owned();
+            return Outcome::Throttled { wait: wait.max(THROTTLE_MIN), why };
         }
         let (Some(first), Some(last)) = (batch.first(), batch.last()) else {
             return Outcome::BatchRejected("the batch is empty".to_owned());

@@ -99,6 +99,11 @@ impl Error {
         }
     }
 
+    /// Whether the connection ended while documents were on their way.
+    pub(super) fn is_of_network(&self) -> bool {
+        matches!(self, Self::Insert { .. }) && self.is_of(|kind| matches!(kind, ErrorKind::Io(_)))
+    }
+
     fn is_of(&self, is: impl Fn(&ErrorKind) -> bool) -> bool {
         match self {
             Self::Client { source, .. }

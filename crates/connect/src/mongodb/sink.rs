@@ -1,6 +1,6 @@
 //! The sink: one unordered insert a batch, and what MongoDB says to each document.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::TryStreamExt as _;
 use mongodb::{
@@ -12,14 +12,14 @@ use mongodb::{
         TlsOptions as DriverTlsOptions, WriteConcern,
     },
 };
-use pluvio_runtime::{Connected, Delivered, Outcome, Sink, Standing, Writer};
+use pluvio_runtime::{Answers, Connected, Delivered, Outcome, Sink, Standing, Writer};
 
 use super::{
     config::{Settings, Tls},
     document::document,
     error::Error,
 };
-use crate::fate::{self, Fate};
+use crate::fate::{Fate, Tally};
 
 /// How long the driver looks for a server that can be written to.
 const SELECTION_MAX: Duration = Duration::from_secs(5);
@@ -29,9 +29,15 @@ const WRITE_CONCERN_MAX: Duration = Duration::from_secs(30);
 const POOL_MAX: u32 = 2;
 const DUPLICATE_KEY: i32 = 11000;
 const NAMESPACE_EXISTS: i32 = 48;
-/// What MongoDB says of one document for ever: bad value, failed to parse, type mismatch, invalid BSON,
-/// names with a dollar or a dot, validation, size.
-const OF_ONE: [i32; 9] = [2, 9, 14, 22, 52, 57, 121, 10_334, 17_419];
+/// What MongoDB says of one document for ever: bad value, failed to parse, type mismatch, overflow,
+/// invalid BSON, names with a dollar or a dot, an empty name, validation, arrays that an index cannot
+/// have both of, size (of the document, of an index's key), a place that is none on a map.
+const OF_ONE: [i32; 15] =
+    [2, 9, 14, 15, 22, 52, 56, 57, 121, 171, 10_334, 16_755, 17_280, 17_419, 17_420];
+/// What it says of a document that it may take in a moment: a limit of time, write conflict, a primary
+/// that steps down or is not one, interrupted, a chunk that moves.
+const NOT_NOW: [i32; 13] =
+    [50, 63, 91, 112, 133, 189, 262, 10_107, 11_600, 11_602, 13_388, 13_435, 13_436];
 /// MongoDB rounds the size of a capped collection up to a multiple of this.
 const CAPPED_STEP: u64 = 256;
 
@@ -193,34 +199,31 @@ pub struct Inserter {
 impl Writer for Inserter {
     type Error = Error;
 
-    async fn write(&mut self, batch: &[Delivered]) -> Outcome<Error> {
-        let (mut documents, mut places) = (Vec::new(), Vec::new());
-        let mut fates: Vec<_> = batch.iter().map(|record| (record.offset(), None)).collect();
-        for (place, (record, (_, fate))) in batch.iter().zip(&mut fates).enumerate() {
+    async fn write(&mut self, batch: &[Delivered], answers: &Answers) -> Outcome<Error> {
+        let (mut documents, mut offsets) = (Vec::new(), Vec::new());
+        for record in batch {
             match document(record) {
                 Ok(document) => {
-                    *fate = Some(Fate::Taken);
                     documents.push(document);
-                    places.push(place);
+                    offsets.push(record.offset());
                 }
-                Err(reason) => *fate = Some(Fate::Rejected(reason)),
+                Err(reason) => answers.rejected(record.offset(), reason),
             }
         }
-        if !documents.is_empty() {
-            match self.insert(documents).await {
-                Ok(refused) => {
-                    for (index, reason) in refused {
-                        if let Some((_, fate)) =
-                            places.get(index).and_then(|place| fates.get_mut(*place))
-                        {
-                            *fate = Some(Fate::Rejected(reason));
-                        }
-                    }
-                }
-                Err(error) => return Outcome::NotConnected(error),
+        let Some(last) = offsets.last().copied() else { return Outcome::Answered };
+        let refused = match self.insert(documents).await {
+            Ok(refused) => refused,
+            Err(error) if error.is_of_network() => {
+                return Outcome::Broken { error, sent_to: last };
             }
+            Err(error) => return Outcome::NotConnected(error),
+        };
+        let mut tally = Tally::new(answers);
+        let mut refused: BTreeMap<_, _> = refused.into_iter().collect();
+        for (index, offset) in offsets.into_iter().enumerate() {
+            tally.note(offset, refused.remove(&index).unwrap_or(Fate::Taken));
         }
-        fate::outcome(fates)
+        tally.outcome()
     }
 
     async fn close(self) {
@@ -229,8 +232,11 @@ impl Writer for Inserter {
 }
 
 impl Inserter {
-    /// Inserts; gives which never can be, and why.
-    async fn insert(&self, documents: Vec<RawDocumentBuf>) -> Result<Vec<(usize, String)>, Error> {
+    /// Inserts; gives what is said of those that were not.
+    async fn insert(
+        &self,
+        documents: Vec<RawDocumentBuf>,
+    ) -> Result<Vec<(usize, Fate<Error>)>, Error> {
         let Err(error) = self.collection.insert_many(documents).ordered(false).await else {
             return Ok(Vec::new());
         };
@@ -243,13 +249,19 @@ impl Inserter {
         }
         let mut refused = Vec::new();
         for IndexedWriteError { index, code, message, .. } in told.write_errors.iter().flatten() {
-            if is_there(*code, message) {
-                continue;
-            }
-            if *code != DUPLICATE_KEY && !OF_ONE.contains(code) {
-                return Err(self.refused(*code, message));
-            }
-            refused.push((*index, format!("{message} ({code})")));
+            let fate = match *code {
+                code if is_there(code, message) => continue,
+                code if code == DUPLICATE_KEY || OF_ONE.contains(&code) => {
+                    Fate::Rejected(format!("{message} ({code})"))
+                }
+                code if NOT_NOW.contains(&code) => {
+                    let name = &self.name;
+                    let why = format!("`{name}` does not take documents now: {message} ({code})");
+                    Fate::Later(Duration::ZERO, why)
+                }
+                code => Fate::Failed(self.refused(code, message)),
+            };
+            refused.push((*index, fate));
         }
         Ok(refused)
     }

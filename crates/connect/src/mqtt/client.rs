@@ -5,7 +5,7 @@
 
 use std::{io, num::NonZeroU16, time::Duration};
 
-use bytes::BytesMut;
+use bytes::{Buf as _, BytesMut};
 use pluvio_net::{Secret, Stream};
 use rmqtt_codec::{
     error::{DecodeError, EncodeError},
@@ -24,6 +24,8 @@ use super::{
     packet::{Answer, Codec, Granted, Hello},
 };
 
+/// A broker that hands us messages nobody asked for, and does not read what we answer, is left.
+const OUTBOX_BYTES_MAX: usize = 16 << 20;
 /// How long a broker may take to answer a login.
 const LOGIN_MAX: Duration = Duration::from_secs(10);
 
@@ -34,6 +36,10 @@ pub(super) struct Client {
     stream: Stream,
     codec: Codec,
     inbox: BytesMut,
+    /// So much of what comes is left aside.
+    skipped: usize,
+    /// Nothing can be written any more; what was said before that is still read.
+    unwritable: Option<io::Error>,
     /// What is still to be written.
     pub(super) outbox: BytesMut,
     is_flushed: bool,
@@ -54,6 +60,8 @@ impl Client {
             stream: settings.peer.dial().await?,
             codec: Codec::new(settings.version),
             inbox: BytesMut::new(),
+            skipped: 0,
+            unwritable: None,
             outbox: BytesMut::new(),
             is_flushed: true,
             keep_alive: settings.keep_alive,
@@ -122,8 +130,8 @@ impl Client {
         Ok(())
     }
 
-    /// Appends a publish; or says why it never can be.
-    pub(super) fn publish(&mut self, publish: Publish, bytes_max: usize) -> Result<(), String> {
+    /// Appends a publish, and gives its bytes; or says why it never can be.
+    pub(super) fn publish(&mut self, publish: Publish, bytes_max: usize) -> Result<usize, String> {
         self.codec.publish(publish, bytes_max, &mut self.outbox)
     }
 
@@ -150,6 +158,13 @@ impl Client {
 
     async fn answer_or_pong(&mut self) -> Result<Answer, Error> {
         loop {
+            let skipped = self.skipped.min(self.inbox.len());
+            self.inbox.advance(skipped);
+            self.skipped -= skipped;
+            if self.skipped > 0 {
+                self.turn().await?;
+                continue;
+            }
             let answer = self.codec.answer(&mut self.inbox);
             match answer.map_err(|source| self.decode(source))? {
                 Some(Answer::Pong) => {
@@ -158,6 +173,15 @@ impl Client {
                 }
                 Some(Answer::Ended(reason, text)) => {
                     return Err(Error::Ended { broker: self.broker.clone(), reason, text });
+                }
+                Some(Answer::Unasked { rest, answer }) => {
+                    self.skipped = rest;
+                    if let Some(answer) = answer {
+                        self.outbox.extend_from_slice(&answer);
+                    }
+                    if self.outbox.len() > OUTBOX_BYTES_MAX {
+                        return Err(self.decode(DecodeError::UnsupportedPacketType));
+                    }
                 }
                 Some(answer) => return Ok(answer),
                 None => self.turn().await?,
@@ -168,19 +192,22 @@ impl Client {
     /// Reads or writes some bytes, or pings.
     async fn turn(&mut self) -> Result<(), Error> {
         let until = self.pinged_at.unwrap_or(self.written_at) + self.keep_alive;
-        let has_output = !self.outbox.is_empty() || !self.is_flushed;
+        let is_writable = self.unwritable.is_none();
+        let has_output = is_writable && (!self.outbox.is_empty() || !self.is_flushed);
         let (mut reader, mut writer) = split(&mut self.stream);
         let done = tokio::select! {
             read = reader.read_buf(&mut self.inbox) => match read {
-                Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(0) => Err(self.unwritable.take().unwrap_or(io::ErrorKind::UnexpectedEof.into())),
                 read => read.map(|_| true),
             },
             written = push(&mut writer, &mut self.outbox), if has_output => {
-                written.map(|is_flushed| {
-                    self.is_flushed = is_flushed;
-                    self.written_at = Instant::now();
-                    true
-                })
+                match written {
+                    Ok(is_flushed) => self.is_flushed = is_flushed,
+                    // Why it ended the connection may have come before that.
+                    Err(error) => self.unwritable = Some(error),
+                }
+                self.written_at = Instant::now();
+                Ok(true)
             },
             () = sleep_until(until) => Ok(false),
         };

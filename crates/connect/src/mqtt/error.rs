@@ -117,6 +117,39 @@ pub enum Error {
     },
 }
 
+/// Whom the end of a connection may be blamed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Blame {
+    /// No event.
+    None,
+    /// One of those without an answer.
+    Some,
+    /// The largest of these.
+    Largest,
+}
+
+impl Error {
+    /// Whether an event may have ended the connection; `is_templated`: each has a topic of its own.
+    pub(super) fn blame(&self, is_templated: bool) -> Blame {
+        use DisconnectReasonCode as Reason;
+        match self {
+            Self::Cut { .. } => Blame::Some,
+            Self::Ended { reason: Reason::PacketTooLarge, .. } => Blame::Largest,
+            Self::Ended { reason, .. } => match reason {
+                Reason::UnspecifiedError
+                | Reason::MalformedPacket
+                | Reason::ProtocolError
+                | Reason::ImplementationSpecificError
+                | Reason::PayloadFormatInvalid => Blame::Some,
+                Reason::TopicNameInvalid if is_templated => Blame::Some,
+                // The broker shuts down, is busy, or does not want this connection.
+                _ => Blame::None,
+            },
+            _ => Blame::None,
+        }
+    }
+}
+
 fn told(text: Option<&str>) -> String {
     text.map(|text| format!(" ({text})")).unwrap_or_default()
 }

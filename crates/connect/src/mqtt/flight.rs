@@ -1,12 +1,10 @@
-//! Which publishes of a batch are on their way, and what became of each. Pure.
+//! Which publishes of a batch are on their way, and which have an answer. Pure.
 //!
 //! Packet ids are places in the batch, modulo 65,535: of those on their way, no two share one,
 //! because the oldest that has no answer and the newest that was sent are never further apart than
 //! the window.
 
-use std::num::NonZeroU16;
-
-use crate::fate::Fate;
+use std::{num::NonZeroU16, ops::Range};
 
 /// Packet ids are 1 to this.
 const IDS: usize = u16::MAX as usize;
@@ -14,12 +12,12 @@ const IDS: usize = u16::MAX as usize;
 /// A batch on its way.
 #[derive(Debug)]
 pub(super) struct Flight {
-    /// What became of each, as far as that is known.
-    fates: Vec<Option<Fate>>,
-    /// The first without a fate.
+    /// Of those that were sent or never will be: how large the packet is that waits for an answer;
+    /// `None`: it waits for none.
+    open: Vec<Option<usize>>,
+    /// The first without an answer.
     oldest: usize,
-    /// The first that was not sent.
-    next: usize,
+    count: usize,
     /// So many may be on their way.
     window: usize,
 }
@@ -27,59 +25,68 @@ pub(super) struct Flight {
 impl Flight {
     pub(super) fn new(count: usize, receive_max: u16) -> Self {
         let window = usize::from(receive_max).max(1);
-        Self { fates: vec![None; count], oldest: 0, next: 0, window }
+        Self { open: Vec::with_capacity(count), oldest: 0, count, window }
     }
 
     /// The next to be sent, if one may be.
     pub(super) fn next(&self) -> Option<(usize, NonZeroU16)> {
-        let may = self.next < self.fates.len() && self.next - self.oldest < self.window;
-        may.then(|| (self.next, id(self.next)))
+        let next = self.open.len();
+        let may = next < self.count && next - self.oldest < self.window;
+        may.then(|| (next, id(next)))
     }
 
-    /// It is on its way.
-    pub(super) fn sent(&mut self) {
-        self.next += 1;
+    /// It is on its way, in a packet of so many bytes.
+    pub(super) fn sent(&mut self, bytes: usize) {
+        self.open.push(Some(bytes));
     }
 
     /// It will not be sent.
-    pub(super) fn rejected(&mut self, reason: String) {
-        let at = self.next;
-        self.next += 1;
-        self.settle(at, Fate::Rejected(reason));
-    }
-
-    /// Nobody will answer: if it was sent, it counts as taken.
-    pub(super) fn taken_unless_rejected(&mut self, at: usize) {
-        if self.fates.get(at).is_some_and(Option::is_none) {
-            self.settle(at, Fate::Taken);
-        }
+    pub(super) fn left_out(&mut self) {
+        self.open.push(None);
+        self.settle(self.open.len() - 1);
     }
 
     /// Which one has this id; `None`: none that is on its way.
     pub(super) fn place(&self, id: u16) -> Option<usize> {
         let id = usize::from(id).checked_sub(1)?;
         let at = self.oldest + (id + IDS - self.oldest % IDS) % IDS;
-        (at < self.next && self.fates.get(at)?.is_none()).then_some(at)
+        self.open.get(at)?.is_some().then_some(at)
     }
 
-    /// What became of it.
-    pub(super) fn settle(&mut self, at: usize, fate: Fate) {
-        if let Some(place) = self.fates.get_mut(at) {
-            *place = Some(fate);
+    /// It has its answer.
+    pub(super) fn settle(&mut self, at: usize) {
+        if let Some(open) = self.open.get_mut(at) {
+            *open = None;
         }
-        while self.fates.get(self.oldest).is_some_and(Option::is_some) {
+        while self.open.get(self.oldest).is_some_and(Option::is_none) {
             self.oldest += 1;
         }
     }
 
-    /// Whether all have been sent and have a fate.
+    /// Whether all that were sent have their answers.
     pub(super) fn has_landed(&self) -> bool {
-        self.oldest == self.fates.len()
+        self.oldest == self.open.len()
     }
 
-    /// What became of all, in order.
-    pub(super) fn fates(self) -> Vec<Option<Fate>> {
-        self.fates
+    /// Whether there is none left to be sent.
+    pub(super) fn is_sent(&self) -> bool {
+        self.open.len() == self.count
+    }
+
+    /// Where those lie that may be on their way.
+    pub(super) fn underway(&self) -> Range<usize> {
+        self.oldest..self.open.len()
+    }
+
+    /// Whether it waits for an answer.
+    pub(super) fn is_open(&self, at: usize) -> bool {
+        self.open.get(at).is_some_and(Option::is_some)
+    }
+
+    /// The largest packet on its way, and its bytes.
+    pub(super) fn largest(&self) -> Option<(usize, usize)> {
+        let open = self.underway().filter_map(|at| Some((at, (*self.open.get(at)?)?)));
+        open.max_by_key(|(_, bytes)| *bytes)
     }
 }
 
@@ -98,31 +105,33 @@ mod tests {
         let mut flight = Flight::new(5, 2);
         let send = |flight: &mut Flight| {
             let next = flight.next().map(|(at, _)| at);
-            next.inspect(|_| flight.sent())
+            next.inspect(|at| flight.sent(*at))
         };
         assert_eq!(
             [send(&mut flight), send(&mut flight), send(&mut flight)],
             [Some(0), Some(1), None]
         );
-        flight.settle(1, Fate::Taken);
+        flight.settle(1);
         assert_eq!(send(&mut flight), None, "the oldest has no answer");
-        flight.settle(0, Fate::Taken);
+        assert_eq!((flight.is_open(0), flight.is_open(1)), (true, false));
+        flight.settle(0);
         assert_eq!(
             [send(&mut flight), send(&mut flight), send(&mut flight)],
             [Some(2), Some(3), None]
         );
+        assert_eq!(flight.largest(), Some((3, 3)));
     }
 
     #[test]
     fn an_answer_finds_its_publish_also_behind_65535_of_them() {
         let mut flight = Flight::new(70_000, 10);
         while let Some((at, id)) = flight.next() {
-            flight.sent();
+            flight.sent(1);
             assert_eq!(flight.place(id.get()), Some(at));
-            flight.settle(at, Fate::Taken);
+            flight.settle(at);
             assert_eq!(flight.place(id.get()), None, "one answer is enough");
         }
-        assert!(flight.has_landed());
+        assert!(flight.has_landed() && flight.is_sent());
         assert_eq!(flight.place(0), None);
     }
 }

@@ -24,7 +24,9 @@ const ANSWER_BYTES_MAX: u32 = 64 << 10;
 const RECEIVE_MAX_OF_THREE: u16 = 10;
 const PUBACK: u8 = 0x40;
 const PUBREC: u8 = 0x50;
+const PUBREL: u8 = 0x60;
 const PUBCOMP: u8 = 0x70;
+const PUBLISH: u8 = 0x30;
 const REASON_STRING: u8 = 0x1f;
 
 /// The reason code of a topic that the broker does not have.
@@ -59,6 +61,9 @@ pub(super) enum Answer {
     Received(Ack),
     /// It has a publish for good (PUBACK, PUBCOMP), or says why not.
     Acked(Ack),
+    /// It hands us a message that nobody asked for, of which so many bytes are still to come and are
+    /// left aside; with an answer that it waits for.
+    Unasked { rest: usize, answer: Option<[u8; 4]> },
     /// It is there.
     Pong,
     /// It ends the connection.
@@ -138,13 +143,13 @@ impl Codec {
         }
     }
 
-    /// Appends a publish; what cannot be written leaves nothing behind.
+    /// Appends a publish, and gives its bytes; what cannot be written leaves nothing behind.
     pub(super) fn publish(
         &mut self,
         publish: Publish,
         bytes_max: usize,
         out: &mut BytesMut,
-    ) -> Result<(), String> {
+    ) -> Result<usize, String> {
         let from = out.len();
         let written = match self {
             Self::Three(codec) => codec.encode(publish.into(), out),
@@ -152,7 +157,7 @@ impl Codec {
         };
         let bytes = out.len() - from;
         let refused = match written {
-            Ok(()) if bytes <= bytes_max => return Ok(()),
+            Ok(()) if bytes <= bytes_max => return Ok(bytes),
             Ok(()) => format!("a packet of {bytes} bytes, and the broker takes {bytes_max}"),
             Err(error) => format!("it cannot be written as a packet of MQTT: {error}"),
         };
@@ -206,6 +211,14 @@ impl Codec {
             // Who gets an error for an answer to a publish is not asked for a release.
             let is_received = kind == PUBREC && !ack.is_error();
             return Ok(Some(if is_received { Answer::Received(ack) } else { Answer::Acked(ack) }));
+        }
+        match inbox.first() {
+            Some(first) if first & 0xf0 == PUBLISH => return unasked(inbox),
+            Some(first) if first & 0xf0 == PUBREL => {
+                let released = ack(inbox)?.map(|ack| answer_to(PUBCOMP, ack.id));
+                return Ok(released.map(|answer| Answer::Unasked { rest: 0, answer: Some(answer) }));
+            }
+            _ => {}
         }
         match self {
             Self::Three(codec) => match codec.decode(inbox)? {
@@ -274,6 +287,44 @@ fn ack(inbox: &mut BytesMut) -> Result<Option<Ack>, DecodeError> {
     let id = body.get_u16();
     let reason = body.try_get_u8().unwrap_or(0);
     Ok(Some(Ack { id, reason, text: reason_string(&body) }))
+}
+
+/// Takes the beginning of a publish: some brokers subscribe whoever connects.
+fn unasked(inbox: &mut BytesMut) -> Result<Option<Answer>, DecodeError> {
+    let Some((length, header)) = remaining_length(inbox)? else { return Ok(None) };
+    if length < 2 {
+        return Err(DecodeError::InvalidLength);
+    }
+    let Some(body) = inbox.get(header..) else { return Ok(None) };
+    let (kind, Some(topic)) = (inbox.first().copied().unwrap_or_default(), body.first_chunk())
+    else {
+        return Ok(None);
+    };
+    let qos = (kind >> 1) & 3;
+    let (length, topic) = (length as usize, 2 + usize::from(u16::from_be_bytes(*topic)));
+    let head = if qos == 0 { topic } else { topic + 2 };
+    if head > length || qos > 2 {
+        return Err(DecodeError::InvalidLength);
+    }
+    if body.len() < head {
+        return Ok(None);
+    }
+    let id = body.get(topic..topic + 2).and_then(|id| id.first_chunk().copied());
+    let id = u16::from_be_bytes(id.unwrap_or_default());
+    let answer = match qos {
+        0 => None,
+        1 => Some(answer_to(PUBACK, id)),
+        _ => Some(answer_to(PUBREC, id)),
+    };
+    let there = body.len().min(length);
+    inbox.advance(header + there);
+    Ok(Some(Answer::Unasked { rest: length - there, answer }))
+}
+
+/// The shortest form of an acknowledgement, which both versions have.
+fn answer_to(kind: u8, id: u16) -> [u8; 4] {
+    let [high, low] = id.to_be_bytes();
+    [kind, 2, high, low]
 }
 
 /// The length behind the first byte, and how many bytes both take.

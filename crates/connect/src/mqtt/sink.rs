@@ -1,8 +1,11 @@
 //! The sink: a message for each event, in order, and what the broker says to each.
+//!
+//! Each answer is reported when it comes. A broker that ends the connection because of a packet's size
+//! does not say which packet; of those without an answer the largest is too large, if any is.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use pluvio_runtime::{Connected, Delivered, Outcome, Sink, Standing, Writer};
+use pluvio_runtime::{Answers, Chain, Connected, Delivered, Outcome, Sink, Standing, Writer};
 use rmqtt_codec::{
     error::DecodeError,
     types::{Publish, QoS},
@@ -12,12 +15,12 @@ use rmqtt_codec::{
 use super::{
     client::Client,
     config::{Settings, Version},
-    error::Error,
+    error::{Blame, Error},
     flight::Flight,
     packet::{Ack, Answer, TOPIC_NAME_INVALID},
 };
 use crate::{
-    fate::{self, Fate},
+    fate::{Fate, Tally},
     kept::Kept,
     message::MessageFormat,
     template::Place,
@@ -76,14 +79,20 @@ pub struct Publisher {
 impl Writer for Publisher {
     type Error = Error;
 
-    async fn write(&mut self, batch: &[Delivered]) -> Outcome<Error> {
+    async fn write(&mut self, batch: &[Delivered], answers: &Answers) -> Outcome<Error> {
         let mut client = match self.kept.client().await {
             Ok(client) => client,
             Err(error) => return Outcome::NotConnected(error),
         };
-        match self.publish(&mut client, batch).await {
-            Ok(fates) => fate::outcome(batch.iter().map(Delivered::offset).zip(fates).collect()),
-            Err(error) => Outcome::NotConnected(error),
+        let mut flight = Flight::new(batch.len(), client.granted.receive_max);
+        let mut tally = Tally::new(answers);
+        match self.publish(&mut client, batch, &mut flight, &mut tally).await {
+            Ok(()) => tally.outcome(),
+            Err(error) => match tally.outcome() {
+                // Said before the end, and the reason for it, mostly.
+                outcome @ Outcome::NotConnected(_) => outcome,
+                _ => self.ended(error, batch, &flight, answers),
+            },
         }
     }
 
@@ -99,37 +108,42 @@ impl Publisher {
         &self,
         client: &mut Client,
         batch: &[Delivered],
-    ) -> Result<Vec<Option<Fate>>, Error> {
-        let mut flight = Flight::new(batch.len(), client.granted.receive_max);
+        flight: &mut Flight,
+        tally: &mut Tally<'_, Error>,
+    ) -> Result<(), Error> {
+        let is_acked = self.settings.qos != QoS::AtMostOnce;
         loop {
             while client.outbox.len() < OUTBOX_BYTES_MAX
+                && tally.may_send()
                 && let Some((at, id)) = flight.next()
                 && let Some(record) = batch.get(at)
             {
-                let is_acked = self.settings.qos != QoS::AtMostOnce;
-                match self.packet(record, is_acked.then_some(id)) {
-                    Ok(packet) => match client.publish(packet, self.bytes_max(client)) {
-                        Ok(()) => flight.sent(),
-                        Err(reason) => flight.rejected(reason),
-                    },
-                    Err(reason) => flight.rejected(reason),
+                let packet = self.packet(record, is_acked.then_some(id));
+                match packet.and_then(|it| client.publish(it, self.bytes_max(client))) {
+                    Ok(bytes) => flight.sent(bytes),
+                    Err(reason) => {
+                        tally.note(record.offset(), Fate::Rejected(reason));
+                        flight.left_out();
+                    }
                 }
-                if !is_acked {
-                    flight.taken_unless_rejected(at);
-                }
-            }
-            if self.settings.qos == QoS::AtMostOnce {
-                client.until_read().await?;
             }
             if flight.has_landed() {
-                break;
-            }
-            if self.settings.qos != QoS::AtMostOnce {
+                if flight.is_sent() || !tally.may_send() {
+                    return Ok(());
+                }
+            } else if is_acked {
                 let answer = client.answer().await?;
-                self.settle(client, &mut flight, answer, batch)?;
+                self.settle(client, flight, answer, batch, tally)?;
+            } else {
+                client.until_read().await?;
+                for at in flight.underway() {
+                    if let Some(record) = batch.get(at).filter(|_| flight.is_open(at)) {
+                        tally.note(record.offset(), Fate::Taken);
+                        flight.settle(at);
+                    }
+                }
             }
         }
-        Ok(flight.fates())
     }
 
     fn settle(
@@ -138,40 +152,75 @@ impl Publisher {
         flight: &mut Flight,
         answer: Answer,
         batch: &[Delivered],
+        tally: &mut Tally<'_, Error>,
     ) -> Result<(), Error> {
         let (ack, is_released) = match answer {
             Answer::Received(ack) => (ack, true),
             Answer::Acked(ack) => (ack, false),
             _ => return Err(client.decode(DecodeError::UnsupportedPacketType)),
         };
-        let Some(at) = flight.place(ack.id) else {
+        let place = flight.place(ack.id).and_then(|at| Some((at, batch.get(at)?)));
+        let Some((at, record)) = place else {
             return Err(client.decode(DecodeError::PacketIdRequired));
         };
         if is_released {
             return client.release(ack.id);
         }
-        let topic = || batch.get(at).and_then(|record| self.topic(record)).unwrap_or_default();
-        flight.settle(at, self.fate(ack, topic)?);
+        let topic = || self.topic(record).unwrap_or_default();
+        tally.note(record.offset(), self.fate(ack, topic));
+        flight.settle(at);
         Ok(())
     }
 
-    /// What a reason says about the event; or that it is not about the event.
-    fn fate(&self, ack: Ack, topic: impl FnOnce() -> String) -> Result<Fate, Error> {
+    /// What a reason says about the event: `docs/sinks-refusals.md` has the table.
+    fn fate(&self, ack: Ack, topic: impl FnOnce() -> String) -> Fate<Error> {
         let Ack { reason, text, .. } = ack;
-        let told = |what: &str| match &text {
-            Some(text) => format!("the broker takes no such {what}: {text}"),
-            None => format!("the broker takes no such {what}"),
-        };
+        let words = text.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+        let told = |what: &str| format!("the broker takes no such {what}{words}");
         match reason {
-            0..0x80 => Ok(Fate::Taken),
-            0x97 => Ok(Fate::Later),
-            0x95 => Ok(Fate::Rejected(told("large packet"))),
-            0x99 => Ok(Fate::Rejected(told("payload"))),
+            0..0x80 => Fate::Taken,
+            0x91 => Fate::Later(Duration::ZERO, format!("the packet id is in use (0x91){words}")),
+            0x97 => Fate::Later(Duration::ZERO, format!("a quota is used up (0x97){words}")),
+            0x95 => Fate::Rejected(told("large packet")),
+            0x99 => Fate::Rejected(told("payload")),
             TOPIC_NAME_INVALID if self.settings.topic.constant().is_none() => {
-                Ok(Fate::Rejected(told("topic")))
+                Fate::Rejected(told("topic"))
             }
-            0x87 => Err(Error::NotAllowed { topic: topic(), text }),
-            reason => Err(Error::Publish { topic: topic(), reason, text }),
+            0x87 => Fate::Failed(Error::NotAllowed { topic: topic(), text }),
+            // Unspecified, and whatever the implementation means: mostly of all, sometimes of one.
+            0x80 | 0x83 => Fate::Suspected(Error::Publish { topic: topic(), reason, text }),
+            reason => Fate::Failed(Error::Publish { topic: topic(), reason, text }),
+        }
+    }
+
+    /// What the end of the connection says about those without an answer.
+    fn ended(
+        &self,
+        error: Error,
+        batch: &[Delivered],
+        flight: &Flight,
+        answers: &Answers,
+    ) -> Outcome<Error> {
+        let is_templated = self.settings.topic.constant().is_none();
+        match error.blame(is_templated) {
+            Blame::Largest => {
+                let largest = flight.largest();
+                if let Some((record, bytes)) =
+                    largest.and_then(|(at, bytes)| Some((batch.get(at)?, bytes)))
+                {
+                    let reason = format!("a packet of {bytes} bytes: {}", Chain(&error));
+                    answers.rejected(record.offset(), reason);
+                }
+                Outcome::NotConnected(error)
+            }
+            Blame::Some if !flight.has_landed() => {
+                let last = flight.underway().end.checked_sub(1).and_then(|at| batch.get(at));
+                match last.map(Delivered::offset) {
+                    Some(sent_to) => Outcome::Broken { error, sent_to },
+                    None => Outcome::NotConnected(error),
+                }
+            }
+            Blame::Some | Blame::None => Outcome::NotConnected(error),
         }
     }
 

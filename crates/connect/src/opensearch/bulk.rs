@@ -1,18 +1,29 @@
 //! What is sent to `_bulk`, and what its answer says of each event. Pure.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use pluvio_event::Event;
 use pluvio_log::Offset;
-use pluvio_runtime::{Delivered, Format, Outcome, Rejected};
+use pluvio_runtime::{Delivered, Format, Rejected};
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{config::Settings, error::Error};
 use crate::{
+    fate::{Fate, Tally},
     message::NO_EVENT,
     template::{Place, Template},
 };
 
+/// What OpenSearch says with `illegal_argument_exception` of an index and not of a document: an alias
+/// half-way through a rollover, a pipeline that is not there, a data stream that only takes `create`.
+const INDEX_WORDS: [&str; 4] = [
+    "no write index is defined for alias",
+    "write index",
+    "pipeline with id [",
+    "is not a data stream",
+];
 /// Longest name that an index can have.
 const INDEX_BYTES_MAX: usize = 255;
 /// How many characters of a reason are told.
@@ -95,44 +106,25 @@ impl Bulk {
         Ok(())
     }
 
-    /// Whether there is anything to be sent.
-    pub(super) fn is_empty(&self) -> bool {
-        self.items.is_empty()
+    /// Gives up those that no document can be made of.
+    pub(super) fn rejected(&mut self) -> Vec<Rejected> {
+        std::mem::take(&mut self.rejected)
     }
 
-    /// What the answer makes of the batch, whose last offset is `last`.
-    pub(super) fn outcome(self, answer: &Answer, last: Offset) -> Option<Outcome<Error>> {
+    /// The last event of the request.
+    pub(super) fn last(&self) -> Option<Offset> {
+        self.items.last().map(|(offset, _)| *offset)
+    }
+
+    /// Notes what the answer says of each; `false`: it is none to this request.
+    pub(super) fn note(self, answer: &Answer, tally: &mut Tally<'_, Error>) -> bool {
         if answer.items.len() != self.items.len() {
-            return None;
+            return false;
         }
-        let Self { items, mut rejected, .. } = self;
-        let first_rejected = rejected.first().map(|rejected| rejected.offset);
-        let (mut is_waiting, mut failure, mut reached) = (false, None, None);
-        let mut is_prefix = true;
-        for ((offset, index), item) in items.into_iter().zip(&answer.items) {
-            let verdict = item.create.verdict(&index);
-            is_prefix &= matches!(verdict, Verdict::There)
-                && first_rejected.is_none_or(|rejected| offset < rejected);
-            if is_prefix {
-                reached = Some(offset);
-            }
-            match verdict {
-                Verdict::There => {}
-                Verdict::Later => is_waiting = true,
-                Verdict::Failed(error) => failure = failure.or(Some(error)),
-                Verdict::Rejected(reason) => rejected.push(Rejected { offset, reason }),
-            }
+        for ((offset, index), item) in self.items.into_iter().zip(&answer.items) {
+            tally.note(offset, item.create.fate(&index));
         }
-        rejected.sort_by_key(|rejected| rejected.offset);
-        let is_settled = !is_waiting && failure.is_none();
-        Some(match (is_settled, reached, failure) {
-            (true, ..) if rejected.is_empty() => Outcome::AckedTo(last),
-            (true, ..) => Outcome::Rejected(rejected),
-            // The rest comes again; what of it is there already is answered with 409.
-            (false, Some(reached), _) => Outcome::AckedTo(reached),
-            (false, None, Some(error)) => Outcome::NotConnected(error),
-            (false, None, None) => Outcome::Throttled(std::time::Duration::ZERO),
-        })
+        true
     }
 }
 
@@ -172,35 +164,55 @@ struct Cause {
     reason: String,
 }
 
-enum Verdict {
-    There,
-    Later,
-    Failed(Error),
-    Rejected(String),
-}
-
 impl Created {
-    fn verdict(&self, index: &str) -> Verdict {
+    /// What an item says about its event: `docs/sinks-refusals.md` has the table.
+    fn fate(&self, index: &str) -> Fate<Error> {
         let kind = self.error.as_ref().map_or("", |error| error.kind.as_str());
-        match (self.status, kind) {
-            (200..=299 | 409, _) => Verdict::There,
-            (
-                _,
-                "cluster_block_exception"
+        let (name, kind_name) = (index.to_owned(), kind.to_owned());
+        match self.status {
+            // 409: another document has that id, so an earlier attempt has arrived.
+            200..=299 | 409 => Fate::Taken,
+            _ if self.is_about_index(kind) => {
+                Fate::Failed(Error::Index { index: name, kind: kind_name, reason: self.reason() })
+            }
+            429 | 503 => {
+                let why = format!("index `{index}` takes no events now: {kind}: {}", self.reason());
+                Fate::Later(Duration::ZERO, why)
+            }
+            400..=499 if kind != "resource_already_exists_exception" => {
+                Fate::Rejected(format!("{index}: {kind}: {}", self.reason()))
+            }
+            // Two made the index at once.
+            400..=499 => Fate::Later(Duration::ZERO, format!("index `{index}` is being made")),
+            status => {
+                let reason = self.reason();
+                Fate::Suspected(Error::Item { index: name, status, kind: kind_name, reason })
+            }
+        }
+    }
+
+    /// Whether any event for this index would be answered so.
+    fn is_about_index(&self, kind: &str) -> bool {
+        let is_kind = matches!(
+            kind,
+            "cluster_block_exception"
+                | "index_block_exception"
+                | "index_create_block_exception"
                 | "index_closed_exception"
                 | "index_not_found_exception"
+                | "invalid_alias_name_exception"
+                | "routing_missing_exception"
                 | "security_exception"
-                | "validation_exception",
-            )
-            | (401 | 403 | 404, _) => {
-                let (index, kind) = (index.to_owned(), kind.to_owned());
-                Verdict::Failed(Error::Index { index, kind, reason: self.reason() })
-            }
-            (400..=428 | 430..=499, _) => {
-                Verdict::Rejected(format!("{index}: {kind}: {}", self.reason()))
-            }
-            _ => Verdict::Later,
-        }
+                | "validation_exception"
+        );
+        // These come as what a bad document is told with, too: only the words tell them apart.
+        let says = |words: &[&str]| {
+            let reason = self.error.as_ref().map_or("", |error| error.reason.as_str());
+            words.iter().any(|words| reason.contains(words))
+        };
+        is_kind
+            || matches!(self.status, 401 | 403 | 404)
+            || kind == "illegal_argument_exception" && says(&INDEX_WORDS)
     }
 
     fn reason(&self) -> String {
@@ -279,46 +291,62 @@ mod tests {
         }
     }
 
-    /// What becomes of four events of which the second is no event, if the others are answered so.
-    fn told(answers: [(u16, &str); 3]) -> String {
-        let mut batch = batch(4);
-        batch[3] = record(3, b"no event");
-        let items = answers.map(|(status, kind)| {
-            let error = if kind.is_empty() {
-                String::new()
-            } else {
-                format!(",\"error\":{{\"type\":\"{kind}\",\"reason\":\"no\"}}")
-            };
-            format!("{{\"create\":{{\"status\":{status}{error}}}}}")
-        });
-        let answer = serde_json::from_str(&format!("{{\"items\":[{}]}}", items.join(",")));
-        let answer: Answer = answer.unwrap_or_else(|e| unreachable!("{e}"));
-        match bulk(&batch).outcome(&answer, Offset::new(3).unwrap_or_default()) {
-            Some(Outcome::AckedTo(offset)) => format!("to {offset}"),
-            Some(Outcome::Rejected(rejected)) => {
-                let offsets = rejected.iter().map(|rejected| rejected.offset.to_string());
-                format!("not {}", offsets.collect::<Vec<_>>().join(" "))
-            }
-            Some(Outcome::Throttled(_)) => "wait".to_owned(),
-            Some(Outcome::NotConnected(error)) => error.to_string(),
+    /// What becomes of an event whose item is answered so.
+    fn told(status: u16, kind: &str, reason: &str) -> String {
+        let error = format!(",\"error\":{{\"type\":\"{kind}\",\"reason\":\"{reason}\"}}");
+        let error = if kind.is_empty() { String::new() } else { error };
+        let item = format!("{{\"items\":[{{\"create\":{{\"status\":{status}{error}}}}}]}}");
+        let answer: Answer = serde_json::from_str(&item).unwrap_or_else(|e| unreachable!("{e}"));
+        let answers = pluvio_runtime::Answers::default();
+        let mut tally = Tally::new(&answers);
+        assert!(bulk(&batch(1)).note(&answer, &mut tally));
+        let news = answers.take();
+        match (tally.outcome(), news.taken.len(), news.rejected.len()) {
+            (pluvio_runtime::Outcome::Answered, 1, 0) => "taken".to_owned(),
+            (pluvio_runtime::Outcome::Answered, 0, 1) => "rejected".to_owned(),
+            (pluvio_runtime::Outcome::Throttled { .. }, 0, 0) => "waits".to_owned(),
+            (pluvio_runtime::Outcome::NotConnected(error), 0, 0) => error.to_string(),
+            (pluvio_runtime::Outcome::Broken { error, .. }, 0, 0) => format!("suspected: {error}"),
             other => format!("{other:?}"),
         }
     }
 
     #[test]
-    fn each_item_is_judged_alone_and_what_is_there_already_has_arrived() {
-        let there = (201, "");
-        let again = (409, "version_conflict_engine_exception");
-        let (busy, bad) = ((429, "rejected_execution"), (400, "mapper_parsing_exception"));
-        let blocked = (403, "cluster_block_exception");
-        assert_eq!(told([there, again, there]), "not 3");
-        assert_eq!(told([there, bad, there]), "not 1 3");
-        assert_eq!(told([there, again, busy]), "to 1");
-        assert_eq!(told([busy, there, there]), "wait");
-        assert_eq!(told([bad, there, busy]), "wait");
-        assert_eq!(told([there, blocked, there]), "to 0");
-        let text = "index `events-2026.11.20` takes nothing: cluster_block_exception: no";
-        assert_eq!(told([blocked, there, there]), text);
-        assert_eq!(told([(400, "validation_exception"), there, there]).split(':').count(), 3);
+    fn what_hits_one_document_is_told_from_what_would_hit_every_one() {
+        for (status, kind, reason, expected) in [
+            (201, "", "", "taken"),
+            (409, "version_conflict_engine_exception", "no", "taken"),
+            (400, "mapper_parsing_exception", "no", "rejected"),
+            (400, "strict_dynamic_mapping_exception", "no", "rejected"),
+            (400, "illegal_argument_exception", "Limit of total fields [1000]", "rejected"),
+            (413, "too_large", "no", "rejected"),
+            (429, "rejected_execution_exception", "no", "waits"),
+            (429, "circuit_breaking_exception", "no", "waits"),
+            (503, "unavailable_shards_exception", "no", "waits"),
+            (400, "resource_already_exists_exception", "no", "waits"),
+        ] {
+            assert_eq!(told(status, kind, reason), expected, "{status} {kind}");
+        }
+        for (status, kind, reason) in [
+            (403, "cluster_block_exception", "no"),
+            (429, "cluster_block_exception", "flood stage"),
+            (400, "index_closed_exception", "no"),
+            (404, "index_not_found_exception", "no"),
+            (400, "validation_exception", "maximum shards open"),
+            (400, "routing_missing_exception", "no"),
+            (400, "illegal_argument_exception", "no write index is defined for alias [al]"),
+            (400, "illegal_argument_exception", "pipeline with id [p] does not exist"),
+        ] {
+            let text = format!("index `events-2026.11.20` takes nothing: {kind}: {reason}");
+            assert_eq!(told(status, kind, reason), text);
+        }
+        let text = told(500, "null_pointer_exception", "no");
+        assert!(text.starts_with("suspected: an event was answered with 500"), "{text}");
+    }
+
+    #[test]
+    fn an_answer_to_another_request_says_nothing() {
+        let answers = pluvio_runtime::Answers::default();
+        assert!(!bulk(&batch(1)).note(&Answer::default(), &mut Tally::new(&answers)));
     }
 }

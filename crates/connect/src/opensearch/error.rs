@@ -46,6 +46,18 @@ pub enum Error {
         /// The beginning of its words, behind `: `.
         text: String,
     },
+    /// It failed at an event, and does not say that the event is at fault.
+    #[error("an event was answered with {status} for index `{index}`: {kind}: {reason}")]
+    Item {
+        /// The index.
+        index: String,
+        /// The item's status.
+        status: u16,
+        /// What OpenSearch calls that.
+        kind: String,
+        /// Its words.
+        reason: String,
+    },
     /// It takes nothing into the index, whatever it is.
     #[error("index `{index}` takes nothing: {kind}: {reason}")]
     Index {
@@ -87,6 +99,10 @@ impl Failure for Error {
                 _ => return None,
             },
             Self::Foreign { .. } => "set `url` to the address of the REST API",
+            Self::Item { .. } => {
+                "look at the cluster's own log; an event that fails alone, while others are taken, \
+                 becomes a dead letter"
+            }
             Self::Index { kind, .. } => index_remedy(kind),
             Self::Identity(_) | Self::Tls(_) => return None,
         };
@@ -99,6 +115,9 @@ fn index_remedy(kind: &str) -> &'static str {
         "cluster_block_exception" => {
             "free room on the cluster's disks, then set `index.blocks.read_only_allow_delete` of the \
              index to null"
+        }
+        "illegal_argument_exception" => {
+            "give the alias a write index (`is_write_index`), or make what the text says is missing"
         }
         "index_closed_exception" => "open the index, or choose another `index`",
         "security_exception" => {

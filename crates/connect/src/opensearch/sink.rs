@@ -6,8 +6,8 @@ use bytes::Bytes;
 use flate2::{Compression as Level, write::GzEncoder};
 use http::{HeaderMap, HeaderValue, header};
 use jiff::Timestamp;
-use pluvio_net::{HttpClient, HttpReply, Request, authority_of};
-use pluvio_runtime::{Connected, Delivered, Outcome, Sink, Standing, Writer};
+use pluvio_net::{HttpClient, HttpError, HttpReply, Request, authority_of};
+use pluvio_runtime::{Answers, Connected, Delivered, Outcome, Sink, Standing, Writer};
 use serde::Deserialize;
 use url::Url;
 
@@ -16,7 +16,10 @@ use super::{
     config::{Compression, Settings},
     error::Error,
 };
-use crate::web::{excerpt, redirect_target, retry_after};
+use crate::{
+    fate::Tally,
+    web::{excerpt, redirect_target, retry_after},
+};
 
 /// OpenSearch as a sink.
 #[derive(Clone, Debug)]
@@ -95,31 +98,40 @@ impl Sink for OpenSearch {
 impl Writer for OpenSearchWriter {
     type Error = Error;
 
-    async fn write(&mut self, batch: &[Delivered]) -> Outcome<Error> {
-        let Some(last) = batch.last().map(Delivered::offset) else {
-            return Outcome::Rejected(Vec::new());
-        };
+    async fn write(&mut self, batch: &[Delivered], answers: &Answers) -> Outcome<Error> {
         let mut bulk = Bulk::of(&self.settings, &self.stream, &self.sink, batch);
-        if bulk.is_empty() {
-            return bulk.outcome(&bulk::Answer::default(), last).unwrap_or(Outcome::AckedTo(last));
+        for rejected in bulk.rejected() {
+            answers.rejected(rejected.offset, rejected.reason);
         }
+        let Some(last) = bulk.last() else { return Outcome::Answered };
         let reply = match self.ask(std::mem::take(&mut bulk.body)).await {
             Ok(reply) => reply,
+            Err(error @ Error::Transport(HttpError::Reset { .. })) => {
+                return Outcome::Broken { error, sent_to: last };
+            }
             Err(error) => return Outcome::NotConnected(error),
         };
-        match reply.status.as_u16() {
+        let (host, status) = (&self.way.host, reply.status.as_u16());
+        match status {
             200 => {
+                let mut tally = Tally::new(answers);
                 let answer = serde_json::from_slice(&reply.body).ok();
-                let outcome = answer.and_then(|answer| bulk.outcome(&answer, last));
-                outcome.unwrap_or_else(|| Outcome::NotConnected(self.way.foreign(&reply)))
+                match answer.is_some_and(|answer| bulk.note(&answer, &mut tally)) {
+                    true => tally.outcome(),
+                    false => Outcome::NotConnected(self.way.foreign(&reply)),
+                }
             }
             429 | 503 => {
-                let wait = retry_after(&reply.headers, Timestamp::now());
-                Outcome::Throttled(wait.unwrap_or_default())
+                let wait = retry_after(&reply.headers, Timestamp::now()).unwrap_or_default();
+                let why = format!("{host} answered {status}{}", excerpt(&reply.body));
+                Outcome::Throttled { wait, why }
             }
             400 | 413 | 422 => {
-                let (host, status) = (&self.way.host, reply.status.as_u16());
                 Outcome::BatchRejected(format!("{host} answered {status}{}", excerpt(&reply.body)))
+            }
+            500 => {
+                let error = self.way.refused(&self.settings.url, &reply);
+                Outcome::Broken { error, sent_to: last }
             }
             _ => Outcome::NotConnected(self.way.refused(&self.settings.url, &reply)),
         }

@@ -6,6 +6,7 @@
 use std::{io, time::Duration};
 
 use bytes::BytesMut;
+use pluvio_log::Offset;
 use pluvio_net::Stream;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split},
@@ -19,6 +20,7 @@ use super::{
     error::Error,
     frame::{self, FRAME_BYTES_MAX, Message, PROTOCOL, Refusal, Said},
     method,
+    underway::{Sent, Underway},
 };
 
 /// How long a broker may take to let us in.
@@ -41,10 +43,11 @@ pub(super) struct Client {
     heartbeat: Duration,
     written_at: Instant,
     heard_at: Instant,
-    /// It wants nothing to be published.
-    pub(super) is_blocked: bool,
+    /// It wants nothing to be published, and why.
+    pub(super) blocked: Option<String>,
     /// The delivery tag of the next publish.
-    pub(super) next_tag: u64,
+    next_tag: u64,
+    pub(super) underway: Underway,
 }
 
 impl Client {
@@ -62,8 +65,9 @@ impl Client {
             heartbeat: Duration::from_secs(HEARTBEAT_S.into()),
             written_at: now,
             heard_at: now,
-            is_blocked: false,
+            blocked: None,
             next_tag: 1,
+            underway: Underway::default(),
         };
         let username = credentials.username.as_ref().map_or("", |secret| secret.expose());
         let password = credentials.password.as_ref().map_or("", |secret| secret.expose());
@@ -115,12 +119,16 @@ impl Client {
     pub(super) fn publish(
         &mut self,
         settings: &Settings,
-        message: &Message,
-    ) -> Result<u64, String> {
+        message: Message,
+        offset: Offset,
+    ) -> Result<(), String> {
         let (exchange, is_mandatory) = (&settings.exchange, settings.mandatory);
-        frame::publish(&mut self.outbox, exchange, is_mandatory, message, self.frame_max)?;
+        frame::publish(&mut self.outbox, exchange, is_mandatory, &message, self.frame_max)?;
+        let Message { routing_key, message_id, body, .. } = message;
+        let bytes = body.len() as u64;
+        self.underway.sent(self.next_tag, Sent { offset, routing_key, message_id, bytes });
         self.next_tag += 1;
-        Ok(self.next_tag - 1)
+        Ok(())
     }
 
     /// Sends what is to be sent until something is said that matters.
@@ -135,15 +143,31 @@ impl Client {
                     return Err(self.closed(refusal));
                 }
                 Some(said) => {
-                    match said {
-                        Said::Blocked => self.is_blocked = true,
-                        Said::Unblocked => self.is_blocked = false,
-                        _ => (),
-                    }
+                    self.note(&said)?;
                     return Ok(said);
                 }
             }
         }
+    }
+
+    fn note(&mut self, said: &Said) -> Result<(), Error> {
+        match said {
+            Said::Blocked(why) => self.blocked = Some(why.clone()),
+            Said::Unblocked => self.blocked = None,
+            Said::Confirmed { tag, is_multiple, is_taken } => {
+                self.underway.confirmed(*tag, *is_multiple, *is_taken);
+            }
+            Said::Returned { routing_key, refusal } => {
+                self.underway.returned(routing_key.clone(), refusal.clone());
+            }
+            Said::Header { message_id, bytes }
+                if !self.underway.header(message_id.as_deref(), *bytes) =>
+            {
+                return Err(self.out_of_turn());
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Takes in what was said meanwhile, and says that we are there.
@@ -151,7 +175,6 @@ impl Client {
         if self.written_at.elapsed() >= self.heartbeat / 2 {
             frame::heartbeat(&mut self.outbox);
         }
-        // Late confirms were not waited for.
         while let Ok(said) = timeout(LISTEN, self.said()).await {
             said?;
         }
@@ -169,7 +192,7 @@ impl Client {
         loop {
             match self.said().await? {
                 Said::Done => return Ok(()),
-                Said::Blocked | Said::Unblocked => (),
+                Said::Blocked(_) | Said::Unblocked => (),
                 _ => return Err(self.out_of_turn()),
             }
         }

@@ -8,6 +8,11 @@ use pluvio_runtime::{Failure, Response};
 use super::frame::{Malformed, Refusal};
 use crate::peer::PeerError;
 
+/// A message is larger than the broker takes.
+const CONTENT_TOO_LARGE: u16 = 311;
+const PRECONDITION_FAILED: u16 = 406;
+/// How RabbitMQ begins to say that of a message's size: it has no code of its own.
+const MESSAGE_SIZE: &str = "message size";
 const ACCESS_REFUSED: u16 = 403;
 const NOT_FOUND: u16 = 404;
 const NOT_ALLOWED: u16 = 530;
@@ -85,10 +90,39 @@ pub enum Error {
     },
 }
 
+/// Whom the end of a channel or a connection may be blamed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Blame {
+    /// No event.
+    None,
+    /// One of those without an answer.
+    Some,
+    /// The largest of these.
+    Largest,
+}
+
 impl Error {
-    /// What ended the channel is about this exchange.
+    /// Whether an event may have ended it.
+    pub(super) fn blame(&self) -> Blame {
+        let refusal = match self {
+            Self::Cut { .. } => return Blame::Some,
+            Self::Closed { refusal, .. } => refusal,
+            _ => return Blame::None,
+        };
+        match refusal.code {
+            CONTENT_TOO_LARGE => Blame::Largest,
+            PRECONDITION_FAILED if refusal.text.contains(MESSAGE_SIZE) => Blame::Largest,
+            // Frame, syntax and internal errors.
+            PRECONDITION_FAILED | 501..=506 | 540 | 541 => Blame::Some,
+            // Shut down (320), not allowed, or not there.
+            _ => Blame::None,
+        }
+    }
+
+    /// What ended the channel is about this exchange, unless it is about a message.
     pub(super) fn at(self, exchange: &str) -> Self {
         match self {
+            error if error.blame() != Blame::None => error,
             Self::Closed { refusal, .. } => {
                 Self::Exchange { exchange: exchange.to_owned(), refusal }
             }

@@ -46,8 +46,10 @@ pub(super) enum Said {
     Confirmed { tag: u64, is_multiple: bool, is_taken: bool },
     /// A message comes back; the message follows.
     Returned { routing_key: String, refusal: Refusal },
-    /// Nothing is to be published.
-    Blocked,
+    /// What follows: of a message that comes back, its id, if it has one, and the bytes of its body.
+    Header { message_id: Option<String>, bytes: u64 },
+    /// Nothing is to be published, and why.
+    Blocked(String),
     /// Everything may be published again.
     Unblocked,
     /// It ends the channel.
@@ -109,7 +111,34 @@ pub(super) fn said(inbox: &mut BytesMut) -> Result<Option<Said>, Malformed> {
         return Err(Malformed);
     }
     let payload = frame.get(7..7 + size).ok_or(Malformed)?;
-    if kind == METHOD { method::said(payload).map(Some) } else { Ok(Some(Said::Nothing)) }
+    match kind {
+        METHOD => method::said(payload).map(Some),
+        HEADER => Ok(Some(header_of_ours(payload).unwrap_or(Said::Nothing))),
+        _ => Ok(Some(Said::Nothing)),
+    }
+}
+
+/// Reads the header of a message of ours that comes back.
+fn header_of_ours(mut bytes: &[u8]) -> Option<Said> {
+    let bytes = &mut bytes;
+    bytes.try_get_u32().ok()?;
+    let body_bytes = bytes.try_get_u64().ok()?;
+    let flags = bytes.try_get_u16().ok()?;
+    if flags & !(CONTENT_TYPE | HEADERS | DELIVERY_MODE | MESSAGE_ID) != 0 {
+        return None;
+    }
+    if flags & CONTENT_TYPE != 0 {
+        short(bytes).ok()?;
+    }
+    if flags & HEADERS != 0 {
+        let length = bytes.try_get_u32().ok()? as usize;
+        *bytes = bytes.get(length..)?;
+    }
+    if flags & DELIVERY_MODE != 0 {
+        bytes.try_get_u8().ok()?;
+    }
+    let message_id = if flags & MESSAGE_ID != 0 { Some(short(bytes).ok()?) } else { None };
+    Some(Said::Header { message_id, bytes: body_bytes })
 }
 
 /// Appends a method.
@@ -265,7 +294,7 @@ mod tests {
                 b"\0\x3c\0\x78\0\0\0\0\0\0\0\x07\0",
                 Said::Confirmed { tag: 7, is_multiple: false, is_taken: false },
             ),
-            (b"\0\x0a\0\x3c\x03low", Said::Blocked),
+            (b"\0\x0a\0\x3c\x03low", Said::Blocked("low".to_owned())),
             (b"\0\x14\0\x28\x01\x94\x02no\0\0\0\0", Said::ChannelClosed(refusal(404, "no"))),
             (b"\0\x0a\0\x32\x01\x93\x02no\0\0\0\0", Said::Closed(refusal(403, "no"))),
             (
@@ -278,6 +307,23 @@ mod tests {
             assert_eq!(said(&mut part), Ok(None), "{expected:?} without its end");
             assert_eq!(said(&mut inbox), Ok(Some(expected)));
             assert!(inbox.is_empty());
+        }
+    }
+
+    #[test]
+    fn the_header_of_a_message_that_comes_back_is_the_one_that_was_sent() {
+        let headers = vec![("ce-a".to_owned(), "b".to_owned())];
+        for content_type in [None, Some("application/json".to_owned())] {
+            let message = Message {
+                content_type,
+                headers: headers.clone(),
+                message_id: "urn:a 7".to_owned(),
+                body: vec![7; 250].into(),
+                ..Message::default()
+            };
+            let message_id = Some(message.message_id.clone());
+            let sent = header_of_ours(&content_header(&message));
+            assert_eq!(sent, Some(Said::Header { message_id, bytes: 250 }));
         }
     }
 

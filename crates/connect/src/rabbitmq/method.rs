@@ -57,7 +57,7 @@ pub(super) fn said(mut payload: &[u8]) -> Result<Said, Malformed> {
             let _exchange = short(bytes)?;
             Said::Returned { routing_key: short(bytes)?, refusal }
         }
-        BLOCKED => Said::Blocked,
+        BLOCKED => Said::Blocked(short(bytes)?),
         UNBLOCKED => Said::Unblocked,
         CHANNEL_CLOSE => Said::ChannelClosed(refusal(bytes)?),
         CLOSE => Said::Closed(refusal(bytes)?),

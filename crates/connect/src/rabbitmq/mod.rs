@@ -8,9 +8,12 @@
 //!
 //! The messages of a batch are all on their way before the first is confirmed. A **confirm** means
 //! that every queue has it, on disk where message and queue are durable. A **nack** is a queue that is
-//! full or a broker in trouble: the batch comes again. A message that is **returned** has no queue to
-//! go to; a missing binding would hit every event, so that is told and waited for, and never a dead
-//! letter. Whoever wants events without a queue dropped says `mandatory = false`.
+//! full or a broker in trouble: that event comes again, and those that were confirmed do not. A message
+//! that is **returned** has no queue to go to; a missing binding would hit every event, so that is told
+//! and waited for, and never a dead letter. Whoever wants events without a queue dropped says
+//! `mandatory = false`. A broker that **blocks** publishers is waited for, in its own words. One that
+//! ends the channel over a message's size makes one dead letter: the largest on its way is too large,
+//! if any is.
 //!
 //! CloudStack's own events on RabbitMQ have routing keys of five words, and `routing_key =
 //! "cloudstack"` makes the same, for consumers with such bindings. There is no CloudEvents binding for
@@ -30,6 +33,7 @@ mod frame;
 mod key;
 mod method;
 mod sink;
+mod underway;
 
 pub use config::{Config, ConfigError};
 pub use error::Error;

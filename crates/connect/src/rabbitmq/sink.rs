@@ -1,22 +1,33 @@
 //! The sink: a message for each event, in order, and what the broker says to each.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use pluvio_runtime::{Connected, Delivered, Outcome, Sink, Standing, Writer};
+use pluvio_event::Event;
+use pluvio_log::Offset;
+use pluvio_runtime::{Answers, Chain, Connected, Delivered, Outcome, Sink, Standing, Writer};
+use tokio::time::timeout;
 
 use super::{
     client::Client,
     config::Settings,
-    error::Error,
-    frame::{Message, Said},
+    error::{Blame, Error},
+    frame::{Message, SHORT_BYTES_MAX},
+    underway::Answer,
 };
 use crate::{
-    fate::{self, Fate},
+    fate::{Fate, Tally},
     kept::Kept,
     message::NO_EVENT,
     template::Place,
 };
 
+/// What a nack means.
+const NACKED: &str = "the broker did not take all events (basic.nack): a queue is full and rejects \
+    publishes, or the broker is in trouble";
+/// How long a broker that blocks publishers is waited for within a write, without a confirm.
+const BLOCKED_PATIENCE: Duration = Duration::from_secs(1);
+/// How long until it is looked at again.
+const BLOCKED_WAIT: Duration = Duration::from_secs(1);
 /// So much is encoded ahead of what the connection takes.
 const OUTBOX_BYTES_MAX: usize = 1 << 20;
 
@@ -61,14 +72,19 @@ pub struct Publisher {
 impl Writer for Publisher {
     type Error = Error;
 
-    async fn write(&mut self, batch: &[Delivered]) -> Outcome<Error> {
+    async fn write(&mut self, batch: &[Delivered], answers: &Answers) -> Outcome<Error> {
         let mut client = match self.kept.client().await {
             Ok(client) => client,
             Err(error) => return Outcome::NotConnected(error),
         };
-        match self.publish(&mut client, batch).await {
-            Ok(fates) => fate::outcome(batch.iter().map(Delivered::offset).zip(fates).collect()),
-            Err(error) => Outcome::NotConnected(error.at(&self.settings.exchange)),
+        let mut tally = Tally::new(answers);
+        let published = self.publish(&mut client, batch, &mut tally).await;
+        self.report(&mut client, &mut tally);
+        let Err(error) = published else { return tally.outcome() };
+        match tally.outcome() {
+            // Said before the end.
+            outcome @ Outcome::NotConnected(_) => outcome,
+            _ => ended(error.at(&self.settings.exchange), &client, answers),
         }
     }
 
@@ -80,70 +96,80 @@ impl Writer for Publisher {
 }
 
 impl Publisher {
+    /// Sends what is not on its way yet, and takes in answers until all have one.
     async fn publish(
         &self,
         client: &mut Client,
         batch: &[Delivered],
-    ) -> Result<Vec<Option<Fate>>, Error> {
-        let mut fates = vec![None; batch.len()];
-        if client.is_blocked {
+        tally: &mut Tally<'_, Error>,
+    ) -> Result<(), Error> {
+        if client.blocked.is_some() {
             client.listen().await?;
         }
-        // Which event has which tag: those that are not sent have none.
-        let (first_tag, mut places) = (client.next_tag, Vec::with_capacity(batch.len()));
-        let (mut next, mut open) = (0, 0_usize);
-        while !client.is_blocked && (next < batch.len() || open > 0) {
+        // Sent by an earlier write over this connection, and not answered for when that ended.
+        let mut known = client.underway.offsets();
+        known.extend(self.report(client, tally));
+        let mut records = batch.iter().filter(|record| !known.contains(&record.offset()));
+        let mut next = records.next();
+        loop {
             while client.outbox.len() < OUTBOX_BYTES_MAX
-                && let Some(record) = batch.get(next)
+                && client.blocked.is_none()
+                && tally.may_send()
+                && let Some(record) = next
             {
-                let sent = self.message(record).and_then(|it| client.publish(&self.settings, &it));
-                match sent {
-                    Ok(_) => {
-                        places.push(next);
-                        open += 1;
-                    }
-                    Err(reason) => fates[next] = Some(Fate::Rejected(reason)),
+                let offset = record.offset();
+                let message = self.message(record);
+                let sent = message.and_then(|it| client.publish(&self.settings, it, offset));
+                if let Err(reason) = sent {
+                    tally.note(offset, Fate::Rejected(reason));
                 }
-                next += 1;
+                next = records.next();
             }
-            if open == 0 {
-                continue;
+            let is_over = next.is_none() || client.blocked.is_some() || !tally.may_send();
+            if client.underway.is_empty() && is_over {
+                break;
             }
-            if let Some((range, fate)) = self.confirmed(client.said().await?, first_tag, &places)? {
-                for place in places.get(range).unwrap_or_default() {
-                    if let Some(open_fate) = fates.get_mut(*place).filter(|fate| fate.is_none()) {
-                        *open_fate = Some(fate.clone());
-                        open -= 1;
-                    }
+            if client.blocked.is_none() {
+                client.said().await?;
+            } else {
+                // What it has read before it blocked is confirmed soon.
+                match timeout(BLOCKED_PATIENCE, client.said()).await {
+                    Ok(said) => drop(said?),
+                    Err(_) => break,
                 }
             }
+            self.report(client, tally);
         }
-        Ok(fates)
+        if let (Some(why), Some(first)) = (&client.blocked, batch.first()) {
+            let why = format!("{} blocks publishers: {why}", self.settings.peer);
+            tally.note(first.offset(), Fate::Later(BLOCKED_WAIT, why));
+        }
+        Ok(())
     }
 
-    /// Which of the batch's publishes are confirmed by that, by their order.
-    fn confirmed(
-        &self,
-        said: Said,
-        first_tag: u64,
-        places: &[usize],
-    ) -> Result<Option<(std::ops::Range<usize>, Fate)>, Error> {
-        match said {
-            Said::Confirmed { tag, is_multiple, is_taken } => {
-                // Of what was sent before this batch, nobody waits for an answer.
-                let Some(last) = tag.checked_sub(first_tag) else { return Ok(None) };
-                let last = usize::try_from(last).unwrap_or(usize::MAX).min(places.len());
-                let from = if is_multiple { 0 } else { last };
-                let fate = if is_taken { Fate::Taken } else { Fate::Later };
-                Ok(Some((from..last.saturating_add(1).min(places.len()), fate)))
-            }
-            Said::Returned { routing_key, refusal } => Err(Error::Unroutable {
-                exchange: self.settings.exchange.clone(),
-                routing_key,
-                refusal,
-            }),
-            _ => Ok(None),
+    /// Reports what was said; gives those that have arrived.
+    fn report(&self, client: &mut Client, tally: &mut Tally<'_, Error>) -> Vec<Offset> {
+        let mut taken = Vec::new();
+        for (offset, answer) in client.underway.answered() {
+            tally.note(
+                offset,
+                match answer {
+                    Answer::Taken => {
+                        taken.push(offset);
+                        Fate::Taken
+                    }
+                    Answer::Nacked => Fate::Later(Duration::ZERO, NACKED.to_owned()),
+                    Answer::Unroutable { routing_key, refusal } => {
+                        Fate::Failed(Error::Unroutable {
+                            exchange: self.settings.exchange.clone(),
+                            routing_key,
+                            refusal,
+                        })
+                    }
+                },
+            );
         }
+        taken
     }
 
     fn message(&self, record: &Delivered) -> Result<Message, String> {
@@ -160,9 +186,34 @@ impl Publisher {
             routing_key: settings.routing_key.key(event, place)?,
             content_type: message.content_type,
             headers: headers.map(|(name, it)| (format!("ce-{name}"), it.to_string())).collect(),
-            message_id: format!("{} {}", event.source(), event.id()),
+            message_id: message_id(event),
             is_persistent: settings.persistent,
             body: message.body,
         })
+    }
+}
+
+/// What tells messages apart: source and id; or, if that is longer than a message's id may be, the
+/// name-based UUID made of it.
+fn message_id(event: &Event) -> String {
+    let id = format!("{} {}", event.source(), event.id());
+    if id.len() <= SHORT_BYTES_MAX {
+        return id;
+    }
+    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, id.as_bytes()).to_string()
+}
+
+/// What the end of the channel or the connection says about those without an answer.
+fn ended(error: Error, client: &Client, answers: &Answers) -> Outcome<Error> {
+    match (error.blame(), client.underway.offsets().last()) {
+        (Blame::Largest, _) => {
+            if let Some(largest) = client.underway.largest() {
+                let reason = format!("a message of {} bytes: {}", largest.bytes, Chain(&error));
+                answers.rejected(largest.offset, reason);
+            }
+            Outcome::NotConnected(error)
+        }
+        (Blame::Some, Some(sent_to)) => Outcome::Broken { error, sent_to: *sent_to },
+        _ => Outcome::NotConnected(error),
     }
 }

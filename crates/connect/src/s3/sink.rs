@@ -9,7 +9,9 @@ use bytes::Bytes;
 use flate2::{Compression as Level, write::GzEncoder};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use pluvio_log::Offset;
-use pluvio_runtime::{Chain, Connected, Delivered, Format, Outcome, Sink, Standing, Writer};
+use pluvio_runtime::{
+    Answers, Chain, Connected, Delivered, Format, Outcome, Sink, Standing, Writer,
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -99,7 +101,7 @@ impl Sink for S3 {
 impl Writer for S3Writer {
     type Error = Error;
 
-    async fn write(&mut self, batch: &[Delivered]) -> Outcome<Error> {
+    async fn write(&mut self, batch: &[Delivered], _: &Answers) -> Outcome<Error> {
         let unanswered = *self.unanswered();
         let [first, ..] = batch else { return Outcome::Rejected(Vec::new()) };
         let records = batch.get(..of_one_object(batch, unanswered)).unwrap_or(batch);
@@ -118,7 +120,10 @@ impl Writer for S3Writer {
                 *self.unanswered() = None;
                 Outcome::AckedTo(last.offset())
             }
-            Ok(Put::Throttled(wait)) => Outcome::Throttled(wait),
+            Ok(Put::Throttled(wait)) => {
+                let why = format!("{} asks us to slow down", self.store.host());
+                Outcome::Throttled { wait, why }
+            }
             Err(error) => Outcome::NotConnected(error),
         }
     }

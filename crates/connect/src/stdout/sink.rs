@@ -7,7 +7,8 @@ use std::{
 
 use jiff::tz::TimeZone;
 use pluvio_runtime::{
-    Connected, Delivered, Failure, Format, Outcome, Rejected, Response, Sink, Standing, Writer,
+    Answers, Connected, Delivered, Failure, Format, Outcome, Rejected, Response, Sink, Standing,
+    Writer,
 };
 use tokio::task::{JoinError, spawn_blocking};
 
@@ -72,7 +73,7 @@ impl Sink for Stdout {
 impl Writer for Stdout {
     type Error = Error;
 
-    async fn write(&mut self, batch: &[Delivered]) -> Outcome<Error> {
+    async fn write(&mut self, batch: &[Delivered], _: &Answers) -> Outcome<Error> {
         let (mut lines, mut rejected) = (Vec::new(), Vec::new());
         for record in batch {
             if let Err(reason) = self.render(record, &mut lines) {

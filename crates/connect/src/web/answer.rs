@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, header};
-use jiff::{Timestamp, fmt::rfc2822};
+use jiff::{Timestamp, civil::DateTime, fmt::rfc2822, tz::TimeZone};
 use url::Url;
 
 /// A longer wait is not believed: a wrong clock there must not stop the sink for a year.
@@ -11,18 +11,41 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 /// How many characters of an answer's body are told.
 const EXCERPT_CHARACTERS_MAX: usize = 200;
 
-/// How long the other side wants to be left alone (RFC 9110 §10.2.3: seconds, or a date); `None`: it
-/// does not say.
+/// How long the other side wants to be left alone (RFC 9110 §10.2.3: seconds, or a date in any of the
+/// three forms of §5.6.7); `None`: it does not say.
 pub(crate) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match text.parse() {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => {
-            let until = rfc2822::parse(text).ok()?.timestamp();
+            let until = http_date(text, now)?;
             Duration::try_from(until.duration_since(now)).unwrap_or_default()
         }
     };
     Some(wait.min(RETRY_AFTER_MAX))
+}
+
+/// A date as HTTP writes it: `Sun, 06 Nov 1994 08:49:37 GMT`, and the two obsolete forms that
+/// recipients take, too: `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`. The day of
+/// the week is not looked at.
+fn http_date(text: &str, now: Timestamp) -> Option<Timestamp> {
+    if let Ok(date) = rfc2822::parse(text) {
+        return Some(date.timestamp());
+    }
+    let (_, rest) = text.split_once([',', ' '])?;
+    let rest = rest.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Ok(date) = DateTime::strptime("%b %d %H:%M:%S %Y", &rest) {
+        return in_utc(date);
+    }
+    let date = DateTime::strptime("%d-%b-%y %H:%M:%S GMT", &rest).ok()?;
+    // Of the years with these digits, the one that is at most fifty ahead.
+    let latest = now.to_zoned(TimeZone::UTC).year() + 50;
+    let year = latest - (latest - date.year()).rem_euclid(100);
+    in_utc(date.with().year(year).build().ok()?)
+}
+
+fn in_utc(date: DateTime) -> Option<Timestamp> {
+    date.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }
 
 /// The beginning of an answer's body as one line, behind `: `; nothing, if there is none to be read.
@@ -71,6 +94,12 @@ mod tests {
         assert_eq!(wait("120"), Some(120));
         assert_eq!(wait("Sun, 06 Nov 1994 08:49:37 GMT"), Some(37));
         assert_eq!(wait("Sun, 06 Nov 1994 08:48:00 GMT"), Some(0), "it is over");
+        assert_eq!(wait("Sunday, 06-Nov-94 08:49:37 GMT"), Some(37));
+        assert_eq!(wait("Sun Nov  6 08:49:37 1994"), Some(37));
+        assert_eq!(wait("Saturday, 06-Nov-93 08:49:37 GMT"), Some(0));
+        assert_eq!(wait("Tuesday, 06-Nov-44 08:49:37 GMT"), Some(3600), "fifty years ahead");
+        assert_eq!(wait("Sunday, 06-Nov-45 08:49:37 GMT"), Some(0), "of the century before");
+        assert_eq!(wait("Sunday, 31-Feb-94 08:49:37 GMT"), None);
         assert_eq!(wait("99999999"), Some(3600));
         assert_eq!(wait("soon"), None);
         assert_eq!(retry_after(&HeaderMap::new(), Timestamp::UNIX_EPOCH), None);

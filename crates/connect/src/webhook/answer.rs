@@ -17,8 +17,8 @@ pub(super) enum Verdict {
     Taken,
     /// Its events never will be; why.
     Rejected(String),
-    /// Not now; zero: it did not say how long.
-    Throttled(Duration),
+    /// Not now; zero: it did not say how long. In its words.
+    Throttled(Duration, String),
     /// It says nothing about the events.
     Failed(Error),
 }
@@ -35,8 +35,11 @@ pub(super) fn judge(host: &str, url: &Url, reply: &HttpReply, now: Timestamp) ->
             status,
         }),
         410 => Verdict::Failed(Error::Gone { host }),
-        425 | 429 | 503 => {
-            Verdict::Throttled(retry_after(&reply.headers, now).unwrap_or(Duration::ZERO))
+        // 509: bandwidth limit exceeded, as some hosts have it.
+        425 | 429 | 503 | 509 => {
+            let wait = retry_after(&reply.headers, now).unwrap_or(Duration::ZERO);
+            let why = format!("{host} answered {}{}", status.as_u16(), excerpt(&reply.body));
+            Verdict::Throttled(wait, why)
         }
         400..=499 if !would_hit_every_event(status) => {
             let text = excerpt(&reply.body);
@@ -46,8 +49,31 @@ pub(super) fn judge(host: &str, url: &Url, reply: &HttpReply, now: Timestamp) ->
     }
 }
 
+/// Whether it is about the address, the account or us: 402 payment required, 407 and 421 proxies, 418
+/// and 451 whole sites, 423 and 424 a resource that is locked or depends on another, 440 and 498 a
+/// session or token that ended, 444, 460, 463, 494..=496 and 499 servers that say so of a connection or
+/// of headers that all requests have.
 fn would_hit_every_event(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 401 | 403..=408 | 411 | 415 | 417 | 421 | 426 | 428 | 505 | 511)
+    matches!(
+        status.as_u16(),
+        401..=408
+            | 411
+            | 415
+            | 417
+            | 418
+            | 421
+            | 423
+            | 424
+            | 426
+            | 428
+            | 440
+            | 444
+            | 450
+            | 451
+            | 460
+            | 463
+            | 494..=499
+    )
 }
 
 #[cfg(test)]
@@ -75,23 +101,29 @@ mod tests {
         for status in [200, 201, 202, 204] {
             assert!(matches!(of(status), Verdict::Taken), "{status}");
         }
-        for status in [400, 409, 413, 422, 431] {
+        for status in [400, 409, 412, 413, 414, 422, 431] {
             let Verdict::Rejected(reason) = of(status) else { unreachable!("{status}") };
             assert_eq!(reason, format!("a.example answered {status}: no way"));
         }
-        for status in [401, 403, 404, 405, 408, 410, 415, 500, 502, 504, 301, 307, 304] {
+        let of_all = [
+            401, 402, 403, 404, 405, 406, 407, 408, 410, 411, 415, 417, 418, 421, 423, 424, 426,
+            428, 440, 444, 451, 494, 495, 496, 497, 498, 499, 500, 501, 502, 504, 505, 507, 508,
+            511, 520, 522, 599, 301, 307, 304,
+        ];
+        for status in of_all {
             assert!(matches!(of(status), Verdict::Failed(_)), "{status}");
         }
     }
 
     #[test]
     fn who_asks_for_patience_gets_it() {
-        for status in [429, 503] {
-            let Verdict::Throttled(wait) = verdict(status, header::RETRY_AFTER, "7") else {
+        for status in [425, 429, 503, 509] {
+            let Verdict::Throttled(wait, why) = verdict(status, header::RETRY_AFTER, "7") else {
                 unreachable!("{status}")
             };
             assert_eq!(wait, Duration::from_secs(7));
-            assert!(matches!(of(status), Verdict::Throttled(Duration::ZERO)));
+            assert_eq!(why, format!("a.example answered {status}: no way"));
+            assert!(matches!(of(status), Verdict::Throttled(Duration::ZERO, _)));
         }
     }
 

@@ -94,8 +94,13 @@ impl Failure for Error {
 fn remedy(status: StatusCode) -> Option<&'static str> {
     Some(match status.as_u16() {
         401 | 403 => "check `token`, or `username` and `password`, or what `headers` holds",
+        402 => "pay, or raise the quota of the account; nothing is lost meanwhile",
         404 => "check the path in `url`",
         405 => "check `method`, and the path in `url`",
+        423 | 424 | 440 | 450 | 451 | 498 | 499 => {
+            "ask whoever runs the receiver; the sink tries again and loses nothing as long as the log \
+             keeps its events"
+        }
         406 | 415 => "choose a `format` that the receiver takes",
         407 | 421 | 426 => "check host, port and protocol in `url`",
         408 => "let the receiver wait longer for a request, or lower `batch_size`",

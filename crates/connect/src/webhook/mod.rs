@@ -7,15 +7,20 @@
 //!              taken · rejected · wait (429, 503) · failed (other 5xx, the address, the token)
 //! ```
 //!
-//! **What an answer means.** 2xx: taken. 429 and 503: wait, as long as `Retry-After` says. 408 and
-//! other 5xx: tried again. 410: the address is gone for good; it is asked once a day, and nothing is
-//! lost meanwhile. 401, 403, 404, 405, 415 and the like would hit every event, so the configuration is
-//! to blame and no event. Any other 4xx is the event's fault: a dead letter. A redirect is refused,
-//! because a token must not go to a host that nobody configured.
+//! **What an answer means.** 2xx: taken. 425, 429, 503 and 509: wait, as long as `Retry-After` says. 408
+//! and other 5xx: tried again. 410: the address is gone for good; it is asked once a day, and nothing is
+//! lost meanwhile. 401, 402, 403, 404, 405, 415 and the like would hit every event, so the
+//! configuration or the account is to blame and no event. Any other 4xx is the event's fault: a dead
+//! letter. A redirect is refused, because a token must not go to a host that nobody configured.
+//! `docs/sinks-refusals.md` lists all of them.
+//!
+//! **A connection that was closed meanwhile.** A receiver may close a connection that it keeps alive
+//! just when the next request is sent; then no byte of an answer comes. Such a request is sent once
+//! more at once over another connection. If it did arrive, it arrives twice, as it would after the
+//! supervisor's pause.
 //!
 //! **Order.** With one request in flight, the order of the stream; with more, the order of each
-//! subject. A write ends after half a second with what was answered by then, so that little is sent
-//! twice after a crash; verdicts about the rest are remembered while connected.
+//! subject. Each answer is reported when it comes.
 //!
 //! **Signatures** are told in `signature.rs`.
 //!
@@ -25,7 +30,6 @@
 mod answer;
 mod config;
 mod error;
-mod ledger;
 mod request;
 mod signature;
 mod sink;

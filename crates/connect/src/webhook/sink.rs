@@ -3,31 +3,26 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use jiff::Timestamp;
-use pluvio_log::Offset;
 use pluvio_net::{Dialer, HttpReply};
-use pluvio_runtime::{Connected, Delivered, Outcome, Rejected, Sink, Standing, Writer};
-use tokio::time::Instant;
+use pluvio_runtime::{Answers, Connected, Delivered, Outcome, Sink, Standing, Writer};
 
 use super::{
     answer::{Verdict, judge},
     config::{Format, Settings},
     error::Error,
-    ledger::Ledger,
     request::Way,
 };
-use crate::message::NO_EVENT;
-
-/// After this long a write tells what it has reached: what is not told comes twice after a crash, and
-/// Pluvio's end waits not much longer.
-const WRITE_SLICE: Duration = Duration::from_millis(500);
+use crate::{
+    fate::{Fate, Tally},
+    message::NO_EVENT,
+};
 
 /// A webhook as a sink.
 #[derive(Clone, Debug)]
@@ -37,7 +32,6 @@ pub struct Webhook(Arc<Settings>);
 pub struct WebhookWriter {
     way: Way,
     settings: Arc<Settings>,
-    ledger: Ledger,
 }
 
 impl Webhook {
@@ -67,8 +61,7 @@ impl Sink for Webhook {
         let way =
             Way::new(Arc::clone(&settings), &format!("{}-{}", standing.sink, standing.stream))?;
         self.dial().await?;
-        let ledger = Ledger::default();
-        Ok(Connected { writer: WebhookWriter { way, settings, ledger }, cursor: None })
+        Ok(Connected { writer: WebhookWriter { way, settings }, cursor: None })
     }
 
     async fn probe(&mut self) -> Result<String, Error> {
@@ -82,14 +75,11 @@ impl Sink for Webhook {
 impl Writer for WebhookWriter {
     type Error = Error;
 
-    async fn write(&mut self, batch: &[Delivered]) -> Outcome<Error> {
-        if self.settings.format == Format::CloudeventsBatch {
-            return self.write_batch(batch).await;
+    async fn write(&mut self, batch: &[Delivered], answers: &Answers) -> Outcome<Error> {
+        match self.settings.format {
+            Format::CloudeventsBatch => self.write_batch(batch, answers).await,
+            _ => self.write_each(batch, answers).await,
         }
-        if self.ledger.may_send() {
-            self.write_each(batch).await;
-        }
-        self.ledger.outcome(batch)
     }
 
     async fn close(self) {}
@@ -97,42 +87,44 @@ impl Writer for WebhookWriter {
 
 impl WebhookWriter {
     /// One request for all of them.
-    async fn write_batch(&mut self, batch: &[Delivered]) -> Outcome<Error> {
+    async fn write_batch(&mut self, batch: &[Delivered], answers: &Answers) -> Outcome<Error> {
         let (events, others): (Vec<_>, Vec<_>) = batch.iter().partition(|record| record.is_event());
-        let verdict = match events.is_empty() {
-            true => Verdict::Taken,
-            false => self.way.send_batch(&events).await,
-        };
-        let no_event =
-            |record: &&Delivered| Rejected { offset: record.offset(), reason: NO_EVENT.to_owned() };
-        match (verdict, batch.last()) {
-            (Verdict::Taken, Some(last)) if others.is_empty() => Outcome::AckedTo(last.offset()),
-            (Verdict::Taken, _) => Outcome::Rejected(others.iter().map(no_event).collect()),
-            (Verdict::Rejected(reason), _) => Outcome::BatchRejected(reason),
-            (Verdict::Throttled(wait), _) => Outcome::Throttled(wait),
-            (Verdict::Failed(error), _) => Outcome::NotConnected(error),
+        for record in others {
+            answers.rejected(record.offset(), NO_EVENT.to_owned());
+        }
+        if events.is_empty() {
+            return Outcome::Answered;
+        }
+        match self.way.send_batch(&events).await {
+            Verdict::Taken => {
+                for record in events {
+                    answers.taken(record.offset());
+                }
+                Outcome::Answered
+            }
+            Verdict::Rejected(reason) => Outcome::BatchRejected(reason),
+            Verdict::Throttled(wait, why) => Outcome::Throttled { wait, why },
+            Verdict::Failed(error) => Outcome::NotConnected(error),
         }
     }
 
-    /// Requests for those that were not answered for yet, in their lanes, until something stops them
-    /// or time is up.
-    async fn write_each(&mut self, batch: &[Delivered]) {
-        let (until, is_over) = (Instant::now() + WRITE_SLICE, AtomicBool::new(false));
+    /// A request for each, in their lanes, until something stops them.
+    async fn write_each(&mut self, batch: &[Delivered], answers: &Answers) -> Outcome<Error> {
+        let is_over = AtomicBool::new(false);
         let in_flight_max = self.settings.in_flight_max;
-        let pending = batch.iter().filter(|record| !self.ledger.is_settled(record));
-        let mut lanes = lanes(pending, in_flight_max > 1).into_iter();
+        let tally = Mutex::new(Tally::new(answers));
+        let mut lanes = lanes(batch.iter(), in_flight_max > 1).into_iter();
         let mut runs = FuturesUnordered::new();
         for lane in lanes.by_ref().take(in_flight_max) {
-            runs.push(run(&self.way, lane, &is_over, until));
+            runs.push(run(&self.way, lane, &is_over, &tally));
         }
-        while let Some(verdicts) = runs.next().await {
-            for (offset, verdict) in verdicts {
-                self.ledger.note(offset, verdict);
-            }
+        while runs.next().await.is_some() {
             if let Some(lane) = lanes.next() {
-                runs.push(run(&self.way, lane, &is_over, until));
+                runs.push(run(&self.way, lane, &is_over, &tally));
             }
         }
+        drop(runs);
+        tally.into_inner().unwrap_or_else(PoisonError::into_inner).outcome()
     }
 }
 
@@ -154,25 +146,23 @@ fn lanes<'b>(pending: impl Iterator<Item = &'b Delivered>, by_subject: bool) -> 
 }
 
 /// Sends a lane's events until one is neither taken nor rejected, or all lanes are over.
-async fn run(
-    way: &Way,
-    lane: Lane<'_>,
-    is_over: &AtomicBool,
-    until: Instant,
-) -> Vec<(Offset, Verdict)> {
-    let mut verdicts = Vec::with_capacity(lane.len());
+async fn run(way: &Way, lane: Lane<'_>, is_over: &AtomicBool, tally: &Mutex<Tally<'_, Error>>) {
+    let tally = || tally.lock().unwrap_or_else(PoisonError::into_inner);
     for record in lane {
-        if is_over.load(Ordering::Relaxed) {
+        if is_over.load(Ordering::Relaxed) || !tally().may_send() {
             break;
         }
-        let verdict = way.send(record).await;
-        let is_settled = matches!(verdict, Verdict::Taken | Verdict::Rejected(_));
-        verdicts.push((record.offset(), verdict));
-        if !is_settled || Instant::now() >= until {
+        let fate = match way.send(record).await {
+            Verdict::Taken => Fate::Taken,
+            Verdict::Rejected(reason) => Fate::Rejected(reason),
+            Verdict::Throttled(wait, why) => Fate::Later(wait, why),
+            Verdict::Failed(error) => Fate::Failed(error),
+        };
+        if !matches!(fate, Fate::Taken | Fate::Rejected(_)) {
             is_over.store(true, Ordering::Relaxed);
         }
+        tally().note(record.offset(), fate);
     }
-    verdicts
 }
 
 /// What a handshake tells. A receiver need not know of it: only what would hit every event is an

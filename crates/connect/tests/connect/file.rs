@@ -9,7 +9,7 @@ use std::{
 
 use pluvio_connect::file::{Compression, Config, File};
 use pluvio_runtime::{
-    Failure as _, Outcome, Sink as _, Writer as _,
+    Answers, Failure as _, Outcome, Sink as _, Writer as _,
     unit::{ByteSize, Period},
 };
 
@@ -86,7 +86,9 @@ async fn write(sink: &File, cursor: i64, numbers: std::ops::RangeInclusive<i64>)
     let records = records(numbers).await;
     let mut rest = &records[..];
     while !rest.is_empty() {
-        let Outcome::AckedTo(offset) = writer.write(rest).await else { unreachable!() };
+        let Outcome::AckedTo(offset) = writer.write(rest, &Answers::default()).await else {
+            unreachable!()
+        };
         rest = &rest[rest.partition_point(|record| record.offset() <= offset)..];
     }
     writer.close().await;
@@ -121,7 +123,7 @@ async fn a_batch_torn_at_any_byte_is_completed_without_loss_or_double() {
         let cursor = cursor.unwrap();
         if cursor <= 5 {
             let rest = records(cursor..=5).await;
-            assert!(matches!(writer.write(&rest).await, Outcome::AckedTo(_)));
+            assert!(matches!(writer.write(&rest, &Answers::default()).await, Outcome::AckedTo(_)));
         }
         assert_eq!(folder.offsets(), [0, 1, 2, 3, 4, 5], "cut at {cut}");
     }
@@ -231,7 +233,7 @@ async fn a_crash_while_a_file_is_finished_loses_and_doubles_nothing() {
             let (mut writer, cursor) = connected(&sink, standing(1, 0)).await;
             assert_eq!(cursor, Some(full + 1), "{compression:?} after step {steps}");
             let rest = records(full + 1..=full + 5).await;
-            assert!(matches!(writer.write(&rest).await, Outcome::AckedTo(_)));
+            assert!(matches!(writer.write(&rest, &Answers::default()).await, Outcome::AckedTo(_)));
             let expected: Vec<i64> = (0..=full + 5).collect();
             assert_eq!(folder.offsets(), expected, "{compression:?} after step {steps}");
             assert!(!folder.0.join(".events.ndjson.pluvio-draft").exists());
@@ -247,7 +249,7 @@ async fn another_log_begins_another_file_and_overwrites_none() {
         let (mut writer, cursor) = connected(&sink, standing(log, 0)).await;
         assert_eq!(cursor, Some(0), "log {log}");
         let batch = records(0..=i64::try_from(log).unwrap()).await;
-        assert!(matches!(writer.write(&batch).await, Outcome::AckedTo(_)));
+        assert!(matches!(writer.write(&batch, &Answers::default()).await, Outcome::AckedTo(_)));
     }
     assert_eq!(folder.offsets(), [0, 1, 0, 1, 2, 0, 1, 2, 3]);
     assert_eq!(folder.files().len(), 3);
@@ -278,7 +280,7 @@ async fn a_file_that_somebody_changes_or_takes_away_is_noticed_before_the_next_l
         let folder = Folder::new(&format!("moved-{is_moved}"));
         let sink = folder.config().build().unwrap();
         let (mut writer, _) = connected(&sink, standing(1, 0)).await;
-        writer.write(&records(0..=4).await).await;
+        writer.write(&records(0..=4).await, &Answers::default()).await;
         if is_moved {
             fs::rename(folder.grown(), folder.0.join("taken.ndjson")).unwrap();
         } else {
@@ -286,12 +288,14 @@ async fn a_file_that_somebody_changes_or_takes_away_is_noticed_before_the_next_l
             file.write_all(b"note to self\n").unwrap();
         }
         let batch = records(5..=9).await;
-        let Outcome::NotConnected(error) = writer.write(&batch).await else { unreachable!() };
+        let Outcome::NotConnected(error) = writer.write(&batch, &Answers::default()).await else {
+            unreachable!()
+        };
         assert!(error.to_string().contains("by somebody else"), "{error}");
         writer.close().await;
         let (mut writer, cursor) = connected(&sink, standing(1, 5)).await;
         assert_eq!(cursor, Some(5));
-        assert!(matches!(writer.write(&batch).await, Outcome::AckedTo(_)));
+        assert!(matches!(writer.write(&batch, &Answers::default()).await, Outcome::AckedTo(_)));
         assert_eq!(folder.offsets().len(), 10);
     }
 }

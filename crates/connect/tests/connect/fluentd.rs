@@ -2,13 +2,13 @@
 
 use pluvio_connect::fluentd::{Config, Fluentd};
 use pluvio_net::SecretSource;
-use pluvio_runtime::{Failure as _, Outcome, Response, Sink as _, Writer as _, unit::Period};
+use pluvio_runtime::{Failure as _, Outcome, Response, Sink as _, unit::Period};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
 };
 
-use crate::hand::{connected, records, standing};
+use crate::hand::{Written, connected, records, standing, written};
 
 /// A server that says `greeting` to whoever comes, and then `answer` to the chunks that it finds in
 /// what it reads.
@@ -45,24 +45,25 @@ fn acknowledged(id: &str) -> Vec<u8> {
     [b"\x81\xa3ack\xb8", id.as_bytes()].concat()
 }
 
-async fn written(sink: &Fluentd) -> Outcome<pluvio_connect::fluentd::Error> {
+async fn wrote(sink: &Fluentd) -> Written<pluvio_connect::fluentd::Error> {
     let (mut writer, _) = connected(sink, standing(1, 0)).await;
-    writer.write(&records(0..=4).await).await
+    written(&mut writer, &records(0..=4).await).await
 }
 
 #[tokio::test]
 async fn only_the_chunk_that_was_sent_is_an_acknowledgement() {
     let well = server(b"", acknowledged).await.build().unwrap();
-    let outcome = written(&well).await;
-    assert!(matches!(outcome, Outcome::AckedTo(last) if last.get() == 4), "{outcome:?}");
+    assert_eq!(wrote(&well).await.taken, [0, 1, 2, 3, 4]);
     let other = server(b"", |_| acknowledged("AAAAAAAAAAAAAAAAAAAAAA==")).await;
-    let outcome = written(&other.build().unwrap()).await;
-    let Outcome::NotConnected(error) = outcome else { unreachable!("{outcome:?}") };
+    let told = wrote(&other.build().unwrap()).await;
+    let Outcome::NotConnected(error) = told.outcome else { unreachable!("{told:?}") };
     assert!(error.to_string().contains("is not the forward protocol"), "{error}");
     let silent = server(b"", |_| b"\x80".to_vec()).await;
-    assert!(matches!(written(&silent.build().unwrap()).await, Outcome::NotConnected(_)));
+    let told = wrote(&silent.build().unwrap()).await;
+    assert!(matches!(told.outcome, Outcome::NotConnected(_)), "{told:?}");
     let cut = server(b"", |_| Vec::new()).await;
-    assert!(matches!(written(&cut.build().unwrap()).await, Outcome::NotConnected(_)));
+    let told = wrote(&cut.build().unwrap()).await;
+    assert!(matches!(told.outcome, Outcome::Broken { sent_to, .. } if sent_to.get() == 4));
 }
 
 #[tokio::test]
@@ -70,8 +71,8 @@ async fn many_tags_are_many_chunks_and_each_is_waited_for() {
     let config = server(b"", acknowledged).await;
     let sink = Config { tag: Some("{id}".into()), ..config }.build().unwrap();
     let (mut writer, _) = connected(&sink, standing(1, 0)).await;
-    let outcome = writer.write(&records(0..=199).await).await;
-    assert!(matches!(outcome, Outcome::AckedTo(last) if last.get() == 199), "{outcome:?}");
+    let told = written(&mut writer, &records(0..=199).await).await;
+    assert_eq!(told.taken.len(), 200, "{told:?}");
 }
 
 #[tokio::test]
@@ -79,13 +80,7 @@ async fn a_server_that_wants_a_key_is_told_from_one_that_says_nothing() {
     let greeting = b"\x92\xa4HELO\x81\xa5nonce\xa1n";
     let config = server(greeting, acknowledged).await;
     let sink = config.clone().build().unwrap();
-    for error in [
-        sink.clone().probe().await.unwrap_err(),
-        match written(&sink).await {
-            Outcome::NotConnected(error) => error,
-            other => unreachable!("{other:?}"),
-        },
-    ] {
+    for error in [sink.clone().probe().await.unwrap_err(), wrote(&sink).await.error()] {
         assert!(error.to_string().ends_with("wants a shared key"), "{error}");
         assert_eq!(error.response(), Response::Denied);
         assert_eq!(error.remedy().as_deref(), Some("set `shared_key`"));

@@ -5,7 +5,9 @@ use pluvio_log::{
     Log as _, LogHandle, Memory, MemoryConfig, Offset, Position, ReadLimit, Record, SourceName,
     StreamName,
 };
-use pluvio_runtime::{Connected, Delivered, Sink, SinkName, Standing};
+use pluvio_runtime::{
+    Answers, Connected, Delivered, News, Outcome, Sink, SinkName, Standing, Writer,
+};
 use uuid::Uuid;
 
 /// Where a sink called `archive` stands that was handed everything before `cursor`.
@@ -58,5 +60,41 @@ pub(crate) async fn connected<S: Sink + Clone>(
     match sink.clone().connect(standing).await {
         Ok(Connected { writer, cursor }) => (writer, cursor.map(Offset::get)),
         Err(error) => unreachable!("failed to connect: {error}"),
+    }
+}
+
+/// What a write told.
+#[derive(Debug)]
+pub(crate) struct Written<E> {
+    pub(crate) outcome: Outcome<E>,
+    /// The offsets of those that were reported as taken, in their order.
+    pub(crate) taken: Vec<i64>,
+    /// Those that were reported as rejected, and why.
+    pub(crate) rejected: Vec<(i64, String)>,
+}
+
+/// Writes a batch once.
+pub(crate) async fn written<W: Writer>(writer: &mut W, batch: &[Delivered]) -> Written<W::Error> {
+    let answers = Answers::default();
+    let outcome = writer.write(batch, &answers).await;
+    let News { mut taken, rejected } = answers.take();
+    taken.sort_unstable();
+    let taken = taken.into_iter().map(Offset::get).collect();
+    let rejected = rejected.into_iter().map(|it| (it.offset.get(), it.reason)).collect();
+    Written { outcome, taken, rejected }
+}
+
+impl<E: std::fmt::Debug> Written<E> {
+    /// The offsets of those that were rejected.
+    pub(crate) fn refused(&self) -> Vec<i64> {
+        self.rejected.iter().map(|(offset, _)| *offset).collect()
+    }
+
+    /// The error of a write that failed, whoever is to blame.
+    pub(crate) fn error(self) -> E {
+        match self.outcome {
+            Outcome::NotConnected(error) | Outcome::Broken { error, .. } => error,
+            other => unreachable!("{other:?}"),
+        }
     }
 }

@@ -3,14 +3,13 @@
 use std::net::SocketAddr;
 
 use pluvio_connect::mqtt::{Config, Mqtt};
-use pluvio_log::Offset;
 use pluvio_runtime::{Failure as _, Outcome, Response, Writer as _};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
 };
 
-use super::hand::{connected, records, standing};
+use super::hand::{connected, records, standing, written};
 
 const GRANTED: &[u8] = b"\x20\x06\x00\x00\x03\x21\x00\x04";
 
@@ -74,55 +73,50 @@ async fn one_bad_event_is_named_and_the_others_have_arrived() {
     let (mut writer, cursor) = connected(&sink(address, "a"), standing(1, 0)).await;
     assert_eq!(cursor, None);
     let batch = records(10..=19).await;
-    let Outcome::Rejected(rejected) = writer.write(&batch).await else { unreachable!() };
-    let offsets: Vec<_> = rejected.iter().map(|rejected| rejected.offset.get()).collect();
-    assert_eq!(offsets, [12]);
+    let told = written(&mut writer, &batch).await;
+    assert!(matches!(told.outcome, Outcome::Answered), "{told:?}");
+    assert_eq!((told.refused(), told.taken.len()), (vec![12], 9));
     writer.close().await;
 }
 
 #[tokio::test]
-async fn a_full_quota_asks_for_patience_behind_what_has_arrived() {
-    let reason = |count| if count >= 3 { 0x97 } else { 0 };
+async fn a_full_quota_of_one_topic_asks_for_patience_and_all_others_have_arrived() {
+    let reason = |count| if count == 3 { 0x97 } else { 0 };
     let address = broker(move |count, id| puback(id, reason(count))).await;
     let (mut writer, _) = connected(&sink(address, "a"), standing(1, 0)).await;
     let batch = records(10..=19).await;
-    let outcome = writer.write(&batch).await;
-    assert!(matches!(outcome, Outcome::AckedTo(at) if at == Offset::new(12).unwrap()));
-    let outcome = writer.write(&batch[3..]).await;
-    assert!(matches!(outcome, Outcome::Throttled(wait) if wait.is_zero()));
+    let told = written(&mut writer, &batch).await;
+    assert_eq!(told.taken, [10, 11, 12, 14, 15, 16, 17, 18, 19]);
+    let Outcome::Throttled { wait, why } = told.outcome else { unreachable!("{told:?}") };
+    assert!(wait.is_zero());
+    assert_eq!(why, "a quota is used up (0x97)");
 }
 
 #[tokio::test]
 async fn a_topic_that_the_broker_does_not_have_is_one_events_fault_only_if_events_have_their_own() {
     let address = broker(|_, id| puback(id, 0x90)).await;
     let (mut writer, _) = connected(&sink(address, "a"), standing(1, 0)).await;
-    let Outcome::NotConnected(error) = writer.write(&records(1..=2).await).await else {
-        unreachable!()
-    };
+    let error = written(&mut writer, &records(1..=2).await).await.error();
     assert_eq!(error.remedy().as_deref(), Some("choose another `topic`"));
 
     let address = broker(|_, id| puback(id, 0x90)).await;
     let (mut writer, _) = connected(&sink(address, "{id}"), standing(1, 0)).await;
-    let outcome = writer.write(&records(1..=2).await).await;
-    assert!(matches!(outcome, Outcome::Rejected(rejected) if rejected.len() == 2));
+    let told = written(&mut writer, &records(1..=2).await).await;
+    assert_eq!(told.refused(), [1, 2]);
 }
 
 #[tokio::test]
 async fn who_may_not_publish_is_denied_and_a_cut_connection_is_tried_again() {
     let address = broker(|_, id| puback(id, 0x87)).await;
     let (mut writer, _) = connected(&sink(address, "a"), standing(1, 0)).await;
-    let Outcome::NotConnected(error) = writer.write(&records(1..=2).await).await else {
-        unreachable!()
-    };
+    let error = written(&mut writer, &records(1..=2).await).await.error();
     assert_eq!(error.response(), Response::Denied);
     assert_eq!(error.to_string(), "not allowed to publish to `a`");
 
     // That is no length.
     let address = broker(|_, _| vec![0x40, 0xff, 0xff, 0xff, 0xff]).await;
     let (mut writer, _) = connected(&sink(address, "a"), standing(1, 0)).await;
-    let Outcome::NotConnected(error) = writer.write(&records(1..=2).await).await else {
-        unreachable!()
-    };
+    let error = written(&mut writer, &records(1..=2).await).await.error();
     assert_eq!(error.response(), Response::Retry);
 }
 
@@ -133,8 +127,113 @@ async fn an_event_that_is_too_large_is_rejected_before_it_is_sent() {
     config.packet_size_max = pluvio_runtime::unit::ByteSize(1024);
     config.topic = format!("{}/{{id}}", "t".repeat(1000));
     let (mut writer, _) = connected(&config.build().unwrap(), standing(1, 0)).await;
-    let Outcome::Rejected(rejected) = writer.write(&records(1..=2).await).await else {
-        unreachable!()
+    let told = written(&mut writer, &records(1..=2).await).await;
+    assert!(told.rejected[0].1.contains("the broker takes 1024"), "{told:?}");
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_before_the_connection_ended_stays_acknowledged() {
+    let address = broker(|count, id| match count {
+        // That is no length.
+        3 => vec![0x40, 0xff, 0xff, 0xff, 0xff],
+        _ => puback(id, 0),
+    });
+    let (mut writer, _) = connected(&sink(address.await, "a"), standing(1, 0)).await;
+    let told = written(&mut writer, &records(10..=19).await).await;
+    assert_eq!(told.taken, [10, 11, 12]);
+    assert!(matches!(told.outcome, Outcome::NotConnected(_)), "{told:?}");
+}
+
+/// DISCONNECT with a reason.
+fn disconnect(reason: u8) -> Vec<u8> {
+    vec![0xe0, 2, reason, 0]
+}
+
+#[tokio::test]
+async fn an_end_is_blamed_on_events_only_if_one_can_be_the_cause() {
+    for (reason, is_suspicious) in [
+        (0x80, true),
+        (0x81, true),
+        (0x82, true),
+        (0x83, true),
+        (0x99, true),
+        (0x87, false),
+        (0x89, false),
+        (0x8b, false),
+        (0x8e, false),
+        (0x93, false),
+        (0x97, false),
+        (0x98, false),
+        (0x9d, false),
+    ] {
+        let address = broker(move |count, id| match count {
+            1 => disconnect(reason),
+            _ => puback(id, 0),
+        });
+        let (mut writer, _) = connected(&sink(address.await, "a"), standing(1, 0)).await;
+        let told = written(&mut writer, &records(10..=19).await).await;
+        assert_eq!(told.taken, [10], "{reason:#x}");
+        let is_broken = matches!(told.outcome, Outcome::Broken { .. });
+        assert_eq!(is_broken, is_suspicious, "{reason:#x}: {told:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_packet_that_is_too_large_for_the_broker_is_the_largest_without_an_answer() {
+    let address = broker(|count, id| if count == 3 { disconnect(0x95) } else { puback(id, 0) });
+    let config = Config {
+        topic: "{subject}".to_owned(),
+        ..Config::new(format!("mqtt://{}", address.await))
     };
-    assert!(rejected[0].reason.contains("the broker takes 1024"), "{rejected:?}");
+    let (mut writer, _) = connected(&config.build().unwrap(), standing(1, 0)).await;
+    let subject = |number| Some("s".repeat(if number == 13 { 900 } else { 3 }));
+    let told = written(&mut writer, &crate::hand::records_of(10..=19, subject).await).await;
+    assert_eq!((told.taken.clone(), told.refused()), (vec![10, 11, 12], vec![13]));
+    assert!(told.rejected[0].1.contains("PacketTooLarge"), "{told:?}");
+    assert!(matches!(told.outcome, Outcome::NotConnected(_)), "{told:?}");
+}
+
+#[tokio::test]
+async fn messages_that_nobody_asked_for_are_left_aside_and_acknowledged_if_they_want_to_be() {
+    let (asked, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut count = 0;
+        while let Some((kind, body)) = packet(&mut stream).await {
+            let reply = match kind & 0xf0 {
+                0x10 => GRANTED.to_vec(),
+                0x30 => {
+                    let topic = usize::from(u16::from_be_bytes([body[0], body[1]]));
+                    let id = [body[2 + topic], body[3 + topic]];
+                    count += 1;
+                    let unasked = match count {
+                        1 => vec![0x30, 6, 0, 1, b't', 0, b'h', b'i'],
+                        2 => vec![0x32, 8, 0, 1, b't', 0, 9, 0, b'h', b'i'],
+                        3 => vec![0x34, 8, 0, 1, b't', 0, 7, 0, b'h', b'i'],
+                        // Of 300,000 bytes.
+                        _ => [&[0x30, 0xe0, 0xa7, 0x12, 0, 1, b't'][..], &[7; 299_997]].concat(),
+                    };
+                    [unasked, puback(id, 0)].concat()
+                }
+                0x40 | 0x50 | 0x70 => {
+                    asked.send((kind, body.clone())).unwrap();
+                    if kind == 0x50 { vec![0x62, 2, body[0], body[1]] } else { Vec::new() }
+                }
+                _ => break,
+            };
+            if stream.write_all(&reply).await.is_err() {
+                break;
+            }
+        }
+    });
+    let (mut writer, _) = connected(&sink(address, "a"), standing(1, 0)).await;
+    let told = written(&mut writer, &records(10..=19).await).await;
+    assert_eq!(told.taken.len(), 10, "{told:?}");
+    let mut answers = vec![heard.recv().await.unwrap(), heard.recv().await.unwrap()];
+    let _more = written(&mut writer, &records(20..=21).await).await;
+    answers.push(heard.recv().await.unwrap());
+    let kinds: Vec<_> = answers.iter().map(|(kind, body)| (*kind, body[1])).collect();
+    assert_eq!(kinds, [(0x40, 9), (0x50, 7), (0x70, 7)]);
 }

@@ -1,10 +1,10 @@
 //! An OpenSearch that answers as no real one can be made to.
 
 use pluvio_connect::opensearch::Config;
-use pluvio_runtime::{Failure as _, Outcome, Response, Sink as _, Writer as _};
+use pluvio_runtime::{Failure as _, Outcome, Response, Sink as _};
 
 use crate::{
-    hand::{connected, records, standing},
+    hand::{connected, records, standing, written},
     http_peer::{Answer, Peer},
 };
 
@@ -31,8 +31,10 @@ async fn a_busy_node_gets_only_what_it_lacks_behind_what_it_has() {
     assert!(sink.clone().probe().await.unwrap().ends_with("is OpenSearch 2.19.1, cluster `sky`"));
     let (mut writer, _) = connected(&sink, standing(1, 0)).await;
     let batch = records(0..=2).await;
-    assert!(matches!(writer.write(&batch).await, Outcome::AckedTo(last) if last.get() == 0));
-    assert!(matches!(writer.write(&batch[1..]).await, Outcome::AckedTo(last) if last.get() == 2));
+    let told = written(&mut writer, &batch).await;
+    assert_eq!(told.taken, [0, 2]);
+    assert!(matches!(told.outcome, Outcome::Throttled { .. }), "{told:?}");
+    assert_eq!(written(&mut writer, &batch[1..]).await.taken, [1, 2]);
 }
 
 #[tokio::test]
@@ -45,8 +47,8 @@ async fn a_page_for_people_is_no_answer_and_makes_no_dead_letter() {
     .await;
     let sink = Config::new(peer.url.clone()).build().unwrap();
     let (mut writer, _) = connected(&sink, standing(1, 0)).await;
-    let outcome = writer.write(&records(0..=2).await).await;
-    let Outcome::NotConnected(error) = outcome else { unreachable!("{outcome:?}") };
+    let told = written(&mut writer, &records(0..=2).await).await;
+    let Outcome::NotConnected(error) = told.outcome else { unreachable!("{told:?}") };
     assert!(error.to_string().contains("please log in"), "{error}");
     assert!(error.remedy().is_some());
 }

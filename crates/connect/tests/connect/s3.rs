@@ -7,7 +7,7 @@ use std::sync::{
 
 use pluvio_connect::s3::{Config, S3};
 use pluvio_net::SecretSource;
-use pluvio_runtime::{Failure as _, Outcome, Response, Sink as _, Writer as _};
+use pluvio_runtime::{Answers, Failure as _, Outcome, Response, Sink as _, Writer as _};
 
 use crate::{
     hand::{connected, records, standing},
@@ -40,7 +40,7 @@ async fn an_object_comes_before_the_cursor_and_both_before_the_acknowledgement()
     let peer = Peer::start(empty).await;
     let (mut writer, cursor) = connected(&sink(&peer), standing(1, 3)).await;
     assert_eq!(cursor, None, "ours counts");
-    let outcome = writer.write(&records(3..=5).await).await;
+    let outcome = writer.write(&records(3..=5).await, &Answers::default()).await;
     assert!(matches!(outcome, Outcome::AckedTo(last) if last.get() == 5), "{outcome:?}");
     let asked = peer.asked();
     assert!(asked[1].line.ends_with("/00000000000000000003-00000000.ndjson"), "{}", asked[1].line);
@@ -61,12 +61,15 @@ async fn a_put_without_an_answer_is_repeated_with_the_same_lines() {
     let sink = sink(&peer);
     let (mut writer, _) = connected(&sink, standing(1, 0)).await;
     let batch = records(0..=8).await;
-    assert!(matches!(writer.write(&batch[..4]).await, Outcome::NotConnected(_)));
+    assert!(matches!(
+        writer.write(&batch[..4], &Answers::default()).await,
+        Outcome::NotConnected(_)
+    ));
     writer.close().await;
     is_well.store(true, Ordering::Relaxed);
     let (mut writer, _) = connected(&sink, standing(1, 0)).await;
     // More has come meanwhile.
-    let outcome = writer.write(&batch).await;
+    let outcome = writer.write(&batch, &Answers::default()).await;
     assert!(matches!(outcome, Outcome::AckedTo(last) if last.get() == 3), "{outcome:?}");
     let puts = puts(&peer);
     assert_eq!(puts[0].line, puts[puts.len() - 1].line);
@@ -111,6 +114,9 @@ async fn what_is_wrong_with_a_bucket_is_told_with_what_helps() {
     })
     .await;
     let (mut writer, _) = connected(&sink(&peer), standing(1, 0)).await;
-    let outcome = writer.write(&records(0..=0).await).await;
-    assert!(matches!(outcome, Outcome::Throttled(wait) if wait.as_secs() == 9), "{outcome:?}");
+    let outcome = writer.write(&records(0..=0).await, &Answers::default()).await;
+    assert!(
+        matches!(outcome, Outcome::Throttled { wait, .. } if wait.as_secs() == 9),
+        "{outcome:?}"
+    );
 }

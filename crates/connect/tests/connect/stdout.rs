@@ -6,7 +6,7 @@ use std::{
 };
 
 use pluvio_connect::stdout::{Config, Form};
-use pluvio_runtime::{Outcome, Writer as _};
+use pluvio_runtime::{Answers, Outcome, Writer as _};
 
 use crate::hand::{connected, records, standing};
 
@@ -37,7 +37,9 @@ async fn printed(format: Form) -> String {
     let (mut writer, cursor) = connected(&sink, standing(1, 0)).await;
     assert_eq!(cursor, None);
     let batch = records(44..=45).await;
-    assert!(matches!(writer.write(&batch).await, Outcome::AckedTo(last) if last.get() == 45));
+    assert!(
+        matches!(writer.write(&batch, &Answers::default()).await, Outcome::AckedTo(last) if last.get() == 45)
+    );
     String::from_utf8(pipe.lock().unwrap().taken.clone()).unwrap()
 }
 
@@ -65,5 +67,8 @@ async fn a_reader_that_ends_is_no_failure() {
     let pipe = Arc::new(Mutex::new(Pipe { is_broken: true, ..Pipe::default() }));
     let sink = Config::default().build_on(pipe);
     let (mut writer, _) = connected(&sink, standing(1, 0)).await;
-    assert!(matches!(writer.write(&records(1..=1).await).await, Outcome::Ended));
+    assert!(matches!(
+        writer.write(&records(1..=1).await, &Answers::default()).await,
+        Outcome::Ended
+    ));
 }

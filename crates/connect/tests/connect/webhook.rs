@@ -7,10 +7,10 @@ use std::{
 
 use pluvio_connect::webhook::{Config, Format, Signature};
 use pluvio_net::SecretSource;
-use pluvio_runtime::{Failure as _, Outcome, Response, Sink as _, Writer as _};
+use pluvio_runtime::{Failure as _, Outcome, Response, Sink as _};
 
 use crate::{
-    hand::{connected, records, records_of, standing},
+    hand::{connected, records, records_of, standing, written},
     http_peer::{Asked, Peer, status},
 };
 
@@ -30,8 +30,8 @@ async fn each_event_is_a_request_and_a_signature_covers_its_body() {
         ..Config::new(format!("{}/hook?a=b", peer.url))
     };
     let (mut writer, _) = connected(&config.build().unwrap(), standing(1, 0)).await;
-    let outcome = writer.write(&records(0..=2).await).await;
-    assert!(matches!(outcome, Outcome::AckedTo(last) if last.get() == 2), "{outcome:?}");
+    let told = written(&mut writer, &records(0..=2).await).await;
+    assert_eq!(told.taken, [0, 1, 2], "{told:?}");
     let asked = peer.asked();
     assert_eq!(asked.iter().map(number).collect::<Vec<_>>(), [0, 1, 2]);
     assert_eq!(asked[0].line, "POST /hook?a=b");
@@ -47,8 +47,8 @@ async fn with_many_in_flight_events_of_one_subject_arrive_one_after_the_other() 
     let config = Config { max_in_flight: 8, ..Config::new(peer.url.clone()) };
     let (mut writer, _) = connected(&config.build().unwrap(), standing(1, 0)).await;
     let batch = records_of(0..=199, |number| Some(format!("vm-{}", number % 7))).await;
-    let outcome = writer.write(&batch).await;
-    assert!(matches!(outcome, Outcome::AckedTo(last) if last.get() == 199), "{outcome:?}");
+    let told = written(&mut writer, &batch).await;
+    assert_eq!(told.taken.len(), 200, "{told:?}");
     let numbers: Vec<_> = peer.asked().iter().map(number).collect();
     assert_eq!(numbers.len(), 200);
     for subject in 0..7 {
@@ -63,15 +63,14 @@ async fn a_refused_event_in_the_middle_stops_nobody_and_nothing_is_sent_twice() 
     let peer = Peer::start(refuse).await;
     let (mut writer, _) =
         connected(&Config::new(peer.url.clone()).build().unwrap(), standing(1, 0)).await;
-    let outcome = writer.write(&records(0..=29).await).await;
-    let Outcome::Rejected(rejected) = outcome else { unreachable!("{outcome:?}") };
-    let offsets: Vec<_> = rejected.iter().map(|rejected| rejected.offset.get()).collect();
-    assert_eq!(offsets, [3, 13, 23]);
+    let told = written(&mut writer, &records(0..=29).await).await;
+    assert!(matches!(told.outcome, Outcome::Answered), "{told:?}");
+    assert_eq!((told.refused(), told.taken.len()), (vec![3, 13, 23], 27));
     assert_eq!(peer.asked().len(), 30);
 }
 
 #[tokio::test]
-async fn patience_is_kept_over_a_partial_acknowledgement() {
+async fn patience_is_asked_for_with_what_was_acknowledged_before() {
     let busy = |asked: &Asked| match number(asked) {
         2 => ("HTTP/1.1 429 x\r\nretry-after: 60\r\n".to_owned(), String::new()),
         _ => status(200),
@@ -80,10 +79,11 @@ async fn patience_is_kept_over_a_partial_acknowledgement() {
     let (mut writer, _) =
         connected(&Config::new(peer.url.clone()).build().unwrap(), standing(1, 0)).await;
     let batch = records(0..=4).await;
-    assert!(matches!(writer.write(&batch).await, Outcome::AckedTo(last) if last.get() == 1));
-    let outcome = writer.write(&batch[2..]).await;
-    let Outcome::Throttled(wait) = outcome else { unreachable!("{outcome:?}") };
-    assert!((Duration::from_secs(50)..=Duration::from_secs(60)).contains(&wait), "{wait:?}");
+    let told = written(&mut writer, &batch).await;
+    assert_eq!(told.taken, [0, 1]);
+    let Outcome::Throttled { wait, why } = told.outcome else { unreachable!("{told:?}") };
+    assert_eq!(wait, Duration::from_secs(60));
+    assert!(why.ends_with("answered 429"), "{why}");
     assert_eq!(peer.asked().len(), 3, "it was left alone");
 }
 
@@ -92,8 +92,8 @@ async fn an_answer_without_end_is_cut_and_its_status_counts() {
     let peer = Peer::start(|_| ("HTTP/1.1 200 x\r\n".to_owned(), "x".repeat(1 << 20))).await;
     let (mut writer, _) =
         connected(&Config::new(peer.url.clone()).build().unwrap(), standing(1, 0)).await;
-    let outcome = writer.write(&records(0..=1).await).await;
-    assert!(matches!(outcome, Outcome::AckedTo(last) if last.get() == 1), "{outcome:?}");
+    let told = written(&mut writer, &records(0..=1).await).await;
+    assert_eq!(told.taken, [0, 1], "{told:?}");
 }
 
 #[tokio::test]
@@ -107,9 +107,9 @@ async fn a_connection_that_ends_without_an_answer_says_nothing_of_its_event() {
     let (mut writer, _) =
         connected(&Config::new(peer.url.clone()).build().unwrap(), standing(1, 0)).await;
     let batch = records(0..=4).await;
-    assert!(matches!(writer.write(&batch).await, Outcome::AckedTo(last) if last.get() == 2));
-    let outcome = writer.write(&batch[3..]).await;
-    let Outcome::NotConnected(error) = outcome else { unreachable!("{outcome:?}") };
+    let told = written(&mut writer, &batch).await;
+    assert_eq!(told.taken, [0, 1, 2]);
+    let Outcome::NotConnected(error) = told.outcome else { unreachable!("{told:?}") };
     assert_eq!(error.response(), Response::Retry);
     assert!(error.to_string().contains("was closed by the peer"), "{error}");
 }
@@ -121,9 +121,9 @@ async fn a_batch_is_one_request_and_refused_as_one() {
     let peer = peer.await;
     let config = Config { format: Format::CloudeventsBatch, ..Config::new(peer.url.clone()) };
     let (mut writer, _) = connected(&config.build().unwrap(), standing(1, 0)).await;
-    assert!(matches!(writer.write(&records(0..=4).await).await, Outcome::AckedTo(_)));
-    let outcome = writer.write(&records(5..=9).await).await;
-    assert!(matches!(outcome, Outcome::BatchRejected(_)), "{outcome:?}");
+    assert_eq!(written(&mut writer, &records(0..=4).await).await.taken.len(), 5);
+    let told = written(&mut writer, &records(5..=9).await).await;
+    assert!(matches!(told.outcome, Outcome::BatchRejected(_)), "{told:?}");
     let asked = peer.asked();
     assert_eq!(asked[0].header("content-type"), "application/cloudevents-batch+json");
     let events: Vec<serde_json::Value> = serde_json::from_slice(&asked[0].body).unwrap();
@@ -140,5 +140,6 @@ async fn a_redirect_is_not_followed_and_a_probe_says_where_it_leads() {
     assert!(error.to_string().ends_with("it sends on to https://other.example"), "{error}");
     assert!(error.remedy().unwrap().starts_with("set `url`"));
     let (mut writer, _) = connected(&sink, standing(1, 0)).await;
-    assert!(matches!(writer.write(&records(0..=0).await).await, Outcome::NotConnected(_)));
+    let told = written(&mut writer, &records(0..=0).await).await;
+    assert!(matches!(told.outcome, Outcome::NotConnected(_)), "{told:?}");
 }

@@ -90,6 +90,25 @@ async fn one_connection_too_many_is_told_to_come_back() {
 }
 
 #[tokio::test]
+async fn connections_that_ask_for_nothing_keep_nobody_out() {
+    let house = plan().config(|config| config.connections_max = 20).open().await;
+    let mut watch = house.watch("").await;
+    let mut silent = Vec::new();
+    for _ in 0..50 {
+        let mut stream = within(TcpStream::connect(house.address)).await.unwrap();
+        // Half a head is nothing, too.
+        within(stream.write_all(b"GET /livez HTTP/1.1\r\nx-")).await.unwrap();
+        silent.push(stream);
+    }
+    assert_eq!(house.get("/livez").await.status, 200);
+    let mut answer = Vec::new();
+    let closed = within(silent[0].read_to_end(&mut answer)).await;
+    assert!(closed.is_err() || answer.is_empty(), "the oldest went without an answer");
+    house.append(0..1).await;
+    assert_eq!(watch.ids(1).await, [0], "who had asked stays");
+}
+
+#[tokio::test]
 async fn one_watch_too_many_is_refused_and_everything_else_is_served() {
     let house = plan().config(|config| config.watchers_max = 2).open().await;
     let watches = [house.watch("").await, house.watch("").await];

@@ -1,16 +1,18 @@
 //! What is written to: another system that gets the events.
 //!
 //! ```text
-//!              Failure                      AckedTo · Rejected · Throttled
+//!              Failure                      AckedTo · Answered · Rejected · Throttled
 //!            ┌────────────────────┐         ┌───────────┐
 //!            ▼                    │         ▼           │
 //!   sink.connect(standing) ──▶ writer.write(batch) ──▶ write ──▶ … ──▶ close()
+//!                                   └─▶ answers: taken, rejected, one by one
 //! ```
 //!
 //! A sink makes one attempt and says what became of it. Which records come next, when a batch is
 //! tried again, where the cursor stands and what a rejected record becomes is the supervisor's
 //! business. It refuses to filter, to count and to sleep.
 
+mod answers;
 mod delivered;
 mod format;
 mod outcome;
@@ -21,6 +23,7 @@ use pluvio_log::{InvalidName, Offset, SourceName, StreamName};
 
 use crate::Failure;
 
+pub use answers::{Answers, News};
 pub use delivered::Delivered;
 pub use format::{Format, FormatError};
 pub use outcome::{Outcome, Rejected};
@@ -50,15 +53,23 @@ pub trait Writer: Send {
     /// What went wrong and what helps.
     type Error: Failure;
 
-    /// Hands over one batch: one attempt. The batch is never empty, its offsets ascend, and it
-    /// begins behind what was acknowledged last.
+    /// Hands over one batch: one attempt. The batch is never empty, its offsets ascend, and nothing
+    /// of it was answered for before.
     ///
-    /// **Order and repetition.** A batch whose outcome was not an acknowledgement comes again, whole
-    /// or in parts. Nothing that was acknowledged comes again, unless the cursor was lost in a crash.
+    /// **Answers.** What the target says to single events is reported to `answers` when it comes; the
+    /// outcome says what holds for the rest. A write may take as long as answers come.
     ///
-    /// **Cancel:** may be dropped at any await, when Pluvio drains or after
+    /// **Order and repetition.** What has no answer comes again, whole or in parts, in the order of the
+    /// stream. Nothing that was answered for comes again, over no connection, as long as the process
+    /// lives; after a crash, what lies behind the cursor that was put last.
+    ///
+    /// **Cancel:** may be dropped at any await, when Pluvio drains or when nothing was answered for
     /// [`WRITE_MAX`](crate::supervise::Supervisor::WRITE_MAX); `close` follows.
-    fn write(&mut self, batch: &[Delivered]) -> impl Future<Output = Outcome<Self::Error>> + Send;
+    fn write(
+        &mut self,
+        batch: &[Delivered],
+        answers: &Answers,
+    ) -> impl Future<Output = Outcome<Self::Error>> + Send;
 
     /// Gives back what the other side holds for us. Best effort; the caller bounds it in time.
     fn close(self) -> impl Future<Output = ()> + Send;

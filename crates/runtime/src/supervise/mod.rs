@@ -61,7 +61,7 @@ impl Supervisor {
     pub const DRAIN_MAX: Duration = Duration::from_secs(5);
     /// The sources' share of it: appending what was pulled, logging out.
     const DRAIN_SOURCES_MAX: Duration = Duration::from_secs(2);
-    /// How long one write of a sink may take before it is dropped.
+    /// How long a write of a sink may go without an answer before it is dropped.
     pub const WRITE_MAX: Duration = Duration::from_secs(2 * attempt::STALLED_AFTER.as_secs());
     /// How often retention by age is applied.
     const UPKEEP_INTERVAL: Duration = Duration::from_secs(60);

@@ -8,7 +8,7 @@
 use std::{any::Any, panic::AssertUnwindSafe};
 
 use futures::FutureExt as _;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use metrics::{counter, gauge};
 use pluvio_event::Event;
 use pluvio_log::{Log, LogHandle, ReadError, StreamName};
@@ -234,6 +234,15 @@ async fn pull<C: Connection>(
     }
 }
 
+/// An event that happened this close to now, by our clock, shows that the cloud's clock agrees with ours.
+const AGREES: SignedDuration = SignedDuration::from_hours(1);
+
+/// Whether an event that happened at `time` by the cloud's clock says that it is `now`. Not every cloud
+/// tells its time in other ways; older events say nothing, for they may be a backlog.
+fn is_now(time: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(time).abs() <= AGREES
+}
+
 /// Appends what was pulled and tells.
 async fn store(
     pull: Pull,
@@ -245,6 +254,9 @@ async fn store(
     let latest = records.iter().rev().find_map(|record| record.event.time());
     let position = records.last().map(|record| record.position.clone());
     let position = checkpoint.clone().or(position);
+    if let Some(time) = latest.filter(|time| is_now(*time, Timestamp::now())) {
+        context.log.heard(time);
+    }
     if count > 0 {
         trace_records(context, records.iter().map(|record| &record.event));
         context.ingest.append(records).await?;
@@ -273,5 +285,18 @@ fn trace_records<'a>(context: &SourceContext, events: impl Iterator<Item = &'a E
     }
     for event in events {
         tracing::trace!(source = %context.ingest.source(), id = event.id(), "captured");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_event_of_the_last_hour_speaks_for_the_clock() {
+        let now = Timestamp::UNIX_EPOCH;
+        let ago = |hours| now.saturating_sub(SignedDuration::from_hours(hours)).unwrap_or(now);
+        assert!(is_now(now, now) && is_now(ago(1), now) && is_now(ago(-1), now));
+        assert!(!is_now(ago(2), now) && !is_now(ago(-2), now));
     }
 }

@@ -4,6 +4,7 @@
 mod drain;
 mod letters;
 mod scripted;
+mod settlement;
 mod sinks;
 mod sources;
 mod target;

@@ -103,7 +103,10 @@ async fn patience_is_had_as_long_as_asked_for_and_told() {
     let throttled = |status: &pluvio_runtime::status::ComponentStatus| {
         status.sink.as_ref().is_some_and(|sink| sink.throttled_until.is_some())
     };
-    assert_eq!(running.until("a", throttled).await.state, State::Running);
+    let status = running.until("a", throttled).await;
+    assert_eq!(status.state, State::Running);
+    assert_eq!(status.error.unwrap().message, "the target says: not now");
+    assert!(status.retry_at.is_some());
     assert_eq!(target.has(3).await, expected);
     let held = target.held.lock().unwrap();
     assert!(held.writes[1].1 - held.writes[0].1 >= seconds(42));
@@ -130,9 +133,9 @@ async fn a_panic_is_reported_and_the_sink_is_made_anew() {
     let expected = house.store(1..=3).await;
     let target = Target::new(&[], &[Act::Panic]);
     let running = house.run(&[("a", &target)]);
-    assert_eq!(target.has(3).await, expected);
-    let status = running.until("a", |status| status.reconnects == 1).await;
+    let status = running.until("a", |status| status.error.is_some()).await;
     assert_eq!(status.error.unwrap().message, "the sink panicked: as scripted");
+    assert_eq!(target.has(3).await, expected);
     assert_eq!(target.held.lock().unwrap().made, 2);
 }
 
@@ -142,9 +145,9 @@ async fn an_answer_for_what_was_not_given_is_no_acknowledgement() {
     let expected = house.store(1..=3).await;
     let target = Target::new(&[], &[Act::Confuse]);
     let running = house.run(&[("a", &target)]);
-    assert_eq!(target.has(3).await, expected);
-    let status = running.until("a", |status| status.reconnects == 1).await;
+    let status = running.until("a", |status| status.error.is_some()).await;
     assert!(status.error.unwrap().message.contains("not given"));
+    assert_eq!(target.has(3).await, expected);
     assert!(house.letters().await.is_empty());
 }
 

@@ -12,7 +12,8 @@ use pluvio_log::{
     StreamName, Table,
 };
 use pluvio_runtime::{
-    Connected, Delivered, Failure, Outcome, Rejected, Response, Sink, SinkName, Standing, Writer,
+    Answers, Connected, Delivered, Failure, Outcome, Rejected, Response, Sink, SinkName, Standing,
+    Writer,
     status::{ComponentStatus, StatusBoard},
     supervise::{
         Supervisor,
@@ -54,7 +55,7 @@ pub(crate) enum Door {
 
 #[derive(Debug, thiserror::Error)]
 #[error("as scripted")]
-pub(crate) struct Scripted(Response);
+pub(crate) struct Scripted(pub(crate) Response);
 
 impl Failure for Scripted {
     fn response(&self) -> Response {
@@ -169,7 +170,7 @@ impl Sink for Target {
 impl Writer for Target {
     type Error = Scripted;
 
-    async fn write(&mut self, batch: &[Delivered]) -> Outcome<Scripted> {
+    async fn write(&mut self, batch: &[Delivered], _: &Answers) -> Outcome<Scripted> {
         assert!(batch.is_sorted_by(|a, b| a.offset() < b.offset()), "offsets ascend");
         self.held.lock().unwrap().writes.push((batch.len(), Instant::now()));
         let act = self.acts.lock().unwrap().pop_front().unwrap_or(Act::Take);
@@ -183,7 +184,9 @@ impl Writer for Target {
                 self.take(&batch[..count.min(batch.len())]);
                 Outcome::NotConnected(Scripted(Response::Retry))
             }
-            Act::Throttle(wait) => Outcome::Throttled(wait),
+            Act::Throttle(wait) => {
+                Outcome::Throttled { wait, why: "the target says: not now".to_owned() }
+            }
             Act::Slow(time) => {
                 tokio::time::sleep(time).await;
                 self.judge(batch)
@@ -248,19 +251,35 @@ impl House {
         numbers.map(|number| number.to_string()).collect()
     }
 
+    fn context(&self, name: &str) -> SinkContext {
+        SinkContext {
+            name: SinkName::new(name).unwrap(),
+            log: self.log.clone(),
+            stream: events(),
+            filter: self.filter.clone(),
+            from: self.from,
+            limits: self.limits,
+        }
+    }
+
+    /// A supervisor with one sink of any kind.
+    pub(crate) fn run_sink<S: Sink>(
+        &self,
+        name: &str,
+        make: impl FnMut() -> S + Send + 'static,
+    ) -> Running {
+        let status = StatusBoard::default();
+        let supervisor = Supervisor::new(status.clone(), self.log.clone());
+        supervisor.sink(self.context(name), "scripted", make);
+        Running { supervisor, status }
+    }
+
     /// A supervisor with these sinks.
     pub(crate) fn run(&self, sinks: &[(&str, &Target)]) -> Running {
         let status = StatusBoard::default();
         let supervisor = Supervisor::new(status.clone(), self.log.clone());
         for (name, target) in sinks {
-            let context = SinkContext {
-                name: SinkName::new(name).unwrap(),
-                log: self.log.clone(),
-                stream: events(),
-                filter: self.filter.clone(),
-                from: self.from,
-                limits: self.limits,
-            };
+            let context = self.context(name);
             let target = (*target).clone();
             supervisor.sink(context, "scripted", move || {
                 target.held.lock().unwrap().made += 1;

@@ -29,6 +29,12 @@ impl Brake {
         self.in_row = self.in_row.saturating_add(count);
     }
 
+    /// How many more may be rejected before that is suspicious: of a batch of which nothing was taken,
+    /// no more become dead letters at once.
+    pub(super) fn allowance(&self) -> usize {
+        FREE.saturating_sub(self.in_row)
+    }
+
     /// How many were rejected in a row, once that is suspicious: then records go one at a time.
     pub(super) fn suspicious(&self) -> Option<usize> {
         (self.in_row >= FREE).then_some(self.in_row)
@@ -48,9 +54,9 @@ mod tests {
     fn some_bad_records_cost_nothing_and_a_long_row_of_them_costs_more_and_more() {
         let mut brake = Brake::default();
         brake.rejected(FREE - 1);
-        assert_eq!(brake.suspicious(), None);
+        assert_eq!((brake.suspicious(), brake.allowance()), (None, 1));
         brake.rejected(1);
-        assert_eq!(brake.suspicious(), Some(FREE));
+        assert_eq!((brake.suspicious(), brake.allowance()), (Some(FREE), 0));
         let pauses: Vec<_> = (0..6).map(|_| brake.pause(1.0).as_secs()).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 10, 10]);
     }

@@ -1,17 +1,24 @@
 //! Hands one batch over, whatever it takes: parts, halves, patience, dead letters.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
+use pluvio_log::Offset;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Backoff, STALLED_AFTER, Setback, SinkContext, Stop, WRITE_DRAIN_MAX, batcher::Batch,
-    brake::Brake, dead, letter::Origin, parts::Parts, place::Place, tell::Teller, tell_setback,
+    Backoff, STALLED_AFTER, Setback, SinkContext, Stop, WRITE_DRAIN_MAX,
+    batcher::Batch,
+    brake::Brake,
+    dead,
+    hearing::{Heard, Part},
+    ledger::{Blame, Ledger},
+    letter::Origin,
+    place::Place,
+    tell::Teller,
 };
 use crate::{
-    Delivered, Failure as _, Outcome, Rejected, Response, Writer,
-    status::{Kind, State},
+    Answers, Chain, Delivered, Failure, News, Outcome, Rejected, Response, Writer, status::State,
 };
 
 /// What delivering one batch needs.
@@ -21,10 +28,22 @@ pub(super) struct Delivery<'a> {
     pub(super) drain: &'a CancellationToken,
     pub(super) origin: Origin<'a>,
     pub(super) place: &'a mut Place,
-    /// Outlives the batch.
+    /// Outlive the batch and the connection.
+    pub(super) ledger: &'a mut Ledger,
     pub(super) brake: &'a mut Brake,
-    /// Set as soon as anything arrives.
+    /// Set as soon as anything is settled.
     pub(super) has_progressed: &'a mut bool,
+    /// Set when the connection ends, and fewer events may be to blame than before.
+    pub(super) has_narrowed: &'a mut bool,
+}
+
+/// What a write leaves to be done.
+enum Next {
+    /// What is open is written.
+    Write,
+    /// The same after a wait; why, in the target's words.
+    Wait(Duration, String),
+    Stop(Stop),
 }
 
 impl Delivery<'_> {
@@ -32,137 +51,171 @@ impl Delivery<'_> {
     pub(super) async fn deliver<W: Writer>(
         &mut self,
         writer: &mut W,
-        batch: &Batch,
+        batch: Batch,
     ) -> Result<Option<Stop>, Setback<W::Error>> {
-        let mut parts = Parts::whole(batch.records.len());
+        let Batch { records: mut open, end } = batch;
         let mut patience = Backoff::default();
-        while let Some(records) = parts.next().and_then(|part| batch.records.get(part)) {
-            let Some(records) = self.braked(records).await else {
+        loop {
+            open.retain(|record| !self.is_done(record));
+            self.go_to(open.first().map_or(end, Delivered::offset));
+            self.place.put_if_due(self.context).await;
+            if open.is_empty() {
+                return Ok(None);
+            }
+            let range = self.ledger.next(&open);
+            let Some(range) = self.braked(range).await else {
                 return Ok(Some(Stop::Drained));
             };
-            let Some(outcome) = self.write(writer, records).await? else {
+            let (part, mut heard) = (Part { open: &open, range, end }, Heard::default());
+            let Some(outcome) = self.write(writer, &part, &mut heard).await? else {
                 return Ok(Some(Stop::Drained));
             };
-            let done = match outcome {
-                Outcome::AckedTo(offset) => {
-                    records.partition_point(|record| record.offset() <= offset)
-                }
-                Outcome::Rejected(rejected) if dead::are_of(records, &rejected) => {
-                    if !self.bury(records, &rejected).await {
-                        return Ok(Some(Stop::Drained));
-                    }
-                    let arrived = records.iter().filter(|record| {
-                        rejected.iter().all(|rejected| rejected.offset != record.offset())
-                    });
-                    self.teller.arrived(arrived);
-                    match rejected.len() < records.len() {
-                        true => self.brake.release(),
-                        false => self.brake.rejected(rejected.len()),
-                    }
-                    self.progress(&mut parts, batch, records.len());
-                    continue;
-                }
-                Outcome::Rejected(_) => 0,
-                Outcome::BatchRejected(reason) => {
-                    self.rejected(&mut parts, batch, records, reason).await;
-                    continue;
-                }
-                Outcome::Throttled(wait) => {
+            let next = self.ended(outcome, &part, &mut heard).await;
+            if heard.has_taken {
+                self.teller.wrote();
+            }
+            if heard.has_answers {
+                patience.reset();
+            }
+            match next? {
+                Next::Write if heard.is_confused => return Err(Setback::Confused),
+                Next::Write => {}
+                Next::Wait(wait, why) => {
                     // A target that asks for patience and not for how much gets ours.
                     let wait = match wait {
                         Duration::ZERO => patience.next(Response::Retry, rand::random()),
                         wait => wait,
                     };
-                    self.teller.throttled(wait);
+                    self.teller.throttled(wait, &why);
                     if self.drain.run_until_cancelled(sleep(wait)).await.is_none() {
                         return Ok(Some(Stop::Drained));
                     }
                     self.teller.unthrottled();
-                    continue;
                 }
-                Outcome::NotConnected(error) => {
-                    self.place.tried(records.iter().map(Delivered::offset));
-                    return Err(Setback::Sink(error));
-                }
-                Outcome::Ended => return Ok(Some(Stop::Ended)),
-            };
-            if done == 0 {
-                return Err(Setback::Confused);
+                Next::Stop(stop) => return Ok(Some(stop)),
             }
-            patience.reset();
-            self.brake.release();
-            self.teller.arrived(records.iter().take(done));
-            self.progress(&mut parts, batch, done);
-            self.place.put_if_due(self.context).await;
         }
-        Ok(None)
     }
 
-    /// What of `records` is tried next: all, or after a pause the first alone, if nothing has arrived
-    /// for long. `None`: drained meanwhile.
-    async fn braked<'r>(&mut self, records: &'r [Delivered]) -> Option<&'r [Delivered]> {
+    /// What is tried next: all of `range`, or after a pause the first alone, if nothing has arrived for
+    /// long. `None`: drained meanwhile.
+    async fn braked(&mut self, range: Range<usize>) -> Option<Range<usize>> {
         let Some(in_row) = self.brake.suspicious() else {
-            return (!self.drain.is_cancelled()).then_some(records);
+            return (!self.drain.is_cancelled()).then_some(range);
         };
         let pause = self.brake.pause(rand::random());
         self.teller.braked(in_row, pause);
         self.drain.run_until_cancelled(sleep(pause)).await?;
         self.teller.reporter().update(|status| status.retry_at = None);
-        Some(records.get(..1).unwrap_or(records))
+        Some(range.start..range.end.min(range.start + 1))
     }
 
-    /// The first `done` of the next part need nothing any more.
-    fn progress(&mut self, parts: &mut Parts, batch: &Batch, done: usize) {
-        *self.has_progressed = true;
-        parts.done(done);
-        let next = parts.next().and_then(|part| batch.records.get(part.start));
-        self.place.advance(next.map_or(batch.end, Delivered::offset));
+    /// Everything before `next` is settled.
+    pub(super) fn go_to(&mut self, next: Offset) {
+        self.place.advance(next);
+        self.ledger.passed(self.place.next());
         self.teller.place(self.place.next());
     }
 
-    /// The target says no to `records`, the next part, as a whole.
-    async fn rejected(
+    /// The write is over; what that means for what it leaves open.
+    async fn ended<E: Failure>(
         &mut self,
-        parts: &mut Parts,
-        batch: &Batch,
-        records: &[Delivered],
-        reason: String,
-    ) {
-        let [only] = records else {
-            self.place.tried(records.iter().map(Delivered::offset));
-            parts.halve();
-            return;
+        outcome: Outcome<E>,
+        part: &Part<'_>,
+        heard: &mut Heard,
+    ) -> Result<Next, Setback<E>> {
+        let next = match outcome {
+            Outcome::AckedTo(offset) => {
+                let count = part.records().partition_point(|record| record.offset() <= offset);
+                self.acked(part, heard, count);
+                heard.is_confused |= count == 0;
+                Ok(Next::Write)
+            }
+            Outcome::Rejected(rejected) if dead::are_of(part.records(), &rejected) => {
+                let is_taken = |offset: &Offset| rejected.iter().all(|it| it.offset != *offset);
+                let taken = part.records().iter().map(Delivered::offset).filter(is_taken).collect();
+                self.hear(part, heard, News { taken, rejected }).await;
+                Ok(Next::Write)
+            }
+            Outcome::Rejected(_) => {
+                heard.is_confused = true;
+                Ok(Next::Write)
+            }
+            Outcome::Answered => {
+                // While Pluvio drains, a write may end before anything was sent.
+                heard.is_confused |= !heard.has_answers && !self.drain.is_cancelled();
+                Ok(Next::Write)
+            }
+            Outcome::BatchRejected(reason) => {
+                self.batch_rejected(part, heard, reason);
+                Ok(Next::Write)
+            }
+            Outcome::Throttled { wait, why } => Ok(Next::Wait(wait, why)),
+            Outcome::NotConnected(error) => {
+                self.tried(part, heard);
+                Err(Setback::Sink(error))
+            }
+            Outcome::Broken { error, sent_to } => {
+                self.tried(part, heard);
+                self.broken(part, heard, sent_to, &error);
+                Err(Setback::Sink(error))
+            }
+            Outcome::Ended => Ok(Next::Stop(Stop::Ended)),
         };
-        let rejected = Rejected { offset: only.offset(), reason };
-        if self.bury(records, &[rejected]).await {
-            self.brake.rejected(1);
-            self.progress(parts, batch, 1);
+        if !self.bury(part, heard).await {
+            return Ok(Next::Stop(Stop::Drained));
+        }
+        next
+    }
+
+    /// Those of the part that have no answer.
+    fn unanswered(&self, part: &Part<'_>, heard: &Heard) -> Vec<Offset> {
+        let is_refused = |offset| heard.refused.iter().any(|refused| refused.offset == offset);
+        let open = part.records().iter().filter(|record| !self.is_done(record));
+        open.map(Delivered::offset).filter(|offset| !is_refused(*offset)).collect()
+    }
+
+    fn tried(&mut self, part: &Part<'_>, heard: &Heard) {
+        let unanswered = self.unanswered(part, heard);
+        self.place.tried(unanswered.into_iter());
+    }
+
+    /// The target says no to what has no answer, as a whole.
+    fn batch_rejected(&mut self, part: &Part<'_>, heard: &mut Heard, reason: String) {
+        let unanswered = self.unanswered(part, heard);
+        match unanswered[..] {
+            [] => heard.is_confused |= !heard.has_answers,
+            [offset] => {
+                heard.refused.push(Rejected { offset, reason });
+                heard.has_answers = true;
+            }
+            _ => {
+                self.ledger.parts.halve(&unanswered);
+                self.place.tried(unanswered.into_iter());
+            }
         }
     }
 
-    /// Writes dead letters, and waits while they cannot be written; `false`: drained meanwhile.
-    async fn bury(&mut self, records: &[Delivered], rejected: &[Rejected]) -> bool {
-        let mut backoff = Backoff::default();
-        let (log, reporter) = (&self.context.log, self.teller.reporter());
-        loop {
-            let failed = &self.place.failed;
-            match dead::write(log, self.origin, records, rejected, failed).await {
-                Ok(count) => {
-                    self.teller.buried(count, rejected);
-                    return true;
-                }
-                Err(error) => {
-                    let wait = backoff.next(error.response(), rand::random());
-                    let name = self.context.name.as_str();
-                    tell_setback(&error, false, Kind::Sink, reporter, name, wait);
-                    if self.drain.run_until_cancelled(sleep(wait)).await.is_none() {
-                        return false;
-                    }
-                    reporter.update(|status| {
-                        status.retry_at = None;
-                        status.state = State::Running;
-                    });
-                }
+    /// The connection ended under what has no answer.
+    fn broken<E: Failure>(
+        &mut self,
+        part: &Part<'_>,
+        heard: &mut Heard,
+        sent_to: Offset,
+        error: &E,
+    ) {
+        let mut suspects = self.unanswered(part, heard);
+        suspects.retain(|offset| *offset <= sent_to);
+        match self.ledger.ended(&suspects, heard.has_answers) {
+            Blame::Open => {}
+            Blame::Narrowed => *self.has_narrowed = true,
+            Blame::Guilty(offset) => {
+                let reason = format!(
+                    "each time that it was sent alone, this happened, and not with the event \
+                     behind it: {}",
+                    Chain(error)
+                );
+                heard.refused.push(Rejected { offset, reason });
             }
         }
     }
@@ -171,38 +224,54 @@ impl Delivery<'_> {
     async fn write<W: Writer>(
         &mut self,
         writer: &mut W,
-        records: &[Delivered],
+        part: &Part<'_>,
+        heard: &mut Heard,
     ) -> Result<Option<Outcome<W::Error>>, Setback<W::Error>> {
-        let write = writer.write(records);
+        let answers = Answers::default();
+        let write = writer.write(part.records(), &answers);
         tokio::pin!(write);
         let (mut is_stalled, mut is_draining) = (false, false);
         let mut until = Instant::now() + STALLED_AFTER;
-        loop {
+        let ended = loop {
             tokio::select! {
                 biased;
-                outcome = &mut write => {
-                    if is_stalled {
+                outcome = &mut write => break Ok(Some(outcome)),
+                () = answers.came() => {
+                    self.hear(part, heard, answers.take()).await;
+                    if !is_draining {
+                        until = Instant::now() + STALLED_AFTER;
+                    }
+                    if std::mem::take(&mut is_stalled) {
                         self.teller.reporter().state(State::Running);
                     }
-                    return Ok(Some(outcome));
                 }
                 () = self.drain.cancelled(), if !is_draining => {
                     is_draining = true;
+                    answers.end();
                     until = Instant::now() + WRITE_DRAIN_MAX;
                 }
                 () = sleep_until(until) => {
                     if is_draining {
-                        return Ok(None);
+                        break Ok(None);
                     }
                     if is_stalled {
-                        self.place.tried(records.iter().map(Delivered::offset));
-                        return Err(Setback::Stalled);
+                        break Err(Setback::Stalled);
                     }
                     is_stalled = true;
                     until += STALLED_AFTER;
                     self.teller.reporter().state(State::Stalled);
                 }
             }
+        };
+        self.hear(part, heard, answers.take()).await;
+        match &ended {
+            Ok(_) if is_stalled => self.teller.reporter().state(State::Running),
+            Ok(_) => {}
+            Err(_) => {
+                self.tried(part, heard);
+                self.bury(part, heard).await;
+            }
         }
+        ended
     }
 }

@@ -3,9 +3,13 @@
 //! ```text
 //!  stream ─▶ feed ─▶ batch ─▶ delivery ─▶ writer       cursor ─▶ __cursors
 //!   read     filter  count    parts         │             ▲        once a second
-//!            gap     bytes    halves        ├─ acknowledged
-//!                    age                    └─ rejected ─▶ letter ─▶ <stream>.dead
+//!            gap     bytes    halves     answers ─ taken ─┤
+//!                    age                    │             │
+//!                             ledger ◀──────┴─ rejected ─▶ letter ─▶ <stream>.dead
 //! ```
+//!
+//! Answers are taken in while the write goes on: the cursor follows the first event without one, and
+//! the ledger remembers what was answered for behind it, over all connections.
 //!
 //! One batch is in flight: order per stream is the promise, and a sink that wants more at once does
 //! that within its batch. A sink has its own task and its own place in the stream, so that a slow or
@@ -21,6 +25,8 @@ mod cursor;
 mod dead;
 mod delivery;
 mod feed;
+mod hearing;
+mod ledger;
 mod letter;
 mod meter;
 mod parts;
@@ -142,10 +148,13 @@ struct Task<'a> {
     teller: &'a Teller,
     drain: &'a CancellationToken,
     place: Option<Place>,
+    ledger: ledger::Ledger,
     brake: brake::Brake,
     /// When the attempt connected, and whether anything arrived since.
     connected_at: Option<tokio::time::Instant>,
     has_progressed: bool,
+    /// The connection ended, and fewer events may be to blame than before.
+    has_narrowed: bool,
 }
 
 pub(super) async fn run<S: Sink>(
@@ -180,13 +189,15 @@ async fn keep_up<S: Sink>(
         teller,
         drain,
         place: None,
+        ledger: ledger::Ledger::default(),
         brake: brake::Brake::default(),
         connected_at: None,
         has_progressed: false,
+        has_narrowed: false,
     };
     while !drain.is_cancelled() {
         teller.reporter().state(State::Connecting);
-        (task.connected_at, task.has_progressed) = (None, false);
+        (task.connected_at, task.has_progressed, task.has_narrowed) = (None, false, false);
         let attempt = AssertUnwindSafe(task.attempt(&mut sink)).catch_unwind().await;
         let ended = attempt.unwrap_or_else(|panic| Err(panicked(&*panic)));
         let setback = match ended {
@@ -198,7 +209,8 @@ async fn keep_up<S: Sink>(
         }
         let has_held = task.connected_at.is_some_and(|at| at.elapsed() >= HELD_LONG);
         let has_worked = has_held || task.has_progressed;
-        if has_worked {
+        // Halving comes to an end by itself, so it need not become slower.
+        if has_worked || task.has_narrowed {
             backoff.reset();
         }
         let wait = backoff.next(setback.response(), rand::random());
@@ -266,6 +278,7 @@ impl Task<'_> {
             warn!(sink, %cursor, %ours, "the target's cursor is of another log: it is left aside");
         } else {
             place.set(cursor);
+            self.ledger.clear();
         }
         self.teller.place(place.next());
         Ok(())
@@ -285,10 +298,18 @@ impl Task<'_> {
             };
             match next? {
                 Some(batch) => {
-                    let (brake, has_progressed) = (&mut self.brake, &mut self.has_progressed);
-                    let mut delivery =
-                        Delivery { context, teller, drain, origin, place, brake, has_progressed };
-                    if let Some(stop) = delivery.deliver(writer, &batch).await? {
+                    let mut delivery = Delivery {
+                        context,
+                        teller,
+                        drain,
+                        origin,
+                        place,
+                        ledger: &mut self.ledger,
+                        brake: &mut self.brake,
+                        has_progressed: &mut self.has_progressed,
+                        has_narrowed: &mut self.has_narrowed,
+                    };
+                    if let Some(stop) = delivery.deliver(writer, batch).await? {
                         return Ok(stop);
                     }
                 }

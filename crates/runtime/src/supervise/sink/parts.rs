@@ -1,71 +1,83 @@
-//! Which part of a batch is written next: the rest after a partial acknowledgement, halves after
-//! "the batch is bad". Pure.
+//! Which part of a batch is written next: all of it, or halves while somebody in it is looked for.
+//! Pure.
+//!
+//! Parts are bounded by offsets and not by places in a batch, so they hold for the batch that is read
+//! again after a connection ended, and while records leave it that were answered for.
 
-use std::ops::Range;
+use pluvio_log::Offset;
 
-/// What is left of a batch, as ranges of its records, in order.
-#[derive(Debug)]
+use crate::Delivered;
+
+/// Where parts end; nothing: the batch is written whole.
+#[derive(Debug, Default)]
 pub(super) struct Parts {
-    /// The next one last. None is empty; each begins where the one behind it on the stack ends.
-    stack: Vec<Range<usize>>,
+    /// The next one's end last; each is greater than the one behind it on the stack. At most the
+    /// logarithm of the largest batch.
+    ends: Vec<Offset>,
 }
 
 impl Parts {
-    /// A whole batch of `count` records.
-    pub(super) fn whole(count: usize) -> Self {
-        Self { stack: (count > 0).then_some(0..count).into_iter().collect() }
+    /// How many of `records`, from the first, are written next; 0: there is none.
+    pub(super) fn next(&mut self, records: &[Delivered]) -> usize {
+        while let Some(end) = self.ends.last() {
+            match records.partition_point(|record| record.offset() < *end) {
+                0 => self.ends.pop(),
+                count => return count,
+            };
+        }
+        records.len()
     }
 
-    /// What is written next; `None`: everything is done.
-    pub(super) fn next(&self) -> Option<Range<usize>> {
-        self.stack.last().cloned()
-    }
-
-    /// The first `count` of [`next`](Self::next) are done.
-    pub(super) fn done(&mut self, count: usize) {
-        if let Some(part) = self.stack.last_mut() {
-            part.start += count;
-            if part.start >= part.end {
-                self.stack.pop();
+    /// Tries those before the middle of `suspects` first. `false`: there is only one, and so it is the
+    /// one to blame.
+    pub(super) fn halve(&mut self, suspects: &[Offset]) -> bool {
+        // Those behind the suspects go by themselves, once these are done.
+        let behind = suspects.last().map(|last| last.following());
+        let middle = suspects.get(suspects.len() / 2).filter(|_| suspects.len() > 1);
+        for end in [behind, middle.copied()].into_iter().flatten() {
+            if self.ends.last().is_none_or(|last| end < *last) {
+                self.ends.push(end);
             }
         }
-    }
-
-    /// Tries the next part in halves. `false`: it is a single record, and so is the one to blame.
-    pub(super) fn halve(&mut self) -> bool {
-        match self.stack.last().cloned() {
-            Some(part) if part.len() > 1 => {
-                self.stack.pop();
-                let middle = part.start + part.len() / 2;
-                self.stack.push(middle..part.end);
-                self.stack.push(part.start..middle);
-                true
-            }
-            _ => false,
-        }
+        middle.is_some()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+    use pluvio_event::Event;
+
     use super::*;
+
+    fn batch(count: i64) -> Vec<Delivered> {
+        let event = Event::builder("1", "urn:a", "t").build();
+        let event = event.unwrap_or_else(|e| unreachable!("{e}"));
+        let at = |at| Offset::new(at).unwrap_or_default();
+        (0..count).map(|it| Delivered::made(at(it), Timestamp::UNIX_EPOCH, &event)).collect()
+    }
 
     /// Plays a target that refuses any part with one of `bad` in it; what it took, what was found
     /// bad, and how many writes that cost.
-    fn play(count: usize, bad: &[usize]) -> (Vec<usize>, Vec<usize>, usize) {
-        let (mut parts, mut taken, mut found, mut writes) =
-            (Parts::whole(count), Vec::new(), Vec::new(), 0);
-        while let Some(part) = parts.next() {
+    fn play(count: i64, bad: &[i64]) -> (Vec<i64>, Vec<i64>, usize) {
+        let (mut parts, mut left) = (Parts::default(), batch(count));
+        let (mut taken, mut found, mut writes) = (Vec::new(), Vec::new(), 0);
+        loop {
+            let next = parts.next(&left);
+            if next == 0 {
+                return (taken, found, writes);
+            }
             writes += 1;
-            if !part.clone().any(|at| bad.contains(&at)) {
-                taken.extend(part.clone());
-                parts.done(part.len());
-            } else if !parts.halve() {
-                found.push(part.start);
-                parts.done(1);
+            let offsets: Vec<_> = left[..next].iter().map(Delivered::offset).collect();
+            let numbers = offsets.iter().map(|it| it.get());
+            if !offsets.iter().any(|at| bad.contains(&at.get())) {
+                taken.extend(numbers);
+                left.drain(..next);
+            } else if !parts.halve(&offsets) {
+                found.extend(numbers);
+                left.drain(..next);
             }
         }
-        (taken, found, writes)
     }
 
     #[test]
@@ -92,15 +104,13 @@ mod tests {
     }
 
     #[test]
-    fn after_a_partial_acknowledgement_the_rest_comes() {
-        let mut parts = Parts::whole(5);
-        parts.done(2);
-        assert_eq!(parts.next(), Some(2..5));
-        assert!(parts.halve());
-        assert_eq!(parts.next(), Some(2..3));
-        parts.done(1);
-        assert_eq!(parts.next(), Some(3..5));
-        parts.done(2);
-        assert_eq!(parts.next(), None);
+    fn parts_hold_for_a_batch_that_is_read_again_with_more_behind_it() {
+        let (mut parts, first) = (Parts::default(), batch(8));
+        let offsets: Vec<_> = first.iter().map(Delivered::offset).collect();
+        assert!(parts.halve(&offsets[..6]), "the last two were not sent");
+        let again = batch(20);
+        assert_eq!(parts.next(&again), 3);
+        assert_eq!(parts.next(&again[3..]), 3);
+        assert_eq!(parts.next(&again[6..]), 14, "nobody is looked for behind the suspects");
     }
 }

@@ -1,13 +1,17 @@
 //! What operators see of a sink: its line of the status board and its metrics.
 
 use std::{
-    sync::atomic::{AtomicI64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
 use jiff::Timestamp;
 use metrics::{counter, gauge};
 use pluvio_log::Offset;
+use tokio::time::Instant;
 use tracing::warn;
 
 use super::SinkContext;
@@ -20,12 +24,18 @@ use crate::{
 const BRAKED_REMEDY: &str = "read why with `pluvio dead list`, change the sink's address, format or \
     filter, and hand the events over again with `pluvio dead replay`";
 
+/// A target that asks for patience for the same reason again is logged so often: a full queue that is
+/// emptied slowly would ask once a second.
+const SAME_WHY_INTERVAL: Duration = Duration::from_secs(600);
+
 /// Tells what a sink does.
 pub(super) struct Teller {
     reporter: Reporter,
     sink: String,
     /// Where it stands; read by the meter.
     next: AtomicI64,
+    /// Why the target asked for patience last, and when that was logged.
+    last_why: Mutex<Option<(String, Instant)>>,
 }
 
 impl Teller {
@@ -34,7 +44,12 @@ impl Teller {
         reporter.update(|status| {
             status.sink = Some(SinkStatus { stream, ..SinkStatus::default() });
         });
-        Self { reporter, sink: context.name.to_string(), next: AtomicI64::new(-1) }
+        Self {
+            reporter,
+            sink: context.name.to_string(),
+            next: AtomicI64::new(-1),
+            last_why: Mutex::default(),
+        }
     }
 
     pub(super) fn reporter(&self) -> &Reporter {
@@ -56,21 +71,29 @@ impl Teller {
         self.reporter.update(|status| status.position = Some(next.to_string()));
     }
 
-    /// These arrived with one write.
+    /// Something of a write arrived.
+    pub(super) fn wrote(&self) {
+        counter!("pluvio_sink_batches_total", "sink" => self.sink.clone()).increment(1);
+        self.update(|sink| sink.batches += 1);
+    }
+
+    /// These arrived: whatever was wrong is mended.
     pub(super) fn arrived<'r>(&self, records: impl Iterator<Item = &'r Delivered>) {
         let (mut events, mut bytes) = (0, 0);
         for record in records {
             events += 1;
             bytes += record.stored().len() as u64;
         }
-        counter!("pluvio_sink_batches_total", "sink" => self.sink.clone()).increment(1);
+        if events == 0 {
+            return;
+        }
         counter!("pluvio_sink_events_total", "sink" => self.sink.clone()).increment(events);
         counter!("pluvio_sink_bytes_total", "sink" => self.sink.clone()).increment(bytes);
-        self.reporter.update(|status| status.events += events);
-        self.update(|sink| {
-            sink.batches += 1;
-            sink.bytes += bytes;
+        self.reporter.update(|status| {
+            status.events += events;
+            (status.error, status.retry_at) = (None, None);
         });
+        self.update(|sink| sink.bytes += bytes);
     }
 
     /// The filter left out so many.
@@ -109,17 +132,31 @@ impl Teller {
         }
     }
 
-    /// The target asked for patience.
-    pub(super) fn throttled(&self, wait: Duration) {
+    /// The target asked for patience; `why`: in its words.
+    pub(super) fn throttled(&self, wait: Duration, why: &str) {
         counter!("pluvio_sink_throttled_total", "sink" => self.sink.clone()).increment(1);
+        let until = Timestamp::now().checked_add(wait).ok();
+        self.reporter.update(|status| {
+            let at = Timestamp::now();
+            status.error = Some(ErrorReport { at, message: why.to_owned(), remedy: None });
+            status.retry_at = until;
+        });
         self.update(|sink| {
             sink.throttled += 1;
-            sink.throttled_until = Timestamp::now().checked_add(wait).ok();
+            sink.throttled_until = until;
         });
+        let mut last = self.last_why.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news =
+            last.as_ref().is_none_or(|(last, at)| last != why || at.elapsed() >= SAME_WHY_INTERVAL);
+        if is_news {
+            warn!(sink = self.sink, why, "the target asks for patience");
+            *last = Some((why.to_owned(), Instant::now()));
+        }
     }
 
     /// It had patience.
     pub(super) fn unthrottled(&self) {
+        self.reporter.update(|status| status.retry_at = None);
         self.update(|sink| sink.throttled_until = None);
     }
 

@@ -1,0 +1,210 @@
+//! What a write reports, taken in: the cursor follows, letters are written, the rest is remembered.
+//!
+//! Letters are written while the write goes on as far as the brake allows, and tried once: a disk that
+//! is full must not keep the connection waiting. When the write is over, they are waited for. It
+//! refuses answers for records that the write was not given.
+
+use std::ops::Range;
+
+use pluvio_log::Offset;
+use tokio::time::sleep;
+
+use super::{Backoff, dead, delivery::Delivery, tell_setback};
+use crate::{
+    Delivered, Failure as _, News, Rejected,
+    status::{Kind, State},
+};
+
+/// What one write is given.
+pub(super) struct Part<'r> {
+    /// All of the batch that is not settled.
+    pub(super) open: &'r [Delivered],
+    /// Which of these.
+    pub(super) range: Range<usize>,
+    /// Where the cursor stands once all of the batch is settled.
+    pub(super) end: Offset,
+}
+
+/// What was heard of one write.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    /// Rejected, and no letter yet.
+    pub(super) refused: Vec<Rejected>,
+    /// So many of these came with something that was taken: the target takes events.
+    trusted: usize,
+    /// All before it, of the open records, are settled.
+    front: usize,
+    /// Something was taken.
+    pub(super) has_taken: bool,
+    /// Something was taken or rejected.
+    pub(super) has_answers: bool,
+    /// There was an answer for a record that was not given.
+    pub(super) is_confused: bool,
+    /// Letters cannot be written at the moment.
+    is_stuck: bool,
+}
+
+impl Part<'_> {
+    /// What is written.
+    pub(super) fn records(&self) -> &[Delivered] {
+        self.open.get(self.range.clone()).unwrap_or_default()
+    }
+
+    /// Also behind what is written: an answer may be to an earlier write over the same connection.
+    fn find(&self, offset: Offset) -> Option<&Delivered> {
+        let at = self.open.binary_search_by_key(&offset, Delivered::offset).ok()?;
+        self.open.get(at)
+    }
+}
+
+impl Delivery<'_> {
+    /// Takes in what came while the write goes on.
+    pub(super) async fn hear(&mut self, part: &Part<'_>, heard: &mut Heard, news: News) {
+        let News { taken, rejected } = news;
+        let mut arrived = Vec::with_capacity(taken.len());
+        for offset in taken {
+            let Some(record) = part.find(offset) else {
+                heard.is_confused = true;
+                continue;
+            };
+            if !self.is_done(record) && self.ledger.settle(offset) {
+                heard.refused.retain(|rejected| rejected.offset != offset);
+                arrived.push(record);
+            }
+        }
+        for rejected in rejected {
+            match part.find(rejected.offset) {
+                None => heard.is_confused = true,
+                Some(record) if self.is_done(record) => {}
+                Some(record) => {
+                    heard.refused.retain(|other| other.offset != record.offset());
+                    heard.refused.push(rejected);
+                }
+            }
+        }
+        heard.has_answers |= !(arrived.is_empty() && heard.refused.is_empty());
+        self.arrived(heard, arrived.into_iter());
+        if !heard.is_stuck && !heard.refused.is_empty() {
+            heard.is_stuck = !self.bury_some(part, heard, 0).await;
+        }
+        self.follow(part, heard);
+        self.place.put_if_due(self.context).await;
+    }
+
+    /// The first `count` of the part have arrived, whatever was heard of them.
+    pub(super) fn acked(&mut self, part: &Part<'_>, heard: &mut Heard, count: usize) {
+        let records = part.records().get(..count).unwrap_or_default();
+        let arrived: Vec<_> = records.iter().filter(|record| !self.is_done(record)).collect();
+        heard.has_answers = true;
+        match part.range.start {
+            // The common case, without a note for each: the cursor passes them.
+            0 => heard.front = heard.front.max(count),
+            _ => {
+                for record in &arrived {
+                    self.ledger.settle(record.offset());
+                }
+            }
+        }
+        self.arrived(heard, arrived.into_iter());
+        self.follow(part, heard);
+    }
+
+    fn arrived<'r>(
+        &mut self,
+        heard: &mut Heard,
+        records: impl ExactSizeIterator<Item = &'r Delivered>,
+    ) {
+        if records.len() == 0 {
+            return;
+        }
+        self.brake.release();
+        heard.trusted = heard.refused.len();
+        (heard.has_taken, *self.has_progressed) = (true, true);
+        self.teller.arrived(records);
+    }
+
+    /// Whether the record needs nothing any more.
+    pub(super) fn is_done(&self, record: &Delivered) -> bool {
+        record.offset() < self.place.next() || self.ledger.is_settled(record)
+    }
+
+    /// The cursor goes to the first record that is not settled.
+    fn follow(&mut self, part: &Part<'_>, heard: &mut Heard) {
+        while part.open.get(heard.front).is_some_and(|it| self.ledger.is_settled(it)) {
+            heard.front += 1;
+        }
+        self.go_to(part.open.get(heard.front).map_or(part.end, Delivered::offset));
+    }
+
+    /// The write is over: what was refused is buried, as far as the brake allows. `false`: drained
+    /// while letters could not be written.
+    pub(super) async fn bury(&mut self, part: &Part<'_>, heard: &mut Heard) -> bool {
+        let mut backoff = Backoff::default();
+        if heard.has_taken {
+            self.brake.release();
+            heard.trusted = heard.refused.len();
+        }
+        // The one that is tried alone, and after a pause if that is due, is believed.
+        let least = usize::from(part.range.len() == 1);
+        while !heard.refused.is_empty() {
+            let (log, reporter) = (&self.context.log, self.teller.reporter());
+            let count = self.count_to_bury(heard, least);
+            let rejected = heard.refused.get(..count).unwrap_or_default();
+            let failed = &self.place.failed;
+            match dead::write(log, self.origin, part.open, rejected, failed).await {
+                Ok(new) => {
+                    self.buried(heard, count, new);
+                    break;
+                }
+                Err(error) => {
+                    let wait = backoff.next(error.response(), rand::random());
+                    let name = self.context.name.as_str();
+                    tell_setback(&error, false, Kind::Sink, reporter, name, wait);
+                    if self.drain.run_until_cancelled(sleep(wait)).await.is_none() {
+                        return false;
+                    }
+                    reporter.update(|status| {
+                        status.retry_at = None;
+                        status.state = State::Running;
+                    });
+                }
+            }
+        }
+        // More than the brake lets through: they are handed over again, slowly.
+        self.place.tried(heard.refused.drain(..).map(|rejected| rejected.offset));
+        self.follow(part, heard);
+        true
+    }
+
+    /// Writes letters once; `false`: it failed.
+    async fn bury_some(&mut self, part: &Part<'_>, heard: &mut Heard, least: usize) -> bool {
+        let count = self.count_to_bury(heard, least);
+        let rejected = heard.refused.get(..count).unwrap_or_default();
+        if rejected.is_empty() {
+            return true;
+        }
+        let (log, failed) = (&self.context.log, &self.place.failed);
+        let written = dead::write(log, self.origin, part.open, rejected, failed).await;
+        if let Ok(new) = written {
+            self.buried(heard, count, new);
+        }
+        written.is_ok()
+    }
+
+    /// How many of the refused may become letters now.
+    fn count_to_bury(&self, heard: &Heard, least: usize) -> usize {
+        (heard.trusted + self.brake.allowance()).max(least).min(heard.refused.len())
+    }
+
+    /// The first `count` of the refused are letters, `new` of them new.
+    fn buried(&mut self, heard: &mut Heard, count: usize, new: usize) {
+        let letters: Vec<_> = heard.refused.drain(..count).collect();
+        for letter in &letters {
+            self.ledger.settle(letter.offset);
+        }
+        self.brake.rejected(count.saturating_sub(heard.trusted));
+        heard.trusted = heard.trusted.saturating_sub(count);
+        *self.has_progressed |= count > 0;
+        self.teller.buried(new, &letters);
+    }
+}

@@ -45,7 +45,7 @@ const EXPRESSIONS: [(&str, &[&str]); 8] = [
     ("numbers", &["data[0] == 2", "data.all(x, x != 2)", "data.map(x, x + 1).size() > 0"]),
     ("lists", &["data[0] == 2", "data.all(x, x.size() > 0)", "data == data", "data + data == []"]),
     ("texts", &["data[0] == 2", "data.all(x, x != 'aaaaaaab')", "'b' in data"]),
-    ("keys", &["data.k == 2", "data.all(k, data[k] == 1)", "data.all(k, k in data)"]),
+    ("keys", &["data.k == 2", "data.all(k, data[k] == 1)", "'k00001' in data"]),
     ("objects", &["data[0] == 2", "data.all(x, x.a == 1)", "data.filter(x, x.b == 1).size() > 0"]),
     (
         "text",

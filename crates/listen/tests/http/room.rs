@@ -78,7 +78,7 @@ async fn stuck(house: &House, target: &str) -> TcpStream {
 
 async fn house_of_large_events() -> House {
     let plan = plan().limits(|limits| {
-        limits.stall = Duration::from_millis(500);
+        limits.stall = Duration::from_secs(2);
         limits.page_wait = Duration::from_secs(10);
     });
     let house = plan.open().await;

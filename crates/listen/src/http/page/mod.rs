@@ -54,7 +54,7 @@ pub(super) async fn page(call: &Call) -> Result<Answer, Problem> {
         Direction::From(from) => scan.forward(from, limit).await?,
         Direction::Before(before) => scan.backward(before, extent.start, limit).await?,
     };
-    answer(call, found, scan.held())
+    answer(call, &found, scan.held())
 }
 
 enum Direction {
@@ -71,7 +71,7 @@ fn within(text: &str, extent: Extent) -> Result<Offset, Problem> {
     }
 }
 
-fn answer(call: &Call, found: Found, held: Held) -> Result<Answer, Problem> {
+fn answer(call: &Call, found: &Found, held: Held) -> Result<Answer, Problem> {
     let is_batch = call.accepts(json::BATCH_MEDIA_TYPE);
     let media_type = if is_batch { json::BATCH_MEDIA_TYPE } else { "application/json" };
     let mut answer = call::payload(media_type, Payload::Placed(found.array().into(), held));

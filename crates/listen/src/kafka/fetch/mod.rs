@@ -168,7 +168,8 @@ impl Fetch<'_> {
 
     async fn read(&mut self, index: usize, stream: &StreamName, from: Offset, wish: usize) {
         let room = &self.server.room;
-        let held = match room.try_take(wish.min(self.room())) {
+        // However little is asked for, a batch is whole.
+        let held = match room.try_take(wish.min(self.room()).max(FETCH_BYTES_SINGLE)) {
             None if self.bytes == 0 => room.take_within(FETCH_BYTES_SINGLE, FETCH_ROOM_WAIT).await,
             held => held,
         };

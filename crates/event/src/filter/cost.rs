@@ -16,11 +16,11 @@
 use super::tree::{Function, Loop, LoopKind, Node, Operator};
 use super::value::{COMPARE_UNITS, NODE_UNITS, TIME_UNITS};
 
-/// Most work on a small event, in units: about two milliseconds of a release build, which is what
-/// one reader's turn takes.
+/// Most work on a small event, in units: in the order of what one reader's turn takes, two
+/// milliseconds.
 pub const SMALL_EVENT_UNITS_MAX: u64 = 2_000_000;
 /// Most work on the largest event, in units: some tenths of a second for a payload of 250,000 numbers
-/// that a loop with a few comparisons runs over; whether to stop is asked every millisecond.
+/// that a loop with a few comparisons runs over; whether to stop is asked every million units.
 pub const EVENT_UNITS_MAX: u64 = 400_000_000;
 /// Most work of one `matches`, in units: the look for a closed connection comes between two.
 const MATCH_UNITS_MAX: u64 = 10_000_000;

@@ -65,8 +65,8 @@ pub struct Limits {
     /// After a drain began, watchers that are still behind are ended cleanly after this. Default
     /// 3 s: the supervisor waits 5 s in all.
     pub drain: Duration,
-    /// What the filters of one client may cost in a second, in units of work, which are about a
-    /// nanosecond each. Default 200,000,000, a fifth of a core.
+    /// What the filters of one client may cost in a second, in units of work
+    /// ([`Meter`](pluvio_event::filter::Meter)). Default 200,000,000: a fraction of a core.
     pub filter_units_per_second: u64,
     /// How long a page waits, in all, for its client's budget of filtering before it ends early or is
     /// refused: shorter than the patience of clients and proxies. Default 5 s.

@@ -100,6 +100,16 @@ process of its own, all sharing the cores.
   the kernel and in the client; so the servers' own processor time is told, too.
 - **Stalled readers**: a tenth of the watchers asks for a long replay and reads nothing of it. The
   latency of the others, from the first who has an event, ÷ the same without the stalled.
+- **Hostile filters**: eight readers, each a principal of its own, with the dearest filters that pass the
+  static bound (watches and pages over a log whose oldest events are the largest there can be) and, two
+  of them, with filters that are refused, one request after the other without a pause. Meanwhile
+  `/livez` is asked at random moments, and events are posted: from `recordedtime`, which has whole
+  milliseconds, to a watcher that has no hostile filter. The p99 of each round ÷ that of the round
+  beside it without the hostile readers.
+- **Memory at its limits**: a new Pluvio with default limits for each row, an HTTP and a Kafka listener,
+  and as many connections as they take (5,000 and 900), from 50 addresses, which all fill one kind of
+  buffer and take nothing; the most resident memory within eight seconds. `together` shares the
+  connections among all kinds.
 - **Consume**: kcat (librdkafka) and Kafka's ConsumerPerformance (its Java client) read a topic from
   the beginning to the end and throw it away, from Pluvio and from Apache Kafka 4.3 with the heap
   and collector of its own start script. The record batches are the very same: fetched from Pluvio

@@ -15,6 +15,7 @@ use pluvio_log::{
     batch::Compression,
     disk::{Disk, File, Listed, Lock, RealDisk},
 };
+use rand::{RngExt as _, SeedableRng as _, distr::Alphanumeric, rngs::StdRng};
 
 /// What a disk was asked to do.
 #[derive(Debug, Default)]
@@ -194,6 +195,24 @@ pub(crate) fn vsphere_records(from: usize, count: usize) -> Vec<Record> {
         )
     };
     (from..from + count).filter_map(one).collect()
+}
+
+/// Events of about so many bytes that no compression makes smaller.
+pub(crate) fn noise_records(from: usize, count: usize, bytes: usize) -> Vec<Record> {
+    let mut random = StdRng::seed_from_u64(from as u64);
+    let one = |number: usize| {
+        let noise: String = (0..bytes).map(|_| random.sample(Alphanumeric) as char).collect();
+        let data = format!("{{\"noise\":\"{noise}\"}}");
+        record(&number.to_string(), "com.example.noise.v0", "urn:bench", &data)
+    };
+    (from..from + count).filter_map(one).collect()
+}
+
+/// An event whose payload is a list of so many numbers.
+pub(crate) fn large_records(number: usize, numbers: usize) -> Vec<Record> {
+    let data = format!("{{\"Key\":1,\"N\":[{}]}}", vec!["1"; numbers].join(","));
+    let id = format!("large-{number}");
+    record(&id, "com.example.large.v0", "urn:bench", &data).into_iter().collect()
 }
 
 fn record(id: &str, kind: &str, source: &str, data: &str) -> Option<Record> {

@@ -19,6 +19,7 @@ pub(crate) struct Line {
     pub(crate) id: String,
     pub(crate) r#type: String,
     pub(crate) time: Option<Timestamp>,
+    pub(crate) recordedtime: Option<Timestamp>,
 }
 
 /// An open watch.
@@ -39,9 +40,14 @@ pub(crate) fn request(address: SocketAddr, target: &str) -> String {
 impl Watcher {
     /// Opens a watch; it is open on return.
     pub(crate) async fn open(address: SocketAddr, target: &str) -> Result<Watcher> {
+        Self::ask(address, &request(address, target)).await
+    }
+
+    /// Opens a watch by this request.
+    pub(crate) async fn ask(address: SocketAddr, request: &str) -> Result<Watcher> {
         let mut stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        stream.write_all(request(address, target).as_bytes()).await?;
+        stream.write_all(request.as_bytes()).await?;
         let (decoder, buffer) = (Decoder::new(), vec![0; 256 << 10]);
         let mut watcher = Watcher { stream, decoder, body: Vec::new(), buffer };
         while !watcher.decoder.is_open() {

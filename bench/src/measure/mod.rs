@@ -5,10 +5,12 @@ mod capture;
 mod catch_up;
 mod cloudstack;
 mod consume;
+mod hostile;
 mod idle;
 mod kafka_sink;
 mod live;
 mod long_log;
+mod memory;
 mod replay;
 mod sinks;
 mod start;
@@ -69,7 +71,7 @@ pub(crate) async fn run(stage: &Stage, filter: &str) -> Vec<Row> {
 }
 
 /// All benchmarks, for the filter and its help.
-pub(crate) const NAMES: [&str; 15] = [
+pub(crate) const NAMES: [&str; 17] = [
     "append",
     "long-log",
     "capture-latency",
@@ -78,11 +80,13 @@ pub(crate) const NAMES: [&str; 15] = [
     "catch-up",
     "fan-out-replay",
     "fan-out-live",
+    "hostile-filters",
     "consume",
     "kafka-sink",
     "cloudstack",
     "webhook",
     "backlog",
+    "memory-limits",
     "idle",
     "start",
 ];
@@ -103,11 +107,13 @@ async fn one(stage: &Stage, name: &str) -> Result<Vec<Row>> {
         "catch-up" => catch_up::run(stage).await,
         "fan-out-replay" => replay::run(stage).await,
         "fan-out-live" => live::run(stage).await,
+        "hostile-filters" => hostile::run(stage).await,
         "consume" => consume::run(stage).await,
         "kafka-sink" => kafka_sink::run(stage).await,
         "cloudstack" => cloudstack::run(stage).await,
         "webhook" => sinks::webhook(stage).await,
         "backlog" => sinks::backlog(stage).await,
+        "memory-limits" => memory::run(stage).await,
         "idle" => idle::run(stage).await,
         _ => start::run(stage).await,
     }

@@ -131,9 +131,14 @@ impl Connections {
 
     /// Drops readers that have taken nothing for too long.
     pub(crate) fn drop_stalled(&self) {
+        self.drop_stalled_for(self.stall);
+    }
+
+    /// The same, with another time: while others wait for what they hold.
+    pub(crate) fn drop_stalled_for(&self, limit: Duration) {
         let now = self.epoch.elapsed();
         for Watched { task, pending, .. } in self.watched.values() {
-            if pending.is_stalled(now, self.stall) {
+            if pending.is_stalled(now, limit) {
                 counter!(self.meters.stalled).increment(1);
                 task.abort();
             }

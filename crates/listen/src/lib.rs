@@ -11,6 +11,7 @@ mod context;
 mod exposure;
 pub mod http;
 pub mod kafka;
+mod room;
 mod socket;
 
 pub use context::{Context, MetricsText};

@@ -1,9 +1,10 @@
 //! How much work evaluating a filter was, and when to stop.
 //!
-//! Work is counted in *units*. A unit is meant to be in the order of a nanosecond of a release build;
-//! how long it takes differs with the expression and the machine. Counts, not clocks, so that the same
-//! filter on the same event always costs the same, and a test can compare the count with the bound that
-//! [`cost`](super::cost) worked out.
+//! Work is counted in *units*. A unit was meant to be in the order of a nanosecond of a release build;
+//! how long it takes differs with the expression and the machine, and the ignored test
+//! `a_unit_of_work_takes_about_as_long_whatever_the_expression_does` prints it. Counts, not clocks, so
+//! that the same filter on the same event always costs the same, and a test can compare the count with
+//! the bound that [`cost`](super::cost) worked out.
 //!
 //! It refuses to limit: what is too much is refused when the filter is read; how much there may be
 //! in a second is the caller's business.

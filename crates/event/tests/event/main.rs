@@ -4,6 +4,7 @@
 mod documented;
 mod filter;
 mod filter_cost;
+mod filter_time;
 mod interop;
 mod known;
 mod round_trip;

@@ -17,7 +17,9 @@ use super::{
     query::{Query, shown},
     server::Server,
     watch::Client,
+    work::Lane,
 };
+use crate::room::Held;
 
 /// A request whose path, parameters and sender are known.
 pub(super) struct Call {
@@ -40,6 +42,8 @@ pub(super) type Answer = Response<Payload>;
 /// A body that is there, or one that comes.
 pub(super) enum Payload {
     Bytes(Bytes),
+    /// One that has a place in the room for pages.
+    Placed(Bytes, Held),
     Stream(Body),
 }
 
@@ -68,9 +72,13 @@ impl Call {
         }
         // Reading kilobytes of an expression takes milliseconds: not on a worker.
         let query = self.query.clone();
-        let filter = self.server.pool.run(move |_| query.filter()).await.map_err(|_| {
-            Problem::new(Kind::Internal, "the filter could not be read; the server's log says why")
-        })??;
+        let filter =
+            self.server.pool.run(Lane::Normal, move |_| query.filter()).await.map_err(|_| {
+                Problem::new(
+                    Kind::Internal,
+                    "the filter could not be read; the server's log says why",
+                )
+            })??;
         Ok(Arc::new(mandatory.and(filter)))
     }
 
@@ -103,7 +111,12 @@ pub(super) fn json(value: &impl Serialize) -> Answer {
 
 /// 200 with `bytes`.
 pub(super) fn body(media_type: &'static str, bytes: Bytes) -> Answer {
-    let mut answer = Answer::new(Payload::Bytes(bytes));
+    payload(media_type, Payload::Bytes(bytes))
+}
+
+/// 200 with `payload`.
+pub(super) fn payload(media_type: &'static str, payload: Payload) -> Answer {
+    let mut answer = Answer::new(payload);
     answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     answer
 }

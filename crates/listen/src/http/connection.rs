@@ -9,6 +9,7 @@ use metrics::counter;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    sync::Semaphore,
     time::{Instant, timeout},
 };
 use tokio_rustls::TlsAcceptor;
@@ -30,6 +31,8 @@ pub(super) struct Host {
     pub(super) limits: Limits,
     pub(super) epoch: Instant,
     pub(super) drain: CancellationToken,
+    /// What [`HEAD_BYTES_MAX_TOTAL`](super::limits::HEAD_BYTES_MAX_TOTAL) leaves, in bytes.
+    pub(super) heads: Arc<Semaphore>,
 }
 
 /// How long the rest of a refused request is read, so that the refusal is not lost in a reset.
@@ -57,7 +60,7 @@ impl Host {
         };
         let sent = counter!(meter::SENT_BYTES);
         let socket = socket::Socket::new(transport, Arc::clone(&pending), self.epoch, sent);
-        self.http(Socket::new(socket), peer, &pending, router).await;
+        self.http(Socket::new(socket, Arc::clone(&self.heads)), peer, &pending, router).await;
     }
 
     async fn http(&self, socket: Socket, peer: SocketAddr, pending: &Arc<Pending>, router: Router) {
@@ -104,13 +107,20 @@ async fn close(mut socket: Socket) {
 
 /// After an error: says what hyper cannot, and reads on if the client is in the middle of a sentence.
 async fn refuse(mut socket: Socket, is_head_too_large: bool) {
-    if socket.is_line_too_long() {
-        let _ = socket.write_all(target_too_long().as_bytes()).await;
-    } else if !is_head_too_large {
+    let problem = if socket.is_line_too_long() {
+        Some(Problem::new(Kind::TargetTooLong, "the request line does not end"))
+    } else if socket.is_room_full() {
+        Some(Problem::new(Kind::Full, "too many large request heads at a time; come back later"))
+    } else if is_head_too_large {
+        None
+    } else {
         return;
+    };
+    socket.stop_looking();
+    if let Some(problem) = problem {
+        let _ = socket.write_all(unseen(&problem).as_bytes()).await;
     }
     let _ = socket.shutdown().await;
-    socket.stop_looking();
     let linger = async {
         let mut sink = vec![0; 16 << 10];
         let mut total = 0;
@@ -125,11 +135,11 @@ async fn refuse(mut socket: Socket, is_head_too_large: bool) {
 }
 
 /// An answer to a request that hyper never got to see.
-fn target_too_long() -> String {
-    let problem = Problem::new(Kind::TargetTooLong, "the request line does not end");
+fn unseen(problem: &Problem) -> String {
+    let status = problem.status();
     let body = serde_json::to_string(&problem.document()).unwrap_or_default();
     format!(
-        "HTTP/1.1 414 URI Too Long\r\ncontent-type: application/problem+json\r\n\
+        "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\n\
          x-content-type-options: nosniff\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     )

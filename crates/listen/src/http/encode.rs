@@ -23,7 +23,12 @@ pub(super) fn response(answer: Answer, head: &Head) -> Response {
     let bytes = match payload {
         Payload::Stream(_) if head.method == Method::HEAD => Bytes::new(),
         Payload::Stream(body) => return Response::from_parts(parts, body),
-        Payload::Bytes(bytes) => {
+        Payload::Bytes(_) | Payload::Placed(..) => {
+            let (bytes, held) = match payload {
+                Payload::Placed(bytes, held) => (bytes, Some(held)),
+                Payload::Bytes(bytes) => (bytes, None),
+                Payload::Stream(_) => (Bytes::new(), None),
+            };
             if bytes.len() >= GZIP_BYTES_MIN {
                 parts.headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
             }
@@ -38,7 +43,8 @@ pub(super) fn response(answer: Answer, head: &Head) -> Response {
             if parts.status != StatusCode::NO_CONTENT {
                 parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
             }
-            bytes
+            // What is sent may be smaller than what was made.
+            held.map_or(bytes.clone(), |held| held.shrunk(bytes.len()).with(bytes))
         }
     };
     let body = if head.method == Method::HEAD { Body::empty() } else { Body::from(bytes) };

@@ -11,9 +11,29 @@ pub(super) const TARGET_BYTES_MAX: usize = 16 << 10;
 /// It is also what hyper buffers at most for one connection before it writes.
 pub(super) const HEAD_BYTES_MAX: usize = 64 << 10;
 
+/// Bytes of a request's head that every connection may hold without asking: hyper's buffer has this
+/// size from the beginning, and most heads have some hundred bytes.
+pub(super) const HEAD_BYTES_FREE: usize = 8 << 10;
+
+/// Most bytes of heads beyond [`HEAD_BYTES_FREE`], all connections together: room for 140 of the
+/// largest at a time, where 5,000 would be 320 MB. A buffer that grew stays as long as its
+/// connection, and is up to twice as large as what it holds.
+pub(super) const HEAD_BYTES_MAX_TOTAL: usize = 8 << 20;
+
 /// Largest body of a page in bytes, before compression: 1,000 events of a cloud have about 2 MB.
 /// A larger page ends early and links on.
 pub(super) const PAGE_BYTES_MAX: usize = 4 << 20;
+
+/// Most bytes of pages that are being made or sent, all connections together; a page whose reader
+/// takes nothing is held until that one is dropped. Room for 4 of the largest, or 500 of 50 events.
+pub(super) const PAGES_BYTES_MAX_TOTAL: usize = 32 << 20;
+
+/// What a page is given before it begins, in bytes: most have 50 events of a kilobyte.
+pub(super) const PAGE_BYTES_FIRST: usize = 64 << 10;
+
+/// Most bytes of rendered events for watches, in the cache or on their way, all connections together:
+/// twice the cache.
+pub(super) const RENDERED_BYTES_MAX_TOTAL: usize = 32 << 20;
 
 /// Most records that one page looks at: at about 5 µs for a filtered record, half a second.
 pub(super) const PAGE_SCAN_RECORDS_MAX: usize = 100_000;

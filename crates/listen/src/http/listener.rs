@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use pluvio_runtime::{LineLimit, Listener};
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::Semaphore,
     time::{Instant, MissedTickBehavior, interval, sleep},
 };
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
@@ -22,7 +23,7 @@ use super::{
     Context, Limits,
     connection::Host,
     encode,
-    limits::REFUSALS_MAX,
+    limits::{HEAD_BYTES_MAX_TOTAL, PAGES_BYTES_MAX_TOTAL, REFUSALS_MAX},
     meter,
     problem::{Kind, Problem},
     render::Renderer,
@@ -31,7 +32,10 @@ use super::{
     watch::Admission,
     work::{Budgets, Pool},
 };
-use crate::connections::Connections;
+use crate::{
+    connections::Connections,
+    room::{PRESSED_LOOK, Room, STALL_PRESSED},
+};
 
 /// The HTTP listener, bound to its port.
 pub struct HttpListener {
@@ -106,6 +110,7 @@ impl HttpListener {
             pool: Pool::start()?,
             budgets: Budgets::new(self.limits.filter_units_per_second),
             page_wait: self.limits.page_wait,
+            pages: Room::new(PAGES_BYTES_MAX_TOTAL),
             context: self.context.clone(),
             renderer: Renderer::new(&self.context.log, drain.clone()),
             admission: Arc::new(Admission::new(
@@ -136,6 +141,10 @@ impl Listener for HttpListener {
         let mut sweep = interval((self.limits.stall / 4).max(Duration::from_millis(10)));
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut failed_accepts = LineLimit::default();
+        // Only while somebody waits for room: an idle listener is not woken for it.
+        let mut look = interval(PRESSED_LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut is_pressed = false;
         loop {
             tokio::select! {
                 () = drain.cancelled() => break,
@@ -151,6 +160,11 @@ impl Listener for HttpListener {
                 () = house.connections.ended() => {}
                 _ = sweep.tick(), if !house.connections.is_empty() => {
                     house.connections.drop_stalled();
+                }
+                () = server.pressed(), if !is_pressed => is_pressed = true,
+                _ = look.tick(), if is_pressed => {
+                    house.connections.drop_stalled_for(STALL_PRESSED.min(self.limits.stall));
+                    is_pressed = server.is_pressed();
                 }
             }
         }
@@ -177,7 +191,13 @@ impl House {
             encode::response(problem.answer(), &Head::of(&request))
         });
         Self {
-            host: Arc::new(Host { tls, limits, epoch: server.epoch, drain }),
+            host: Arc::new(Host {
+                tls,
+                limits,
+                epoch: server.epoch,
+                drain,
+                heads: Arc::new(Semaphore::new(HEAD_BYTES_MAX_TOTAL)),
+            }),
             server: Arc::clone(server),
             router: routes::router(server),
             refusal: Router::new().fallback_service(refused),

@@ -133,8 +133,12 @@ impl Problem {
         self
     }
 
+    pub(super) fn status(&self) -> StatusCode {
+        self.kind.parts().0
+    }
+
     pub(super) fn code(&self) -> u16 {
-        self.kind.parts().0.as_u16()
+        self.status().as_u16()
     }
 
     /// The body.

@@ -12,6 +12,7 @@ use super::{
     watch::Admission,
     work::{Budgets, Pool},
 };
+use crate::room::Room;
 
 /// The configuration, resolved: plain values, checked.
 pub(super) struct Settings {
@@ -38,9 +39,27 @@ pub(super) struct Server {
     /// How much of that each client may ask for.
     pub(super) budgets: Budgets,
     pub(super) page_wait: Duration,
+    /// What [`PAGES_BYTES_MAX_TOTAL`](super::limits::PAGES_BYTES_MAX_TOTAL) leaves.
+    pub(super) pages: Room,
     /// Where the grid of heartbeats begins.
     pub(super) epoch: Instant,
     pub(super) started: Timestamp,
     /// Cancelled when watches must end, behind or not.
     pub(super) cut: CancellationToken,
+}
+
+impl Server {
+    /// Waits until a reader finds no room for what it asks for.
+    pub(super) async fn pressed(&self) {
+        tokio::select! {
+            () = self.pages.pressed() => {}
+            () = self.renderer.room.pressed() => {}
+        }
+    }
+
+    /// Whether that is still so.
+    pub(super) fn is_pressed(&self) -> bool {
+        let (pages, rendered) = (self.pages.is_pressed(), self.renderer.room.is_pressed());
+        pages || rendered
+    }
 }

@@ -1,7 +1,8 @@
 //! A client's socket, watched while hyper uses it.
 //!
 //! Only the socket can see that a request line does not end: hyper would call that "headers too
-//! large". All else is [`crate::socket`].
+//! large". And it counts what hyper's buffer holds of a request, for which all connections share one
+//! bound. All else is [`crate::socket`].
 
 use std::{
     io,
@@ -11,9 +12,15 @@ use std::{
     task::{Context, Poll},
 };
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 
-use super::access::Login;
+use super::{
+    access::Login,
+    limits::{HEAD_BYTES_FREE, HEAD_BYTES_MAX},
+};
 
 /// The other end, as an extension of each request.
 #[derive(Clone, Debug)]
@@ -29,6 +36,46 @@ const LINE_BYTES_MAX: usize = 32 << 10;
 pub(super) struct Socket {
     inner: crate::socket::Socket,
     line: Line,
+    room: Room,
+}
+
+/// A connection's part of the room for large heads. It is kept as long as the connection, because
+/// hyper keeps a buffer that has grown.
+struct Room {
+    all: Arc<Semaphore>,
+    held: Option<OwnedSemaphorePermit>,
+    /// Bytes that came since an answer went out; more than [`HEAD_BYTES_MAX`] are never buffered.
+    came: usize,
+    state: RoomState,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum RoomState {
+    Counting,
+    /// What comes is not buffered any more.
+    Ignoring,
+    /// There was none left.
+    Full,
+}
+
+impl Room {
+    fn count(&mut self, bytes: usize) {
+        if self.state != RoomState::Counting {
+            return;
+        }
+        self.came = (self.came + bytes).min(HEAD_BYTES_MAX);
+        let held = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let needed = self.came.saturating_sub(HEAD_BYTES_FREE).saturating_sub(held);
+        if needed == 0 {
+            return;
+        }
+        let more = u32::try_from(needed).unwrap_or(u32::MAX);
+        match (Arc::clone(&self.all).try_acquire_many_owned(more), &mut self.held) {
+            (Ok(more), Some(held)) => held.merge(more),
+            (Ok(more), None) => self.held = Some(more),
+            (Err(_), _) => self.state = RoomState::Full,
+        }
+    }
 }
 
 /// How far the request line is.
@@ -41,8 +88,15 @@ enum Line {
 }
 
 impl Socket {
-    pub(super) fn new(inner: crate::socket::Socket) -> Self {
-        Self { inner, line: Line::Open(0) }
+    /// `heads` is the room for large heads, in bytes, of all connections together.
+    pub(super) fn new(inner: crate::socket::Socket, heads: Arc<Semaphore>) -> Self {
+        let room = Room { all: heads, held: None, came: 0, state: RoomState::Counting };
+        Self { inner, line: Line::Open(0), room }
+    }
+
+    /// Whether reading was broken off because large heads of all connections have no room left.
+    pub(super) fn is_room_full(&self) -> bool {
+        self.room.state == RoomState::Full
     }
 
     /// Whether reading was broken off because the request line did not end.
@@ -53,6 +107,8 @@ impl Socket {
     /// From here on what comes is read away, however long its lines are.
     pub(super) fn stop_looking(&mut self) {
         self.line = Line::Complete;
+        self.room.state = RoomState::Ignoring;
+        self.room.held = None;
     }
 
     fn look(&mut self, bytes: &[u8]) {
@@ -72,6 +128,7 @@ impl Socket {
         if let Poll::Ready(Ok(_)) = &result {
             // An answer goes out: what comes next begins with a request line.
             self.line = Line::Open(0);
+            self.room.came = 0;
         }
         result
     }
@@ -83,12 +140,14 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.is_line_too_long() {
+        if self.is_line_too_long() || self.is_room_full() {
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
         let before = buffer.filled().len();
         let result = Pin::new(&mut self.inner).poll_read(cx, buffer);
-        self.look(buffer.filled().get(before..).unwrap_or_default());
+        let came = buffer.filled().get(before..).unwrap_or_default();
+        self.look(came);
+        self.room.count(came.len());
         result
     }
 }

@@ -18,7 +18,7 @@ pub(super) const FRAME_BYTES_FREE: usize = 16 << 10;
 
 /// Most bytes of unfinished requests beyond [`FRAME_BYTES_FREE`], all connections together. A client
 /// for whose request nothing is left is closed: it comes back, and whoever fills it up is slow.
-pub(super) const FRAME_BYTES_MAX_TOTAL: usize = 32 << 20;
+pub(super) const FRAME_BYTES_MAX_TOTAL: usize = 16 << 20;
 
 /// Most bytes read ahead while a request waits: enough to see that a client is gone, and the next
 /// requests of one that pipelines.
@@ -33,11 +33,15 @@ pub(super) const REQUEST_ITEMS_MAX: usize = 20_000;
 pub(super) const FETCH_BYTES_MAX: usize = 8 << 20;
 
 /// Most bytes of record batches in all answers that are being sent. When they are used up, an answer
-/// carries a single batch: nobody waits for another reader.
-pub(super) const FETCH_BYTES_MAX_TOTAL: usize = 128 << 20;
+/// carries a single batch, and waits for room for it; readers that take nothing are dropped sooner.
+pub(super) const FETCH_BYTES_MAX_TOTAL: usize = 32 << 20;
 
-/// The unit in which [`FETCH_BYTES_MAX_TOTAL`] is given out.
-pub(super) const FETCH_PERMIT_BYTES: usize = 4 << 10;
+/// The largest batch of events that are not larger themselves, in bytes.
+pub(super) const FETCH_BYTES_SINGLE: usize = 256 << 10;
+
+/// How long an answer waits for room for a single batch before it says that there is nothing: clients
+/// ask again at once.
+pub(super) const FETCH_ROOM_WAIT: Duration = Duration::from_secs(1);
 
 /// Most bytes of what groups hold in one answer about groups: as much as the largest group can be
 /// ([`GROUP_MEMBERS_MAX`] members, with twice [`MEMBER_BYTES_MAX`] each) and some more, so that

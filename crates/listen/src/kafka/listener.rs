@@ -21,7 +21,11 @@ use tracing::warn;
 use super::{
     Limits, config::Advertised, connection::Host, group::Coordinator, meter, server::Server,
 };
-use crate::{Context, connections::Connections};
+use crate::{
+    Context,
+    connections::Connections,
+    room::{PRESSED_LOOK, STALL_PRESSED},
+};
 
 /// The Kafka listener, bound to its port.
 pub struct KafkaListener {
@@ -108,6 +112,10 @@ impl Listener for KafkaListener {
         let (mut refused, mut failed_accepts) = (LineLimit::default(), LineLimit::default());
         let mut sweep = interval((self.limits.stall / 4).max(Duration::from_millis(10)));
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Only while somebody waits for room: an idle listener is not woken for it.
+        let mut look = interval(PRESSED_LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut is_pressed = false;
         let mut groups = pin!(host.server.groups.run());
         loop {
             tokio::select! {
@@ -136,6 +144,11 @@ impl Listener for KafkaListener {
                 },
                 () = connections.ended() => {}
                 _ = sweep.tick(), if !connections.is_empty() => connections.drop_stalled(),
+                () = host.server.room.pressed(), if !is_pressed => is_pressed = true,
+                _ = look.tick(), if is_pressed => {
+                    connections.drop_stalled_for(STALL_PRESSED.min(self.limits.stall));
+                    is_pressed = host.server.room.is_pressed();
+                }
                 never = &mut groups => match never {},
             }
         }

@@ -16,7 +16,6 @@ use kafka_protocol::{
 };
 use metrics::counter;
 use pluvio_runtime::{Credential, Principal};
-use tokio::sync::OwnedSemaphorePermit;
 use tracing::{debug, error};
 
 use super::{
@@ -26,12 +25,13 @@ use super::{
     versions,
     wire::{Api, Head, Reader, framed},
 };
+use crate::room::Held;
 
 /// What goes back to the client.
 pub(super) struct Answer {
     pub(super) pieces: Vec<Bytes>,
     /// Held until the answer is sent.
-    pub(super) _permit: Option<OwnedSemaphorePermit>,
+    pub(super) _held: Option<Held>,
     /// Why the connection ends after this answer.
     pub(super) last: Option<Hangup>,
 }
@@ -112,7 +112,7 @@ impl Request {
                     let body = encoded(&versions::too_new(), 0)?;
                     let pieces =
                         framed(head.correlation, false, body).ok_or(Hangup::Unencodable)?;
-                    Ok(Err(Answer { pieces, _permit: None, last: None }))
+                    Ok(Err(Answer { pieces, _held: None, last: None }))
                 }
                 _ => Err(Hangup::UnsupportedVersion),
             };
@@ -166,7 +166,7 @@ impl Session {
         server: &Server,
         request: &Request,
     ) -> Result<Option<Answer>, Hangup> {
-        let mut answer = Answer { pieces: Vec::new(), _permit: None, last: None };
+        let mut answer = Answer { pieces: Vec::new(), _held: None, last: None };
         let version = request.version;
         let body = match (request.api.key, &self.principal) {
             (ApiKey::ApiVersions, _) => encoded(&versions::answer(), version)?,
@@ -185,7 +185,7 @@ impl Session {
                 let (wanted, caller) =
                     (request.decoded()?, self.caller(server, principal, request));
                 let sending = fetch::answer(&caller, &wanted).await;
-                answer._permit = sending.permit;
+                answer._held = sending.held;
                 sending.pieces
             }
             (_, Some(principal)) => {

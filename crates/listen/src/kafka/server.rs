@@ -17,10 +17,10 @@ use uuid::Uuid;
 use super::{
     config::Advertised,
     group::Coordinator,
-    limits::{FETCH_BYTES_MAX_TOTAL, FETCH_PERMIT_BYTES, FRAME_BYTES_MAX_TOTAL, Limits},
+    limits::{FETCH_BYTES_MAX_TOTAL, FRAME_BYTES_MAX_TOTAL, Limits},
     topics::Topic,
 };
-use crate::Context;
+use crate::{Context, room::Room};
 
 /// The one broker, controller and coordinator that there is. Any number does; clients show it.
 pub(super) const NODE: BrokerId = BrokerId(1);
@@ -33,8 +33,8 @@ pub(super) struct Server {
     /// Names this Pluvio to clients: the default stream's id, as Kafka writes ids.
     pub(super) cluster: StrBytes,
     pub(super) groups: Coordinator,
-    /// What [`FETCH_BYTES_MAX_TOTAL`] leaves, in permits.
-    pub(super) budget: Arc<Semaphore>,
+    /// What [`FETCH_BYTES_MAX_TOTAL`] leaves.
+    pub(super) room: Room,
     /// What [`FRAME_BYTES_MAX_TOTAL`] leaves, in bytes.
     pub(super) frames: Arc<Semaphore>,
     /// Long waits end when this is cancelled.
@@ -51,14 +51,13 @@ impl Server {
     ) -> Self {
         let id = context.log.extent(&context.stream).map(|extent| extent.log_id);
         let cluster = BASE64_URL_SAFE_NO_PAD.encode(id.unwrap_or_default());
-        let budget = Semaphore::new(FETCH_BYTES_MAX_TOTAL / FETCH_PERMIT_BYTES);
         Self {
             context,
             advertised,
             limits,
             cluster: StrBytes::from_string(cluster),
             groups,
-            budget: Arc::new(budget),
+            room: Room::new(FETCH_BYTES_MAX_TOTAL),
             frames: Arc::new(Semaphore::new(FRAME_BYTES_MAX_TOTAL)),
             drain,
         }

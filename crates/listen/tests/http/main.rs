@@ -18,6 +18,7 @@ mod loss;
 mod pages;
 mod peer;
 mod protocol;
+mod room;
 mod sharing;
 mod sse;
 mod tenants;

@@ -101,13 +101,13 @@ async fn unfinished(house: &House) -> Option<Client> {
 #[tokio::test]
 async fn unfinished_requests_hold_no_more_than_their_share_of_memory_together() {
     let house = plan().open().await;
-    // 64 MiB, where 32 MiB are for all.
+    // 64 MiB, where 16 MiB are for all.
     let mut begun = Vec::new();
     for _ in 0..64 {
         begun.extend(unfinished(&house).await);
     }
     let refused = 64 - begun.len();
-    assert!(refused <= 40, "{refused}");
+    assert!(refused <= 56, "{refused}");
     // Others are served meanwhile.
     assert_eq!(metadata(&mut house.client().await, &[]).await.topics.len(), 1);
     let mut answered = 0;
@@ -117,7 +117,7 @@ async fn unfinished_requests_hold_no_more_than_their_share_of_memory_together() 
             answered += 1;
         }
     }
-    assert!((20..=34).contains(&answered), "{answered} of 64 found room");
+    assert!((8..=18).contains(&answered), "{answered} of 64 found room");
     let mut later = unfinished(&house).await.unwrap();
     later.stream.write_all(&[0]).await.unwrap();
     assert!(later.frame().await.is_some(), "what they held is free again");

@@ -15,11 +15,12 @@ use pluvio_log::{Extent, Offset};
 use url::form_urlencoded;
 
 use super::{
-    call::{self, Answer, Call},
+    call::{self, Answer, Call, Payload},
     limits::PAGE_EVENTS_DEFAULT,
     problem::{DAMAGED_OFFSET, Problem},
     query::{self, Number},
 };
+use crate::room::Held;
 use scan::{Found, Scan};
 
 /// `/events` without `watch`: the newest events, or from `offset` on, or those before `before`.
@@ -49,12 +50,12 @@ pub(super) async fn page(call: &Call) -> Result<Answer, Problem> {
     if extent.earliest.is_none() {
         return Ok(call::nothing());
     }
-    let mut scan = Scan::new(call, filter);
+    let mut scan = Scan::new(call, filter).await?;
     let found = match direction {
         Direction::From(from) => scan.forward(from, limit).await?,
         Direction::Before(before) => scan.backward(before, extent.start, limit).await?,
     };
-    answer(call, &found)
+    answer(call, &found, scan.held())
 }
 
 enum Direction {
@@ -71,10 +72,10 @@ fn within(text: &str, extent: Extent) -> Result<Offset, Problem> {
     }
 }
 
-fn answer(call: &Call, found: &Found) -> Result<Answer, Problem> {
+fn answer(call: &Call, found: &Found, held: Held) -> Result<Answer, Problem> {
     let is_batch = call.accepts(json::BATCH_MEDIA_TYPE);
     let media_type = if is_batch { json::BATCH_MEDIA_TYPE } else { "application/json" };
-    let mut answer = call::body(media_type, found.array().into());
+    let mut answer = call::payload(media_type, Payload::Placed(found.array().into(), held));
     // Asked again: while the page was made, events may have come and gone.
     let extent = call.extent()?;
     let headers = answer.headers_mut();

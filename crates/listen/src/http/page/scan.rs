@@ -18,17 +18,21 @@ use tracing::error;
 use crate::http::{
     call::Call,
     damage::{self, is_damage},
-    limits::{PAGE_BYTES_MAX, PAGE_SCAN_RECORDS_MAX},
+    limits::{PAGE_BYTES_FIRST, PAGE_BYTES_MAX, PAGE_SCAN_RECORDS_MAX},
     problem::{Kind, Problem},
     render::{Recorded, append_json},
     server::Server,
-    work::{Allowance, Slice},
+    work::{Allowance, Lane, Slice},
 };
+use crate::room::Held;
 
 /// First window when reading backwards, in offsets; each next one is twice as wide.
 const WINDOW_OFFSETS_MIN: i64 = 64;
 /// Widest window: what one step backwards may read in vain.
 const WINDOW_OFFSETS_MAX: i64 = 4096;
+
+/// What is found before room is taken for it, in bytes and beyond one event.
+const STEP_BYTES: usize = 64 << 10;
 
 /// The events of a page: all that match in `begin .. end`.
 pub(super) struct Found {
@@ -70,15 +74,15 @@ impl Found {
         self.events.push_back(event);
     }
 
-    fn is_full(&self, limit: usize) -> bool {
-        self.events.len() >= limit || self.bytes >= PAGE_BYTES_MAX
+    fn is_full(&self, limit: usize, bytes_max: usize) -> bool {
+        self.events.len() >= limit || self.bytes >= bytes_max
     }
 
     /// Puts an earlier window's events before these, the newest first, until the page is full.
-    fn prepend(&mut self, window: Found, limit: usize) {
+    fn prepend(&mut self, window: Found, limit: usize, bytes_max: usize) {
         self.begin = window.begin;
         for event in window.events.into_iter().rev() {
-            if self.is_full(limit) {
+            if self.is_full(limit, bytes_max) {
                 self.begin = self.events.front().map_or(self.begin, |first| first.offset);
                 return;
             }
@@ -97,6 +101,10 @@ pub(super) struct Scan<'a> {
     allowance: Allowance,
     waited: Duration,
     scanned: usize,
+    /// What the page has of the room for pages.
+    held: Held,
+    /// The page's largest size, in bytes: what is held, once there is no room for more.
+    bytes_max: usize,
 }
 
 /// Why a page cannot go on.
@@ -120,6 +128,7 @@ struct Sifted {
     end: Offset,
     scanned: usize,
     units: u64,
+    lane: Lane,
 }
 
 /// How much a slice may look for.
@@ -133,9 +142,14 @@ struct Wanted {
 }
 
 impl<'a> Scan<'a> {
-    pub(super) fn new(call: &'a Call, filter: Arc<Conjunction>) -> Self {
+    /// Begins when there is room for a page.
+    pub(super) async fn new(call: &'a Call, filter: Arc<Conjunction>) -> Result<Self, Problem> {
         let server = Arc::clone(&call.server);
-        Self {
+        let held = server.pages.take_within(PAGE_BYTES_FIRST, server.page_wait).await;
+        let held = held.ok_or_else(|| {
+            Problem::new(Kind::Full, "too many pages wait for their readers; come back later")
+        })?;
+        Ok(Self {
             log: &call.server.context.log,
             stream: &call.stream,
             passes_all: filter.passes_all(),
@@ -144,6 +158,20 @@ impl<'a> Scan<'a> {
             filter,
             waited: Duration::ZERO,
             scanned: 0,
+            held,
+            bytes_max: PAGE_BYTES_MAX,
+        })
+    }
+
+    /// The place of the page that was found.
+    pub(super) fn held(self) -> Held {
+        self.held
+    }
+
+    /// Takes room for `bytes` of events and for the page that is made of them. Without, the page ends.
+    fn grow(&mut self, bytes: usize) {
+        if !self.held.grow(2 * bytes, &self.server.pages) {
+            self.bytes_max = self.bytes_max.min(bytes);
         }
     }
 
@@ -181,13 +209,14 @@ impl<'a> Scan<'a> {
                     from: found.end,
                     to: chunk.next,
                     events: limit - found.events.len(),
-                    bytes: PAGE_BYTES_MAX.saturating_sub(found.bytes),
+                    bytes: self.bytes_max.saturating_sub(found.bytes).min(STEP_BYTES),
                     records: PAGE_SCAN_RECORDS_MAX - self.scanned,
                 };
                 let sifted = self.sift(&chunk, wanted).await?;
                 found.end = sifted.end;
                 sifted.events.into_iter().for_each(|event| found.push(event));
-                if found.is_full(limit) || self.scanned >= PAGE_SCAN_RECORDS_MAX {
+                self.grow(found.bytes);
+                if found.is_full(limit, self.bytes_max) || self.scanned >= PAGE_SCAN_RECORDS_MAX {
                     return Ok(());
                 }
             }
@@ -223,7 +252,7 @@ impl<'a> Scan<'a> {
     ) -> Result<(), Halt> {
         let mut width = WINDOW_OFFSETS_MIN.max(i64::try_from(limit).unwrap_or(i64::MAX));
         let mut is_near_damage = false;
-        while !found.is_full(limit) && self.scanned < PAGE_SCAN_RECORDS_MAX {
+        while !found.is_full(limit, self.bytes_max) && self.scanned < PAGE_SCAN_RECORDS_MAX {
             let Some(last) = self.latest_before(found.begin, start).await? else {
                 found.begin = start;
                 break;
@@ -233,7 +262,7 @@ impl<'a> Scan<'a> {
             let rest = PAGE_SCAN_RECORDS_MAX.saturating_sub(self.scanned);
             let width_now = width.min(i64::try_from(rest).unwrap_or(i64::MAX));
             let begin = Offset::new(end.get() - width_now).unwrap_or(Offset::ZERO).max(start);
-            let window = match self.window(begin, end, limit).await {
+            let window = match self.window(begin, end, limit, found.bytes).await {
                 // What lies behind the damage may fit into a smaller window.
                 Err(Halt::Read(error)) if is_damage(&error) && width_now > 1 => {
                     (width, is_near_damage) = (width_now / 4, true);
@@ -243,7 +272,7 @@ impl<'a> Scan<'a> {
                 window => window?,
             };
             let Some(window) = window else { break };
-            found.prepend(window, limit);
+            found.prepend(window, limit, self.bytes_max);
             if !is_near_damage {
                 width = (width * 2).min(WINDOW_OFFSETS_MAX);
             }
@@ -258,6 +287,7 @@ impl<'a> Scan<'a> {
         begin: Offset,
         end: Offset,
         limit: usize,
+        bytes_before: usize,
     ) -> Result<Option<Found>, Halt> {
         let mut window = Found::new(begin, end);
         let mut at = begin;
@@ -271,15 +301,16 @@ impl<'a> Scan<'a> {
             };
             let to = chunk.next.min(end);
             while at < to {
-                let (events, bytes, records) = (usize::MAX, usize::MAX, usize::MAX);
+                let (events, bytes, records) = (usize::MAX, STEP_BYTES, usize::MAX);
                 let sifted = self.sift(&chunk, Wanted { from: at, to, events, bytes, records });
                 let sifted = sifted.await?;
                 at = sifted.end;
                 for event in sifted.events {
                     window.push(event);
+                    self.grow(bytes_before + window.bytes);
                     // What will not fit is let go at once, so that a window is no larger than a page.
                     while window.events.len() > limit
-                        || (window.bytes > PAGE_BYTES_MAX && window.events.len() > 1)
+                        || (window.bytes > self.bytes_max && window.events.len() > 1)
                     {
                         let first = window.events.pop_front();
                         window.bytes -= first.map_or(0, |event| event.json.len());
@@ -306,14 +337,14 @@ impl<'a> Scan<'a> {
                 sleep(wait).await;
             }
             let (chunk, filter) = (Arc::clone(chunk), Arc::clone(&self.filter));
-            let sifted = self
-                .server
-                .pool
-                .run(move |is_left| sift(&chunk, wanted, Some((&filter, Slice::begin(is_left)))));
+            let lane = self.allowance.lane();
+            let sifted = self.server.pool.run(lane, move |is_left| {
+                sift(&chunk, wanted, Some((&filter, Slice::begin(is_left))))
+            });
             sifted.await.map_err(|_| Halt::Broken)?
         };
         self.scanned += sifted.scanned;
-        self.allowance.pay(sifted.units);
+        self.allowance.pay(sifted.units, sifted.lane);
         Ok(sifted)
     }
 
@@ -383,7 +414,8 @@ impl<'a> Scan<'a> {
 
 /// Renders records and keeps those that the filter lets through.
 fn sift(chunk: &Chunk, wanted: Wanted, mut filtered: Option<(&Conjunction, Slice<'_>)>) -> Sifted {
-    let mut sifted = Sifted { events: Vec::new(), end: wanted.from, scanned: 0, units: 0 };
+    let mut sifted =
+        Sifted { events: Vec::new(), end: wanted.from, scanned: 0, units: 0, lane: Lane::Light };
     let (mut bytes, mut recorded) = (0, Recorded::default());
     let behind = |record: &&StoredRecord| record.offset < wanted.from;
     let mut is_through = true;
@@ -416,7 +448,9 @@ fn sift(chunk: &Chunk, wanted: Wanted, mut filtered: Option<(&Conjunction, Slice
     if is_through {
         sifted.end = wanted.to;
     }
-    sifted.units = filtered.map_or(0, |(_, slice)| slice.units());
+    if let Some((_, slice)) = filtered {
+        (sifted.units, sifted.lane) = (slice.units(), slice.lane());
+    }
     sifted
 }
 

@@ -9,6 +9,7 @@ use pluvio_log::{Chunk, Offset, StoredRecord};
 use serde::Deserialize;
 
 use super::{Form, PAGE_OFFSETS, Span};
+use crate::room::{Held, Room};
 
 /// Rendered events, ascending.
 pub(in crate::http) struct Lines {
@@ -28,8 +29,15 @@ struct Line {
 }
 
 impl Lines {
-    /// Renders the records of `chunk` within `span`, at most about `bytes_max` and at least one.
-    pub(super) fn render(chunk: &Chunk, form: Form, span: Span, bytes_max: usize) -> Self {
+    /// Renders the records of `chunk` within `span`, at most about `bytes_max` and at least one. What
+    /// is rendered keeps its `place` as long as any line of it is on its way.
+    pub(super) fn render(
+        chunk: &Chunk,
+        form: Form,
+        span: Span,
+        bytes_max: usize,
+        place: Option<(Held, &Room)>,
+    ) -> Self {
         let mut writer = Writer::new(form);
         let mut next = chunk.next.max(span.from.following());
         for record in chunk.records() {
@@ -48,7 +56,16 @@ impl Lines {
         if chunk.is_empty() {
             next = span.to;
         }
-        Self { bytes: writer.out.into(), index: writer.index, next, events: OnceLock::new() }
+        writer.out.shrink_to_fit();
+        let bytes: Bytes = match place {
+            Some((mut held, room)) => {
+                // One record may be larger than a page; it is not held back for that.
+                let _ = held.grow(writer.out.len(), room);
+                held.shrunk(writer.out.len()).with(writer.out)
+            }
+            None => writer.out.into(),
+        };
+        Self { bytes, index: writer.index, next, events: OnceLock::new() }
     }
 
     /// Which lines lie at or behind `from`, at most `count`.

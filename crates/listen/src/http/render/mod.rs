@@ -28,7 +28,8 @@ use pluvio_event::Event;
 use pluvio_log::{Log, LogHandle, Offset, ReadError, ReadLimit, StreamName};
 use tokio_util::sync::CancellationToken;
 
-use super::{damage::is_damage, meter};
+use super::{damage::is_damage, limits::RENDERED_BYTES_MAX_TOTAL, meter};
+use crate::room::{Held, Room};
 use cache::{Cache, Key};
 use lines::Lines;
 pub(super) use lines::{Recorded, append_json};
@@ -62,6 +63,8 @@ pub(super) struct Span {
 pub(super) struct Renderer {
     log: LogHandle,
     cache: Cache,
+    /// What [`RENDERED_BYTES_MAX_TOTAL`] leaves.
+    pub(super) room: Room,
     pub(super) tails: Tails,
     hits: Counter,
     misses: Counter,
@@ -72,6 +75,7 @@ impl Renderer {
         Self {
             log: log.clone(),
             cache: Cache::new(CACHE_BYTES_MAX),
+            room: Room::new(RENDERED_BYTES_MAX_TOTAL),
             tails: Tails::new(log.clone(), drain),
             hits: counter!(meter::PAGES, "cache" => "hit"),
             misses: counter!(meter::PAGES, "cache" => "miss"),
@@ -86,8 +90,9 @@ impl Renderer {
         form: Form,
         from: Offset,
         shared: Span,
+        is_past: bool,
     ) -> Result<Page, ReadError> {
-        match self.lines(stream, form, shared).await {
+        match self.lines(stream, form, shared, is_past).await {
             Ok(page) if page.lines.next > from => return Ok(page),
             // Too large for one page, or partly purged: go on exactly where the watcher stands.
             Ok(_) => {}
@@ -97,10 +102,16 @@ impl Renderer {
             Err(error) if shared.from < from && is_damage(&error) => {}
             Err(error) => return Err(error),
         }
-        self.lines(stream, form, Span { from, to: shared.to }).await
+        self.lines(stream, form, Span { from, to: shared.to }, is_past).await
     }
 
-    async fn lines(&self, stream: &StreamName, form: Form, span: Span) -> Result<Page, ReadError> {
+    async fn lines(
+        &self,
+        stream: &StreamName,
+        form: Form,
+        span: Span,
+        is_past: bool,
+    ) -> Result<Page, ReadError> {
         let key = Key { stream: stream.clone(), form, span };
         let cell = self.cache.cell(&key);
         if let Some(lines) = cell.get() {
@@ -109,7 +120,12 @@ impl Renderer {
         }
         let render = async || {
             self.misses.increment(1);
-            let lines = self.render(stream, form, span).await?;
+            // A reader of the past waits for its turn; the tail is the same for all, and goes on.
+            let held = match is_past {
+                true => self.room.take(PAGE_BYTES_MAX).await,
+                false => self.room.try_take(PAGE_BYTES_MAX),
+            };
+            let lines = self.render(stream, form, span, held).await?;
             self.cache.weigh(&key, lines.weight());
             Ok(Arc::new(lines))
         };
@@ -127,6 +143,7 @@ impl Renderer {
         stream: &StreamName,
         form: Form,
         span: Span,
+        held: Option<Held>,
     ) -> Result<Lines, ReadError> {
         let limit = ReadLimit {
             records_max: PAGE_OFFSETS as usize,
@@ -141,7 +158,8 @@ impl Renderer {
             }
             chunk => chunk?,
         };
-        Ok(Lines::render(&chunk, form, span, PAGE_BYTES_MAX))
+        let place = held.map(|held| (held, &self.room));
+        Ok(Lines::render(&chunk, form, span, PAGE_BYTES_MAX, place))
     }
 
     /// The page's events, decoded by the first who asks. `None`: a record that is no event.

@@ -21,6 +21,9 @@ use super::{PAGE_BYTES_MAX, PAGE_OFFSETS, Span};
 const WAIT: Duration = Duration::from_secs(300);
 /// Cuts remembered before the older half is forgotten; whoever is further behind reads by clips.
 const CUTS_MAX: usize = 512;
+/// Newest cuts whose pages are made even where there is no room left: at a quarter of a megabyte each,
+/// some megabytes.
+const LIVE_CUTS: usize = 16;
 
 /// A stream's end as its watchers know it.
 #[derive(Clone, Debug)]
@@ -49,6 +52,12 @@ impl Bounds {
         let begin = from.get() - from.get() % PAGE_OFFSETS;
         let end = Offset::new(begin.saturating_add(PAGE_OFFSETS)).unwrap_or(Offset::MAX);
         Some(Span { from: Offset::new(begin).unwrap_or(from), to: end.min(first) })
+    }
+
+    /// Whether `from` lies before the few pages that all who keep up share.
+    pub(in crate::http) fn is_past(&self, from: Offset) -> bool {
+        let first = self.cuts.len().saturating_sub(LIVE_CUTS);
+        self.cuts.get(first).is_none_or(|first| from < *first)
     }
 
     /// Adds what was appended: one cut, or several if it is too much for one page.

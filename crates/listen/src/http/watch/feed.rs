@@ -21,7 +21,7 @@ use crate::http::{
     problem::{Kind, Problem},
     render::{Form, Page, Span, Tail},
     server::Server,
-    work::{Allowance, Slice},
+    work::{Allowance, Lane, Slice},
 };
 
 /// A watch in progress.
@@ -69,9 +69,9 @@ impl Feed {
             if self.is_over(now) {
                 return self.end();
             }
-            let (shared, is_draining) = {
+            let (shared, is_past, is_draining) = {
                 let bounds = self.tail.borrow_and_update();
-                (bounds.span(self.from), bounds.is_draining)
+                (bounds.span(self.from), bounds.is_past(self.from), bounds.is_draining)
             };
             if let Some(shared) = shared {
                 match self.pause().await {
@@ -79,7 +79,7 @@ impl Feed {
                     Pause::Told(bytes) => return Some(bytes),
                     Pause::Woken => continue,
                 }
-                match self.deliver(shared).await {
+                match self.deliver(shared, is_past).await {
                     Ok(bytes) if bytes.is_empty() => {}
                     Ok(bytes) => {
                         self.beat.reset(now);
@@ -107,9 +107,9 @@ impl Feed {
     }
 
     /// What passes of the next page; maybe nothing.
-    async fn deliver(&mut self, shared: Span) -> Result<Bytes, Problem> {
+    async fn deliver(&mut self, shared: Span, is_past: bool) -> Result<Bytes, Problem> {
         let renderer = &self.server.renderer;
-        let page = renderer.page(&self.stream, self.form, self.from, shared).await;
+        let page = renderer.page(&self.stream, self.form, self.from, shared, is_past).await;
         let page = match page {
             Ok(page) => page,
             // Named by where the watch stands, not by where the shared page would have begun.
@@ -131,13 +131,14 @@ impl Feed {
     }
 
     /// The lines that match, as one piece: a slice of the page if they lie side by side, else a
-    /// copy. One slice of time looks at a part of the page, and the next call goes on there.
+    /// copy; where there is no room for one, only the first that lie side by side. One slice of time
+    /// looks at a part of the page, and the next call goes on there.
     async fn pick(&mut self, page: Page, wanted: usize) -> Result<Bytes, Problem> {
         let page = Arc::new(page);
         let lines = page.lines.behind(self.from, usize::MAX);
         let (server, filter) = (Arc::clone(&self.server), Arc::clone(&self.filter));
         let shared = Arc::clone(&page);
-        let picked = self.server.pool.run(move |is_left| {
+        let picked = self.server.pool.run(self.allowance.lane(), move |is_left| {
             let mut slice = Slice::begin(is_left);
             let events = server.renderer.events(&shared);
             let (mut runs, mut count, mut end) = (Vec::<Range<usize>>::new(), 0, lines.start);
@@ -157,17 +158,32 @@ impl Feed {
                     }
                 }
             }
-            Picked { runs, count, end, units: slice.units() }
+            Picked { runs, count, end, units: slice.units(), lane: slice.lane() }
         });
-        let Picked { runs, count, end, units } = picked.await.map_err(|_| broken())?;
-        self.allowance.pay(units);
+        let Picked { runs, count, end, units, lane } = picked.await.map_err(|_| broken())?;
+        self.allowance.pay(units, lane);
         self.slowing.used(units);
-        self.advance(&page, end, count as u64);
-        if let [run] = runs.as_slice() {
-            return Ok(page.lines.slice(run.clone()));
+        let pieces = || runs.iter().map(|run| page.lines.slice(run.clone()));
+        let held = match runs.as_slice() {
+            [] | [_] => None,
+            _ => self.server.renderer.room.try_take(pieces().map(|piece| piece.len()).sum()),
+        };
+        match (runs.first(), held) {
+            (Some(_), Some(held)) => {
+                let copy = pieces().collect::<Vec<Bytes>>().concat();
+                self.advance(&page, end, count as u64);
+                Ok(held.with(copy))
+            }
+            (Some(run), None) => {
+                let end = if runs.len() > 1 { run.end } else { end };
+                self.advance(&page, end, run.len() as u64);
+                Ok(page.lines.slice(run.clone()))
+            }
+            (None, _) => {
+                self.advance(&page, end, 0);
+                Ok(Bytes::new())
+            }
         }
-        let pieces: Vec<Bytes> = runs.into_iter().map(|run| page.lines.slice(run)).collect();
-        Ok(pieces.concat().into())
     }
 
     /// Moves behind line `end - 1`, or behind the page if that was its last.
@@ -249,6 +265,7 @@ struct Picked {
     count: usize,
     end: usize,
     units: u64,
+    lane: Lane,
 }
 
 /// What waiting for the budget came to.

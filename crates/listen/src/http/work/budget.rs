@@ -15,6 +15,7 @@ use std::{
 
 use tokio::time::Instant;
 
+use super::Lane;
 use crate::http::watch::Client;
 
 /// What is saved up while nobody asks, in seconds.
@@ -41,6 +42,8 @@ struct State {
     shared: i64,
     at: Instant,
     readers: i64,
+    /// The lane of the last slice of any of its readers: where a new one begins.
+    lane: Lane,
 }
 
 /// One reader's part of its client's budget.
@@ -48,6 +51,7 @@ pub(in crate::http) struct Allowance {
     budget: Arc<Budget>,
     own: i64,
     at: Instant,
+    lane: Lane,
 }
 
 impl Budgets {
@@ -74,11 +78,19 @@ impl Budgets {
             });
         }
         let budget = clients.entry(client.clone()).or_insert_with(|| {
-            let state = State { shared: self.half * BURST_SECONDS, at: now, readers: 0 };
+            let state = State {
+                shared: self.half * BURST_SECONDS,
+                at: now,
+                readers: 0,
+                lane: Lane::Normal,
+            };
             Arc::new(Budget { half: self.half, state: Mutex::new(state) })
         });
-        lock(&budget.state).readers += 1;
-        Allowance { budget: Arc::clone(budget), own: 0, at: now }
+        let mut state = lock(&budget.state);
+        state.readers += 1;
+        let lane = state.lane;
+        drop(state);
+        Allowance { budget: Arc::clone(budget), own: 0, at: now, lane }
     }
 }
 
@@ -124,8 +136,14 @@ impl Allowance {
         Some(Duration::from_micros(units / (self.budget.half.unsigned_abs() / 1_000_000) + 1))
     }
 
-    /// Pays for a slice.
-    pub(in crate::http) fn pay(&mut self, units: u64) {
+    /// Where the next slice queues.
+    pub(in crate::http) fn lane(&self) -> Lane {
+        self.lane
+    }
+
+    /// Pays for a slice, and goes into the lane that it was one for.
+    pub(in crate::http) fn pay(&mut self, units: u64, lane: Lane) {
+        self.lane = lane;
         self.own = self.own.saturating_sub(i64::try_from(units).unwrap_or(i64::MAX));
     }
 }
@@ -135,6 +153,8 @@ impl Drop for Allowance {
     fn drop(&mut self) {
         let mut state = lock(&self.budget.state);
         state.readers -= 1;
+        // Coming again and again does not make anybody lighter.
+        state.lane = if self.lane == Lane::Light { Lane::Normal } else { self.lane };
         state.shared = state.shared.saturating_add(self.own);
         state.shared = state.shared.clamp(-self.budget.burst(), self.budget.burst());
     }
@@ -162,7 +182,7 @@ mod tests {
             match allowance.wait() {
                 Some(wait) => tokio::time::sleep(wait).await,
                 None => {
-                    allowance.pay(units);
+                    allowance.pay(units, Lane::Normal);
                     used += units;
                 }
             }
@@ -189,7 +209,7 @@ mod tests {
             match allowance.wait() {
                 Some(wait) => tokio::time::sleep(wait).await,
                 None => {
-                    allowance.pay(3_000_000);
+                    allowance.pay(3_000_000, Lane::Normal);
                     used += 3_000_000;
                 }
             }
@@ -206,12 +226,12 @@ mod tests {
         for _ in 0..1000 {
             for one in &mut greedy_ones {
                 while one.wait().is_none() {
-                    one.pay(3_000_000);
+                    one.pay(3_000_000, Lane::Normal);
                 }
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
             waits += u32::from(modest.wait().is_some());
-            modest.pay(50_000);
+            modest.pay(50_000, Lane::Normal);
         }
         // Until it has saved its first slice.
         assert!(waits <= 3, "{waits}");
@@ -221,7 +241,7 @@ mod tests {
     async fn clients_that_owe_nothing_are_forgotten_first() {
         let budgets = Budgets::new(UNITS_PER_SECOND);
         let mut debtor = budgets.join(&client("debtor"));
-        debtor.pay(u64::MAX);
+        debtor.pay(u64::MAX, Lane::Normal);
         drop(debtor);
         for number in 0..CLIENTS_MAX * 2 {
             drop(budgets.join(&client(&number.to_string())));

@@ -10,7 +10,7 @@
 //! A worker that answers requests never evaluates an expression: whatever a filter costs, `/livez`
 //! and the watches without one go on. A reader has one slice queued at a time, so the queue is a
 //! round of all readers. What a client's filters may cost in a second is bounded; beyond it they are
-//! slowed, never ended.
+//! slowed, never ended. Who needs little comes first ([`pool`]).
 //!
 //! It refuses to bound a single evaluation: that was done when the filter was read
 //! ([`pluvio_event::filter`]).
@@ -19,7 +19,7 @@ mod budget;
 mod pool;
 
 pub(super) use budget::{Allowance, Budgets};
-pub(super) use pool::Pool;
+pub(super) use pool::{Lane, Pool};
 
 use std::time::{Duration, Instant};
 
@@ -69,6 +69,11 @@ impl<'s> Slice<'s> {
     /// Whether it is another reader's turn.
     pub(super) fn is_over(&self) -> bool {
         self.began.elapsed() >= SLICE
+    }
+
+    /// The lane that this turn puts its reader in.
+    pub(super) fn lane(&self) -> Lane {
+        Lane::of(self.began.elapsed())
     }
 
     /// What the turn costs the client: not what its mandatory filter did.

@@ -33,23 +33,21 @@ use kafka_protocol::{
 };
 use metrics::counter;
 use pluvio_log::{Log as _, Offset, ReadLimit, StreamName};
-use tokio::{
-    sync::OwnedSemaphorePermit,
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     error,
-    limits::{FETCH_BYTES_MAX, FETCH_PERMIT_BYTES},
+    limits::{FETCH_BYTES_MAX, FETCH_BYTES_SINGLE, FETCH_ROOM_WAIT},
     meter,
     server::{Caller, Server},
     topics::{PARTITION, check_epoch},
 };
+use crate::room::Held;
 
 /// An answer's pieces, and what holds their place in the memory that all answers share.
 pub(super) struct Sending {
     pub(super) pieces: Vec<Bytes>,
-    pub(super) permit: Option<OwnedSemaphorePermit>,
+    pub(super) held: Option<Held>,
 }
 
 /// Where one partition of a request stands.
@@ -67,24 +65,18 @@ type Outcome = Result<Part, ResponseError>;
 /// Answers `Fetch`.
 pub(super) async fn answer(caller: &Caller<'_>, request: &FetchRequest) -> Sending {
     if let Err(error) = check_session(request) {
-        return Sending { pieces: encode::refused(error, caller.version), permit: None };
+        return Sending { pieces: encode::refused(error, caller.version), held: None };
     }
     let outcomes = parts(caller, request);
     let bytes_max = usize::try_from(request.max_bytes).unwrap_or(0).min(FETCH_BYTES_MAX);
-    let mut fetch = Fetch {
-        server: caller.server,
-        outcomes,
-        bytes_max,
-        bytes: 0,
-        is_full: false,
-        permit: None,
-    };
+    let mut fetch =
+        Fetch { server: caller.server, outcomes, bytes_max, bytes: 0, is_full: false, held: None };
     let bytes_min = usize::try_from(request.min_bytes).unwrap_or(0).min(bytes_max);
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     fetch.run(bytes_min, wait).await;
     let extents = |stream: &StreamName| caller.server.context.log.extent(stream).ok();
     let pieces = encode::answer(request, fetch.outcomes, extents, caller.version);
-    Sending { pieces, permit: fetch.permit }
+    Sending { pieces, held: fetch.held }
 }
 
 /// What is asked for, partition for partition. One that is asked for twice is refused the second
@@ -130,7 +122,7 @@ struct Fetch<'a> {
     bytes: usize,
     /// A batch did not fit any more: reading further ones would be for nothing.
     is_full: bool,
-    permit: Option<OwnedSemaphorePermit>,
+    held: Option<Held>,
 }
 
 impl Fetch<'_> {
@@ -175,8 +167,17 @@ impl Fetch<'_> {
     }
 
     async fn read(&mut self, index: usize, stream: &StreamName, from: Offset, wish: usize) {
-        let held = self.hold(wish.min(self.room()));
-        let bytes_max = held.as_ref().map_or(0, |permit| permit.num_permits() * FETCH_PERMIT_BYTES);
+        let room = &self.server.room;
+        // However little is asked for, a batch is whole.
+        let held = match room.try_take(wish.min(self.room()).max(FETCH_BYTES_SINGLE)) {
+            None if self.bytes == 0 => room.take_within(FETCH_BYTES_SINGLE, FETCH_ROOM_WAIT).await,
+            held => held,
+        };
+        let Some(held) = held else {
+            self.is_full = true;
+            return;
+        };
+        let bytes_max = held.bytes();
         let limit = ReadLimit {
             records_max: usize::MAX,
             bytes_max: bytes_max.min(wish).min(self.room()).max(1),
@@ -256,19 +257,12 @@ impl Fetch<'_> {
         }
     }
 
-    /// A place in memory for `bytes`, if there is one left.
-    fn hold(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let permits = u32::try_from(bytes.div_ceil(FETCH_PERMIT_BYTES)).ok()?;
-        self.server.budget.clone().try_acquire_many_owned(permits).ok()
-    }
-
     /// Keeps as much of a place as was used.
-    fn keep(&mut self, held: Option<OwnedSemaphorePermit>, bytes: usize) {
-        let Some(mut held) = held else { return };
-        let used = bytes.div_ceil(FETCH_PERMIT_BYTES).min(held.num_permits());
-        match (held.split(used), &mut self.permit) {
-            (Some(used), Some(permit)) => permit.merge(used),
-            (used, none) => *none = used,
+    fn keep(&mut self, held: Held, bytes: usize) {
+        let used = held.shrunk(bytes);
+        match &mut self.held {
+            Some(held) => held.merge(used),
+            none => *none = Some(used),
         }
     }
 }

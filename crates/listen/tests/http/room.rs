@@ -1,0 +1,135 @@
+//! What readers who take nothing, or never end their sentence, may hold in all; and that others go on.
+
+use std::time::Duration;
+
+use pluvio_event::{Data, Event};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+};
+
+use crate::{
+    client::within,
+    house::{House, plan, time},
+};
+
+/// An unfinished head, a little shorter than the longest.
+async fn large_head(house: &House) -> TcpStream {
+    let mut stream = TcpStream::connect(house.address).await.unwrap();
+    let head = format!("GET /livez HTTP/1.1\r\nhost: localhost\r\nx-a: {}", "a".repeat(60_000));
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn large_heads_share_a_room_and_who_finds_none_is_told() {
+    let house = plan().open().await;
+    let mut streams = Vec::new();
+    for _ in 0..300 {
+        streams.push(large_head(&house).await);
+    }
+    let mut refused = 0;
+    for stream in &mut streams {
+        let mut answer = Vec::new();
+        let reading = stream.read_to_end(&mut answer);
+        if tokio::time::timeout(Duration::from_millis(20), reading).await.is_ok() {
+            let answer = String::from_utf8(answer).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+            assert!(answer.contains("urn:pluvio:problem:full"), "{answer}");
+            refused += 1;
+        }
+    }
+    assert!((100..250).contains(&refused), "{refused} of 300");
+    assert_eq!(house.get("/livez").await.status, 200);
+    drop(streams);
+    within(async {
+        loop {
+            let mut stream = large_head(&house).await;
+            // The one that finds no room may be closed before it has said all.
+            let _ = stream.write_all(b"\r\n\r\n").await;
+            let mut answer = [0; 12];
+            let read = stream.read_exact(&mut answer).await;
+            if read.is_ok() && &answer == b"HTTP/1.1 200" {
+                break;
+            }
+        }
+    })
+    .await;
+}
+
+fn large(id: i64) -> Event {
+    let data = format!("{{\"Key\":{id},\"Text\":\"{}\"}}", "ab".repeat(20_000));
+    Event::builder(id.to_string(), "https://vc.example.org/sdk", "com.vmware.vsphere.Large.v0")
+        .time(time(id))
+        .data(Data::json(data).unwrap())
+        .build()
+        .unwrap()
+}
+
+/// Asks and reads nothing of the answer.
+async fn stuck(house: &House, target: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = socket.connect(house.address).await.unwrap();
+    let request = format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream
+}
+
+async fn house_of_large_events() -> House {
+    let plan = plan().limits(|limits| {
+        limits.stall = Duration::from_secs(2);
+        limits.page_wait = Duration::from_secs(10);
+    });
+    let house = plan.open().await;
+    for id in 0..200 {
+        house.append_event(large(id)).await;
+    }
+    house
+}
+
+#[tokio::test]
+async fn pages_that_nobody_takes_hold_up_no_other_page() {
+    let house = house_of_large_events().await;
+    let mut readers = Vec::new();
+    for _ in 0..40 {
+        readers.push(stuck(&house, "/api/v1/events?offset=0&limit=100").await);
+    }
+    let page = within(house.get("/api/v1/events?offset=7&limit=1")).await;
+    assert_eq!(page.ids(), [7]);
+    let newest = within(house.get("/api/v1/events?limit=2")).await;
+    assert_eq!(newest.ids(), [198, 199]);
+}
+
+#[tokio::test]
+async fn a_page_that_finds_less_room_is_shorter_and_links_on() {
+    let house = house_of_large_events().await;
+    let (mut target, mut ids) = ("/api/v1/events?offset=0&limit=1000".to_owned(), Vec::new());
+    let _readers = [stuck(&house, &target).await, stuck(&house, &target).await];
+    loop {
+        let page = within(house.get(&target)).await;
+        assert_eq!(page.status, 200);
+        ids.extend(page.ids());
+        match page.link("next") {
+            Some(next) => target = next,
+            None => break,
+        }
+    }
+    assert_eq!(ids, (0..200).collect::<Vec<i64>>());
+}
+
+#[tokio::test]
+async fn replays_that_nobody_takes_hold_up_neither_the_tail_nor_another_replay() {
+    let house = house_of_large_events().await;
+    let mut live = house.watch("").await;
+    let mut readers = Vec::new();
+    for at in 0..150 {
+        let target =
+            format!("/api/v1/events?watch=true&offset={at}&filter=data.Key%20%25%202%20%3D%3D%200");
+        readers.push(stuck(&house, &target).await);
+    }
+    house.append_event(large(200)).await;
+    assert_eq!(live.ids(1).await, [200]);
+    let mut replay = house.watch("&offset=100").await;
+    assert_eq!(replay.ids(101).await, (100..=200).collect::<Vec<i64>>());
+}

@@ -17,7 +17,10 @@ use tokio::{
 };
 use tracing::error;
 
-use crate::socket::Pending;
+use crate::{
+    room::{BYTES_PER_SECOND_PRESSED, STALL_PRESSED},
+    socket::Pending,
+};
 
 /// Silent connections have at least as many places as this, if there are as many at all: clients that
 /// come back together after a restart are silent together for a moment.
@@ -53,6 +56,8 @@ struct Watched {
     peer: IpAddr,
     /// Which connection it is, counted from the first.
     number: u64,
+    /// Since when its reader has been behind at every look, and what it had taken then.
+    behind: Option<(Duration, u64)>,
 }
 
 impl Connections {
@@ -86,7 +91,7 @@ impl Connections {
         let task = self.tasks.spawn(connection(Arc::clone(&pending)));
         self.accepted += 1;
         let (number, peer) = (self.accepted, peer.to_canonical());
-        self.watched.insert(task.id(), Watched { task, pending, peer, number });
+        self.watched.insert(task.id(), Watched { task, pending, peer, number, behind: None });
         gauge!(self.meters.open).set(self.watched.len() as f64);
     }
 
@@ -131,14 +136,36 @@ impl Connections {
 
     /// Drops readers that have taken nothing for too long.
     pub(crate) fn drop_stalled(&self) {
-        self.drop_stalled_for(self.stall);
-    }
-
-    /// The same, with another time: while others wait for what they hold.
-    pub(crate) fn drop_stalled_for(&self, limit: Duration) {
         let now = self.epoch.elapsed();
         for Watched { task, pending, .. } in self.watched.values() {
-            if pending.is_stalled(now, limit) {
+            if pending.is_stalled(now, self.stall) {
+                counter!(self.meters.stalled).increment(1);
+                task.abort();
+            }
+        }
+    }
+
+    /// The same while others wait for what they hold: sooner, and also those that take very little. To
+    /// be called again and again meanwhile.
+    pub(crate) fn drop_pressed(&mut self) {
+        let now = self.epoch.elapsed();
+        let limit = STALL_PRESSED.min(self.stall);
+        for Watched { task, pending, behind, .. } in self.watched.values_mut() {
+            let taken = pending.taken();
+            let (since, before) = *behind.get_or_insert((now, taken));
+            let is_slow = match now.saturating_sub(since) {
+                _ if !pending.is_waiting() => {
+                    *behind = None;
+                    false
+                }
+                passed if passed < limit => false,
+                passed => {
+                    *behind = Some((now, taken));
+                    let rate = taken.saturating_sub(before) as f64 / passed.as_secs_f64();
+                    rate < BYTES_PER_SECOND_PRESSED
+                }
+            };
+            if is_slow || pending.is_stalled(now, limit) {
                 counter!(self.meters.stalled).increment(1);
                 task.abort();
             }

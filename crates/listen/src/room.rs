@@ -4,9 +4,9 @@
 //! of thousands it is gigabytes. So what is made is counted until the last byte has gone to the kernel:
 //! it carries its [`Held`] place with it. Where there is no room, pages end early, and whoever reads the
 //! past waits; the tail, which all watchers share, goes on. While somebody waits, readers that take
-//! nothing are dropped sooner ([`Room::is_pressed`]).
+//! nothing, or next to nothing, are dropped sooner ([`Room::is_pressed`]).
 //!
-//! It refuses to count what is small: heads, problems, documents.
+//! It refuses to count what is small: heads, problems, most documents.
 
 use std::{
     sync::{
@@ -25,6 +25,9 @@ use tokio::{
 /// A reader that takes no byte for this long is dropped while others wait for room: longer than a link
 /// that lives is silent.
 pub(crate) const STALL_PRESSED: Duration = Duration::from_secs(5);
+/// The same for one that takes less than this for as long, in bytes a second: a page of 256 KiB would be
+/// held for a quarter of a minute.
+pub(crate) const BYTES_PER_SECOND_PRESSED: f64 = 16.0 * 1024.0;
 /// How often that is looked for meanwhile.
 pub(crate) const PRESSED_LOOK: Duration = Duration::from_millis(500);
 /// The unit in which room is given out, in bytes.

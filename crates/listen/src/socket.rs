@@ -21,7 +21,7 @@ use tokio::{
     net::TcpStream,
     time::Instant,
 };
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::{TlsAcceptor, rustls::ServerConnection, server::TlsStream};
 
 /// How a connection stands, seen from outside.
 #[derive(Debug, Default)]
@@ -29,6 +29,8 @@ pub(crate) struct Pending {
     /// Since when a write has been pending, in milliseconds since the listener's epoch and plus one;
     /// zero: none is.
     since: AtomicU64,
+    /// Bytes that the reader has taken.
+    taken: AtomicU64,
     /// Whether the client has said who it is, or what it wants where nobody must.
     is_known: AtomicBool,
 }
@@ -40,6 +42,16 @@ impl Pending {
             0 => false,
             since => now.saturating_sub(Duration::from_millis(since - 1)) >= limit,
         }
+    }
+
+    /// Whether a write is pending.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.since.load(Ordering::Relaxed) != 0
+    }
+
+    /// Bytes that the reader has taken so far.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
     }
 
     /// The client is somebody: its connection is not given up for a newer one any more.
@@ -66,6 +78,20 @@ pub(crate) struct Socket {
     sent: Counter,
 }
 
+/// What rustls keeps of bytes that the reader has not taken, at most and for each connection: a record
+/// of TLS. By default it keeps four.
+const TLS_BUFFER_BYTES: usize = 16 << 10;
+
+impl Transport {
+    /// A connection over TLS, when its handshake is done.
+    pub(crate) async fn accept(acceptor: &TlsAcceptor, stream: TcpStream) -> io::Result<Self> {
+        let bounded = |session: &mut ServerConnection| {
+            session.set_buffer_limit(Some(TLS_BUFFER_BYTES));
+        };
+        Ok(Self::Tls(Box::new(acceptor.accept_with(stream, bounded).await?)))
+    }
+}
+
 impl Socket {
     pub(crate) fn new(
         transport: Transport,
@@ -89,6 +115,7 @@ impl Socket {
             }
             Poll::Ready(Ok(count)) => {
                 self.pending.since.store(0, Ordering::Relaxed);
+                self.pending.taken.fetch_add(*count as u64, Ordering::Relaxed);
                 self.sent.increment(*count as u64);
             }
             Poll::Ready(Err(_)) => {}

@@ -52,11 +52,13 @@ impl Host {
         let _ = stream.set_nodelay(true);
         let transport = match &self.tls {
             None => Transport::Plain(stream),
-            Some(acceptor) => match timeout(self.limits.head, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => Transport::Tls(Box::new(stream)),
-                Ok(Err(error)) => return debug!(%peer, %error, "TLS handshake failed"),
-                Err(_) => return debug!(%peer, "TLS handshake took too long"),
-            },
+            Some(acceptor) => {
+                match timeout(self.limits.head, Transport::accept(acceptor, stream)).await {
+                    Ok(Ok(transport)) => transport,
+                    Ok(Err(error)) => return debug!(%peer, %error, "TLS handshake failed"),
+                    Err(_) => return debug!(%peer, "TLS handshake took too long"),
+                }
+            }
         };
         let sent = counter!(meter::SENT_BYTES);
         let socket = socket::Socket::new(transport, Arc::clone(&pending), self.epoch, sent);

@@ -25,11 +25,20 @@ pub(super) const HEAD_BYTES_MAX_TOTAL: usize = 8 << 20;
 pub(super) const PAGE_BYTES_MAX: usize = 4 << 20;
 
 /// Most bytes of pages that are being made or sent, all connections together; a page whose reader
-/// takes nothing is held until that one is dropped. Room for 4 of the largest, or 500 of 50 events.
-pub(super) const PAGES_BYTES_MAX_TOTAL: usize = 32 << 20;
+/// takes nothing is held until that one is dropped. Room to make 2 of the largest at a time, or 50 of 50
+/// events, and to send 250 of those. Documents beyond [`ANSWER_BYTES_FREE`] are counted here, too.
+pub(super) const PAGES_BYTES_MAX_TOTAL: usize = 16 << 20;
 
-/// What a page is given before it begins, in bytes: most have 50 events of a kilobyte.
-pub(super) const PAGE_BYTES_FIRST: usize = 64 << 10;
+/// What a page reads of the log at once, in bytes.
+pub(super) const PAGE_READ_BYTES: usize = 256 << 10;
+
+/// What a page is given before it begins, in bytes: what it reads, and what it finds of that, for most
+/// have 50 events of a kilobyte.
+pub(super) const PAGE_BYTES_FIRST: usize = PAGE_READ_BYTES + (64 << 10);
+
+/// Answers that are no page and no watch may be this large without asking for room: problems, status,
+/// most single events.
+pub(super) const ANSWER_BYTES_FREE: usize = 16 << 10;
 
 /// Most bytes of rendered events for watches, in the cache or on their way, all connections together:
 /// twice the cache.

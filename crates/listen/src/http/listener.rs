@@ -34,7 +34,7 @@ use super::{
 };
 use crate::{
     connections::Connections,
-    room::{PRESSED_LOOK, Room, STALL_PRESSED},
+    room::{PRESSED_LOOK, Room},
 };
 
 /// The HTTP listener, bound to its port.
@@ -163,7 +163,7 @@ impl Listener for HttpListener {
                 }
                 () = server.pressed(), if !is_pressed => is_pressed = true,
                 _ = look.tick(), if is_pressed => {
-                    house.connections.drop_stalled_for(STALL_PRESSED.min(self.limits.stall));
+                    house.connections.drop_pressed();
                     is_pressed = server.is_pressed();
                 }
             }

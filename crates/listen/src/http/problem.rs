@@ -89,6 +89,11 @@ impl Problem {
         Self { kind, detail: detail.into(), extent: None, upcoming: None, damaged: None, headers }
     }
 
+    /// 503: there is no room for a large answer.
+    pub(super) fn crowded() -> Self {
+        Self::new(Kind::Full, "too many answers wait for their readers; come back later")
+    }
+
     /// 400.
     pub(super) fn invalid(detail: impl Into<String>) -> Self {
         Self::new(Kind::Invalid, detail)

@@ -16,9 +16,9 @@ use pluvio_runtime::{Principal, Verb};
 
 use super::{
     access, call,
-    call::{Answer, Call},
+    call::{Answer, Call, Payload},
     cors, encode, extra, health, host,
-    limits::TARGET_BYTES_MAX,
+    limits::{ANSWER_BYTES_FREE, TARGET_BYTES_MAX},
     meter, page,
     problem::{Kind, Problem},
     query::{Query, nearest, shown},
@@ -267,6 +267,19 @@ fn unknown_path(path: &str) -> Problem {
     Problem::new(Kind::NotFound, detail)
 }
 
+/// Gives a large document its place among the pages: a reader that takes nothing holds it.
+fn placed(server: &Server, answer: Answer) -> Result<Answer, Problem> {
+    let (parts, payload) = answer.into_parts();
+    let payload = match payload {
+        Payload::Bytes(bytes) if bytes.len() > ANSWER_BYTES_FREE => {
+            let held = server.pages.try_take(bytes.len()).ok_or_else(Problem::crowded)?;
+            Payload::Placed(bytes, held)
+        }
+        payload => payload,
+    };
+    Ok(Answer::from_parts(parts, payload))
+}
+
 /// The last touches, the same for all answers.
 fn finish(
     server: &Server,
@@ -274,7 +287,8 @@ fn finish(
     head: &Head,
     answer: Result<Answer, Problem>,
 ) -> Response {
-    let mut answer = answer.unwrap_or_else(Problem::answer);
+    let mut answer =
+        answer.and_then(|answer| placed(server, answer)).unwrap_or_else(Problem::answer);
     if head.method == Method::OPTIONS && answer.status() == StatusCode::NO_CONTENT {
         cors::preflight(&mut answer);
     }

@@ -64,11 +64,13 @@ impl Host {
         let login_until = Instant::now() + self.server.limits.login;
         let transport = match &self.tls {
             None => Transport::Plain(stream),
-            Some(acceptor) => match timeout_at(login_until, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => Transport::Tls(Box::new(stream)),
-                Ok(Err(error)) => return debug!(%peer, %error, "TLS handshake failed"),
-                Err(_) => return debug!(%peer, "TLS handshake took too long"),
-            },
+            Some(acceptor) => {
+                match timeout_at(login_until, Transport::accept(acceptor, stream)).await {
+                    Ok(Ok(transport)) => transport,
+                    Ok(Err(error)) => return debug!(%peer, %error, "TLS handshake failed"),
+                    Err(_) => return debug!(%peer, "TLS handshake took too long"),
+                }
+            }
         };
         let sent = counter!(meter::SENT_BYTES);
         let socket = Socket::new(transport, Arc::clone(&pending), self.epoch, sent);
@@ -94,7 +96,7 @@ struct Connection<'a> {
     session: Session,
     socket: Socket,
     buffer: BytesMut,
-    /// What `buffer` holds of the room that all connections share.
+    /// What `buffer` holds of the room that all connections share; a whole request takes it along.
     held: Option<OwnedSemaphorePermit>,
     pending: Arc<Pending>,
     /// By when a client must have said who it is.
@@ -103,7 +105,7 @@ struct Connection<'a> {
 
 impl Connection<'_> {
     async fn run(&mut self) -> Result<(), End> {
-        while let Some(frame) = self.frame().await? {
+        while let Some((frame, _held)) = self.frame().await? {
             let request = match Request::read(&frame)? {
                 Ok(request) => request,
                 Err(answer) => {
@@ -131,20 +133,19 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// The next frame; `None` when the client is done or the listener drains.
-    async fn frame(&mut self) -> Result<Option<Bytes>, End> {
+    /// The next frame and its place; `None` when the client is done or the listener drains.
+    async fn frame(&mut self) -> Result<Option<(Bytes, Option<OwnedSemaphorePermit>)>, End> {
         let bytes_max = match self.session.is_unknown() {
             true => FRAME_BYTES_MAX_UNAUTHENTICATED,
             false => FRAME_BYTES_MAX,
         };
         let mut begun = None;
         loop {
+            self.hold()?;
             let taken = take_frame(&mut self.buffer, bytes_max);
             if let Some(frame) = taken.map_err(|_| Hangup::FrameTooLarge)? {
-                self.held = None;
-                return Ok(Some(frame));
+                return Ok(Some((frame, self.held.take())));
             }
-            self.hold()?;
             let now = Instant::now();
             let limits = self.server.limits;
             let until = if self.session.is_unknown() {
@@ -169,7 +170,7 @@ impl Connection<'_> {
         }
     }
 
-    /// Takes room for what the buffer holds of an unfinished request.
+    /// Takes room for what the buffer holds.
     fn hold(&mut self) -> Result<(), Hangup> {
         let held = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let needed = self.buffer.len().saturating_sub(FRAME_BYTES_FREE).saturating_sub(held);

@@ -16,9 +16,13 @@ pub(super) const FRAME_BYTES_MAX_UNAUTHENTICATED: usize = 16 << 10;
 /// consumers are smaller.
 pub(super) const FRAME_BYTES_FREE: usize = 16 << 10;
 
-/// Most bytes of unfinished requests beyond [`FRAME_BYTES_FREE`], all connections together. A client
-/// for whose request nothing is left is closed: it comes back, and whoever fills it up is slow.
-pub(super) const FRAME_BYTES_MAX_TOTAL: usize = 16 << 20;
+/// Most bytes of requests beyond [`FRAME_BYTES_FREE`], all connections together, from their first byte
+/// until they are answered: some wait for half an hour. A client for whose request nothing is left is
+/// closed: it comes back, and whoever fills it up is slow.
+pub(super) const FRAME_BYTES_MAX_TOTAL: usize = 8 << 20;
+
+/// An answer may be this large without asking for room among those to fetches.
+pub(super) const ANSWER_BYTES_FREE: usize = 16 << 10;
 
 /// Most bytes read ahead while a request waits: enough to see that a client is gone, and the next
 /// requests of one that pipelines.
@@ -32,9 +36,9 @@ pub(super) const REQUEST_ITEMS_MAX: usize = 20_000;
 /// a link busy, and a client asks again at once.
 pub(super) const FETCH_BYTES_MAX: usize = 8 << 20;
 
-/// Most bytes of record batches in all answers that are being sent. When they are used up, an answer
+/// Most bytes of record batches in all answers that are being sent, and of other large answers. When they are used up, an answer
 /// carries a single batch, and waits for room for it; readers that take nothing are dropped sooner.
-pub(super) const FETCH_BYTES_MAX_TOTAL: usize = 32 << 20;
+pub(super) const FETCH_BYTES_MAX_TOTAL: usize = 24 << 20;
 
 /// The largest batch of events that are not larger themselves, in bytes.
 pub(super) const FETCH_BYTES_SINGLE: usize = 256 << 10;
@@ -47,7 +51,7 @@ pub(super) const FETCH_ROOM_WAIT: Duration = Duration::from_secs(1);
 /// ([`GROUP_MEMBERS_MAX`] members, with twice [`MEMBER_BYTES_MAX`] each) and some more, so that
 /// each can be asked for by itself. Without a limit, a few thousand bytes that name the same again
 /// and again would be answered from gigabytes.
-pub(super) const GROUP_ANSWER_BYTES_MAX: usize = 16 << 20;
+pub(super) const GROUP_ANSWER_BYTES_MAX: usize = 13 << 20;
 
 /// Most groups of those who see everything, and share a space: each costs memory as long as it has
 /// members or offsets. Nobody else can use this up.
@@ -67,13 +71,13 @@ pub(super) const GROUP_MEMBERS_MAX: usize = 100;
 /// Most bytes of what members of groups say and are assigned, all groups of those who see everything
 /// together. A consumer says some hundred bytes; Kafka Connect's workers, the largest known, some
 /// thousand.
-pub(super) const GROUPS_BYTES_MAX: usize = 32 << 20;
+pub(super) const GROUPS_BYTES_MAX: usize = 16 << 20;
 
 /// The same for a principal with a space of its own.
 pub(super) const GROUPS_BYTES_MAX_OWN: usize = 4 << 20;
 
 /// The same for all principals with spaces of their own together.
-pub(super) const GROUPS_BYTES_MAX_OWN_TOTAL: usize = 32 << 20;
+pub(super) const GROUPS_BYTES_MAX_OWN_TOTAL: usize = 16 << 20;
 
 /// What a member costs beside what it says: its names, times and places in tables, in bytes.
 pub(super) const MEMBER_OVERHEAD_BYTES: usize = 512;

@@ -21,11 +21,7 @@ use tracing::warn;
 use super::{
     Limits, config::Advertised, connection::Host, group::Coordinator, meter, server::Server,
 };
-use crate::{
-    Context,
-    connections::Connections,
-    room::{PRESSED_LOOK, STALL_PRESSED},
-};
+use crate::{Context, connections::Connections, room::PRESSED_LOOK};
 
 /// The Kafka listener, bound to its port.
 pub struct KafkaListener {
@@ -146,7 +142,7 @@ impl Listener for KafkaListener {
                 _ = sweep.tick(), if !connections.is_empty() => connections.drop_stalled(),
                 () = host.server.room.pressed(), if !is_pressed => is_pressed = true,
                 _ = look.tick(), if is_pressed => {
-                    connections.drop_stalled_for(STALL_PRESSED.min(self.limits.stall));
+                    connections.drop_pressed();
                     is_pressed = host.server.room.is_pressed();
                 }
                 never = &mut groups => match never {},

@@ -19,7 +19,9 @@ use pluvio_runtime::{Credential, Principal};
 use tracing::{debug, error};
 
 use super::{
-    describe, fetch, group, metadata, meter, offsets, refuse,
+    describe, fetch, group,
+    limits::ANSWER_BYTES_FREE,
+    metadata, meter, offsets, refuse,
     sasl::{Outcome, Sasl},
     server::{Caller, Server},
     versions,
@@ -197,6 +199,12 @@ impl Session {
             }
         };
         answer.pieces = request.framed(body)?;
+        if answer._held.is_none() {
+            let bytes = answer.pieces.iter().map(Bytes::len).sum();
+            if bytes > ANSWER_BYTES_FREE {
+                answer._held = Some(server.room.try_take(bytes).ok_or(Hangup::NoRoom)?);
+            }
+        }
         Ok(Some(answer))
     }
 

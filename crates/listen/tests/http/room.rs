@@ -133,3 +133,50 @@ async fn replays_that_nobody_takes_hold_up_neither_the_tail_nor_another_replay()
     let mut replay = house.watch("&offset=100").await;
     assert_eq!(replay.ids(101).await, (100..=200).collect::<Vec<i64>>());
 }
+
+/// Reads a little again and again: far less than anybody would who is interested.
+async fn sip(mut stream: TcpStream) {
+    let mut sip = [0; 512];
+    while stream.read(&mut sip).await.is_ok_and(|count| count > 0) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
+async fn readers_that_sip_hold_up_nobody_for_long() {
+    let house = house_of_large_events().await;
+    for at in 0..150 {
+        let target = format!("/api/v1/events?watch=true&offset={at}");
+        tokio::spawn(sip(stuck(&house, &target).await));
+    }
+    let mut replay = house.watch("&offset=100").await;
+    assert_eq!(replay.ids(100).await, (100..200).collect::<Vec<i64>>());
+}
+
+#[tokio::test]
+async fn large_events_that_nobody_takes_are_counted_and_others_told() {
+    let house = house_of_large_events().await;
+    // 40 KB each, of which the kernel takes some.
+    let mut readers = Vec::new();
+    let is_full = async {
+        loop {
+            for _ in 0..50 {
+                readers.push(stuck(&house, "/api/v1/events/7").await);
+            }
+            let answer = house.get("/api/v1/events/8").await;
+            if answer.status != 200 {
+                break answer;
+            }
+        }
+    };
+    let refused = within(is_full).await;
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert!(refused.text().contains("urn:pluvio:problem:full"), "{}", refused.text());
+    // Readers that take nothing go, and there is room again.
+    within(async {
+        while house.get("/api/v1/events/8").await.status != 200 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+}

@@ -18,7 +18,7 @@ use tracing::error;
 use crate::http::{
     call::Call,
     damage::{self, is_damage},
-    limits::{PAGE_BYTES_FIRST, PAGE_BYTES_MAX, PAGE_SCAN_RECORDS_MAX},
+    limits::{PAGE_BYTES_FIRST, PAGE_BYTES_MAX, PAGE_READ_BYTES, PAGE_SCAN_RECORDS_MAX},
     problem::{Kind, Problem},
     render::{Recorded, append_json},
     server::Server,
@@ -146,9 +146,7 @@ impl<'a> Scan<'a> {
     pub(super) async fn new(call: &'a Call, filter: Arc<Conjunction>) -> Result<Self, Problem> {
         let server = Arc::clone(&call.server);
         let held = server.pages.take_within(PAGE_BYTES_FIRST, server.page_wait).await;
-        let held = held.ok_or_else(|| {
-            Problem::new(Kind::Full, "too many pages wait for their readers; come back later")
-        })?;
+        let held = held.ok_or_else(Problem::crowded)?;
         Ok(Self {
             log: &call.server.context.log,
             stream: &call.stream,
@@ -170,7 +168,7 @@ impl<'a> Scan<'a> {
 
     /// Takes room for `bytes` of events and for the page that is made of them. Without, the page ends.
     fn grow(&mut self, bytes: usize) {
-        if !self.held.grow(2 * bytes, &self.server.pages) {
+        if !self.held.grow(PAGE_READ_BYTES + 2 * bytes, &self.server.pages) {
             self.bytes_max = self.bytes_max.min(bytes);
         }
     }
@@ -408,7 +406,7 @@ impl<'a> Scan<'a> {
         let default = ReadLimit::default();
         let records_max =
             if self.passes_all { limit.min(default.records_max) } else { default.records_max };
-        ReadLimit { records_max, ..default }
+        ReadLimit { records_max, bytes_max: PAGE_READ_BYTES, ..default }
     }
 }
 

@@ -1,6 +1,6 @@
 //! One page: rendered events in one piece of memory, and where each begins.
 
-use std::{ops::Range, sync::OnceLock};
+use std::{borrow::Cow, ops::Range, sync::OnceLock};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -17,7 +17,29 @@ pub(in crate::http) struct Lines {
     index: Vec<Line>,
     /// Where the page after this one begins.
     pub(in crate::http) next: Offset,
-    events: OnceLock<Vec<Option<Event>>>,
+    events: OnceLock<Decoded>,
+}
+
+/// The events of a page, with their place in the room.
+struct Decoded {
+    events: Vec<Option<Event>>,
+    _held: Held,
+}
+
+/// What a filter sees of a page.
+pub(in crate::http) struct Events<'l> {
+    lines: &'l Lines,
+    decoded: Option<&'l Decoded>,
+}
+
+impl Events<'_> {
+    /// The event of line `at`. `None`: a record that is no event.
+    pub(in crate::http) fn get(&self, at: usize) -> Option<Cow<'_, Event>> {
+        match self.decoded {
+            Some(decoded) => decoded.events.get(at)?.as_ref().map(Cow::Borrowed),
+            None => self.lines.decode(self.lines.index.get(at)?).map(Cow::Owned),
+        }
+    }
 }
 
 struct Line {
@@ -87,17 +109,27 @@ impl Lines {
         self.bytes.slice(end_of(lines.start)..end_of(lines.end))
     }
 
-    /// The events, decoded once; `weigh` is told what they cost in bytes.
-    pub(super) fn events(&self, weigh: impl FnOnce(usize)) -> &[Option<Event>] {
-        self.events.get_or_init(|| {
+    /// The events, decoded once, as long as there is room for them; `weigh` is told what they cost in
+    /// bytes. Without room, each is decoded when it is asked for.
+    pub(super) fn events(&self, room: &Room, weigh: impl FnOnce(usize)) -> Events<'_> {
+        if self.events.get().is_none() {
             // Each attribute and the payload are copied out, in pieces that round up.
             let text = self.bytes.len() + self.bytes.len() / 4;
-            weigh(text + self.index.len() * size_of::<Event>());
-            let json = |line: &Line| {
-                self.bytes.get(line.json.start as usize..line.json.end as usize).unwrap_or_default()
-            };
-            self.index.iter().map(|line| json::decode(json(line)).ok()).collect()
-        })
+            let bytes = text + self.index.len() * size_of::<Event>();
+            if let Some(held) = room.try_take(bytes) {
+                self.events.get_or_init(|| {
+                    weigh(bytes);
+                    let events = self.index.iter().map(|line| self.decode(line)).collect();
+                    Decoded { events, _held: held }
+                });
+            }
+        }
+        Events { lines: self, decoded: self.events.get() }
+    }
+
+    fn decode(&self, line: &Line) -> Option<Event> {
+        let json = self.bytes.get(line.json.start as usize..line.json.end as usize)?;
+        json::decode(json).ok()
     }
 
     /// What the page costs in bytes.

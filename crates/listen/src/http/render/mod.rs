@@ -24,14 +24,13 @@ mod tail;
 use std::sync::Arc;
 
 use metrics::{Counter, counter};
-use pluvio_event::Event;
 use pluvio_log::{Log, LogHandle, Offset, ReadError, ReadLimit, StreamName};
 use tokio_util::sync::CancellationToken;
 
 use super::{damage::is_damage, limits::RENDERED_BYTES_MAX_TOTAL, meter};
 use crate::room::{Held, Room};
 use cache::{Cache, Key};
-use lines::Lines;
+use lines::{Events, Lines};
 pub(super) use lines::{Recorded, append_json};
 pub(super) use tail::{Tail, Tails};
 
@@ -39,6 +38,8 @@ pub(super) use tail::{Tail, Tails};
 pub(super) const PAGE_OFFSETS: i64 = 128;
 /// Stored bytes after which a page ends early. A watcher that stops reading pins one page.
 const PAGE_BYTES_MAX: usize = 256 << 10;
+/// What making a page takes, in bytes: what is read, what is rendered, and its buffer's growth.
+const RENDERING_BYTES: usize = 3 * PAGE_BYTES_MAX;
 /// All pages of all streams together. It must span the distance between the first and the last of a
 /// crowd that replays, or nothing is shared: here about a hundred pages of a typical size.
 const CACHE_BYTES_MAX: usize = 16 << 20;
@@ -122,8 +123,8 @@ impl Renderer {
             self.misses.increment(1);
             // A reader of the past waits for its turn; the tail is the same for all, and goes on.
             let held = match is_past {
-                true => self.room.take(PAGE_BYTES_MAX).await,
-                false => self.room.try_take(PAGE_BYTES_MAX),
+                true => self.room.take(RENDERING_BYTES).await,
+                false => self.room.try_take(RENDERING_BYTES),
             };
             let lines = self.render(stream, form, span, held).await?;
             self.cache.weigh(&key, lines.weight());
@@ -162,9 +163,9 @@ impl Renderer {
         Ok(Lines::render(&chunk, form, span, PAGE_BYTES_MAX, place))
     }
 
-    /// The page's events, decoded by the first who asks. `None`: a record that is no event.
-    pub(super) fn events<'a>(&self, page: &'a Page) -> &'a [Option<Event>] {
-        page.lines.events(|bytes| self.cache.weigh(&page.key, bytes))
+    /// The page's events, decoded by the first who asks and kept for the others where there is room.
+    pub(super) fn events<'a>(&self, page: &'a Page) -> Events<'a> {
+        page.lines.events(&self.room, |bytes| self.cache.weigh(&page.key, bytes))
     }
 }
 

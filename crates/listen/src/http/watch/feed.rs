@@ -147,8 +147,8 @@ impl Feed {
                 if count >= wanted || (at > first && slice.is_over()) {
                     break;
                 }
-                let event = events.get(at).and_then(Option::as_ref);
-                let Ok(passes) = slice.passes(&filter, event) else { break };
+                let event = events.get(at);
+                let Ok(passes) = slice.passes(&filter, event.as_deref()) else { break };
                 end = at + 1;
                 if passes {
                     count += 1;

@@ -30,6 +30,9 @@ use pluvio_event::{
 
 /// Longest turn of one reader; an evaluation that has begun is finished.
 const SLICE: Duration = Duration::from_millis(2);
+/// Records between two offers of the core, when their filter is too cheap for the meter to ask: at some
+/// microseconds each, a tenth of a millisecond.
+const RECORDS_BETWEEN: u64 = 16;
 /// What looking at one record costs a client, in units, whatever the record is: so the budget does
 /// not tell how large hidden events are.
 const RECORD_UNITS: u64 = 500;
@@ -60,6 +63,9 @@ impl<'s> Slice<'s> {
         event: Option<&Event>,
     ) -> Result<bool, Stopped> {
         self.records += 1;
+        if self.records.is_multiple_of(RECORDS_BETWEEN) {
+            pool::breathe();
+        }
         match event {
             Some(event) => filter.matches_metered(event, &mut self.hidden, &mut self.meter),
             None => Ok(false),

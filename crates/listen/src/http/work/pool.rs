@@ -1,18 +1,18 @@
 //! A few threads that take one slice of work after the other.
 //!
 //! ```text
-//!  light ──┐ first      ┌─▶ thread 1 … n: as many as there are cores, less one
-//!  normal ─┴────────────┘
-//!  heavy ────────────────▶ one more thread
+//!  light  ──▶ one thread
+//!  normal ──▶ as many as there are cores, less one
+//!  heavy  ──▶ one thread
 //! ```
 //!
-//! As many as there are cores, less one, so that requests always find a core; at least one, at most
-//! [`THREADS_MAX`]. They have a low priority, so that even on a busy machine requests come first. A slice
-//! whose reader is gone is not begun, and one that runs is told.
-//!
 //! A single evaluation is not interrupted, and on the largest event it may take some tenths of a second.
-//! So a reader is in the [`Lane`] that its last slice put it in: whoever needs little waits for no heavy
-//! one, and for at most one slice of the others.
+//! So a reader is in the [`Lane`] that its last slice put it in: whoever needs little waits for nobody
+//! who needs more. A slice whose reader is gone is not begun, and one that runs is told.
+//!
+//! There may be more of these threads than cores. So each offers its core to whatever else wants to run
+//! some thousand times a second ([`breathe`]): a worker that was woken for a request would otherwise wait
+//! until the scheduler looks again, four milliseconds on many kernels.
 //!
 //! It refuses to look at anything but how long slices took: within a lane it is first come, first
 //! served, and nobody has two in the queue.
@@ -32,14 +32,10 @@ use std::{
 
 use tokio::sync::oneshot;
 
-/// Most threads: filters are not what a server is for.
+/// Most threads of the normal lane: filters are not what a server is for.
 const THREADS_MAX: usize = 4;
 /// Stack of a thread, in bytes: as the workers have, since an expression is walked by recursion.
 const STACK_BYTES: usize = 8 << 20;
-/// How nice the threads are to others: where everything else wants all of a core, two fifths of what it
-/// gets. Much nicer, filters would starve beside the other work of a busy machine.
-#[cfg(target_os = "linux")]
-const NICENESS: i32 = 4;
 /// The longest slice of a light reader.
 const LIGHT_MAX: Duration = Duration::from_micros(500);
 /// The longest slice of a normal one: a turn, and the evaluation that was begun at its end.
@@ -71,20 +67,23 @@ impl Lane {
 /// The threads; they end when this is dropped and the queues are empty.
 pub(in crate::http) struct Pool(Arc<Queues>);
 
+/// One for each lane.
 #[derive(Default)]
 struct Queues {
+    light: Queue,
+    normal: Queue,
+    heavy: Queue,
+}
+
+#[derive(Default)]
+struct Queue {
     state: Mutex<State>,
-    /// A light or a normal job came.
-    quick: Condvar,
-    /// A heavy one came.
-    heavy: Condvar,
+    came: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    light: VecDeque<Job>,
-    normal: VecDeque<Job>,
-    heavy: VecDeque<Job>,
+    jobs: VecDeque<Job>,
     is_closed: bool,
 }
 
@@ -97,16 +96,17 @@ impl Pool {
     pub(in crate::http) fn start() -> io::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         let pool = Self(Arc::default());
-        let quick = cores.saturating_sub(1).clamp(1, THREADS_MAX);
-        for number in 0..=quick {
-            let queues = Arc::clone(&pool.0);
-            let builder = thread::Builder::new().name("pluvio-filter".to_owned());
-            builder.stack_size(STACK_BYTES).spawn(move || {
-                be_nice();
-                while let Some(job) = queues.next(number == quick) {
-                    job();
-                }
-            })?;
+        let normal = cores.saturating_sub(1).clamp(1, THREADS_MAX);
+        for (lane, count) in [(Lane::Light, 1), (Lane::Normal, normal), (Lane::Heavy, 1)] {
+            for _ in 0..count {
+                let queues = Arc::clone(&pool.0);
+                let builder = thread::Builder::new().name("pluvio-filter".to_owned());
+                builder.stack_size(STACK_BYTES).spawn(move || {
+                    while let Some(job) = queues.of(lane).next() {
+                        job();
+                    }
+                })?;
+            }
         }
         Ok(pool)
     }
@@ -122,7 +122,10 @@ impl Pool {
         let flag = Arc::clone(&left.0);
         let (sender, result) = oneshot::channel();
         let job = move || {
-            let is_left = || flag.load(Ordering::Relaxed);
+            let is_left = || {
+                breathe();
+                flag.load(Ordering::Relaxed)
+            };
             if !is_left()
                 && let Ok(value) = catch_unwind(AssertUnwindSafe(|| work(&is_left)))
             {
@@ -130,44 +133,50 @@ impl Pool {
                 let _ = sender.send(value);
             }
         };
-        self.0.push(lane, Box::new(job));
+        self.0.of(lane).push(Box::new(job));
         result.await.map_err(|_| Broken)
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.0.lock().is_closed = true;
-        self.0.quick.notify_all();
-        self.0.heavy.notify_all();
+        for queue in [&self.0.light, &self.0.normal, &self.0.heavy] {
+            queue.lock().is_closed = true;
+            queue.came.notify_all();
+        }
     }
 }
 
+/// Lets another thread have this core, if one waits for it.
+pub(super) fn breathe() {
+    thread::yield_now();
+}
+
 impl Queues {
-    fn push(&self, lane: Lane, job: Job) {
-        let mut state = self.lock();
-        let (queue, came) = match lane {
-            Lane::Light => (&mut state.light, &self.quick),
-            Lane::Normal => (&mut state.normal, &self.quick),
-            Lane::Heavy => (&mut state.heavy, &self.heavy),
-        };
-        queue.push_back(job);
-        came.notify_one();
+    fn of(&self, lane: Lane) -> &Queue {
+        match lane {
+            Lane::Light => &self.light,
+            Lane::Normal => &self.normal,
+            Lane::Heavy => &self.heavy,
+        }
+    }
+}
+
+impl Queue {
+    fn push(&self, job: Job) {
+        self.lock().jobs.push_back(job);
+        self.came.notify_one();
     }
 
-    /// The next job of a thread; `None` when there will be none.
-    fn next(&self, is_for_heavy: bool) -> Option<Job> {
+    /// The next job; `None` when there will be none.
+    fn next(&self) -> Option<Job> {
         let mut state = self.lock();
         loop {
-            let job = match is_for_heavy {
-                true => state.heavy.pop_front(),
-                false => state.light.pop_front().or_else(|| state.normal.pop_front()),
-            };
+            let job = state.jobs.pop_front();
             if job.is_some() || state.is_closed {
                 return job;
             }
-            let came = if is_for_heavy { &self.heavy } else { &self.quick };
-            state = came.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.came.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -175,16 +184,6 @@ impl Queues {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// Lowers the priority of this thread; where that is not possible, it has the usual one.
-#[cfg(target_os = "linux")]
-fn be_nice() {
-    // Linux has priorities of threads, and calls a thread a process here.
-    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
-}
-
-#[cfg(not(target_os = "linux"))]
-fn be_nice() {}
 
 /// Set when the reader is gone.
 struct Left(Arc<AtomicBool>);

@@ -40,6 +40,11 @@ pub(super) const PAGE_BYTES_FIRST: usize = PAGE_READ_BYTES + (64 << 10);
 /// most single events.
 pub(super) const ANSWER_BYTES_FREE: usize = 16 << 10;
 
+/// Reads of the past at a time, pages and watches of all connections together: each has whole batches in
+/// memory for a moment, some of them megabytes, however little of them is wanted. A disk is busy with
+/// fewer.
+pub(super) const READS_MAX: usize = 4;
+
 /// Most bytes of rendered events for watches, in the cache or on their way, all connections together:
 /// twice the cache.
 pub(super) const RENDERED_BYTES_MAX_TOTAL: usize = 32 << 20;

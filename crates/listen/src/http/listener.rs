@@ -23,7 +23,7 @@ use super::{
     Context, Limits,
     connection::Host,
     encode,
-    limits::{HEAD_BYTES_MAX_TOTAL, PAGES_BYTES_MAX_TOTAL, REFUSALS_MAX},
+    limits::{HEAD_BYTES_MAX_TOTAL, PAGES_BYTES_MAX_TOTAL, READS_MAX, REFUSALS_MAX},
     meter,
     problem::{Kind, Problem},
     render::Renderer,
@@ -106,13 +106,15 @@ impl HttpListener {
 
     fn server(&self, drain: &CancellationToken) -> io::Result<Arc<Server>> {
         let settings = Arc::clone(&self.settings);
+        let reads = Arc::new(Semaphore::new(READS_MAX));
         Ok(Arc::new(Server {
             pool: Pool::start()?,
             budgets: Budgets::new(self.limits.filter_units_per_second),
             page_wait: self.limits.page_wait,
             pages: Room::new(PAGES_BYTES_MAX_TOTAL),
             context: self.context.clone(),
-            renderer: Renderer::new(&self.context.log, drain.clone()),
+            renderer: Renderer::new(&self.context.log, Arc::clone(&reads), drain.clone()),
+            reads,
             admission: Arc::new(Admission::new(
                 settings.watchers_max,
                 settings.watchers_per_client_max,

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -41,6 +41,8 @@ pub(super) struct Server {
     pub(super) page_wait: Duration,
     /// What [`PAGES_BYTES_MAX_TOTAL`](super::limits::PAGES_BYTES_MAX_TOTAL) leaves.
     pub(super) pages: Room,
+    /// What [`READS_MAX`](super::limits::READS_MAX) leaves.
+    pub(super) reads: Arc<Semaphore>,
     /// Where the grid of heartbeats begins.
     pub(super) epoch: Instant,
     pub(super) started: Timestamp,

@@ -10,6 +10,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use pluvio_event::{filter::Conjunction, json};
 use pluvio_log::{Chunk, Log, LogHandle, Offset, ReadError, ReadLimit, StoredRecord, StreamName};
 use tokio::time::sleep;
@@ -131,6 +132,32 @@ struct Sifted {
     lane: Lane,
 }
 
+/// What one read gave, apart from the batches that it came in: those may be megabytes, and a filter may
+/// take its time.
+struct Piece {
+    records: Vec<StoredRecord>,
+    /// Where the next read goes on.
+    next: Offset,
+}
+
+impl Piece {
+    /// The first records of `chunk` within `limit`, at least one if there is any.
+    fn of(chunk: &Chunk, limit: ReadLimit) -> Self {
+        let (mut records, mut bytes) = (Vec::new(), 0);
+        for record in chunk.records() {
+            if !records.is_empty()
+                && (records.len() >= limit.records_max || bytes >= limit.bytes_max)
+            {
+                return Self { records, next: record.offset };
+            }
+            bytes += record.value.len();
+            let value = Bytes::copy_from_slice(&record.value);
+            records.push(StoredRecord { key: None, value, ..*record });
+        }
+        Self { records, next: chunk.next }
+    }
+}
+
 /// How much a slice may look for.
 #[derive(Clone, Copy)]
 struct Wanted {
@@ -191,26 +218,26 @@ impl<'a> Scan<'a> {
     async fn forward_into(&mut self, found: &mut Found, limit: usize) -> Result<(), Halt> {
         let mut read = self.read_limit(limit);
         loop {
-            let chunk = match self.log.read(self.stream, found.end, read).await {
+            let piece = match self.read(found.end, read).await {
                 // What lies before the damage may fit into a smaller read.
                 Err(error) if is_damage(&error) && read.records_max > 1 => {
                     read = ReadLimit { records_max: 1, bytes_max: 1, ..read };
                     continue;
                 }
-                chunk => Arc::new(chunk?),
+                piece => Arc::new(piece?),
             };
-            if chunk.is_empty() {
+            if piece.next == found.end {
                 return Ok(());
             }
-            while found.end < chunk.next {
+            while found.end < piece.next {
                 let wanted = Wanted {
                     from: found.end,
-                    to: chunk.next,
+                    to: piece.next,
                     events: limit - found.events.len(),
                     bytes: self.bytes_max.saturating_sub(found.bytes).min(STEP_BYTES),
                     records: PAGE_SCAN_RECORDS_MAX - self.scanned,
                 };
-                let sifted = self.sift(&chunk, wanted).await?;
+                let sifted = self.sift(&piece, wanted).await?;
                 found.end = sifted.end;
                 sifted.events.into_iter().for_each(|event| found.push(event));
                 self.grow(found.bytes);
@@ -291,16 +318,16 @@ impl<'a> Scan<'a> {
         let mut at = begin;
         let read = self.read_limit(usize::MAX);
         while at < end {
-            let chunk = match self.log.read(self.stream, at, read).await {
-                Ok(chunk) if chunk.is_empty() => break,
-                Ok(chunk) => Arc::new(chunk),
+            let piece = match self.read(at, read).await {
+                Ok(piece) if piece.next == at => break,
+                Ok(piece) => Arc::new(piece),
                 Err(ReadError::OutOfRange { .. }) => return Ok(None),
                 Err(error) => return Err(error.into()),
             };
-            let to = chunk.next.min(end);
+            let to = piece.next.min(end);
             while at < to {
                 let (events, bytes, records) = (usize::MAX, STEP_BYTES, usize::MAX);
-                let sifted = self.sift(&chunk, Wanted { from: at, to, events, bytes, records });
+                let sifted = self.sift(&piece, Wanted { from: at, to, events, bytes, records });
                 let sifted = sifted.await?;
                 at = sifted.end;
                 for event in sifted.events {
@@ -316,16 +343,16 @@ impl<'a> Scan<'a> {
                     }
                 }
             }
-            at = chunk.next;
+            at = piece.next;
         }
         Ok(Some(window))
     }
 
-    /// One slice of time over the records of `chunk`: here where nothing is filtered, else on the
+    /// One slice of time over the records of `piece`: here where nothing is filtered, else on the
     /// threads for filters and within the budget.
-    async fn sift(&mut self, chunk: &Arc<Chunk>, wanted: Wanted) -> Result<Sifted, Halt> {
+    async fn sift(&mut self, piece: &Arc<Piece>, wanted: Wanted) -> Result<Sifted, Halt> {
         let sifted = if self.passes_all {
-            sift(chunk, wanted, None)
+            sift(piece, wanted, None)
         } else {
             while let Some(wait) = self.allowance.wait() {
                 self.waited += wait;
@@ -334,16 +361,22 @@ impl<'a> Scan<'a> {
                 }
                 sleep(wait).await;
             }
-            let (chunk, filter) = (Arc::clone(chunk), Arc::clone(&self.filter));
+            let (piece, filter) = (Arc::clone(piece), Arc::clone(&self.filter));
             let lane = self.allowance.lane();
             let sifted = self.server.pool.run(lane, move |is_left| {
-                sift(&chunk, wanted, Some((&filter, Slice::begin(is_left))))
+                sift(&piece, wanted, Some((&filter, Slice::begin(is_left))))
             });
             sifted.await.map_err(|_| Halt::Broken)?
         };
         self.scanned += sifted.scanned;
         self.allowance.pay(sifted.units, sifted.lane);
         Ok(sifted)
+    }
+
+    /// Reads when it is this one's turn.
+    async fn read(&self, from: Offset, limit: ReadLimit) -> Result<Piece, ReadError> {
+        let _turn = self.server.reads.acquire().await.ok();
+        Ok(Piece::of(&self.log.read(self.stream, from, limit).await?, limit))
     }
 
     /// Why there is no page, where nothing could be read at `at`.
@@ -411,13 +444,13 @@ impl<'a> Scan<'a> {
 }
 
 /// Renders records and keeps those that the filter lets through.
-fn sift(chunk: &Chunk, wanted: Wanted, mut filtered: Option<(&Conjunction, Slice<'_>)>) -> Sifted {
+fn sift(piece: &Piece, wanted: Wanted, mut filtered: Option<(&Conjunction, Slice<'_>)>) -> Sifted {
     let mut sifted =
         Sifted { events: Vec::new(), end: wanted.from, scanned: 0, units: 0, lane: Lane::Light };
     let (mut bytes, mut recorded) = (0, Recorded::default());
     let behind = |record: &&StoredRecord| record.offset < wanted.from;
     let mut is_through = true;
-    for record in chunk.records().skip_while(behind).take_while(|r| r.offset < wanted.to) {
+    for record in piece.records.iter().skip_while(behind).take_while(|r| r.offset < wanted.to) {
         let is_over = filtered.as_ref().is_some_and(|(_, slice)| slice.is_over());
         let is_full = sifted.events.len() >= wanted.events || bytes >= wanted.bytes;
         if is_full || sifted.scanned >= wanted.records || (is_over && sifted.scanned > 0) {

@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use metrics::{Counter, counter};
 use pluvio_log::{Log, LogHandle, Offset, ReadError, ReadLimit, StreamName};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{damage::is_damage, limits::RENDERED_BYTES_MAX_TOTAL, meter};
@@ -66,17 +67,19 @@ pub(super) struct Renderer {
     cache: Cache,
     /// What [`RENDERED_BYTES_MAX_TOTAL`] leaves.
     pub(super) room: Room,
+    reads: Arc<Semaphore>,
     pub(super) tails: Tails,
     hits: Counter,
     misses: Counter,
 }
 
 impl Renderer {
-    pub(super) fn new(log: &LogHandle, drain: CancellationToken) -> Self {
+    pub(super) fn new(log: &LogHandle, reads: Arc<Semaphore>, drain: CancellationToken) -> Self {
         Self {
             log: log.clone(),
             cache: Cache::new(CACHE_BYTES_MAX),
             room: Room::new(RENDERED_BYTES_MAX_TOTAL),
+            reads,
             tails: Tails::new(log.clone(), drain),
             hits: counter!(meter::PAGES, "cache" => "hit"),
             misses: counter!(meter::PAGES, "cache" => "miss"),
@@ -122,9 +125,9 @@ impl Renderer {
         let render = async || {
             self.misses.increment(1);
             // A reader of the past waits for its turn; the tail is the same for all, and goes on.
-            let held = match is_past {
-                true => self.room.take(RENDERING_BYTES).await,
-                false => self.room.try_take(RENDERING_BYTES),
+            let (held, _turn) = match is_past {
+                true => (self.room.take(RENDERING_BYTES).await, self.reads.acquire().await.ok()),
+                false => (self.room.try_take(RENDERING_BYTES), None),
             };
             let lines = self.render(stream, form, span, held).await?;
             self.cache.weigh(&key, lines.weight());

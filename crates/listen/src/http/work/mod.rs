@@ -27,6 +27,7 @@ use pluvio_event::{
     Event,
     filter::{Conjunction, Meter, Stopped},
 };
+use rustix::time::{ClockId, clock_gettime};
 
 /// Longest turn of one reader; an evaluation that has begun is finished.
 const SLICE: Duration = Duration::from_millis(2);
@@ -40,6 +41,8 @@ const RECORD_UNITS: u64 = 500;
 /// One turn of one reader.
 pub(super) struct Slice<'s> {
     began: Instant,
+    /// What the thread had taken of its core.
+    before: Duration,
     hidden: Meter<'s>,
     meter: Meter<'s>,
     records: u64,
@@ -50,6 +53,7 @@ impl<'s> Slice<'s> {
     pub(super) fn begin(is_left: &'s dyn Fn() -> bool) -> Self {
         Self {
             began: Instant::now(),
+            before: thread_time(),
             hidden: Meter::stopping(is_left),
             meter: Meter::stopping(is_left),
             records: 0,
@@ -77,13 +81,18 @@ impl<'s> Slice<'s> {
         self.began.elapsed() >= SLICE
     }
 
-    /// The lane that this turn puts its reader in.
+    /// The lane that this turn puts its reader in: by what it took, not by how long it waited for a core.
     pub(super) fn lane(&self) -> Lane {
-        Lane::of(self.began.elapsed())
+        Lane::of(thread_time().saturating_sub(self.before))
     }
 
     /// What the turn costs the client: not what its mandatory filter did.
     pub(super) fn units(&self) -> u64 {
         self.meter.units().saturating_add(self.records.saturating_mul(RECORD_UNITS))
     }
+}
+
+/// How long this thread has had a core so far.
+fn thread_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }

@@ -15,10 +15,10 @@ pub(super) const HEAD_BYTES_MAX: usize = 64 << 10;
 /// size from the beginning, and most heads have some hundred bytes.
 pub(super) const HEAD_BYTES_FREE: usize = 8 << 10;
 
-/// Most bytes of heads beyond [`HEAD_BYTES_FREE`], all connections together: room for 140 of the
+/// Most bytes of heads beyond [`HEAD_BYTES_FREE`], all connections together: room for 70 of the
 /// largest at a time, where 5,000 would be 320 MB. A buffer that grew stays as long as its
 /// connection, and is up to twice as large as what it holds.
-pub(super) const HEAD_BYTES_MAX_TOTAL: usize = 8 << 20;
+pub(super) const HEAD_BYTES_MAX_TOTAL: usize = 4 << 20;
 
 /// Largest body of a page in bytes, before compression: 1,000 events of a cloud have about 2 MB.
 /// A larger page ends early and links on.

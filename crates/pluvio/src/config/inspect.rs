@@ -191,7 +191,8 @@ impl<'a> Inspection<'a> {
             return Vec::new();
         }
         let hint = suggestion(text, choices.iter().copied());
-        let hint = hint.map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default();
+        let hint =
+            hint.map_or_else(|| ";".to_owned(), |near| format!("; did you mean \"{near}\"?"));
         let valid = choices.join(", ");
         vec![self.problem(value, format!("unknown {name} \"{text}\"{hint} valid: {valid}"))]
     }
@@ -236,7 +237,7 @@ pub(crate) fn unknown_key<'k>(
     let mut valid: Vec<&str> = valid.collect();
     valid.sort_unstable();
     let hint = suggestion(name, valid.iter().copied());
-    let hint = hint.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    let hint = hint.map_or_else(|| ";".to_owned(), |near| format!("; did you mean `{near}`?"));
     format!("unknown key `{name}` in {path}{hint} valid: {}", valid.join(", "))
 }
 

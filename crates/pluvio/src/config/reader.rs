@@ -272,7 +272,8 @@ impl Reader<'_> {
                 None => format!("{path} lacks the key `type`; valid: {valid}"),
                 Some(_) => {
                     let near = suggestion(wanted, names.iter().copied());
-                    let hint = near.map(|n| format!("; did you mean \"{n}\"?")).unwrap_or_default();
+                    let hint =
+                        near.map_or_else(|| ";".to_owned(), |n| format!("; did you mean \"{n}\"?"));
                     format!("unknown type \"{wanted}\" in {path}{hint} valid: {valid}")
                 }
             };

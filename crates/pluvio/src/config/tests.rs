@@ -26,7 +26,8 @@ fn a_right_file_has_no_problems() {
 #[test]
 fn every_problem_is_told_at_once_with_its_place() {
     let text = "[log]\nretention_agee = \"30d\"\n[sources.vc]\ntype = \"vsphere\"\n\
-                url = 7\nusername = \"u\"\nbegin = \"10\"\n[sinks.x]\n[listeners.web]\ntype = \"htp\"\n";
+                url = 7\nusername = \"u\"\nbegin = \"10\"\n[sinks.x]\n[listeners.web]\ntype = \"htp\"\n\
+                [kafka]\n";
     let problems = problems(text);
     let has = |beginning: &str, part: &str| {
         let found = problems.iter().any(|p| p.starts_with(beginning) && p.contains(part));
@@ -38,7 +39,8 @@ fn every_problem_is_told_at_once_with_its_place() {
     has("pluvio.toml:7:9:", "`10` is no duration");
     has("pluvio.toml:8:1:", "[sinks.x] lacks the key `type`; valid: stdout, file");
     has("pluvio.toml:10:8:", "unknown type \"htp\" in [listeners.web]; did you mean \"http\"?");
-    assert_eq!(problems.len(), 6, "{problems:#?}");
+    has("pluvio.toml:11:2:", "unknown key `kafka` in the file; valid: listeners, log, ");
+    assert_eq!(problems.len(), 7, "{problems:#?}");
 }
 
 #[test]

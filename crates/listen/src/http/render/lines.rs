@@ -60,7 +60,7 @@ impl Lines {
         bytes_max: usize,
         place: Option<(Held, &Room)>,
     ) -> Self {
-        let mut writer = Writer::new(form);
+        let mut writer = Writer::new(form, room_for(chunk, span, bytes_max));
         let mut next = chunk.next.max(span.from.following());
         for record in chunk.records() {
             if record.offset >= span.to {
@@ -78,12 +78,11 @@ impl Lines {
         if chunk.is_empty() {
             next = span.to;
         }
-        writer.out.shrink_to_fit();
         let bytes: Bytes = match place {
             Some((mut held, room)) => {
                 // One record may be larger than a page; it is not held back for that.
-                let _ = held.grow(writer.out.len(), room);
-                held.shrunk(writer.out.len()).with(writer.out)
+                let _ = held.grow(writer.out.capacity(), room);
+                held.shrunk(writer.out.capacity()).with(writer.out)
             }
             None => writer.out.into(),
         };
@@ -138,6 +137,22 @@ impl Lines {
     }
 }
 
+/// What a record takes beside what is stored: its place and time, its type once more, line breaks.
+const AROUND_BYTES: usize = 200;
+
+/// What a page of `chunk` will take, in bytes. A buffer that grew, and was cut to its length when it is
+/// kept, would leave a hole in memory behind each page: thousands of readers held twice as much so.
+fn room_for(chunk: &Chunk, span: Span, bytes_max: usize) -> usize {
+    let mut bytes = 0;
+    for record in chunk.records().take_while(|record| record.offset < span.to) {
+        if bytes >= bytes_max {
+            break;
+        }
+        bytes += record.value.len() + AROUND_BYTES;
+    }
+    bytes
+}
+
 /// Where the aligned page with `offset` begins.
 fn page_of(offset: Offset) -> Offset {
     Offset::new(offset.get() - offset.get() % PAGE_OFFSETS).unwrap_or(offset)
@@ -151,8 +166,13 @@ struct Writer {
 }
 
 impl Writer {
-    fn new(form: Form) -> Self {
-        Self { form, out: Vec::new(), index: Vec::new(), recorded: Recorded::default() }
+    fn new(form: Form, bytes: usize) -> Self {
+        Self {
+            form,
+            out: Vec::with_capacity(bytes),
+            index: Vec::new(),
+            recorded: Recorded::default(),
+        }
     }
 
     fn push(&mut self, record: &StoredRecord) {

@@ -39,8 +39,8 @@ pub(super) use tail::{Tail, Tails};
 pub(super) const PAGE_OFFSETS: i64 = 128;
 /// Stored bytes after which a page ends early. A watcher that stops reading pins one page.
 const PAGE_BYTES_MAX: usize = 256 << 10;
-/// What making a page takes, in bytes: what is read, what is rendered, and its buffer's growth.
-const RENDERING_BYTES: usize = 3 * PAGE_BYTES_MAX;
+/// What making a page takes, in bytes: what is read, and what is rendered.
+const RENDERING_BYTES: usize = 2 * PAGE_BYTES_MAX;
 /// All pages of all streams together. It must span the distance between the first and the last of a
 /// crowd that replays, or nothing is shared: here about a hundred pages of a typical size.
 const CACHE_BYTES_MAX: usize = 16 << 20;

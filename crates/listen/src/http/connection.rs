@@ -66,10 +66,8 @@ impl Host {
     }
 
     async fn http(&self, socket: Socket, peer: SocketAddr, pending: &Arc<Pending>, router: Router) {
-        let from = Peer { address: peer, login: Arc::default() };
-        let pending = Arc::clone(pending);
+        let from = Peer { address: peer, login: Arc::default(), pending: Arc::clone(pending) };
         let service = service_fn(move |request: hyper::Request<Incoming>| {
-            pending.known();
             answer(router.clone(), from.clone(), request.map(Body::new))
         });
         let mut builder = http1::Builder::new();

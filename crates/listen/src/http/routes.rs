@@ -175,6 +175,9 @@ async fn answer(
     let context = &server.context;
     let peer = request.extensions().get::<Peer>();
     let known = access::authenticate(&context.access, peer, request.headers()).await;
+    if let (Ok(_), Some(peer)) = (&known, peer) {
+        peer.pending.known();
+    }
     let principal = if route.need == Need::Nothing { known.ok() } else { Some(known?) };
     let value = |name: &str| path.iter().find(|(n, _)| *n == name).map(|(_, value)| value);
     let stream = match value("stream") {

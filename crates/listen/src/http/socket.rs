@@ -28,6 +28,8 @@ pub(super) struct Peer {
     pub(super) address: SocketAddr,
     /// Shared by the requests of one connection.
     pub(super) login: Arc<Login>,
+    /// Told when the client is known.
+    pub(super) pending: Arc<crate::socket::Pending>,
 }
 
 /// A request line longer than this will never be served: see `limits::TARGET_BYTES_MAX`.

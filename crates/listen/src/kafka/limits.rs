@@ -82,6 +82,13 @@ pub(super) const GROUPS_BYTES_MAX_OWN_TOTAL: usize = 16 << 20;
 /// What a member costs beside what it says: its names, times and places in tables, in bytes.
 pub(super) const MEMBER_OVERHEAD_BYTES: usize = 512;
 
+/// Most protocols (ways to assign) that a member offers. Clients offer up to five; whether two members
+/// have one in common is looked for by comparing each with each.
+pub(super) const PROTOCOLS_MAX: usize = 32;
+
+/// What a protocol costs beside its name and what is said under it, in bytes.
+pub(super) const PROTOCOL_OVERHEAD_BYTES: usize = 100;
+
 /// Longest name of a group, a member, an instance or a protocol, in bytes.
 pub(super) const NAME_BYTES_MAX: usize = 255;
 
@@ -91,6 +98,10 @@ pub(super) const MEMBER_BYTES_MAX: usize = 64 << 10;
 
 /// Longest text that is kept with an offset, in bytes; Kafka's default.
 pub(super) const OFFSET_METADATA_BYTES_MAX: usize = 4096;
+
+/// Longest time that a fetch waits, whatever it asks for: what it has found meanwhile holds room.
+/// Consumers ask for half a second by default.
+pub(super) const FETCH_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// A group's offsets are forgotten when nobody has used them for this long; Kafka's default.
 pub(super) const OFFSETS_RETENTION: Duration = Duration::from_secs(7 * 86_400);

@@ -15,12 +15,12 @@ use crate::{
     house::{House, context, event, plan},
 };
 
-const ACME: (&str, &str) = ("authorization", "Bearer acme-token");
+pub(crate) const ACME: (&str, &str) = ("authorization", "Bearer acme-token");
 const OPERATOR: (&str, &str) = ("authorization", "bearer operator-token");
 const AUDITOR: (&str, &str) = ("authorization", "Basic YXVkaXRvcjpwYTU1OndvcmQ=");
 
 /// `acme` reads its own events of stream `events`, `operator` sees all, `auditor` has no status.
-fn table() -> AccessTable {
+pub(crate) fn table() -> AccessTable {
     let principal = |name: &str, streams, verbs: &[Verb], filter| {
         let verbs: BTreeSet<Verb> = verbs.iter().copied().collect();
         Arc::new(Principal { name: name.to_owned(), streams, verbs, filter })

@@ -109,6 +109,22 @@ async fn connections_that_ask_for_nothing_keep_nobody_out() {
 }
 
 #[tokio::test]
+async fn strangers_that_ask_for_what_everybody_may_see_keep_nobody_out() {
+    let plan = plan().access(crate::access::table());
+    let house = plan.config(|config| config.connections_max = 20).open().await;
+    let mut strangers = Vec::new();
+    for _ in 0..50 {
+        let mut client = house.client().await;
+        if strangers.len() < 20 {
+            assert_eq!(client.get_with("/livez", &[]).await.status, 200);
+        }
+        strangers.push(client);
+    }
+    let mut known = house.client().await;
+    assert_eq!(known.get_with("/api/v1/range", &[crate::access::ACME]).await.status, 204);
+}
+
+#[tokio::test]
 async fn one_watch_too_many_is_refused_and_everything_else_is_served() {
     let house = plan().config(|config| config.watchers_max = 2).open().await;
     let watches = [house.watch("").await, house.watch("").await];

@@ -71,6 +71,17 @@ async fn groups_beyond_what_an_answer_holds_are_refused_each_by_itself() {
 }
 
 #[tokio::test]
+async fn a_member_that_offers_thousands_of_protocols_is_refused() {
+    let house = plan().open().await;
+    let mut client = house.client().await;
+    for (count, code) in [(32, 0), (33, ResponseError::InvalidRequest.code()), (19_900, 42)] {
+        let protocol = JoinGroupRequestProtocol::default().with_name(text("range"));
+        let join = join_of("g", 0).with_protocols(vec![protocol; count]);
+        assert_eq!(client.ask(3, &join).await.error_code, code, "{count}");
+    }
+}
+
+#[tokio::test]
 async fn what_all_groups_of_a_space_hold_together_is_bounded_and_their_members_stay() {
     let house = plan().open().await;
     let mut client = house.client().await;

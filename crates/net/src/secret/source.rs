@@ -121,11 +121,16 @@ fn from_file(path: &Path) -> Result<Secret, SecretError> {
 
 fn open(path: &Path) -> Result<std::fs::File, SecretError> {
     let failed = |source| SecretError::File { path: path.to_owned(), source };
-    let file = std::fs::File::open(path).map_err(failed)?;
-    if file.metadata().map_err(failed)?.is_dir() {
+    let kind = std::fs::metadata(path).map_err(failed)?;
+    if kind.is_dir() {
         return Err(failed(std::io::ErrorKind::IsADirectory.into()));
     }
-    Ok(file)
+    // Opening a pipe waits for somebody who writes, and it could be read but once.
+    if !kind.is_file() {
+        let kind = std::io::ErrorKind::InvalidInput;
+        return Err(failed(std::io::Error::new(kind, "it is no regular file")));
+    }
+    std::fs::File::open(path).map_err(failed)
 }
 
 /// Editors and `echo` leave a newline at the end; no cloud's password ends in white space on purpose.
@@ -246,6 +251,16 @@ mod tests {
         assert!(matches!(source.resolve(), Err(SecretError::Empty { .. })));
         std::fs::remove_file(&path).unwrap();
         assert!(matches!(source.check(), Err(SecretError::File { .. })));
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_and_not_waited_for() {
+        let (client, _server) = std::os::unix::net::UnixStream::pair().unwrap();
+        let path = format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&client));
+        let error = SecretSource::File(path.into()).resolve().unwrap_err();
+        assert!(matches!(error, SecretError::File { .. }), "{error}");
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("no regular file"), "{cause}");
     }
 
     #[test]

@@ -37,7 +37,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     error,
-    limits::{FETCH_BYTES_MAX, FETCH_BYTES_SINGLE, FETCH_ROOM_WAIT},
+    limits::{FETCH_BYTES_MAX, FETCH_BYTES_SINGLE, FETCH_ROOM_WAIT, FETCH_WAIT_MAX},
     meter,
     server::{Caller, Server},
     topics::{PARTITION, check_epoch},
@@ -73,6 +73,7 @@ pub(super) async fn answer(caller: &Caller<'_>, request: &FetchRequest) -> Sendi
         Fetch { server: caller.server, outcomes, bytes_max, bytes: 0, is_full: false, held: None };
     let bytes_min = usize::try_from(request.min_bytes).unwrap_or(0).min(bytes_max);
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
+    let wait = wait.min(FETCH_WAIT_MAX);
     fetch.run(bytes_min, wait).await;
     let extents = |stream: &StreamName| caller.server.context.log.extent(stream).ok();
     let pieces = encode::answer(request, fetch.outcomes, extents, caller.version);

@@ -304,15 +304,17 @@ impl Coordinator {
     fn changed(
         &self,
         name: &GroupName,
-        mut offsets: Vec<(StreamName, Committed)>,
+        offsets: Vec<(StreamName, Committed)>,
     ) -> Vec<(StreamName, Committed)> {
+        // Of a stream that is named again and again, the last one holds.
+        let mut offsets: BTreeMap<StreamName, Committed> = offsets.into_iter().collect();
         let inner = self.lock();
         let refresh = milliseconds(OFFSET_REFRESH);
-        offsets.retain(|(stream, new)| {
+        offsets.retain(|stream, new| {
             let old = inner.slots.get(name).and_then(|slot| slot.offsets.get(stream));
             old.is_none_or(|old| !old.is_same(new) || new.at - old.at >= refresh)
         });
-        offsets
+        offsets.into_iter().collect()
     }
 
     /// A group's offsets that are not forgotten.

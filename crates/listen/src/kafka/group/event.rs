@@ -6,7 +6,7 @@ use bytes::Bytes;
 use kafka_protocol::ResponseError;
 
 use super::vote::Protocols;
-use crate::kafka::limits::MEMBER_OVERHEAD_BYTES;
+use crate::kafka::limits::{MEMBER_OVERHEAD_BYTES, PROTOCOL_OVERHEAD_BYTES};
 
 /// Since the coordinator began.
 pub(super) type Time = Duration;
@@ -100,9 +100,11 @@ pub(super) struct Member {
     pub(super) syncing: Option<Ticket>,
 }
 
-/// Bytes of what somebody says under all protocols.
+/// What it costs, in bytes, that somebody says something under all protocols.
 pub(super) fn said(protocols: &Protocols) -> usize {
-    protocols.iter().map(|(name, metadata)| name.len() + metadata.len()).sum()
+    let cost =
+        |(name, metadata): &(Name, Bytes)| PROTOCOL_OVERHEAD_BYTES + name.len() + metadata.len();
+    protocols.iter().map(cost).sum()
 }
 
 impl Member {

@@ -24,8 +24,8 @@ use super::{
 };
 use crate::kafka::{
     limits::{
-        MEMBER_BYTES_MAX, NAME_BYTES_MAX, REBALANCE_TIMEOUT_MAX, REBALANCE_TIMEOUT_MIN,
-        SESSION_TIMEOUT_MAX, SESSION_TIMEOUT_MIN,
+        MEMBER_BYTES_MAX, NAME_BYTES_MAX, PROTOCOLS_MAX, REBALANCE_TIMEOUT_MAX,
+        REBALANCE_TIMEOUT_MIN, SESSION_TIMEOUT_MAX, SESSION_TIMEOUT_MIN,
     },
     server::Caller,
 };
@@ -91,6 +91,9 @@ fn read_join(caller: &Caller<'_>, request: &JoinGroupRequest) -> Result<Join, Re
     let names = request.protocols.iter().map(|protocol| &*protocol.name);
     let mut names = names.chain([&*request.member_id, &*request.protocol_type]).chain(instance);
     if said > MEMBER_BYTES_MAX || names.any(|name| name.len() > NAME_BYTES_MAX) {
+        return Err(ResponseError::InvalidRequest);
+    }
+    if request.protocols.len() > PROTOCOLS_MAX {
         return Err(ResponseError::InvalidRequest);
     }
     let protocols = request.protocols.iter().map(|protocol| {

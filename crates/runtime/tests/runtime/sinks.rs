@@ -222,6 +222,21 @@ async fn a_cursor_of_another_log_is_left_aside() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_cursor_behind_the_end_of_its_stream_passes_nothing_that_comes() {
+    let house = House::new().await;
+    house.store(1..=3).await;
+    let log_id = house.log.extent(&events()).unwrap().log_id;
+    let ahead = format!(r#"{{"stream":"events","log_id":"{log_id}","next":9}}"#);
+    let entry = Entry { key: "a".into(), value: Some(ahead.into()) };
+    house.log.put(Table::Cursors, vec![entry]).await.unwrap();
+    let target = Target::default();
+    let running = house.run(&[("a", &target)]);
+    running.until("a", |status| status.position.as_deref() == Some("3")).await;
+    let expected = house.store(4..=6).await;
+    assert_eq!(target.has(3).await, expected);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_batch_goes_when_its_first_event_has_waited_long_enough() {
     let mut house = House::new().await;
     house.limits = BatchLimits { age_max: seconds(3), ..house.limits };

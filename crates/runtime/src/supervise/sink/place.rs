@@ -40,6 +40,18 @@ impl Place {
             warn!(sink, stream, "the sink's cursor is of another log: the sink starts anew");
         }
         let (next, durable, stored) = match recalled {
+            // A copy of the log whose cursors are newer than its streams, for example. What comes will
+            // have the offsets that the cursor has passed.
+            Recalled::At(next, stored) if next > extent.next => {
+                let (sink, stream, end) = (name.as_str(), stream.as_str(), extent.next);
+                warn!(
+                    sink, stream, cursor = %next, %end,
+                    "the sink's cursor lies behind the end of its stream, which once reached further: \
+                     the sink goes on at the end"
+                );
+                let stored = Stored { again: None, ..*stored };
+                (extent.next, None, Some(Box::new(stored)))
+            }
             Recalled::At(next, stored) => (next, Some(next), Some(stored)),
             Recalled::New | Recalled::Foreign => (begin(context, extent.start).await?, None, None),
         };

@@ -203,7 +203,7 @@ pub(super) fn forget(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
     }
 }
 
-fn checksum(json: &str) -> String {
+pub(super) fn checksum(json: &str) -> String {
     format!("{:08x}", crc32c::crc32c(json.as_bytes()))
 }
 

@@ -1,11 +1,17 @@
 //! `stream.json`: what a stream is, and where it begins.
+//!
+//! Its last field is the CRC-32C of the others: a start that a disk changed by itself would delete
+//! segments. Without that field, as earlier releases wrote it, nothing is compared.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::layout::{FORMAT, MANIFEST};
+use super::{
+    ends::checksum,
+    layout::{FORMAT, MANIFEST},
+};
 use crate::{
     Offset, OpenError,
     disk::{self, Disk},
@@ -56,22 +62,77 @@ impl Manifest {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(OpenError::disk("read", path, source)),
         };
-        let head: Head = serde_json::from_slice(&content).map_err(|e| damaged(&path, &e))?;
+        let head: Head =
+            serde_json::from_slice(&content).map_err(|e| damaged(&path, e.to_string()))?;
         if head.format > FORMAT {
             let Head { format, release } = head;
             return Err(OpenError::FormatTooNew { path, format, newest: FORMAT, release });
         }
-        serde_json::from_slice(&content).map(Some).map_err(|error| damaged(&path, &error))
+        Self::parse(&content).map(Some).map_err(|reason| damaged(&path, reason))
+    }
+
+    fn parse(content: &[u8]) -> Result<Self, String> {
+        let text = std::str::from_utf8(content).map_err(|error| error.to_string())?.trim_end();
+        if let Some((fields, crc)) = text.rsplit_once(CRC_FIELD) {
+            let expected = checksum(&format!("{fields}}}"));
+            if crc.strip_suffix("\"}") != Some(&expected) {
+                return Err("its checksum is another one".to_owned());
+            }
+        }
+        let manifest: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        match (manifest.start, manifest.next) {
+            (0.., 0..) => Ok(manifest),
+            _ => Err("`start` or `next` is below 0".to_owned()),
+        }
     }
 
     pub(super) fn write(&self, disk: &dyn Disk, folder: &Path) -> std::io::Result<()> {
-        let mut content = serde_json::to_vec(self)?;
-        content.push(b'\n');
-        disk::replace(disk, &folder.join(MANIFEST), &content)
+        disk::replace(disk, &folder.join(MANIFEST), self.content()?.as_bytes())
+    }
+
+    fn content(&self) -> serde_json::Result<String> {
+        let fields = serde_json::to_string(self)?;
+        let open = fields.strip_suffix('}').unwrap_or(&fields);
+        Ok(format!("{open}{CRC_FIELD}{}\"}}\n", checksum(&fields)))
     }
 }
 
-fn damaged(path: &Path, error: &serde_json::Error) -> OpenError {
-    let path: PathBuf = path.to_owned();
-    OpenError::Damaged { path, byte: 0, offset: Offset::ZERO, reason: error.to_string() }
+/// Between the other fields and the checksum.
+const CRC_FIELD: &str = ",\"crc\":\"";
+
+fn damaged(path: &Path, reason: String) -> OpenError {
+    OpenError::Damaged { path: path.to_owned(), byte: 0, offset: Offset::ZERO, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back_and_no_changed_bit_passes_for_another_stream() {
+        let manifest = Manifest { start: 5390, next: 6000, ..Manifest::new() };
+        let content = manifest.content().unwrap().into_bytes();
+        assert_eq!(Manifest::parse(&content), Ok(manifest.clone()));
+        for bit in 0..content.len() * 8 {
+            let mut changed = content.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            if let Ok(read) = Manifest::parse(&changed) {
+                assert_eq!(read, manifest, "bit {bit}: {}", String::from_utf8_lossy(&changed));
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_of_an_earlier_release_is_read_and_nonsense_is_not() {
+        let of = |start: i64| {
+            let id = "985b68cd-9d97-4c2f-a8bf-18aabd8975e7";
+            let text = format!(
+                r#"{{"format":1,"release":"0.1.0","log_id":"{id}","start":{start},"next":1}}"#
+            );
+            Manifest::parse(text.as_bytes())
+        };
+        assert_eq!(of(1).unwrap().start, 1);
+        assert!(of(-1).unwrap_err().contains("below 0"));
+    }
 }

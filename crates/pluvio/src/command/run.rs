@@ -9,6 +9,7 @@ use pluvio_runtime::{
     status::StatusBoard,
     supervise::{SourceContext, Supervisor, sink::SinkContext},
 };
+use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
 use super::{Failed, block_on, meter, reload::Reload, sink::Desk, stopped};
@@ -44,7 +45,12 @@ pub(crate) fn run(path: &Path) -> Result<(), Failed> {
     block_on(serve(configuration))
 }
 
+/// What a write beyond `RLIMIT_FSIZE` (`ulimit -f`, systemd's `LimitFSIZE`) raises: SIGXFSZ.
+const FILE_SIZE_SIGNAL: i32 = 25;
+
 async fn serve(configuration: Configuration) -> Result<(), Failed> {
+    // Untaken it ends the process without a word; taken, the write fails as on a full disk.
+    let _taken = signal(SignalKind::from_raw(FILE_SIZE_SIGNAL));
     let running = start(configuration).await?;
     for (name, url) in &running.urls {
         info!(listener = name, "serving on {url}");

@@ -1,4 +1,4 @@
-//! How long a unit of a filter's work takes: the figures that docs/access.md states.
+//! How long a unit of a filter's work takes.
 //!
 //! ```text
 //! cargo test --release -p pluvio-event --test event unit_of_work -- --ignored --nocapture
@@ -63,6 +63,7 @@ const EXPRESSIONS: [(&str, &[&str]); 8] = [
 
 #[test]
 #[ignore = "measures: cargo test --release -p pluvio-event --test event unit_of_work -- --ignored --nocapture"]
+#[expect(clippy::print_stdout, reason = "the figures are what it is run for")]
 fn a_unit_of_work_takes_about_as_long_whatever_the_expression_does() {
     let measured: Vec<Measured> = EXPRESSIONS
         .iter()

@@ -1,9 +1,9 @@
 //! The tasks of all connections of one listener: count them, drop those that take nothing, end them.
 //!
 //! Who says nothing must not keep others out. A connection is *silent* until its client is known: the
-//! handshake is done, and the login or the first request. Silent ones have half of the places, and where
-//! those are taken, or all are, a new connection takes the place of the oldest silent one of the address
-//! that has most of them.
+//! handshake is done, and the login; where nobody must log in, the first request. Silent ones have half of
+//! the places, and where those are taken, or all are, a new connection takes the place of the oldest silent
+//! one of the address that has most of them.
 //!
 //! It refuses to know a protocol: what a connection does is the task's own matter. A panic costs the
 //! connection it happened in and is counted.

@@ -12,8 +12,8 @@
 //!
 //! There may be more of these threads than cores, and a worker that is woken for a request on a core where
 //! one of them runs waits up to four milliseconds for the scheduler. So the normal and the heavy ones keep
-//! off one core where there are several: `/livez` beside hostile filters took 4 times as long as without
-//! them (p99) before that, and 1.5 times since, on two cores. And all offer their core to others some
+//! off one core where there are several: `/livez` beside hostile filters took 4.1 times as long as without
+//! them (p99) before that, and 2.7 times since, on two cores. And all offer their core to others some
 //! thousand times a second ([`breathe`]).
 //!
 //! It refuses to look at anything but how long slices took: within a lane it is first come, first

@@ -20,7 +20,7 @@ use super::value::{COMPARE_UNITS, NODE_UNITS, TIME_UNITS};
 /// milliseconds.
 pub const SMALL_EVENT_UNITS_MAX: u64 = 2_000_000;
 /// Most work on the largest event, in units: some tenths of a second for a payload of 250,000 numbers
-/// that a loop with a few comparisons runs over; whether to stop is asked every million units.
+/// that a loop with a few comparisons runs over; whether to stop is asked every 200,000 units.
 pub const EVENT_UNITS_MAX: u64 = 400_000_000;
 /// Most work of one `matches`, in units: the look for a closed connection comes between two.
 const MATCH_UNITS_MAX: u64 = 10_000_000;

@@ -25,8 +25,8 @@ pub(super) const HEAD_BYTES_MAX_TOTAL: usize = 4 << 20;
 pub(super) const PAGE_BYTES_MAX: usize = 4 << 20;
 
 /// Most bytes of pages that are being made or sent, all connections together; a page whose reader
-/// takes nothing is held until that one is dropped. Room to make 2 of the largest at a time, or 50 of 50
-/// events, and to send 250 of those. Documents beyond [`ANSWER_BYTES_FREE`] are counted here, too.
+/// takes nothing is held until that one is dropped. Room to make one of the largest beside others, or 50
+/// of 50 events, and to send 250 of those. Documents beyond [`ANSWER_BYTES_FREE`] are counted here, too.
 pub(super) const PAGES_BYTES_MAX_TOTAL: usize = 16 << 20;
 
 /// What a page reads of the log at once, in bytes.
@@ -41,8 +41,7 @@ pub(super) const PAGE_BYTES_FIRST: usize = PAGE_READ_BYTES + (64 << 10);
 pub(super) const ANSWER_BYTES_FREE: usize = 16 << 10;
 
 /// Reads of the past at a time, pages and watches of all connections together: each has whole batches in
-/// memory for a moment, some of them megabytes, however little of them is wanted. A disk is busy with
-/// fewer.
+/// memory for a moment, some of them megabytes, however little of them is wanted.
 pub(super) const READS_MAX: usize = 4;
 
 /// Most bytes of rendered events for watches, in the cache or on their way, all connections together:

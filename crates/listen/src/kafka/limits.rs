@@ -36,8 +36,9 @@ pub(super) const REQUEST_ITEMS_MAX: usize = 20_000;
 /// a link busy, and a client asks again at once.
 pub(super) const FETCH_BYTES_MAX: usize = 8 << 20;
 
-/// Most bytes of record batches in all answers that are being sent, and of other large answers. When they are used up, an answer
-/// carries a single batch, and waits for room for it; readers that take nothing are dropped sooner.
+/// Most bytes of record batches in all answers that are being sent, and of other large answers. When they
+/// are used up, an answer to a fetch carries a single batch, and waits for room for it; readers that take
+/// nothing are dropped sooner.
 pub(super) const FETCH_BYTES_MAX_TOTAL: usize = 24 << 20;
 
 /// The largest batch of events that are not larger themselves, in bytes.

@@ -60,7 +60,7 @@ impl Lines {
         bytes_max: usize,
         place: Option<(Held, &Room)>,
     ) -> Self {
-        let mut writer = Writer::new(form, room_for(chunk, span, bytes_max));
+        let mut writer = Writer::new(form, capacity_for(chunk, span, bytes_max));
         let mut next = chunk.next.max(span.from.following());
         for record in chunk.records() {
             if record.offset >= span.to {
@@ -142,7 +142,7 @@ const AROUND_BYTES: usize = 200;
 
 /// What a page of `chunk` will take, in bytes. A buffer that grew, and was cut to its length when it is
 /// kept, would leave a hole in memory behind each page: thousands of readers held twice as much so.
-fn room_for(chunk: &Chunk, span: Span, bytes_max: usize) -> usize {
+fn capacity_for(chunk: &Chunk, span: Span, bytes_max: usize) -> usize {
     let mut bytes = 0;
     for record in chunk.records().take_while(|record| record.offset < span.to) {
         if bytes >= bytes_max {

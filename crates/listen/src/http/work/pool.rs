@@ -248,6 +248,7 @@ mod tests {
         }
         assert!(end.await.is_ok());
     }
+
     #[tokio::test]
     async fn who_needs_little_waits_for_no_heavy_one() {
         let pool = Pool::start().unwrap_or_else(|error| unreachable!("{error}"));

@@ -90,10 +90,8 @@ fn read_join(caller: &Caller<'_>, request: &JoinGroupRequest) -> Result<Join, Re
     let instance = request.group_instance_id.as_deref();
     let names = request.protocols.iter().map(|protocol| &*protocol.name);
     let mut names = names.chain([&*request.member_id, &*request.protocol_type]).chain(instance);
-    if said > MEMBER_BYTES_MAX || names.any(|name| name.len() > NAME_BYTES_MAX) {
-        return Err(ResponseError::InvalidRequest);
-    }
-    if request.protocols.len() > PROTOCOLS_MAX {
+    let is_too_large = said > MEMBER_BYTES_MAX || request.protocols.len() > PROTOCOLS_MAX;
+    if is_too_large || names.any(|name| name.len() > NAME_BYTES_MAX) {
         return Err(ResponseError::InvalidRequest);
     }
     let protocols = request.protocols.iter().map(|protocol| {

@@ -127,6 +127,9 @@ impl File for CountingFile {
     fn len(&self) -> io::Result<u64> {
         self.file.len()
     }
+    fn is_at(&self, path: &Path) -> io::Result<bool> {
+        self.file.is_at(path)
+    }
 }
 
 /// A read that waits.

@@ -94,7 +94,8 @@ pub enum AppendError {
     },
     /// Too little room is left on the disk. Nothing was written; try again later.
     #[error(
-        "stream `{stream}` takes nothing: {free_bytes} bytes are free on the disk, {reserve_bytes} are kept in reserve"
+        "stream `{stream}` takes nothing: {free_bytes} bytes are free on the disk, {reserve_bytes} are kept \
+         in reserve, and the next write needs more"
     )]
     DiskFull {
         /// The stream.
@@ -104,10 +105,10 @@ pub enum AppendError {
         /// What is kept free.
         reserve_bytes: u64,
     },
-    /// The disk failed while this stream was written to: it takes nothing until Pluvio is started
-    /// again, because what a failed sync left on the disk cannot be known. Nor is the outcome of
-    /// this append: positions tell after the restart.
-    #[error("stream `{stream}` is stopped: its disk failed")]
+    /// The disk failed while this stream was written to, or its files were moved, removed or cut: it takes
+    /// nothing until Pluvio is started again, because what a failed sync left on the disk cannot be known.
+    /// Nor is the outcome of this append: positions tell after the restart.
+    #[error("stream `{stream}` is stopped: writing to it failed")]
     Stopped {
         /// The stream.
         stream: StreamName,

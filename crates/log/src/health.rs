@@ -19,6 +19,9 @@ pub struct Health {
     pub recovery: Option<Recovery>,
     /// Why the machine's clock is not believed, if so.
     pub clock: Option<ClockDoubt>,
+    /// Why it could not be noted where the streams end, if so: until it can, records that somebody cuts or
+    /// removes are not missed.
+    pub unnoted: Option<String>,
 }
 
 impl Health {
@@ -86,7 +89,10 @@ pub struct StreamHealth {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
     /// It goes on by itself when there is room.
-    #[error("the disk is full: {free_bytes} bytes are free, {reserve_bytes} are kept in reserve")]
+    #[error(
+        "the disk is full: {free_bytes} bytes are free, {reserve_bytes} are kept in reserve, and the next \
+         write needs more"
+    )]
     Full {
         /// What was free when an append found too little.
         free_bytes: u64,
@@ -94,7 +100,7 @@ pub enum Trouble {
         reserve_bytes: u64,
     },
     /// Until a restart.
-    #[error("the disk failed: {0}; check it, then start Pluvio again")]
+    #[error("writing failed: {0}; mend that, then start Pluvio again")]
     Stopped(String),
 }
 

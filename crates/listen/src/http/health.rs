@@ -118,7 +118,13 @@ fn warnings(health: &Health) -> Vec<String> {
              times stand still until then"
         ))
     });
-    clock.chain(ahead).collect()
+    let unnoted = health.unnoted.iter().map(|error| {
+        format!(
+            "where the streams end could not be noted ({error}): until it can, records that somebody cuts \
+             or removes are not missed"
+        )
+    });
+    clock.chain(ahead).chain(unnoted).collect()
 }
 
 /// Whether all components of a kind run.

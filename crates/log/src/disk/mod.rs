@@ -46,11 +46,14 @@ pub trait Disk: Send + Sync + fmt::Debug + 'static {
     /// Makes what was created, renamed and removed in a folder durable.
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
 
-    /// Takes a lock that ends with the process, on a file that is made where it is missing, and
-    /// writes `holder` into it. [`io::ErrorKind::WouldBlock`] when another process has it.
+    /// Takes a lock that ends with the process, on a file that is made where it is missing and on its
+    /// folder, and writes `holder` into the file. [`io::ErrorKind::WouldBlock`] when another process has
+    /// either: a file that somebody removed lets nobody else in. A file system that locks no folders has
+    /// the file's lock alone.
     fn lock(&self, path: &Path, holder: &str) -> io::Result<Box<dyn Lock>>;
 
-    /// Whether a process has that lock; changes nothing. A lock that is missing is nobody's.
+    /// Whether a process has that lock; changes nothing. A file that is missing is nobody's, unless its
+    /// folder is locked.
     fn is_locked(&self, path: &Path) -> io::Result<bool>;
 
     /// Bytes that can still be written to the file system of `path`.
@@ -75,6 +78,10 @@ pub trait File: Send + Sync + fmt::Debug {
     /// How long it is.
     fn len(&self) -> io::Result<u64>;
 
+    /// Whether `path` still names it: not, when it was removed, renamed or replaced, or a folder on the
+    /// way to it was.
+    fn is_at(&self, path: &Path) -> io::Result<bool>;
+
     /// Whether it holds nothing.
     fn is_empty(&self) -> io::Result<bool> {
         Ok(self.len()? == 0)
@@ -82,7 +89,11 @@ pub trait File: Send + Sync + fmt::Debug {
 }
 
 /// A lock, until it is dropped.
-pub trait Lock: Send + Sync + fmt::Debug {}
+pub trait Lock: Send + Sync + fmt::Debug {
+    /// Whether it still keeps others out: not, when what is locked was moved or replaced, so that somebody
+    /// else can lock what lies in its place.
+    fn is_kept(&self) -> io::Result<bool>;
+}
 
 /// A name in a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]

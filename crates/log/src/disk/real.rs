@@ -3,8 +3,8 @@
 use std::{
     fs::{self, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::{FileExt as _, OpenOptionsExt as _},
-    path::Path,
+    os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -70,28 +70,70 @@ impl Disk for RealDisk {
     }
 
     fn lock(&self, path: &Path, holder: &str) -> io::Result<Box<dyn Lock>> {
+        // The folder before the file: whoever is refused leaves the file and what it says alone.
+        let folder = folder_of(path);
+        let opened = fs::File::open(folder)?;
+        let locks_folders = match opened.try_lock() {
+            Ok(()) => true,
+            Err(fs::TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),
+            // NFS, for one, locks only what is open for writing.
+            Err(fs::TryLockError::Error(_)) => false,
+        };
         let mut options = itself();
         options.read(true).write(true).create(true).truncate(false).mode(MODE);
         let mut file = options.open(path).map_err(|error| told(error, path))?;
         file.try_lock()?;
+        check_owner(&file, path)?;
         file.set_len(0)?;
         file.write_all(holder.as_bytes())?;
-        Ok(Box::new(RealLock { _file: file }))
+        Ok(Box::new(match locks_folders {
+            true => RealLock { kept: opened, path: folder.to_owned(), _file: Some(file) },
+            false => RealLock { kept: file, path: path.to_owned(), _file: None },
+        }))
     }
 
     fn is_locked(&self, path: &Path) -> io::Result<bool> {
-        // Shared, and given back at once: two who ask do not see each other.
-        match fs::File::open(path)?.try_lock_shared() {
-            Ok(()) => Ok(false),
-            Err(fs::TryLockError::WouldBlock) => Ok(true),
-            Err(fs::TryLockError::Error(error)) => Err(error),
+        // A folder that cannot be locked says nothing; its file does.
+        let folder = fs::File::open(folder_of(path));
+        if folder.and_then(|folder| is_taken(&folder)).unwrap_or(false) {
+            return Ok(true);
         }
+        is_taken(&fs::File::open(path)?)
     }
 
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {
         let told = rustix::fs::statvfs(path)?;
         Ok(told.f_bavail.saturating_mul(told.f_frsize))
     }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Whether somebody has it locked. Asked by a shared lock that is given back at once: two who ask do not
+/// see each other.
+fn is_taken(file: &fs::File) -> io::Result<bool> {
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(fs::TryLockError::WouldBlock) => Ok(true),
+        Err(fs::TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Whether what is open is what a name leads to now.
+fn is_same(opened: &fs::File, named: io::Result<fs::Metadata>) -> io::Result<bool> {
+    let named = match named {
+        Err(error) if is_nowhere(&error) => return Ok(false),
+        named => named?,
+    };
+    let opened = opened.metadata()?;
+    Ok((opened.dev(), opened.ino()) == (named.dev(), named.ino()))
+}
+
+/// Whether there is nothing of that name.
+fn is_nowhere(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// Opens a file itself, never what a link in its place points to: who may write into the folder of the
@@ -108,8 +150,41 @@ fn is_read_only(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }
 
-/// Says of a link that it is one.
+/// Refused when the file is another user's: what we made beside it could not be read by that user, which
+/// is how `root` breaks the log of a service. What a new file belongs to says who we are here: for some
+/// file systems `root` is nobody.
+fn check_owner(file: &fs::File, path: &Path) -> io::Result<()> {
+    let theirs = file.metadata()?.uid();
+    if theirs == rustix::process::geteuid().as_raw() {
+        return Ok(());
+    }
+    let beside = path.with_extension(format!("owner-{}", std::process::id()));
+    let made = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&beside)?;
+    let ours = made.metadata().map(|made| made.uid());
+    fs::remove_file(&beside)?;
+    match ours? {
+        ours if ours == theirs => Ok(()),
+        ours => Err(io::Error::new(io::ErrorKind::PermissionDenied, of_another(theirs, ours))),
+    }
+}
+
+/// What helps somebody who is not the owner.
+fn of_another(theirs: u32, ours: u32) -> String {
+    format!(
+        "it belongs to user {theirs}, and this is user {ours}: run this as that user, for example with \
+         `sudo -u '#{theirs}'`, or give the whole folder of the log to user {ours} with `chown -R`"
+    )
+}
+
+/// Says of a link that it is one, and of what may not be opened whose it is.
 fn told(error: io::Error, path: &Path) -> io::Error {
+    let ours = rustix::process::geteuid().as_raw();
+    if error.kind() == io::ErrorKind::PermissionDenied
+        && let Ok(found) = fs::symlink_metadata(path)
+        && found.uid() != ours
+    {
+        return io::Error::new(error.kind(), of_another(found.uid(), ours));
+    }
     if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
         && fs::symlink_metadata(path).is_ok_and(|kind| kind.is_symlink())
     {
@@ -140,15 +215,27 @@ impl File for RealFile {
     fn len(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
     }
+
+    fn is_at(&self, path: &Path) -> io::Result<bool> {
+        is_same(&self.0, fs::symlink_metadata(path))
+    }
 }
 
-/// `flock`, held as long as the file is open.
+/// `flock`, held as long as what is locked is open.
 #[derive(Debug)]
 struct RealLock {
-    _file: fs::File,
+    /// What keeps others out: the folder, or the file where folders cannot be locked.
+    kept: fs::File,
+    path: PathBuf,
+    /// The file, beside a locked folder.
+    _file: Option<fs::File>,
 }
 
-impl Lock for RealLock {}
+impl Lock for RealLock {
+    fn is_kept(&self) -> io::Result<bool> {
+        is_same(&self.kept, fs::metadata(&self.path))
+    }
+}
 
 #[cfg(test)]
 mod tests {

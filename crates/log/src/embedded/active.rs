@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use super::layout;
+use super::{hold, layout};
 use crate::{
     Offset,
     disk::{Disk, File},
@@ -69,6 +69,21 @@ impl Active {
 
     fn zeros(&self) -> u64 {
         self.end.clamp(AHEAD_BYTES_MIN, AHEAD_BYTES_MAX)
+    }
+
+    /// Refused when the file is not where a restart looks for it, or shorter than what was written: then
+    /// something else moved, removed or cut it.
+    pub(super) fn check(&self) -> io::Result<()> {
+        hold::check_place(&*self.file, &self.path)?;
+        let bytes = self.file.len()?;
+        if bytes >= self.ahead {
+            return Ok(());
+        }
+        Err(io::Error::other(format!(
+            "its file {} was cut to {bytes} bytes while it was written to; it had {} bytes of records",
+            hold::name(&self.path),
+            self.end
+        )))
     }
 
     /// Writes behind the end, without moving it.

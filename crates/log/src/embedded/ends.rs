@@ -27,7 +27,7 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{index::Place, layout, lock};
+use super::{hold::Hold, index::Place, layout, lock};
 use crate::{
     Offset, OpenError, StreamName,
     batch::{self, Header},
@@ -212,6 +212,7 @@ pub(super) fn checksum(json: &str) -> String {
 pub(super) struct Ends {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
+    hold: Arc<Hold>,
     state: Mutex<State>,
 }
 
@@ -220,12 +221,14 @@ struct State {
     written: Option<Noted>,
     /// The last attempt.
     tried: Option<Timestamp>,
+    /// Why that failed.
+    failure: Option<String>,
     streams: BTreeMap<String, End>,
 }
 
 impl Ends {
     /// Reads the file. One that cannot be read is told, and counts as none.
-    pub(super) fn open(disk: Arc<dyn Disk>, folder: PathBuf) -> Self {
+    pub(super) fn open(disk: Arc<dyn Disk>, folder: PathBuf, hold: Arc<Hold>) -> Self {
         let written = read(&*disk, &folder).unwrap_or_else(|error| {
             let path = folder.join(layout::ENDS);
             tracing::warn!(path = %path.display(), %error,
@@ -233,7 +236,8 @@ impl Ends {
             None
         });
         let streams = written.as_ref().map(|it| it.streams.clone()).unwrap_or_default();
-        Self { disk, folder, state: Mutex::new(State { written, tried: None, streams }) }
+        let state = Mutex::new(State { written, tried: None, failure: None, streams });
+        Self { disk, folder, hold, state }
     }
 
     /// When it was written, by a clock that was believed.
@@ -277,21 +281,35 @@ impl Ends {
         }
     }
 
-    /// Writes it down. A failure is told and nothing more: what is there says less, and is true.
+    /// Writes it down. A failure is told once and stops nothing: what is there says less, and is true.
     pub(super) fn note(&self, now: Timestamp) {
         let state = lock(&self.state);
         let is_known = state.written.as_ref().is_some_and(|it| it.streams == state.streams);
         drop(state);
-        if !is_known && let Err(error) = self.write(now) {
+        if is_known {
+            return;
+        }
+        let failure = self.write(now).err().map(|error| error.to_string());
+        let mut state = lock(&self.state);
+        if let Some(error) = &failure
+            && state.failure != failure
+        {
             let path = self.folder.join(layout::ENDS);
             tracing::warn!(path = %path.display(), %error, "failed to note where the streams end");
         }
+        state.failure = failure;
     }
 
-    /// Writes it down, durably.
+    /// Why the last attempt to write it down failed, if so.
+    pub(super) fn failure(&self) -> Option<String> {
+        lock(&self.state).failure.clone()
+    }
+
+    /// Writes it down, durably; not where somebody else may have written it since.
     pub(super) fn write(&self, now: Timestamp) -> io::Result<()> {
         let mut state = lock(&self.state);
         state.tried = Some(now);
+        self.hold.check()?;
         let noted = Noted { at: now, streams: state.streams.clone() };
         let json = serde_json::to_string(&noted)?;
         let content = format!("{json}\n{}\n", checksum(&json));

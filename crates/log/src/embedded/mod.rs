@@ -18,6 +18,7 @@ mod active;
 mod cache;
 mod clock;
 mod ends;
+mod hold;
 mod index;
 pub mod inspect;
 mod layout;
@@ -48,6 +49,7 @@ use crate::{
 };
 use clock::SteadyClock;
 use ends::Ends;
+use hold::Hold;
 use stream::Stream;
 use table::TableLog;
 
@@ -125,7 +127,7 @@ pub struct Embedded {
     tables: BTreeMap<Table, Arc<TableLog>>,
     recovery: Recovery,
     /// Given back when nothing can write any more: see `drop`.
-    _lock: Box<dyn Lock>,
+    _lock: Arc<dyn Lock>,
 }
 
 /// What all streams share.
@@ -135,6 +137,7 @@ struct Context {
     config: EmbeddedConfig,
     positions: Arc<TableLog>,
     ends: Arc<Ends>,
+    hold: Arc<Hold>,
     batches: cache::Batches,
     places: cache::Places,
     files: cache::Files,
@@ -160,16 +163,18 @@ impl Embedded {
             let above = folder.parent().filter(|above| !above.as_os_str().is_empty());
             disk.sync_folder(above.unwrap_or(Path::new("."))).map_err(told("make"))?;
         }
-        let lock = hold(&*disk, &folder)?;
+        let lock = hold::take(&*disk, &folder)?;
+        let hold = Arc::new(Hold::new(&lock));
         let listed = disk.list(&folder).map_err(told("list"))?;
         let lost = listed.iter().any(|entry| entry.name == layout::UNSYNCED);
-        let ends = Arc::new(Ends::open(Arc::clone(&disk), folder.clone()));
+        let ends = Arc::new(Ends::open(Arc::clone(&disk), folder.clone(), Arc::clone(&hold)));
         ends.all_there(&listed)?;
         let mut found = stream::Found::default();
         let table = |name: &str, limit: Option<Table>, cut: &mut u64| {
             let name = StreamName::new(name).unwrap_or_else(|_| StreamName::events());
             let folder = folder.join(name.as_str());
-            TableLog::open(Arc::clone(&disk), name, folder, limit, &ends, cut).map(Arc::new)
+            TableLog::open(Arc::clone(&disk), name, folder, limit, (&ends, &hold), cut)
+                .map(Arc::new)
         };
         let positions = table(layout::POSITIONS, None, &mut found.cut_bytes)?;
         let mut tables = BTreeMap::new();
@@ -181,6 +186,7 @@ impl Embedded {
             disk: Arc::clone(&disk),
             positions,
             ends,
+            hold,
             batches: cache::batches(config.cache_bytes_max),
             places: cache::places(),
             files: cache::files(),
@@ -229,20 +235,6 @@ impl Embedded {
     fn all(&self) -> Vec<Arc<Stream>> {
         lock(&self.streams).values().cloned().collect()
     }
-}
-
-/// Takes the folder's lock, or says who has it.
-fn hold(disk: &dyn Disk, folder: &std::path::Path) -> Result<Box<dyn Lock>, OpenError> {
-    let path = folder.join(layout::LOCK);
-    let holder = format!("pid {}\n", std::process::id());
-    disk.lock(&path, &holder).map_err(|error| {
-        if error.kind() != io::ErrorKind::WouldBlock {
-            return OpenError::disk("lock", path.clone(), error);
-        }
-        let told = crate::disk::contents(disk, &path, 1024).unwrap_or_default();
-        let holder = String::from_utf8_lossy(&told).trim().to_owned();
-        OpenError::Locked { path: path.clone(), holder }
-    })
 }
 
 /// Writes down what recovery found, for `pluvio log info`. Nothing depends on it, so it is not synced.
@@ -380,14 +372,20 @@ impl Log for Embedded {
             free_bytes: context.disk.free_bytes(&context.folder).ok(),
             recovery: Some(self.recovery.clone()),
             clock: context.clock.doubt(),
+            unnoted: context.ends.failure(),
         }
     }
 
     async fn maintain(&self) {
         let (streams, context) = (self.all(), Arc::clone(&self.context));
+        let mut tables: Vec<_> = self.tables.values().cloned().collect();
+        tables.push(Arc::clone(&context.positions));
         let maintained = tokio::task::spawn_blocking(move || {
             for stream in streams {
                 stream.maintain();
+            }
+            for table in tables {
+                table.check();
             }
             context.ends.note(context.clock.recording());
         });

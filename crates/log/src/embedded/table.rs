@@ -16,6 +16,7 @@ use super::{
     active::Active,
     closed,
     ends::{End, Ends, Last, Names},
+    hold::Hold,
     is_full, layout, lock,
     manifest::Manifest,
     recover::{self, checked_end, damaged},
@@ -45,6 +46,7 @@ pub(super) struct TableLog {
     /// Whose limit holds; none for the log's own.
     limit: Option<Table>,
     ends: Arc<Ends>,
+    hold: Arc<Hold>,
 }
 
 #[derive(Debug)]
@@ -65,7 +67,7 @@ impl TableLog {
         name: StreamName,
         folder: PathBuf,
         limit: Option<Table>,
-        ends: &Arc<Ends>,
+        (ends, hold): (&Arc<Ends>, &Arc<Hold>),
         cut: &mut u64,
     ) -> Result<Self, OpenError> {
         recover::ensure(&*disk, &folder)?;
@@ -115,8 +117,9 @@ impl TableLog {
         };
         bases.pop();
         let writer = Writer { active, older: bases, next, written, stopped: None };
-        let (writer, held, ends) = (Mutex::new(writer), Mutex::new(held), Arc::clone(ends));
-        Ok(Self { disk, name, folder, writer, held, limit, ends })
+        let (writer, held) = (Mutex::new(writer), Mutex::new(held));
+        let (ends, hold) = (Arc::clone(ends), Arc::clone(hold));
+        Ok(Self { disk, name, folder, writer, held, limit, ends, hold })
     }
 
     pub(super) fn entries(&self) -> Entries {
@@ -158,6 +161,9 @@ impl TableLog {
         if let Some(error) = &writer.stopped {
             return Err(self.stopped(error));
         }
+        if let Err(error) = self.check_place(writer) {
+            return Err(self.stop(writer, error));
+        }
         let written = writer.active.write(batch);
         if let Err(error) = &written
             && is_full(error)
@@ -168,11 +174,12 @@ impl TableLog {
             return Err(AppendError::DiskFull { stream, free_bytes, reserve_bytes: 0 });
         }
         if let Err(error) = written.and_then(|()| writer.active.sync()) {
-            let error = Arc::new(error);
-            writer.stopped = Some(Arc::clone(&error));
             // What of it lies on the disk is not known; at least nobody finds it after a restart.
             let _unknown_anyway = writer.active.cut();
-            return Err(self.stopped(&error));
+            return Err(self.stop(writer, error));
+        }
+        if let Err(error) = writer.active.check() {
+            return Err(self.stop(writer, error));
         }
         let last = Last::of(batch, writer.active.end);
         writer.active.advance(batch.len() as u64);
@@ -181,6 +188,29 @@ impl TableLog {
         let (base, end) = (writer.active.base, writer.active.end);
         self.ends.set(&self.name, End::new(base, end, next, last));
         Ok(())
+    }
+
+    /// Stops the table where its files are not its own any more. Blocks.
+    pub(super) fn check(&self) {
+        let mut writer = lock(&self.writer);
+        if writer.stopped.is_none()
+            && let Err(error) = self.check_place(&writer)
+        {
+            let _told = self.stop(&mut writer, error);
+        }
+    }
+
+    fn check_place(&self, writer: &Writer) -> io::Result<()> {
+        self.hold.check()?;
+        writer.active.check()
+    }
+
+    /// Nothing is written from now on.
+    fn stop(&self, writer: &mut Writer, error: io::Error) -> AppendError {
+        let error = Arc::new(error);
+        tracing::error!(table = %self.name, %error, "writing failed: the table is stopped");
+        writer.stopped = Some(Arc::clone(&error));
+        self.stopped(&error)
     }
 
     fn stopped(&self, error: &Arc<io::Error>) -> AppendError {
@@ -193,16 +223,11 @@ impl TableLog {
             return Ok(());
         }
         let entries = self.entries();
-        let stop = |writer: &mut Writer, error: io::Error| {
-            let error = Arc::new(error);
-            writer.stopped = Some(Arc::clone(&error));
-            self.stopped(&error)
-        };
         let active = match Active::create(&*self.disk, &self.folder, writer.next) {
             Ok(active) => active,
             // The next change tries again.
             Err(error) if is_full(&error) => return Ok(()),
-            Err(error) => return Err(stop(writer, error)),
+            Err(error) => return Err(self.stop(writer, error)),
         };
         let before = std::mem::replace(&mut writer.active, active);
         writer.older.push(before.base);
@@ -228,7 +253,7 @@ impl TableLog {
         for base in std::mem::take(&mut writer.older) {
             let removed = self.disk.remove(&layout::segment(&self.folder, base));
             let removed = removed.and_then(|()| self.disk.sync_folder(&self.folder));
-            removed.map_err(|error| stop(writer, error))?;
+            removed.map_err(|error| self.stop(writer, error))?;
         }
         Ok(())
     }

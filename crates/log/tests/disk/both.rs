@@ -163,6 +163,36 @@ fn a_lock_is_held_until_it_is_dropped() {
 }
 
 #[test]
+fn who_removes_the_file_of_a_lock_lets_nobody_else_in() {
+    on_both(|disk, folder| {
+        let path = folder.join("LOCK");
+        let lock = disk.lock(&path, "process 17").unwrap();
+        disk.remove(&path).unwrap();
+        assert_eq!(kind(disk.lock(&path, "18")), io::ErrorKind::WouldBlock);
+        assert!(disk.is_locked(&path).unwrap());
+        assert!(lock.is_kept().unwrap());
+        drop(lock);
+        let _lock = disk.lock(&path, "18").unwrap();
+    });
+}
+
+#[test]
+fn an_open_file_is_where_its_name_leads_to_it_and_nowhere_else() {
+    on_both(|disk, folder| {
+        let (a, b) = (folder.join("a"), folder.join("b"));
+        let file = disk.create(&a).unwrap();
+        assert!(file.is_at(&a).unwrap());
+        assert!(!file.is_at(&b).unwrap(), "a name that leads nowhere");
+        disk.rename(&a, &b).unwrap();
+        assert!(!file.is_at(&a).unwrap(), "renamed");
+        assert!(file.is_at(&b).unwrap());
+        disk.remove(&b).unwrap();
+        disk.create(&b).unwrap();
+        assert!(!file.is_at(&b).unwrap(), "another file in its place");
+    });
+}
+
+#[test]
 fn there_is_some_room() {
     on_both(|disk, folder| assert!(disk.free_bytes(folder).unwrap() > 0));
 }

@@ -1,6 +1,7 @@
 //! What every disk does, on every disk there is, and what the simulated one does on a bad day.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod beneath;
 mod both;
 mod faults;
 mod links;

@@ -4,6 +4,7 @@
 
 mod ends;
 mod flips;
+mod gone;
 mod hurt;
 mod interrupted;
 mod looking;

@@ -223,6 +223,10 @@ impl File for Handle {
     fn len(&self) -> io::Result<u64> {
         self.disk.state().len(&self.called)
     }
+
+    fn is_at(&self, path: &Path) -> io::Result<bool> {
+        self.disk.state().is_at(&self.called, path)
+    }
 }
 
 /// A lock that is held.
@@ -234,7 +238,12 @@ struct Held {
     life: u64,
 }
 
-impl Lock for Held {}
+impl Lock for Held {
+    fn is_kept(&self) -> io::Result<bool> {
+        let state = self.disk.state();
+        Ok(state.life == self.life && state.is_locked(&self.path)?)
+    }
+}
 
 impl Drop for Held {
     fn drop(&mut self) {

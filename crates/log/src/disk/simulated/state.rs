@@ -350,6 +350,12 @@ impl State {
         completed(fate)
     }
 
+    pub(super) fn is_at(&self, file: &Called, path: &Path) -> io::Result<bool> {
+        self.powered()?;
+        self.alive(file)?;
+        Ok(self.file(path).is_some_and(|named| named.is(&file.node)))
+    }
+
     pub(super) fn len(&self, file: &Called) -> io::Result<u64> {
         self.powered()?;
         self.alive(file)?;

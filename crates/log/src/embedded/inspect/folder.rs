@@ -12,8 +12,9 @@ use bytes::Bytes;
 
 use crate::{
     Entries, Offset, OpenError, StreamName,
-    disk::{self, Disk},
+    disk::Disk,
     embedded::{
+        hold,
         index::{Index, Place},
         layout,
         manifest::Manifest,
@@ -66,10 +67,7 @@ pub(super) fn used(disk: &dyn Disk, folder: &Path) -> Result<Use, OpenError> {
         Err(error) if is_gone(&error) => false,
         asked => asked.map_err(told)?,
     };
-    let holder = locked.then(|| {
-        let told = disk::contents(disk, &path, 1024).unwrap_or_default();
-        String::from_utf8_lossy(&told).trim().to_owned()
-    });
+    let holder = locked.then(|| hold::holder_of(disk, &path));
     let listed = disk.list(folder).map_err(|e| OpenError::disk("list", folder, e))?;
     let unsynced = listed.iter().any(|entry| entry.name == layout::UNSYNCED);
     Ok(Use { holder, unsynced })

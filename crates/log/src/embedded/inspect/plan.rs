@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    Offset,
+    Offset, Table,
     embedded::layout::{self, MANIFEST},
 };
 
@@ -28,6 +28,10 @@ pub(super) enum Step {
     Reindex { folder: PathBuf, base: Offset },
     /// Set the index of deleted records aside.
     DropGhost { folder: PathBuf, base: Offset },
+    /// Make a stream anew that is gone, and tell what was lost.
+    Remake { folder: PathBuf, to: Offset },
+    /// Make a table anew that is gone.
+    Empty { folder: PathBuf },
     /// Take away what was noted of the ends of streams.
     ForgetEnds { folder: PathBuf },
     /// Set the positions table aside.
@@ -43,6 +47,8 @@ impl Step {
             | Self::Cut { folder, .. }
             | Self::Reindex { folder, .. }
             | Self::DropGhost { folder, .. }
+            | Self::Remake { folder, .. }
+            | Self::Empty { folder }
             | Self::ForgetEnds { folder }
             | Self::SetPositionsAside { folder } => folder,
         }
@@ -56,9 +62,27 @@ impl Step {
             Self::Manifest { .. }
             | Self::Rewrite { .. }
             | Self::Fill { .. }
+            | Self::Remake { .. }
+            | Self::Empty { .. }
             | Self::ForgetEnds { .. }
             | Self::SetPositionsAside { .. } => true,
             Self::Cut { .. } | Self::Reindex { .. } | Self::DropGhost { .. } => false,
+        }
+    }
+
+    /// Whether it takes bytes out that it keeps.
+    pub(super) fn keeps(&self) -> bool {
+        match self {
+            Self::Rewrite { .. }
+            | Self::Cut { .. }
+            | Self::DropGhost { .. }
+            | Self::SetPositionsAside { .. } => true,
+            Self::Manifest { .. }
+            | Self::Fill { .. }
+            | Self::Reindex { .. }
+            | Self::Remake { .. }
+            | Self::Empty { .. }
+            | Self::ForgetEnds { .. } => false,
         }
     }
 
@@ -119,6 +143,15 @@ impl fmt::Display for Step {
                  still lists them",
                 layout::index(folder, *base).display()
             ),
+            Self::Remake { folder, to } => write!(
+                f,
+                "make {} anew with one `pluvio.gap.v0` event: all its records, up to {to}, are lost; its \
+                 log_id is a new one, so readers and sinks begin anew",
+                folder.display()
+            ),
+            Self::Empty { folder } => {
+                write!(f, "make {} anew, empty: {}", folder.display(), cost(folder))
+            }
             Self::ForgetEnds { folder } => write!(
                 f,
                 "remove {}: the next start notes anew where each stream ends",
@@ -131,5 +164,25 @@ impl fmt::Display for Step {
                 folder.display()
             ),
         }
+    }
+}
+
+/// What it costs to go on without a table.
+pub(super) fn cost(folder: &Path) -> &'static str {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    if name == layout::POSITIONS {
+        return "the next start reads every segment to know where each source stands; a source whose \
+                records are all deleted begins anew";
+    }
+    match Table::ALL.into_iter().find(|table| table.name() == name) {
+        Some(Table::Cursors) => {
+            "every sink begins where its `from` says, which hands over events again that it has taken, or \
+             leaves out some that it has not"
+        }
+        Some(Table::Offsets) => {
+            "what the groups of Kafka clients committed is lost: each begins where its \
+             `auto.offset.reset` says"
+        }
+        None => "nothing that is known is lost with it",
     }
 }

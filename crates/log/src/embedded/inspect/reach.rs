@@ -9,7 +9,7 @@ use std::{io, path::Path};
 use super::{
     Finding, Severity,
     folder::Listed,
-    plan::Step,
+    plan::{self, Step},
     survey::{Reading, So},
     walk::Walk,
 };
@@ -44,17 +44,28 @@ impl Reading<'_> {
         }
         let is_there = |name: &str| names.iter().any(|there| there.as_str() == name);
         let gone: Vec<_> = self.ends.iter().filter(|(name, _)| !is_there(name)).collect();
-        let gone = gone.into_iter().map(|(name, end)| Finding {
-            file: folder.join(name),
-            bytes: 0..0,
-            offset: None,
-            what: end.is_missing(),
-            right: "the folder of a stream; a repair can only forget it".to_owned(),
-            severity: Severity::Damage,
+        let gone = gone.into_iter().map(|(name, end)| {
+            let (name, to) = (folder.join(name), end.next());
+            let step = match name.file_name().is_some_and(is_table) {
+                true => Step::Empty { folder: name.clone() },
+                false => Step::Remake { folder: name.clone(), to },
+            };
+            let finding = Finding {
+                file: name,
+                bytes: 0..0,
+                offset: None,
+                what: end.is_missing(),
+                right:
+                    "the folder of a stream: put it back if it was moved; a repair goes on without \
+                        what was in it"
+                        .to_owned(),
+                severity: Severity::Damage,
+            };
+            (finding, step)
         });
-        for finding in gone.collect::<Vec<_>>() {
+        for (finding, step) in gone.collect::<Vec<_>>() {
             self.tell(finding);
-            self.survey.steps.push(Step::ForgetEnds { folder: folder.to_owned() });
+            self.survey.steps.push(step);
         }
     }
 
@@ -64,7 +75,9 @@ impl Reading<'_> {
         let Names::Missing(what) = end.names(&listed.files.segments) else { return false };
         let (folder, root) = (listed.folder.clone(), listed.folder.parent().map(Path::to_owned));
         let from = so.end.unwrap_or_else(|| listed.start()).max(listed.start());
-        let right = if from < end.next() {
+        let right = if listed.name.is_internal() && !listed.is_positions() {
+            format!("entries may be lost with it: {}", plan::cost(&folder))
+        } else if from < end.next() {
             format!("records from {from} up to {} may be lost with it", end.next())
         } else {
             "nothing that is known is lost with it".to_owned()
@@ -139,4 +152,10 @@ impl Reading<'_> {
         self.tell(Finding { file, bytes, offset, what, right, severity: Severity::Damage });
         Some(mark)
     }
+}
+
+/// Whether a folder holds what no reader is shown.
+fn is_table(name: &std::ffi::OsStr) -> bool {
+    let name = name.to_str().and_then(|name| StreamName::new(name).ok());
+    name.is_some_and(|name| name.is_internal())
 }

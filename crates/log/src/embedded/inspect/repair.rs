@@ -37,7 +37,7 @@ pub struct Repair {
     disk: Arc<dyn Disk>,
     verified: Verified,
     steps: Vec<Step>,
-    _lock: Box<dyn Lock>,
+    _lock: Arc<dyn Lock>,
 }
 
 /// A step that was done.
@@ -59,7 +59,7 @@ impl Repair {
         progress: Progress<'_>,
     ) -> Result<Self, OpenError> {
         disk.list(folder).map_err(|source| OpenError::disk("list", folder, source))?;
-        let lock = hold(&*disk, folder)?;
+        let lock = hold::take(&*disk, folder)?;
         let used = Use { holder: None, ..folder::used(&*disk, folder)? };
         let Survey { verified, steps } = survey::survey(&*disk, folder, used, progress)?;
         Ok(Self { disk, verified, steps, _lock: lock })
@@ -73,6 +73,11 @@ impl Repair {
     /// What is going to be done, each step in words.
     pub fn steps(&self) -> impl ExactSizeIterator<Item = String> {
         self.steps.iter().map(ToString::to_string)
+    }
+
+    /// Whether something is going to be taken out, and kept in `damaged/`.
+    pub fn keeps(&self) -> bool {
+        self.steps.iter().any(Step::keeps)
     }
 
     /// Does it, telling each step when it is durable. Blocks.
@@ -112,6 +117,8 @@ impl Repair {
                 let done = self.set_aside(folder, &path);
                 (path, done)
             }
+            Step::Remake { folder, to } => (folder.clone(), self.remake(folder, *to)),
+            Step::Empty { folder } => (folder.clone(), self.empty(folder)),
             Step::ForgetEnds { folder } => (folder.join(layout::ENDS), ends::forget(disk, folder)),
             Step::SetPositionsAside { folder } => {
                 (folder.clone(), self.set_positions_aside(folder))
@@ -132,6 +139,18 @@ impl Repair {
         }
         let manifest = Manifest { start: start.get(), next: start.get(), ..Manifest::new() };
         manifest.write(&*self.disk, folder)
+    }
+
+    /// Makes the folder of a stream that is gone, with nothing but the loss in it.
+    fn remake(&self, folder: &Path, to: Offset) -> io::Result<()> {
+        self.empty(folder)?;
+        self.manifest(folder, Offset::ZERO)?;
+        if to > Offset::ZERO { self.fill(folder, Offset::ZERO, to) } else { Ok(()) }
+    }
+
+    fn empty(&self, folder: &Path) -> io::Result<()> {
+        self.disk.create_folder(folder)?;
+        self.disk.sync_folder(folder.parent().unwrap_or(Path::new(".")))
     }
 
     fn cut(&self, folder: &Path, base: Offset, at: u64) -> io::Result<()> {

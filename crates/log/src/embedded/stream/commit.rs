@@ -98,9 +98,9 @@ impl Stream {
     }
 
     /// Nothing is appended from now on.
-    fn stop(&self, error: io::Error) -> AppendError {
+    pub(super) fn stop(&self, error: io::Error) -> AppendError {
         let error = Arc::new(error);
-        tracing::error!(stream = %self.name, %error, "disk failed: the stream is stopped");
+        tracing::error!(stream = %self.name, %error, "writing failed: the stream is stopped");
         lock(&self.shared).stopped = Some(Arc::clone(&error));
         self.stopped(&error)
     }
@@ -186,6 +186,7 @@ impl Stream {
         batches: &[Arc<Batch>],
         recorded: Timestamp,
     ) -> Result<(), Failed> {
+        self.check_place(writer).map_err(|error| self.failed(error))?;
         let bytes: u64 = batches.iter().map(|batch| batch.encoded().len() as u64).sum();
         let growth = writer.active.growth(bytes);
         if growth > 0 {
@@ -218,13 +219,25 @@ impl Stream {
             writer.active.sync()?;
             histogram!("pluvio_log_sync_seconds").record(begun.elapsed());
         }
+        // A name that went meanwhile takes the records along: nothing of that is acknowledged.
+        writer.active.check()?;
         writer.active.advance(bytes.len() as u64);
         Ok(())
+    }
+
+    /// Refused when the folder or the segment is not ours any more.
+    pub(super) fn check_place(&self, writer: &Writer) -> io::Result<()> {
+        self.context.hold.check()?;
+        writer.active.check()
     }
 
     /// Takes back what a failed write left. A full disk is no failure if that works; anything else
     /// stops the stream.
     fn undo(&self, writer: &mut Writer, error: io::Error) -> Failed {
+        if let Err(moved) = writer.active.check() {
+            // What lies there now is not ours to cut.
+            return self.failed(moved);
+        }
         let cut = writer.active.cut();
         if is_full(&error) && cut.is_ok() {
             return Failed::Full { free_bytes: self.free_bytes() };

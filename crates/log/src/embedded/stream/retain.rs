@@ -16,10 +16,15 @@ const IDS_OUTLIVE: SignedDuration = SignedDuration::from_hours(25);
 const SEGMENT_AGE_MAX: SignedDuration = SignedDuration::from_hours(24);
 
 impl Stream {
-    /// Deletes what retention says, and forgets ids. Blocks.
+    /// Deletes what retention says, and forgets ids; stops the stream where its files are not its own any
+    /// more. Blocks.
     pub(in crate::embedded) fn maintain(&self) {
         let mut writer = lock(&self.writer);
         if self.check_open().is_err() {
+            return;
+        }
+        if let Err(error) = self.check_place(&writer) {
+            let _told = self.stop(error);
             return;
         }
         let now = self.context.clock.keeping();
@@ -126,6 +131,8 @@ impl Stream {
         let mut writer = lock(&self.writer);
         let writer = &mut *writer;
         self.check_open().map_err(|error| self.unreadable(before, io::Error::other(error)))?;
+        let placed = self.check_place(writer).map_err(|error| self.stop(error));
+        placed.map_err(|error| self.unreadable(before, io::Error::other(error)))?;
         let holds_records = lock(&self.shared).active.records > 0;
         let told = |source| self.unreadable(before, source);
         let reaches = lock(&self.shared).latest.is_some_and(|latest| latest >= before);

@@ -41,13 +41,17 @@ pub(super) fn repair(folder: &Path, is_agreed: bool) -> Result<(), Failed> {
         return Ok(());
     }
     print_line("");
+    let kept = match repair.keeps() {
+        true => "; what was taken out is kept in the streams' `damaged/` folders",
+        false => "",
+    };
     let mut nth = 0;
     let applied = repair.apply(&mut |_| {
         nth += 1;
         print_line(&format!("step {nth} of {count} is done"));
     });
     applied.map_err(failed)?;
-    print_line("repaired; what was taken out is kept in the streams' `damaged/` folders");
+    print_line(&format!("repaired{kept}"));
     Ok(())
 }
 

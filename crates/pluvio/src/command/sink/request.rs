@@ -76,8 +76,9 @@ impl Folder {
         &self.0
     }
 
-    /// Makes it, if it is not there, and makes sure that we are its owner: a running Pluvio could not
-    /// read our request otherwise, nor the next one our files.
+    /// Makes it, if it is not there, and makes sure that we are who writes the log: a running Pluvio could
+    /// not read our request otherwise, nor the next one our files. Who writes it made its `LOCK`; the folder
+    /// itself may be somebody else's (a volume in Kubernetes is root's).
     pub(super) fn make_for_owner(&self) -> anyhow::Result<()> {
         let shown = self.0.display();
         let failed = || format!("failed to make `{shown}`");
@@ -93,7 +94,8 @@ impl Folder {
         let ours = owner(&mark);
         let _best_effort = fs::remove_file(&mark);
         let log = self.0.parent().unwrap_or(&self.0);
-        let (ours, theirs) = (ours.with_context(failed)?, owner(log).with_context(failed)?);
+        let theirs = owner(&log.join("LOCK")).or_else(|_| owner(log));
+        let (ours, theirs) = (ours.with_context(failed)?, theirs.with_context(failed)?);
         if ours != theirs {
             let _best_effort = fs::remove_dir(&self.0);
             bail!(

@@ -1,0 +1,100 @@
+//! Whole folders that are gone from a log: refused, and a repair says what it costs to go on without.
+
+use std::{fs, path::PathBuf, sync::Arc};
+
+use pluvio_log::{
+    Embedded, EmbeddedConfig, Entry, Log as _, OpenError, Position, ReadLimit, Record, SourceName,
+    StreamName, Table, disk::RealDisk, inspect::Repair,
+};
+
+use crate::site::{at, block_on, event, events};
+
+/// A log on the machine's disk with three events and a cursor, closed. It goes with the test.
+struct Closed(PathBuf);
+
+impl Closed {
+    fn new(name: &str) -> Self {
+        let name = format!("pluvio-gone-{}-{name}", std::process::id());
+        let closed = Self(std::env::temp_dir().join(name));
+        block_on(async {
+            let log = closed.open().unwrap();
+            log.open(&events()).await.unwrap();
+            append(&log, 0..3).await;
+            let entry = Entry { key: "sink".into(), value: Some("3".into()) };
+            log.put(Table::Cursors, vec![entry]).await.unwrap();
+        });
+        closed
+    }
+
+    fn open(&self) -> Result<Embedded, OpenError> {
+        Embedded::open(EmbeddedConfig { reserve_bytes: 0, ..EmbeddedConfig::new(&self.0) })
+    }
+
+    fn lose(&self, name: &str) {
+        fs::remove_dir_all(self.0.join(name)).unwrap();
+    }
+
+    /// What a repair says that it does, and whether it keeps anything.
+    fn repair(&self) -> (Vec<String>, bool) {
+        let repair = Repair::plan(Arc::new(RealDisk), &self.0, &mut |_, _| {}).unwrap();
+        let told = (repair.steps().collect(), repair.keeps());
+        repair.apply(&mut |_| {}).unwrap();
+        let again = Repair::plan(Arc::new(RealDisk), &self.0, &mut |_, _| {}).unwrap();
+        assert_eq!(again.steps().len(), 0, "a second repair does nothing");
+        told
+    }
+}
+
+impl Drop for Closed {
+    fn drop(&mut self) {
+        let _left = fs::remove_dir_all(&self.0);
+    }
+}
+
+async fn append(log: &Embedded, numbers: std::ops::Range<i64>) -> pluvio_log::Span {
+    let record = |nth| Record {
+        event: event(nth),
+        source: SourceName::new("cloud").unwrap(),
+        position: Position::new(format!("{nth}")).unwrap(),
+        at_least: None,
+    };
+    log.append(&events(), numbers.map(record).collect()).await.unwrap()
+}
+
+#[test]
+fn a_stream_that_is_gone_becomes_a_gap_event_and_no_offset_is_given_out_again() {
+    let closed = Closed::new("stream");
+    closed.lose("events");
+    let refused = closed.open().map(drop).unwrap_err().to_string();
+    assert!(refused.contains("events") && refused.contains("reached offset 3"), "{refused}");
+    let (steps, keeps) = closed.repair();
+    assert!(steps.iter().any(|step| step.contains("up to 3, are lost")), "{steps:?}");
+    assert!(!keeps, "nothing is left that could be kept");
+    block_on(async {
+        let log = closed.open().unwrap();
+        let limit = ReadLimit::default();
+        let chunk = log.read(&StreamName::events(), at(0), limit).await.unwrap();
+        let kinds: Vec<_> = chunk
+            .records()
+            .map(|record| (record.offset, record.event().unwrap().event_type().to_owned()))
+            .collect();
+        assert_eq!(kinds, [(at(2), "pluvio.gap.v0".to_owned())]);
+        assert_eq!(append(&log, 3..4).await.start, at(3));
+    });
+}
+
+#[test]
+fn a_table_that_is_gone_is_begun_anew_and_what_that_costs_is_said_before() {
+    for (name, cost) in [
+        ("__cursors", "every sink begins where its `from` says"),
+        ("__offsets", "what the groups of Kafka clients committed is lost"),
+        ("__positions", "where each source stands"),
+    ] {
+        let closed = Closed::new(name);
+        closed.lose(name);
+        assert!(closed.open().is_err(), "{name}");
+        let (steps, _) = closed.repair();
+        assert!(steps.iter().any(|step| step.contains(cost)), "{name}: {steps:?}");
+        closed.open().unwrap();
+    }
+}

@@ -17,6 +17,10 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duratio
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match text.parse() {
         Ok(seconds) => Duration::from_secs(seconds),
+        // More than any number of ours holds.
+        Err(_) if text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() => {
+            RETRY_AFTER_MAX
+        }
         Err(_) => {
             let until = http_date(text, now)?;
             Duration::try_from(until.duration_since(now)).unwrap_or_default()
@@ -101,7 +105,9 @@ mod tests {
         assert_eq!(wait("Sunday, 06-Nov-45 08:49:37 GMT"), Some(0), "of the century before");
         assert_eq!(wait("Sunday, 31-Feb-94 08:49:37 GMT"), None);
         assert_eq!(wait("99999999"), Some(3600));
+        assert_eq!(wait("99999999999999999999999"), Some(3600));
         assert_eq!(wait("soon"), None);
+        assert_eq!(wait(""), None);
         assert_eq!(retry_after(&HeaderMap::new(), Timestamp::UNIX_EPOCH), None);
     }
 

@@ -189,7 +189,7 @@ pub(super) fn read(disk: &dyn Disk, folder: &Path) -> io::Result<Option<Noted>> 
     let rotten = || io::Error::new(io::ErrorKind::InvalidData, "its checksum does not fit");
     let text = std::str::from_utf8(&content).map_err(|_| rotten())?;
     let (json, crc) = text.trim_end().rsplit_once('\n').ok_or_else(rotten)?;
-    if crc != checksum(json) {
+    if crc != layout::checksum(json) {
         return Err(rotten());
     }
     Ok(Some(serde_json::from_str(json)?))
@@ -201,10 +201,6 @@ pub(super) fn forget(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed.and_then(|()| disk.sync_folder(folder)),
     }
-}
-
-pub(super) fn checksum(json: &str) -> String {
-    format!("{:08x}", crc32c::crc32c(json.as_bytes()))
 }
 
 /// The file, and what it is going to say.
@@ -312,7 +308,7 @@ impl Ends {
         self.hold.check()?;
         let noted = Noted { at: now, streams: state.streams.clone() };
         let json = serde_json::to_string(&noted)?;
-        let content = format!("{json}\n{}\n", checksum(&json));
+        let content = format!("{json}\n{}\n", layout::checksum(&json));
         let path = self.folder.join(layout::ENDS);
         disk::replace(&*self.disk, &path, content.as_bytes())?;
         state.written = Some(noted);

@@ -61,6 +61,11 @@ pub(super) fn index(folder: &Path, base: Offset) -> PathBuf {
     folder.join(format!("{:020}.idx", base.get()))
 }
 
+/// What small files of JSON have behind their content: CRC-32C, as eight hexadecimal digits.
+pub(super) fn checksum(json: &str) -> String {
+    format!("{:08x}", crc32c::crc32c(json.as_bytes()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,10 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{
-    ends::checksum,
-    layout::{FORMAT, MANIFEST},
-};
+use super::layout::{FORMAT, MANIFEST, checksum};
 use crate::{
     Offset, OpenError,
     disk::{self, Disk},

@@ -38,6 +38,12 @@ use tokio::sync::oneshot;
 const THREADS_MAX: usize = 4;
 /// Stack of a thread, in bytes: as the workers have, since an expression is walked by recursion.
 const STACK_BYTES: usize = 8 << 20;
+/// Nice value of a thread of the normal lane.
+#[cfg(target_os = "linux")]
+const NICE_NORMAL: i32 = 5;
+/// Nice value of a thread of the heavy lane.
+#[cfg(target_os = "linux")]
+const NICE_HEAVY: i32 = 15;
 /// The longest slice of a light reader.
 const LIGHT_MAX: Duration = Duration::from_micros(500);
 /// The longest slice of a normal one: a turn, and the evaluation that was begun at its end.
@@ -106,6 +112,7 @@ impl Pool {
                 builder.stack_size(STACK_BYTES).spawn(move || {
                     if lane != Lane::Light {
                         leave_a_core();
+                        step_back(lane);
                     }
                     while let Some(job) = queues.of(lane).next() {
                         job();
@@ -169,6 +176,17 @@ fn leave_a_core() {
 
 #[cfg(not(target_os = "linux"))]
 fn leave_a_core() {}
+
+/// Lets whoever else wants a core have it before this thread: on Linux each thread has a nice value of its
+/// own.
+#[cfg(target_os = "linux")]
+fn step_back(lane: Lane) {
+    let nice = if lane == Lane::Heavy { NICE_HEAVY } else { NICE_NORMAL };
+    let _ = rustix::process::setpriority_process(None, nice);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn step_back(_lane: Lane) {}
 
 /// Lets another thread have this core, if one waits for it.
 pub(super) fn breathe() {

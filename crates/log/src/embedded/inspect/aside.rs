@@ -32,7 +32,10 @@ pub(super) fn keep(
     range: std::ops::Range<u64>,
 ) -> io::Result<()> {
     let (damaged, from) = (folder.join(FOLDER), range.start);
-    disk.create_folder(&damaged)?;
+    disk.create_folder(&damaged).map_err(|error| {
+        let text = format!("the folder {} cannot be made: {error}", damaged.display());
+        io::Error::new(error.kind(), text)
+    })?;
     disk.sync_folder(folder)?;
     let names = std::iter::once(format!("{name}@{from}"));
     for name in names.chain((2..).map(|nth| format!("{name}@{from}-{nth}"))) {

@@ -203,6 +203,11 @@ mod tests {
         assert_eq!(refused(|it| it.url = SecretSource::literal("db:27017")), Some("url"));
         assert_eq!(refused(|it| it.url = SecretSource::literal("mongodb+srv://db")), Some("url"));
         assert_eq!(refused(|it| it.url = SecretSource::Env("X".into())), None);
+        assert_eq!(refused(|it| it.url = SecretSource::literal("mongodb://u:p@/e")), Some("url"));
+        assert_eq!(
+            refused(|it| it.url = SecretSource::literal("mongodb://db:27017/")),
+            Some("url")
+        );
         assert_eq!(refused(|it| it.collection = "a$b".into()), Some("collection"));
         assert_eq!(refused(|it| it.database = Some(String::new())), Some("database"));
         assert_eq!(refused(|it| it.capped_size = Some(ByteSize(1))), Some("capped_size"));

@@ -229,6 +229,8 @@ mod tests {
             }),
             Some("api_key")
         );
+        let two_lines = || Some(SecretSource::literal("two\nlines"));
+        assert_eq!(refused(|config| config.api_key = two_lines()), Some("api_key"));
         assert_eq!(refused(|config| config.timeout = Period(Duration::ZERO)), Some("timeout"));
     }
 }

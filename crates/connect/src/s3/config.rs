@@ -286,6 +286,10 @@ mod tests {
         }
         assert_eq!(built(|config| config.prefix = "/a".into()), Err("prefix"));
         assert_eq!(built(|config| config.name = "{first}.ndjson".into()), Err("name"));
+        let secret = || SecretSource::literal("two\nlines");
+        assert_eq!(built(|config| config.access_key = secret()), Err("access_key"));
+        assert_eq!(built(|config| config.secret_key = secret()), Err("secret_key"));
+        assert_eq!(built(|config| config.session_token = Some(secret())), Err("session_token"));
         assert_eq!(built(|config| config.timeout = Period(Duration::ZERO)), Err("timeout"));
     }
 }

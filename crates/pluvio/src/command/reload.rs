@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use pluvio_net::ChangedFiles;
-use pluvio_runtime::Access;
+use pluvio_runtime::{Access, AccessTable};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::{MissedTickBehavior, interval},
@@ -28,11 +28,9 @@ pub(super) struct Reload {
 }
 
 impl Reload {
-    /// Reads tokens and passwords.
-    pub(super) fn new(principals: Principals) -> Result<Self, Vec<Problem>> {
-        let files = ChangedFiles::new(principals.files());
-        let access = principals.table()?.into();
-        Ok(Self { principals, files, access })
+    /// `access` was read from `files`.
+    pub(super) fn new(principals: Principals, access: AccessTable, files: ChangedFiles) -> Self {
+        Self { principals, files, access: access.into() }
     }
 
     /// Who is let in now; shared by all listeners.

@@ -20,6 +20,12 @@ pub(super) const STALLED_AFTER: Duration = Duration::from_secs(150);
 pub(super) const HELD_LONG: Duration = Duration::from_secs(30);
 /// How long somebody waits for room on the disk before it is tried again.
 pub(super) const FULL_PAUSE: Duration = Duration::from_secs(2);
+/// What helps when the log cannot be read.
+pub(super) const UNREADABLE_REMEDY: &str =
+    "check the disk, and `pluvio log verify`, which names what is damaged";
+/// What helps when the other side is silent.
+pub(super) const STALLED_REMEDY: &str =
+    "check that the server answers others, and what lies between; the connection is made anew";
 /// How long `close` may take.
 pub(super) const CLOSE_MAX: Duration = Duration::from_secs(1);
 /// How long a drain waits for a connection that is being opened.
@@ -60,7 +66,8 @@ pub(super) fn tell_setback(
         let at = Timestamp::now();
         status.error = Some(ErrorReport { at, message: message.clone(), remedy: remedy.clone() });
     });
-    let remedy = remedy.unwrap_or_default();
+    // Nothing is better than an empty remedy.
+    let remedy = remedy.as_deref();
     if is_news {
         warn!(component = name, error = message, remedy, retry_in, "{kind} failed");
     } else {

@@ -52,11 +52,13 @@ const FILE_SIZE_SIGNAL: i32 = 25;
 async fn serve(configuration: Configuration) -> Result<(), Failed> {
     // Untaken it ends the process without a word; taken, the write fails as on a full disk.
     let _taken = signal(SignalKind::from_raw(FILE_SIZE_SIGNAL));
+    // Before anything takes long: untaken, it would end a start that is asked to reload.
+    let hangup = signal(SignalKind::hangup()).context("failed to take SIGHUP")?;
     let running = start(configuration).await?;
     for (name, url) in &running.urls {
         info!(listener = name, "serving on {url}");
     }
-    let reloading = tokio::spawn(running.reload.run());
+    let reloading = tokio::spawn(running.reload.run(hangup));
     let seeking = running.desk.map(|desk| tokio::spawn(desk.run()));
     let reason = tokio::select! {
         reason = stopped() => reason?,
@@ -96,7 +98,9 @@ pub(super) async fn start(mut configuration: Configuration) -> Result<Running, F
         warn!(place = warning.place, "{}", warning.message);
     }
     let Resolved { sources, sinks, listeners, access, access_files } = resolved?;
-    let reload = Reload::new(configuration.principals().clone(), access, access_files);
+    let (principals, original) =
+        (configuration.principals().clone(), configuration.original.take());
+    let reload = Reload::new(principals, access, access_files, original);
     let log = configuration.log.open().context("failed to open the log")?;
     tell_recovery(&log);
     let status = StatusBoard::default();

@@ -111,7 +111,7 @@ fn assembled(log: LogSection, vcenter: vsphere::Config, http: http::Config) -> C
     let listeners = vec![ListenerSection { place, resolve }];
     let (principals, sinks) = (Principals::default(), Vec::new());
     let (sources, warnings) = (sources.into_iter().collect(), Vec::new());
-    Configuration { log, principals, sources, sinks, listeners, warnings }
+    Configuration { log, principals, sources, sinks, listeners, warnings, original: None }
 }
 
 /// Reads variables and collects what is wrong with them.

@@ -10,6 +10,7 @@ mod environment;
 mod exposed;
 mod inspect;
 mod listeners;
+mod original;
 mod page;
 mod principals;
 mod reader;
@@ -27,6 +28,7 @@ pub(crate) use environment::{
     demo, from_environment, is_configured as environment_is_configured, is_debug,
 };
 pub(crate) use listeners::ReadyListener;
+pub(crate) use original::Original;
 pub(crate) use page::pages;
 pub(crate) use principals::Principals;
 pub(crate) use resolve::Resolved;
@@ -47,8 +49,11 @@ pub(crate) struct Configuration {
     sources: Vec<SourceSection>,
     sinks: Vec<SinkSection>,
     listeners: Vec<ListenerSection>,
-    /// What is not wrong and ought to be otherwise: secrets in files that others can read.
+    /// What is not wrong and ought to be otherwise: secrets in files that others can read, and what
+    /// [`Self::resolve`] finds.
     pub(crate) warnings: Vec<Problem>,
+    /// The file that it was read from, if it was.
+    pub(crate) original: Option<Original>,
 }
 
 struct SourceSection {
@@ -72,7 +77,8 @@ pub(crate) fn load(path: &Path) -> Result<Configuration, Vec<Problem>> {
         let message = format!("failed to read the configuration: {error}");
         vec![Problem { place: shown.clone(), message }]
     })?;
-    parse(&Document::new(shown, text))
+    let original = Original::new(path, &text);
+    parse(&Document::new(shown, text)).map(|read| Configuration { original, ..read })
 }
 
 impl Configuration {

@@ -50,6 +50,7 @@ pub(super) fn parse(document: &Document) -> Result<Configuration, Vec<Problem>> 
         sinks: Vec::new(),
         listeners: Vec::new(),
         warnings: Vec::new(),
+        original: None,
     };
     let mut reader = Reader { document, problems: Vec::new(), sensitive: Sensitive::default() };
     for (key, value) in root.get_ref() {

@@ -142,6 +142,11 @@ impl PrincipalSection {
         }
         let secret = |key, source: &SecretSource| match source.resolve() {
             Ok(secret) if secret.is_empty() => Err((key, "is empty".to_owned())),
+            // No client could present it: neither HTTP nor SASL lets it through.
+            Ok(secret) if secret.expose().contains(char::is_control) => Err((
+                key,
+                "holds a line end or another control character; write one line".to_owned(),
+            )),
             resolved => resolved.map_err(|error: SecretError| (key, Chain(&error).to_string())),
         };
         if let Some(token) = &self.token {

@@ -20,7 +20,7 @@ use serde_json::{Value as Json, json};
 use toml::{Spanned, de::DeValue};
 
 use super::{
-    Configuration, LogType, Problem,
+    Configuration, LogSection, LogType, Problem,
     reader::{Place, Reader, header},
 };
 use crate::registry::{self, BuildError, BuiltSink, SinkType};
@@ -147,7 +147,6 @@ impl Configuration {
     pub(crate) fn sinks(&mut self) -> Result<Vec<ReadySink>, Vec<Problem>> {
         let mut problems = Vec::new();
         let mut ready: Vec<ReadySink> = Vec::new();
-        let log = (self.log.log_type == LogType::Disk).then(|| real(&self.log.dir));
         for section in std::mem::take(&mut self.sinks) {
             let place = section.place.clone();
             let sink = match section.ready() {
@@ -185,15 +184,8 @@ impl Configuration {
                     format!("writes to {target}, as {twin} does; give each a target of its own");
                 problems.push(place.problem(sink.built.file.as_ref().map(|_| "path"), message));
             }
-            if let (Some(file), Some(log)) = (&file, &log)
-                && file.starts_with(log)
-            {
-                let log = self.log.dir.display();
-                let message = format!(
-                    "`path` lies in `{log}`, the folder of the log, which takes no other files; name \
-                     one in another folder"
-                );
-                problems.push(place.problem(Some("path"), message));
+            if let Some(wrong) = file.and_then(|file| wrong_file(&file, &self.log)) {
+                problems.push(place.problem(Some("path"), wrong));
             }
             ready.push(sink);
         }
@@ -232,6 +224,22 @@ impl SinkSection {
             _ => Err(problems),
         }
     }
+}
+
+/// Why `file` cannot be written beside a log, if so.
+fn wrong_file(file: &Path, log: &LogSection) -> Option<String> {
+    if log.log_type == LogType::Disk && file.starts_with(real(&log.dir)) {
+        let log = log.dir.display();
+        return Some(format!(
+            "`path` lies in `{log}`, the folder of the log, which takes no other files; name one in \
+             another folder"
+        ));
+    }
+    let is_folder = || {
+        let folder = file.display();
+        format!("`path` is the folder `{folder}`; name a file, such as \"events.ndjson\"")
+    };
+    file.is_dir().then(is_folder)
 }
 
 /// The path that the system would come to, also of what is not there yet: without links and `..`.

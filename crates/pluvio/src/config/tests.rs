@@ -348,6 +348,26 @@ fn a_principal_that_could_read_no_stream_is_told_what_to_write() {
     assert_eq!(problems(scraper), [""; 0]);
 }
 
+#[test]
+fn a_credential_that_no_client_could_present_is_refused_without_being_shown() {
+    for key in ["token", "password"] {
+        for secret in ["hunter2\\u0000", "hunter2\\nhunter3", "\\u0007hunter2"] {
+            let found = problems(&format!("[principals.a]\n{key} = \"{secret}\"\n"));
+            assert!(found.len() == 1 && found[0].contains("control character"), "{found:?}");
+            assert!(!found[0].contains("hunter"), "{found:?}");
+        }
+    }
+}
+
+#[test]
+fn a_file_of_events_is_no_folder() {
+    let found = problems("[sinks.a]\ntype = \"file\"\npath = \"src\"\n");
+    assert!(
+        found.len() == 1 && found[0].starts_with("pluvio.toml:3:8: `path` is the folder"),
+        "{found:?}"
+    );
+}
+
 /// What is warned of in a configuration that is right.
 fn warnings(text: &str) -> Vec<String> {
     let read = parse(&Document::new("pluvio.toml", text));

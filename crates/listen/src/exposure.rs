@@ -5,20 +5,18 @@
 
 use std::net::SocketAddr;
 
-use pluvio_runtime::Access;
-
 /// What `listen` lacks to be reachable from beyond this machine; `None` if nothing, or if the
-/// operator accepted the risk.
+/// operator accepted the risk. `is_closed`: everybody must say who they are.
 pub(crate) fn missing(
     listen: SocketAddr,
-    access: &Access,
+    is_closed: bool,
     has_tls: bool,
     is_insecure: bool,
 ) -> Option<&'static str> {
     if listen.ip().to_canonical().is_loopback() || is_insecure {
         return None;
     }
-    match (access.demands_authentication(), has_tls) {
+    match (is_closed, has_tls) {
         (true, true) => None,
         (true, false) => Some("TLS"),
         (false, true) => Some("authentication"),

@@ -2,7 +2,7 @@
 //!
 //! Adding a component adds a line here and nothing elsewhere in the binary.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, net::SocketAddr, path::PathBuf, pin::Pin, sync::Arc};
 
 use pluvio_connect::{
     amqp,
@@ -60,8 +60,8 @@ pub(crate) struct ListenerType {
     pub(crate) summary: &'static str,
     /// What its section may hold.
     pub(crate) schema: fn() -> Schema,
-    /// Makes it from its section; binds its socket.
-    pub(crate) build: fn(toml::Table, Context) -> Result<BuiltListener, BuildError>,
+    /// Makes it from its section, all but its socket. `true`: everybody must say who they are.
+    pub(crate) resolve: fn(toml::Table, bool) -> Result<UnboundListener, BuildError>,
 }
 
 /// Every type of source.
@@ -142,10 +142,11 @@ pub(crate) const SINKS: &[SinkType] = &[
         build: |section| {
             let sink = section_of::<file::Config>(section)?.build();
             let sink = sink.map_err(|error| BuildError::of(error.key(), &error))?;
-            let exclusive = Some(format!("`{}`", sink.identity()));
+            let (exclusive, file) = (Some(format!("`{}`", sink.identity())), sink.path());
             let asked = sink.clone();
             let repeats = Repeats::judged(move |_| asked.refuses_repeats());
-            Ok(BuiltSink { exclusive, repeats, ..BuiltSink::of(file::NAME, sink) })
+            let file = Some(file.to_owned());
+            Ok(BuiltSink { exclusive, file, repeats, ..BuiltSink::of(file::NAME, sink) })
         },
     },
     remote!(webhook, "requests to an HTTP address: CloudEvents, or the cloud's own records"),
@@ -197,13 +198,13 @@ pub(crate) const LISTENERS: &[ListenerType] = &[
         name: "http",
         summary: "HTTP: pages, watches, status, metrics",
         schema: || schemars::schema_for!(http::Config),
-        build: |section, context| build_http(section_of(section)?, context),
+        resolve: |section, is_closed| resolve_http(section_of(section)?, is_closed),
     },
     ListenerType {
         name: "kafka",
         summary: "Kafka's protocol: any consumer reads, and commits its offsets",
         schema: || schemars::schema_for!(kafka::Config),
-        build: |section, context| build_kafka(section_of(section)?, context),
+        resolve: |section, is_closed| resolve_kafka(section_of(section)?, is_closed),
     },
 ];
 
@@ -280,6 +281,8 @@ type StartSink = Box<dyn FnOnce(&Supervisor, SinkContext) + Send>;
 pub(crate) struct BuiltSink {
     /// What no other sink may write to, as people call it.
     pub(crate) exclusive: Option<String>,
+    /// The file that it writes, if it is one of this machine; those that it finishes lie beside it.
+    pub(crate) file: Option<PathBuf>,
     /// Whether the target can be handed events again.
     pub(crate) repeats: Repeats,
     /// Which events it can be handed at all, in CEL: its format has no form for the others.
@@ -298,6 +301,7 @@ impl BuiltSink {
         let mut probed = sink.clone();
         Self {
             exclusive: None,
+            file: None,
             repeats: Repeats::default(),
             only: None,
             secrets: Vec::new(),
@@ -325,6 +329,14 @@ impl ProbeError {
     fn of(error: &impl Failure) -> Self {
         Self { message: Chain(error).to_string(), remedy: error.remedy() }
     }
+}
+
+type Bind = Box<dyn FnOnce(Context) -> Result<BuiltListener, BuildError>>;
+
+/// A listener in which nothing is wrong, before it has its socket.
+pub(crate) struct UnboundListener {
+    pub(crate) listen: SocketAddr,
+    pub(crate) bind: Bind,
 }
 
 /// A listener with its socket bound.
@@ -366,30 +378,43 @@ pub(crate) fn build_cloudstack(config: cloudstack::Config) -> Result<BuiltSource
 }
 
 /// An HTTP listener from a section, or for the environment's `PORT`.
-pub(crate) fn build_http(
+pub(crate) fn resolve_http(
     config: http::Config,
-    context: Context,
-) -> Result<BuiltListener, BuildError> {
+    is_closed: bool,
+) -> Result<UnboundListener, BuildError> {
     let scheme = if config.tls.is_some() { "https" } else { "http" };
-    let listener = config.build(context).map_err(|error| BuildError::of("listen", &error))?;
-    let url = format!("{scheme}://{}", listener.local_addr());
-    let start =
-        move |supervisor: &Supervisor, name: &str| supervisor.listener(name, "http", listener);
-    Ok(BuiltListener { url, start: Box::new(start) })
+    let unbound = config.resolve(is_closed);
+    let unbound = unbound.map_err(|error| BuildError::of(error.key(), &error))?;
+    let listen = unbound.listen();
+    let bind = move |context| {
+        let listener = unbound.bind(context);
+        let listener = listener.map_err(|error| BuildError::of(error.key(), &error))?;
+        let url = format!("{scheme}://{}", listener.local_addr());
+        let start =
+            move |supervisor: &Supervisor, name: &str| supervisor.listener(name, "http", listener);
+        Ok(BuiltListener { url, start: Box::new(start) })
+    };
+    Ok(UnboundListener { listen, bind: Box::new(bind) })
 }
 
 /// A Kafka listener from a section, or the default one.
-pub(crate) fn build_kafka(
+pub(crate) fn resolve_kafka(
     config: kafka::Config,
-    context: Context,
-) -> Result<BuiltListener, BuildError> {
+    is_closed: bool,
+) -> Result<UnboundListener, BuildError> {
     let scheme = if config.tls.is_some() { "kafka+tls" } else { "kafka" };
-    let listener = config.build(context);
-    let listener = listener.map_err(|error| BuildError::of(error.key(), &error))?;
-    let url = format!("{scheme}://{}", listener.local_addr());
-    let start =
-        move |supervisor: &Supervisor, name: &str| supervisor.listener(name, "kafka", listener);
-    Ok(BuiltListener { url, start: Box::new(start) })
+    let unbound = config.resolve(is_closed);
+    let unbound = unbound.map_err(|error| BuildError::of(error.key(), &error))?;
+    let listen = unbound.listen();
+    let bind = move |context| {
+        let listener = unbound.bind(context);
+        let listener = listener.map_err(|error| BuildError::of(error.key(), &error))?;
+        let url = format!("{scheme}://{}", listener.local_addr());
+        let start =
+            move |supervisor: &Supervisor, name: &str| supervisor.listener(name, "kafka", listener);
+        Ok(BuiltListener { url, start: Box::new(start) })
+    };
+    Ok(UnboundListener { listen, bind: Box::new(bind) })
 }
 
 /// Renders the Prometheus page.

@@ -13,7 +13,8 @@ use crate::name::{InvalidTemplate, Template};
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The file that grows, for example `/var/lib/pluvio/events.ndjson`. Its folder must be there;
+    /// The file that grows, for example `/var/lib/pluvio/events.ndjson`. Its folder must be there, and
+    /// not be the log's;
     /// the file is made with the permissions 0640.
     pub path: PathBuf,
     /// Names of finished files, in the same folder. `{first}` and `{last}` are the offsets of the

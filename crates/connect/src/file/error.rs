@@ -121,6 +121,9 @@ impl Failure for Error {
                 "let the user that runs Pluvio write to the folder and the file"
             }
             (_, Some(ErrorKind::ReadOnlyFilesystem)) => "choose a `path` that can be written",
+            (_, Some(ErrorKind::IsADirectory | ErrorKind::NotADirectory)) => {
+                "let `path` name a file, and folders before it"
+            }
             (Self::Foreign(_), _) => "move it away, or choose another `path`",
             (Self::Note { .. }, _) => {
                 "move it and the file beside it away; events that are in that file come again"

@@ -1,6 +1,9 @@
 //! The sink: lines for a batch, and the blocking work in a thread of its own.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use pluvio_log::Offset;
 use pluvio_runtime::{
@@ -23,6 +26,11 @@ impl File {
     /// What no other sink may write to.
     pub fn identity(&self) -> String {
         self.0.path.display().to_string()
+    }
+
+    /// The file that grows. Absolute, as far as the current folder is known.
+    pub fn path(&self) -> &Path {
+        &self.0.path
     }
 
     /// Why lines cannot be written again, if there are any: a file holds each event once, and what was

@@ -18,6 +18,7 @@ pub struct Config {
     pub host: String,
     /// Its port.
     #[serde(default = "port")]
+    #[schemars(range(min = 1))]
     pub port: u16,
     /// The tag of an event, for example `cloud.{type}`. `{source}`, `{subject}`, `{stream}`, `{sink}`,
     /// `{ext.NAME}`, `{date}`, `{year}`, `{month}` and `{day}` are there, too. If not set, tags are

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
+use mongodb::options::ConnectionString;
 use pluvio_net::{SecretSource, TlsOptions};
 use pluvio_runtime::unit::ByteSize;
 use schemars::JsonSchema;
@@ -51,6 +52,9 @@ pub enum ConfigError {
          \"mongodb://user:password@db.example.org:27017/events\" (mongodb+srv:// cannot be used)"
     )]
     Url,
+    /// Neither key names it.
+    #[error("`url` names no database; write one behind its last `/`, or set `database`")]
+    NoDatabase,
     /// No collection has such a name.
     #[error("`{0}` must have 1 to {NAME_BYTES_MAX} bytes, without `$` and NUL")]
     Name(&'static str),
@@ -75,7 +79,7 @@ impl ConfigError {
     /// The key that is wrong.
     pub fn key(&self) -> &'static str {
         match self {
-            Self::Url => "url",
+            Self::Url | Self::NoDatabase => "url",
             Self::Name(key) | Self::Login(key) => key,
             Self::CappedSize => "capped_size",
             Self::Tls(_) | Self::TwoFiles | Self::Conflict => "tls",
@@ -119,10 +123,14 @@ impl Config {
 
     /// Checks everything that can be checked without the server.
     pub fn build(self) -> Result<Mongodb, ConfigError> {
-        if let SecretSource::Literal(url) = &self.url
-            && !url.expose().starts_with("mongodb://")
-        {
-            return Err(ConfigError::Url);
+        // One that cannot be read is told by who looks at all secrets.
+        if let Ok(url) = self.url.resolve() {
+            let is_plain = url.expose().starts_with("mongodb://");
+            let parsed = is_plain.then(|| ConnectionString::parse(url.expose()).ok()).flatten();
+            let parsed = parsed.ok_or(ConfigError::Url)?;
+            if self.database.is_none() && parsed.default_database.is_none() {
+                return Err(ConfigError::NoDatabase);
+            }
         }
         let is_name =
             |name: &str| (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.contains(['$', '\0']);
@@ -195,6 +203,11 @@ mod tests {
         assert_eq!(refused(|it| it.url = SecretSource::literal("db:27017")), Some("url"));
         assert_eq!(refused(|it| it.url = SecretSource::literal("mongodb+srv://db")), Some("url"));
         assert_eq!(refused(|it| it.url = SecretSource::Env("X".into())), None);
+        assert_eq!(refused(|it| it.url = SecretSource::literal("mongodb://u:p@/e")), Some("url"));
+        assert_eq!(
+            refused(|it| it.url = SecretSource::literal("mongodb://db:27017/")),
+            Some("url")
+        );
         assert_eq!(refused(|it| it.collection = "a$b".into()), Some("collection"));
         assert_eq!(refused(|it| it.database = Some(String::new())), Some("database"));
         assert_eq!(refused(|it| it.capped_size = Some(ByteSize(1))), Some("capped_size"));

@@ -145,7 +145,7 @@ pub enum ConfigError {
     #[error("`url` has a path; the topic belongs into `topic`")]
     Path,
     /// It cannot be sent.
-    #[error("`client_id` must have 1 to {CLIENT_ID_BYTES_MAX} bytes")]
+    #[error("`client_id` must have 1 to {CLIENT_ID_BYTES_MAX} bytes, and no control characters")]
     ClientId,
     /// 3.1.1 knows no password without a user.
     #[error("`password` is given without `username`")]
@@ -227,7 +227,9 @@ impl Config {
         if peer.path.as_deref().is_some_and(|path| !path.is_empty()) {
             return Err(ConfigError::Path);
         }
-        let is_id = |id: &String| (1..=CLIENT_ID_BYTES_MAX).contains(&id.len());
+        let is_id = |id: &String| {
+            (1..=CLIENT_ID_BYTES_MAX).contains(&id.len()) && !id.contains(char::is_control)
+        };
         if self.client_id.as_ref().is_some_and(|id| !is_id(id)) {
             return Err(ConfigError::ClientId);
         }
@@ -287,6 +289,7 @@ mod tests {
         assert_eq!(refused(|config| config.url = "broker:1883".into()), Some("url"));
         assert_eq!(refused(|config| config.url = "mqtt://broker/topic".into()), Some("url"));
         assert_eq!(refused(|config| config.client_id = Some(String::new())), Some("client_id"));
+        assert_eq!(refused(|config| config.client_id = Some("a\0".into())), Some("client_id"));
         let password = Some(SecretSource::literal("p"));
         assert_eq!(refused(|config| config.password = password), Some("password"));
         assert_eq!(refused(|config| config.topic = "a/#".into()), Some("topic"));

@@ -11,7 +11,7 @@ use url::Url;
 use super::{bulk::is_legal, sink::OpenSearch};
 use crate::{
     template::{InvalidTemplate, Template},
-    web::{Identity, InvalidUrl, address},
+    web::{Identity, IdentityError, InvalidUrl, address},
 };
 
 /// An OpenSearch or Elasticsearch that keeps the events as documents.
@@ -92,6 +92,9 @@ pub enum ConfigError {
         /// What is missing or too much.
         key: &'static str,
     },
+    /// A secret that no request can hold.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// Too short or too long.
     #[error("`timeout` must be from {} to {}", Period(TIMEOUT_MIN), Period(TIMEOUT_MAX))]
     Timeout,
@@ -107,6 +110,7 @@ impl ConfigError {
             Self::Url(_) | Self::Query => "url",
             Self::Index(_) | Self::IndexName(_) => "index",
             Self::Credentials { key } => key,
+            Self::Identity(error) => error.key(),
             Self::Timeout => "timeout",
             Self::Tls(_) => "tls",
         }
@@ -169,6 +173,7 @@ impl Config {
             (Some(_), None, None) => return Err(ConfigError::Credentials { key: "password" }),
             (None, Some(_), None) => return Err(ConfigError::Credentials { key: "username" }),
         };
+        identity.check()?;
         Ok(OpenSearch(Arc::new(Settings {
             url,
             index,
@@ -224,6 +229,8 @@ mod tests {
             }),
             Some("api_key")
         );
+        let two_lines = || Some(SecretSource::literal("two\nlines"));
+        assert_eq!(refused(|config| config.api_key = two_lines()), Some("api_key"));
         assert_eq!(refused(|config| config.timeout = Period(Duration::ZERO)), Some("timeout"));
     }
 }

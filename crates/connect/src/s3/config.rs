@@ -11,10 +11,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::sink::S3;
+use super::{sink::S3, store::read};
 use crate::{
     name::{InvalidTemplate, Template},
-    web::{InvalidUrl, address},
+    web::{IdentityError, InvalidUrl, address},
 };
 
 /// A bucket that keeps the events in objects of JSON lines.
@@ -109,6 +109,9 @@ pub enum ConfigError {
     /// The template is none.
     #[error("`name` is none for objects")]
     Name(#[from] InvalidTemplate),
+    /// A secret that no request can hold.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// Too short or too long.
     #[error("`timeout` must be from {} to {}", Period(TIMEOUT_MIN), Period(TIMEOUT_MAX))]
     Timeout,
@@ -126,6 +129,7 @@ impl ConfigError {
             Self::Endpoint(_) | Self::EndpointPath => "endpoint",
             Self::Prefix => "prefix",
             Self::Name(_) => "name",
+            Self::Identity(error) => error.key(),
             Self::Timeout => "timeout",
             Self::Tls(_) => "tls",
         }
@@ -190,6 +194,12 @@ impl Config {
         }
         if !(TIMEOUT_MIN..=TIMEOUT_MAX).contains(&self.timeout.0) {
             return Err(ConfigError::Timeout);
+        }
+        for (key, secret) in self.secrets() {
+            // One that cannot be read is told by who looks at all secrets.
+            if let Err(error @ IdentityError::Characters { .. }) = read(key, secret) {
+                return Err(error.into());
+            }
         }
         self.tls.client_config()?;
         let settings = Settings {
@@ -276,6 +286,10 @@ mod tests {
         }
         assert_eq!(built(|config| config.prefix = "/a".into()), Err("prefix"));
         assert_eq!(built(|config| config.name = "{first}.ndjson".into()), Err("name"));
+        let secret = || SecretSource::literal("two\nlines");
+        assert_eq!(built(|config| config.access_key = secret()), Err("access_key"));
+        assert_eq!(built(|config| config.secret_key = secret()), Err("secret_key"));
+        assert_eq!(built(|config| config.session_token = Some(secret())), Err("session_token"));
         assert_eq!(built(|config| config.timeout = Period(Duration::ZERO)), Err("timeout"));
     }
 }

@@ -45,16 +45,17 @@ pub(super) struct Object<'a> {
     pub(super) metadata: Vec<(&'static str, String)>,
 }
 
+/// Reads a secret that headers are made of.
+pub(super) fn read(key: &'static str, secret: &SecretSource) -> Result<String, IdentityError> {
+    let secret = secret.resolve().map_err(|source| IdentityError::Secret { key, source })?;
+    let is_text = secret.expose().bytes().all(|byte| byte.is_ascii_graphic());
+    let text = is_text.then(|| secret.expose().to_owned());
+    text.ok_or(IdentityError::Characters { key })
+}
+
 impl Store {
     /// Reads keys and files.
     pub(super) fn new(settings: &Settings) -> Result<Self, Error> {
-        let read = |key, secret: &SecretSource| {
-            let secret =
-                secret.resolve().map_err(|source| IdentityError::Secret { key, source })?;
-            let is_text = secret.expose().bytes().all(|byte| byte.is_ascii_graphic());
-            let text = is_text.then(|| secret.expose().to_owned());
-            text.ok_or(IdentityError::Characters { key })
-        };
         let session_token = settings.session_token.as_ref();
         let keys = Keys {
             access_key: read("access_key", &settings.access_key)?,

@@ -67,11 +67,23 @@ pub enum IdentityError {
         source: SecretError,
     },
     /// It holds characters that no header has.
-    #[error("`{key}` holds characters that cannot be sent; is it the right one?")]
+    #[error(
+        "`{key}` holds characters that cannot be sent; is it the right one? it must be one line of \
+         printable text"
+    )]
     Characters {
         /// The key in the configuration.
         key: &'static str,
     },
+}
+
+impl IdentityError {
+    /// The key that is wrong.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Secret { key, .. } | Self::Characters { key } => key,
+        }
+    }
 }
 
 impl Identity {
@@ -96,6 +108,15 @@ impl Identity {
             HeaderValue::from_str(&text).map_err(|_| IdentityError::Characters { key })?;
         value.set_sensitive(true);
         Ok(Some(value))
+    }
+
+    /// Whether the secrets can be sent, as far as they can be read: what cannot be read is told by who
+    /// looks at all secrets.
+    pub(crate) fn check(&self) -> Result<(), IdentityError> {
+        match self.header() {
+            Err(error @ IdentityError::Characters { .. }) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Whether there is anything to be refused.

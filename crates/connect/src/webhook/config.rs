@@ -2,16 +2,20 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use http::{HeaderName, Method};
+use http::{HeaderName, HeaderValue, Method};
 use pluvio_net::{SecretSource, TlsError, TlsOptions};
 use pluvio_runtime::unit::Period;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::sink::Webhook;
+use super::{
+    error::Error,
+    signature::{KeyError, Signer},
+    sink::Webhook,
+};
 use crate::message::MessageFormat;
-use crate::web::{Identity, InvalidUrl, address};
+use crate::web::{Identity, IdentityError, InvalidUrl, address};
 
 /// An address that events are sent to by HTTP.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -126,6 +130,18 @@ pub enum ConfigError {
     /// No header's name, or one that is taken.
     #[error("`headers` cannot hold `{0}`: it is no header's name, or the request sets it itself")]
     Header(String),
+    /// A value that no header can have.
+    #[error(
+        "the value of `{0}` in `headers` holds characters that cannot be sent; write one line of \
+         printable text"
+    )]
+    HeaderValue(String),
+    /// A secret that no request can hold.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// A secret that signs nothing.
+    #[error("{0}; write such a key, or change `signature`")]
+    Key(KeyError),
     /// The signature's header is none.
     #[error("`signature_header` is no header's name that could be used here")]
     SignatureHeader,
@@ -158,7 +174,9 @@ impl ConfigError {
         match self {
             Self::Url(_) => "url",
             Self::Method => "method",
-            Self::Header(_) => "headers",
+            Self::Header(_) | Self::HeaderValue(_) => "headers",
+            Self::Identity(error) => error.key(),
+            Self::Key(_) => "secret",
             Self::SignatureHeader | Self::Secret => "signature_header",
             Self::Credentials { key } => key,
             Self::InFlight | Self::BatchInFlight => "max_in_flight",
@@ -237,7 +255,15 @@ impl Config {
                 let is_identity = *name == http::header::AUTHORIZATION && identity.is_known();
                 !is_identity && signing.as_ref().is_none_or(|signing| signing.header != *name)
             });
+            // One that cannot be read is told by who looks at all secrets.
+            if value.resolve().is_ok_and(|value| HeaderValue::from_str(value.expose()).is_err()) {
+                return Err(ConfigError::HeaderValue(name));
+            }
             headers.push((parsed.ok_or(ConfigError::Header(name))?, value));
+        }
+        identity.check()?;
+        if let Some(Err(Error::Key(error))) = signing.as_ref().map(Signer::new) {
+            return Err(ConfigError::Key(error));
         }
         Ok(Webhook::new(Settings {
             url,
@@ -338,6 +364,35 @@ mod tests {
         assert_eq!(refused(|config| config.timeout = Period(Duration::ZERO)), Some("timeout"));
         let named = |config: &mut Config| config.signature_header = Some("X-CS-Signature".into());
         assert_eq!(refused(named), Some("signature_header"));
+    }
+
+    #[test]
+    fn a_secret_that_could_never_be_sent_is_refused_by_its_key() {
+        let secret = |text| Some(SecretSource::literal(text));
+        for value in ["a\u{7}b", "two\nlines", "\u{7f}"] {
+            assert_eq!(refused(|config| config.token = secret(value)), Some("token"), "{value:?}");
+            let header = |config: &mut Config| {
+                config.headers.insert("X-Team".into(), SecretSource::literal(value));
+            };
+            assert_eq!(refused(header), Some("headers"), "{value:?}");
+        }
+        let named = |config: &mut Config, name: &str| {
+            config.headers.insert(name.into(), SecretSource::literal("x"));
+        };
+        assert_eq!(refused(|config| named(config, "X Team")), Some("headers"));
+        assert_eq!(refused(|config| named(config, "X-Team:")), Some("headers"));
+        for (key, is_key) in [
+            ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", true),
+            ("whsec_%", false),
+            ("whsec_", false),
+        ] {
+            let told = refused(|config| {
+                config.signature = Signature::Standard;
+                config.secret = secret(key);
+            });
+            assert_eq!(told.is_none(), is_key, "{key}");
+            assert!(is_key || told == Some("secret"), "{told:?}");
+        }
     }
 
     #[test]

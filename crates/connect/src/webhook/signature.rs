@@ -28,7 +28,7 @@ const STANDARD_PREFIX: &str = "whsec_";
 
 /// The key is none for this way to sign.
 #[derive(Debug, thiserror::Error)]
-#[error("`secret` is none of Standard Webhooks: `whsec_` and base64")]
+#[error("`secret` is no key of Standard Webhooks, which is `whsec_` and base64 behind it")]
 pub struct KeyError;
 
 /// Signs requests.
@@ -80,7 +80,9 @@ fn key(secret: &Secret, signature: Signature) -> Result<Vec<u8>, KeyError> {
         return Ok(secret.expose().as_bytes().to_vec());
     }
     let encoded = secret.expose().strip_prefix(STANDARD_PREFIX).ok_or(KeyError)?;
-    BASE64_STANDARD.decode(encoded).map_err(|_| KeyError)
+    let key = BASE64_STANDARD.decode(encoded).map_err(|_| KeyError)?;
+    // Anybody could sign with an empty key.
+    if key.is_empty() { Err(KeyError) } else { Ok(key) }
 }
 
 #[cfg(test)]

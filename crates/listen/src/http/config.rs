@@ -1,4 +1,5 @@
-//! What an operator can set, and the one step that turns it into a bound listener.
+//! What an operator can set, and the two steps that turn it into a bound listener: [`Config::resolve`]
+//! judges it without touching anything, [`Unbound::bind`] takes the port.
 
 use std::{
     io,
@@ -10,6 +11,7 @@ use pluvio_net::{ServerTls, ServerTlsError};
 use pluvio_runtime::unit::Period;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tokio_rustls::rustls::ServerConfig;
 
 use super::{Context, HttpListener, host, server::Settings};
 use crate::exposure;
@@ -20,6 +22,7 @@ use crate::exposure;
 pub struct Config {
     /// Address and port to listen on. Beyond loopback, both authentication and `tls` are needed.
     /// Default `127.0.0.1:8080`.
+    #[schemars(extend("format" = "socket-address"))]
     pub listen: SocketAddr,
     /// Certificate and key. Default: plain HTTP.
     pub tls: Option<ServerTls>,
@@ -28,11 +31,14 @@ pub struct Config {
     pub insecure: bool,
     /// Most watches at a time; one more is answered 503. An idle watch costs about 16 KiB.
     /// Default 4096.
+    #[schemars(range(min = 1))]
     pub watchers_max: usize,
     /// Most watches at a time of one client (an authenticated principal, else an IP address); one
     /// more is answered 429. Default 2048.
+    #[schemars(range(min = 1))]
     pub watchers_per_client_max: usize,
     /// Most connections at a time; one more is answered 503. Default 5000.
+    #[schemars(range(min = 1))]
     pub connections_max: usize,
     /// A watch that was silent for this long is sent a heartbeat, so that proxies and clients see
     /// that it lives. `"0s"` sends none; else at least `"1s"`. A request may ask for another.
@@ -112,37 +118,45 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// The key that is wrong.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Exposed { .. } | Self::Bind { .. } => "listen",
+            Self::Heartbeat(_) => "heartbeat",
+            Self::Zero(key) => key,
+            Self::Origin(_) => "cors_origins",
+            Self::Host(_) => "hosts",
+            Self::Tls { .. } => "tls",
+        }
+    }
+}
+
+/// A listener in which nothing is wrong, before it has its port.
+pub struct Unbound {
+    config: Config,
+    tls: Option<ServerConfig>,
+}
+
 impl Config {
-    /// Checks everything, reads the certificate and binds the port.
-    pub fn build(self, context: Context) -> Result<HttpListener, Error> {
-        self.check(&context)?;
+    /// Checks everything and reads the certificate; takes no port. `is_closed`: everybody must say who
+    /// they are.
+    pub fn resolve(self, is_closed: bool) -> Result<Unbound, Error> {
+        self.check(is_closed)?;
         let listen = self.listen;
         let tls = self.tls.as_ref().map(ServerTls::server_config).transpose();
         let tls = tls.map_err(|source| Error::Tls { listen, source: Box::new(source) })?;
-        let bound = TcpListener::bind(listen).and_then(|listener| {
-            listener.set_nonblocking(true)?;
-            let local = listener.local_addr()?;
-            Ok((listener, local))
-        });
-        let (listener, local) = bound.map_err(|source| Error::Bind { listen, source })?;
-        let settings = Settings {
-            watchers_max: self.watchers_max,
-            watchers_per_client_max: self.watchers_per_client_max,
-            connections_max: self.connections_max,
-            heartbeat: self.heartbeat.0,
-            cors_origins: self.cors_origins,
-            hosts: self.hosts,
-            is_open_on_loopback: local.ip().to_canonical().is_loopback()
-                && !context.access.demands_authentication(),
-        };
-        Ok(HttpListener::new(listener, local, tls, context, settings))
+        Ok(Unbound { config: self, tls })
     }
 
-    fn check(&self, context: &Context) -> Result<(), Error> {
+    /// Both steps at once.
+    pub fn build(self, context: Context) -> Result<HttpListener, Error> {
+        self.resolve(context.access.demands_authentication())?.bind(context)
+    }
+
+    fn check(&self, is_closed: bool) -> Result<(), Error> {
         let has_tls = self.tls.is_some();
-        if let Some(missing) =
-            exposure::missing(self.listen, &context.access, has_tls, self.insecure)
-        {
+        if let Some(missing) = exposure::missing(self.listen, is_closed, has_tls, self.insecure) {
             return Err(Error::Exposed { listen: self.listen, missing });
         }
         if !self.heartbeat.0.is_zero() && self.heartbeat.0 < HEARTBEAT_MIN {
@@ -168,5 +182,35 @@ impl Config {
             Some(name) => Err(Error::Host(name.clone())),
             None => Ok(()),
         }
+    }
+}
+
+impl Unbound {
+    /// The address to be bound.
+    pub fn listen(&self) -> SocketAddr {
+        self.config.listen
+    }
+
+    /// Binds the port.
+    pub fn bind(self, context: Context) -> Result<HttpListener, Error> {
+        let Self { config, tls } = self;
+        let listen = config.listen;
+        let bound = TcpListener::bind(listen).and_then(|listener| {
+            listener.set_nonblocking(true)?;
+            let local = listener.local_addr()?;
+            Ok((listener, local))
+        });
+        let (listener, local) = bound.map_err(|source| Error::Bind { listen, source })?;
+        let settings = Settings {
+            watchers_max: config.watchers_max,
+            watchers_per_client_max: config.watchers_per_client_max,
+            connections_max: config.connections_max,
+            heartbeat: config.heartbeat.0,
+            cors_origins: config.cors_origins,
+            hosts: config.hosts,
+            is_open_on_loopback: local.ip().to_canonical().is_loopback()
+                && !context.access.demands_authentication(),
+        };
+        Ok(HttpListener::new(listener, local, tls, context, settings))
     }
 }

@@ -47,7 +47,7 @@ mod socket;
 mod watch;
 mod work;
 
-pub use config::{Config, Error};
+pub use config::{Config, Error, Unbound};
 pub use limits::Limits;
 pub use listener::HttpListener;
 

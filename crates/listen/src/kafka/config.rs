@@ -1,4 +1,5 @@
-//! What an operator can set, and the one step that turns it into a bound listener.
+//! What an operator can set, and the two steps that turn it into a bound listener: [`Config::resolve`]
+//! judges it without touching anything, [`Unbound::bind`] takes the port.
 
 use std::{
     fmt, io,
@@ -9,6 +10,7 @@ use std::{
 use pluvio_net::{ServerTls, ServerTlsError};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tokio_rustls::rustls::ServerConfig;
 
 use super::{KafkaListener, listener::Settings};
 use crate::{Context, exposure};
@@ -21,6 +23,7 @@ use crate::{Context, exposure};
 pub struct Config {
     /// Address and port to listen on. Beyond loopback, both authentication and `tls` are needed.
     /// Default `127.0.0.1:9092`.
+    #[schemars(extend("format" = "socket-address"))]
     pub listen: SocketAddr,
     /// Host and port that clients are told to connect to, for example `"pluvio.example.org:9092"`:
     /// needed behind a proxy or an address translation. Default: the address that the client has
@@ -32,6 +35,7 @@ pub struct Config {
     /// reaches the port then reads the events, or the credentials on the way. Default `false`.
     pub insecure: bool,
     /// Most connections at a time; one more is closed. A consumer has two or three. Default 1000.
+    #[schemars(range(min = 1))]
     pub connections_max: usize,
 }
 
@@ -135,12 +139,20 @@ impl Error {
     }
 }
 
+/// A listener in which nothing is wrong, before it has its port.
+pub struct Unbound {
+    listen: SocketAddr,
+    tls: Option<ServerConfig>,
+    settings: Settings,
+}
+
 impl Config {
-    /// Checks everything, reads the certificate and binds the port.
-    pub fn build(self, context: Context) -> Result<KafkaListener, Error> {
+    /// Checks everything and reads the certificate; takes no port. `is_closed`: everybody must say who
+    /// they are.
+    pub fn resolve(self, is_closed: bool) -> Result<Unbound, Error> {
         let listen = self.listen;
         let has_tls = self.tls.is_some();
-        if let Some(missing) = exposure::missing(listen, &context.access, has_tls, self.insecure) {
+        if let Some(missing) = exposure::missing(listen, is_closed, has_tls, self.insecure) {
             return Err(Error::Exposed { listen, missing });
         }
         if self.connections_max == 0 {
@@ -150,13 +162,31 @@ impl Config {
         let advertised = advertised.map_err(Error::Advertised)?;
         let tls = self.tls.as_ref().map(ServerTls::server_config).transpose();
         let tls = tls.map_err(|source| Error::Tls { listen, source: Box::new(source) })?;
+        let settings = Settings { advertised, connections_max: self.connections_max };
+        Ok(Unbound { listen, tls, settings })
+    }
+
+    /// Both steps at once.
+    pub fn build(self, context: Context) -> Result<KafkaListener, Error> {
+        self.resolve(context.access.demands_authentication())?.bind(context)
+    }
+}
+
+impl Unbound {
+    /// The address to be bound.
+    pub fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
+    /// Binds the port.
+    pub fn bind(self, context: Context) -> Result<KafkaListener, Error> {
+        let Self { listen, tls, settings } = self;
         let bound = TcpListener::bind(listen).and_then(|listener| {
             listener.set_nonblocking(true)?;
             let local = listener.local_addr()?;
             Ok((listener, local))
         });
         let (listener, local) = bound.map_err(|source| Error::Bind { listen, source })?;
-        let settings = Settings { advertised, connections_max: self.connections_max };
         Ok(KafkaListener::new(listener, local, tls, context, settings))
     }
 }

@@ -44,6 +44,6 @@ mod topics;
 mod versions;
 mod wire;
 
-pub use config::{Advertised, Config, Error};
+pub use config::{Advertised, Config, Error, Unbound};
 pub use limits::Limits;
 pub use listener::{KafkaListener, ServeError};

@@ -67,6 +67,9 @@ pub enum SecretError {
         /// The variable or file, in words.
         place: String,
     },
+    /// A literal that holds nothing.
+    #[error("the value is empty; write the secret there, or leave the key out if none is needed")]
+    EmptyLiteral,
 }
 
 impl SecretSource {
@@ -84,15 +87,12 @@ impl SecretSource {
         }
     }
 
-    /// Whether the place exists and can be opened; the value itself is not read.
+    /// Whether there is a value that could be read now; it is not kept.
     pub fn check(&self) -> Result<(), SecretError> {
-        match self {
-            SecretSource::Literal(_) => Ok(()),
-            SecretSource::Env(name) => match std::env::var_os(name) {
-                Some(_) => Ok(()),
-                None => Err(SecretError::EnvMissing { name: name.clone() }),
-            },
-            SecretSource::File(path) => open(path).map(|_| ()),
+        match self.resolve()?.expose().trim_end() {
+            // Variables and files that hold nothing have been refused already.
+            "" => Err(SecretError::EmptyLiteral),
+            _ => Ok(()),
         }
     }
 }
@@ -251,6 +251,20 @@ mod tests {
         assert!(matches!(source.resolve(), Err(SecretError::Empty { .. })));
         std::fs::remove_file(&path).unwrap();
         assert!(matches!(source.check(), Err(SecretError::File { .. })));
+    }
+
+    #[test]
+    fn a_place_that_holds_nothing_is_no_secret() {
+        let path = std::env::temp_dir().join(format!("pluvio-nothing-{}", std::process::id()));
+        std::fs::write(&path, " \n").unwrap();
+        let checked = SecretSource::File(path.clone()).check();
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(checked, Err(SecretError::Empty { .. })), "{checked:?}");
+        for empty in ["", " "] {
+            let checked = SecretSource::literal(empty).check();
+            assert!(matches!(checked, Err(SecretError::EmptyLiteral)), "{checked:?}");
+        }
+        assert!(SecretSource::literal("x").check().is_ok());
     }
 
     #[test]

@@ -5,7 +5,11 @@ use std::path::Path;
 use pluvio_event::shown;
 
 use super::{Failed, block_on, print_line};
-use crate::{cli::Check, config, registry::Probe};
+use crate::{
+    cli::Check,
+    config::{self, Resolved},
+    registry::Probe,
+};
 
 /// Checks the file, or the environment where there is none.
 pub(crate) fn check(path: &Path, options: &Check) -> Result<(), Failed> {
@@ -14,20 +18,16 @@ pub(crate) fn check(path: &Path, options: &Check) -> Result<(), Failed> {
     } else {
         config::load(path)?
     };
+    let resolved = configuration.resolve();
     for warning in &configuration.warnings {
         print_line(&format!("{}: warning: {}", warning.place, warning.message));
     }
-    let access = configuration.principals().table().err();
-    let (sources, sinks) = match (configuration.sources(), configuration.sinks()) {
-        (Ok(sources), Ok(sinks)) if access.is_none() => (sources, sinks),
-        (sources, sinks) => {
-            let problems = [access, sources.err(), sinks.err()];
-            return Err(Failed::Configuration(problems.into_iter().flatten().flatten().collect()));
-        }
-    };
+    let Resolved { sources, sinks, listeners, .. } = resolved?;
     if !options.connect {
-        let (sources, sinks) = (sources.len(), sinks.len());
-        print_line(&format!("configuration is valid: {sources} sources, {sinks} sinks"));
+        let (sources, sinks, listeners) = (sources.len(), sinks.len(), listeners.len());
+        print_line(&format!(
+            "configuration is valid: {sources} sources, {sinks} sinks, {listeners} listeners"
+        ));
         return Ok(());
     }
     let sources = sources.into_iter().map(|source| (source.name.to_string(), source.built.probe));

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use pluvio_log::{Log as _, LogHandle};
+use pluvio_listen::Context;
+use pluvio_log::{Log as _, LogHandle, StreamName};
 use pluvio_runtime::{
     Ingest,
     status::StatusBoard,
@@ -13,7 +14,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
 use super::{Failed, block_on, meter, reload::Reload, sink::Desk, stopped};
-use crate::config::{self, Configuration, LogType, ReadySink};
+use crate::{
+    config::{self, Configuration, LogType, Problem, ReadyListener, ReadySink, Resolved},
+    registry::BuiltListener,
+};
 
 /// Without a command: runs what the environment or the file describes, or says how to begin.
 pub(crate) fn default(path: &Path) -> Result<(), Failed> {
@@ -39,9 +43,6 @@ pub(crate) fn run(path: &Path) -> Result<(), Failed> {
     } else {
         config::load(path)?
     };
-    for warning in &configuration.warnings {
-        warn!(place = warning.place, "{}", warning.message);
-    }
     block_on(serve(configuration))
 }
 
@@ -51,11 +52,13 @@ const FILE_SIZE_SIGNAL: i32 = 25;
 async fn serve(configuration: Configuration) -> Result<(), Failed> {
     // Untaken it ends the process without a word; taken, the write fails as on a full disk.
     let _taken = signal(SignalKind::from_raw(FILE_SIZE_SIGNAL));
+    // Before anything takes long: untaken, it would end a start that is asked to reload.
+    let hangup = signal(SignalKind::hangup()).context("failed to take SIGHUP")?;
     let running = start(configuration).await?;
     for (name, url) in &running.urls {
         info!(listener = name, "serving on {url}");
     }
-    let reloading = tokio::spawn(running.reload.run());
+    let reloading = tokio::spawn(running.reload.run(hangup));
     let seeking = running.desk.map(|desk| tokio::spawn(desk.run()));
     let reason = tokio::select! {
         reason = stopped() => reason?,
@@ -87,26 +90,31 @@ pub(super) struct Running {
     pub(super) desk: Option<Desk>,
 }
 
-/// Starts all components; problems are told before anything connects.
+/// Starts all components; problems are told before anything is opened or connects.
 pub(super) async fn start(mut configuration: Configuration) -> Result<Running, Failed> {
+    let streams = configuration.streams();
+    let resolved = configuration.resolve();
+    for warning in &configuration.warnings {
+        warn!(place = warning.place, "{}", warning.message);
+    }
+    let Resolved { sources, sinks, listeners, access, access_files } = resolved?;
+    let (principals, original) =
+        (configuration.principals().clone(), configuration.original.take());
+    let reload = Reload::new(principals, access, access_files, original);
     let log = configuration.log.open().context("failed to open the log")?;
     tell_recovery(&log);
-    let metrics = meter::metrics(log.clone())?;
-    let streams = configuration.streams();
     let status = StatusBoard::default();
-    let (sources, sinks) = (configuration.sources(), configuration.sinks());
-    let reload = Reload::new(configuration.principals().clone());
-    let listeners = reload
-        .as_ref()
-        .map_err(Clone::clone)
-        .and_then(|reload| configuration.listeners(&log, reload.access(), &status, &metrics));
-    let (sources, sinks, reload, listeners) = match (sources, sinks, reload, listeners) {
-        (Ok(sources), Ok(sinks), Ok(reload), Ok(listeners)) => (sources, sinks, reload, listeners),
-        (sources, sinks, _, listeners) => {
-            let problems = [sources.err(), sinks.err(), listeners.err()];
-            return Err(Failed::Configuration(problems.into_iter().flatten().flatten().collect()));
-        }
+    let context = Context {
+        log: log.clone(),
+        stream: StreamName::events(),
+        access: reload.access().clone(),
+        status: status.clone(),
+        metrics: meter::metrics(log.clone())?,
+        version: crate::VERSION,
+        retention: configuration.log.kept(),
+        record_bytes_max: configuration.log.record_bytes_max(),
     };
+    let listeners = bound(listeners, &context)?;
     for stream in &streams {
         log.open(stream).await.context("failed to open the log")?;
     }
@@ -139,6 +147,21 @@ pub(super) async fn start(mut configuration: Configuration) -> Result<Running, F
     let is_on_disk = configuration.log.log_type == LogType::Disk;
     let desk = is_on_disk.then(|| Desk::new(&configuration.log.dir, supervisor.seeker()));
     Ok(Running { supervisor, log, urls, reload, desk })
+}
+
+/// Takes the ports; all that cannot be had are told at once.
+fn bound(
+    listeners: Vec<ReadyListener>,
+    context: &Context,
+) -> Result<Vec<(String, BuiltListener)>, Vec<Problem>> {
+    let (mut bound, mut problems) = (Vec::new(), Vec::new());
+    for listener in listeners {
+        match listener.bind(context.clone()) {
+            Ok(listener) => bound.extend(listener),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() { Ok(bound) } else { Err(problems) }
 }
 
 /// What opening the log found: one line an operator can search for.

@@ -26,6 +26,7 @@ use pluvio_runtime::unit::{ByteSize, Period};
 
 use super::{
     Configuration, ListenerSection, LogSection, LogType, Place, Principals, Problem, SourceSection,
+    listeners::section,
 };
 use crate::registry;
 
@@ -54,6 +55,9 @@ fn configuration(lookup: Lookup<'_>) -> Result<Configuration, Vec<Problem>> {
     };
     if let Some(wrong) = log.wrong_record_max() {
         read.problem("LOG_MAX_RECORD_SIZE_BYTES", wrong);
+    }
+    if let Some(wrong) = log.wrong_dir() {
+        read.problem("PLUVIO_DATA", wrong);
     }
     let port = read.number("PORT", 8080);
     let port = u16::try_from(port).unwrap_or_else(|_| {
@@ -103,11 +107,11 @@ fn assembled(log: LogSection, vcenter: vsphere::Config, http: http::Config) -> C
         name: "http".to_owned(),
         keys: BTreeMap::from([(String::new(), "PORT".to_owned())]),
     };
-    let build = Box::new(move |context| registry::build_http(http, context));
-    let listeners = vec![ListenerSection { place, listen: None, build }];
+    let resolve = Box::new(move |is_closed| registry::resolve_http(http, is_closed));
+    let listeners = vec![ListenerSection { place, resolve }];
     let (principals, sinks) = (Principals::default(), Vec::new());
     let (sources, warnings) = (sources.into_iter().collect(), Vec::new());
-    Configuration { log, principals, sources, sinks, listeners, warnings }
+    Configuration { log, principals, sources, sinks, listeners, warnings, original: None }
 }
 
 /// Reads variables and collects what is wrong with them.
@@ -179,9 +183,8 @@ pub(crate) fn demo(
         stream: StreamName::events(),
         build: Box::new(move |_| registry::build_cloudstack(cloudstack)),
     }));
-    let place = Place { name: "kafka".to_owned(), keys: BTreeMap::new() };
     let kafka = kafka::Config { listen: listen_kafka, ..kafka::Config::default() };
-    let build = Box::new(move |context| registry::build_kafka(kafka, context));
-    configuration.listeners.push(ListenerSection { place, listen: None, build });
+    let resolve = move |is_closed| registry::resolve_kafka(kafka, is_closed);
+    configuration.listeners.push(section("kafka", resolve));
     configuration
 }

@@ -96,13 +96,16 @@ impl<'a> Inspection<'a> {
                 self.text(name, text, schema, value)
             }
             DeValue::Integer(number) => {
-                let number = i64::from_str_radix(number.as_str(), number.radix()).ok();
-                let too_small = schema["minimum"].as_i64().filter(|min| number < Some(*min));
-                let too_large = schema["maximum"].as_i64().filter(|max| number > Some(*max));
-                let bound = too_small.map(|min| format!("at least {min}"));
-                let bound = bound.or_else(|| too_large.map(|max| format!("at most {max}")));
-                let problem = |bound| self.problem(value, format!("`{name}` must be {bound}"));
-                bound.map(problem).into_iter().collect()
+                let number = i128::from_str_radix(number.as_str(), number.radix()).ok();
+                let (min, max) = bounds(schema);
+                if number.is_some_and(|number| (min..=max).contains(&number)) {
+                    return Vec::new();
+                }
+                let bound = match schema["maximum"].as_i64() {
+                    None if number.is_some_and(|number| number < min) => format!("at least {min}"),
+                    _ => format!("from {min} to {max}"),
+                };
+                vec![self.problem(value, format!("`{name}` must be {bound}"))]
             }
             DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => Vec::new(),
         }
@@ -139,12 +142,13 @@ impl<'a> Inspection<'a> {
         })
     }
 
-    /// Whether the place of a secret is there; its value is not read.
+    /// Whether a secret is there; its value is not kept.
     fn secret(&self, name: &str, value: &Spanned<DeValue<'_>>) -> Vec<Problem> {
-        let DeValue::Table(table) = value.get_ref() else {
+        if let DeValue::String(literal) = value.get_ref() {
             self.sensitive.borrow_mut().literal(value.span());
-            return Vec::new();
-        };
+            return self.unreadable(name, value, &SecretSource::literal(literal.as_ref()));
+        }
+        let DeValue::Table(table) = value.get_ref() else { return Vec::new() };
         let text = |key| table.get(key).and_then(|value| value.get_ref().as_str());
         let source = match (text("file"), text("env")) {
             (Some(path), _) => SecretSource::File(path.into()),
@@ -154,6 +158,15 @@ impl<'a> Inspection<'a> {
         if let SecretSource::File(path) = &source {
             self.sensitive.borrow_mut().file(path, value.span());
         }
+        self.unreadable(name, value, &source)
+    }
+
+    fn unreadable(
+        &self,
+        name: &str,
+        value: &Spanned<DeValue<'_>>,
+        source: &SecretSource,
+    ) -> Vec<Problem> {
         let wrong = source.check().err().map(|error| Chain(&error).to_string());
         wrong.map(|wrong| self.problem(value, format!("`{name}`: {wrong}"))).into_iter().collect()
     }
@@ -173,8 +186,12 @@ impl<'a> Inspection<'a> {
         let wrong = match schema["format"].as_str() {
             Some("duration") => error_of::<pluvio_runtime::unit::Period>(text),
             Some("bytes") => error_of::<pluvio_runtime::unit::ByteSize>(text),
-            Some("socket-address") => error_of::<std::net::SocketAddr>(text)
-                .map(|_| format!("`{text}` is no address; write for example \"127.0.0.1:8080\"")),
+            Some("socket-address") => error_of::<std::net::SocketAddr>(text).map(|_| {
+                format!(
+                    "`{text}` is no address with a port; write an IP address and a port of at most \
+                         65535, for example \"127.0.0.1:8080\""
+                )
+            }),
             _ => None,
         };
         wrong.map(|wrong| self.problem(value, format!("`{name}`: {wrong}"))).into_iter().collect()
@@ -239,6 +256,17 @@ pub(crate) fn unknown_key<'k>(
     let hint = suggestion(name, valid.iter().copied());
     let hint = hint.map_or_else(|| ";".to_owned(), |near| format!("; did you mean `{near}`?"));
     format!("unknown key `{name}` in {path}{hint} valid: {}", valid.join(", "))
+}
+
+/// The least and the greatest number: the schema's own, and what the type and TOML can hold.
+fn bounds(schema: &Json) -> (i128, i128) {
+    let (min, max) = match schema["format"].as_str() {
+        Some("uint32") => (0, i128::from(u32::MAX)),
+        Some("int32") => (i128::from(i32::MIN), i128::from(i32::MAX)),
+        _ => (i128::from(i64::MIN), i128::from(i64::MAX)),
+    };
+    let bound = |key: &str| schema[key].as_i64().map(i128::from);
+    (bound("minimum").unwrap_or(min), bound("maximum").unwrap_or(max))
 }
 
 fn error_of<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Option<String> {

@@ -1,38 +1,44 @@
 //! From a file, or from the environment, to components that are ready to start.
 //!
 //! Parse, then resolve, then run: [`load`] finds everything that is wrong in one pass and gives
-//! either a [`Configuration`] or all problems; [`Configuration::sources`], [`Configuration::sinks`]
-//! and [`Configuration::listeners`] make components; nothing later sees a raw value.
+//! either a [`Configuration`] or all problems; [`Configuration::resolve`] makes components, and touches
+//! neither a port nor the log nor a server; nothing later sees a raw value. `pluvio check` ends where
+//! `pluvio run` goes on, so both refuse the same with the same words.
 
 mod document;
 mod environment;
 mod exposed;
 mod inspect;
+mod listeners;
+mod original;
 mod page;
 mod principals;
 mod reader;
+mod resolve;
 mod sections;
 mod sinks;
 mod template;
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
-use pluvio_listen::{Context, http, kafka};
-use pluvio_log::{LogHandle, SourceName, StreamName};
-use pluvio_runtime::Access;
+use pluvio_log::{SourceName, StreamName};
 
 pub(crate) use document::{Problem, suggestion};
 pub(crate) use environment::{
     demo, from_environment, is_configured as environment_is_configured, is_debug,
 };
+pub(crate) use listeners::ReadyListener;
+pub(crate) use original::Original;
 pub(crate) use page::pages;
 pub(crate) use principals::Principals;
+pub(crate) use resolve::Resolved;
 pub(crate) use sections::{LogSection, LogType};
 pub(crate) use sinks::{ReadySink, begin};
 pub(crate) use template::{schema, template};
 
-use crate::registry::{self, BuildError, BuiltListener, BuiltSource, SourceSlot};
+use crate::registry::{BuildError, BuiltSource, SourceSlot};
 use document::Document;
+use listeners::ListenerSection;
 use reader::{Place, parse};
 use sinks::SinkSection;
 
@@ -43,8 +49,11 @@ pub(crate) struct Configuration {
     sources: Vec<SourceSection>,
     sinks: Vec<SinkSection>,
     listeners: Vec<ListenerSection>,
-    /// What is not wrong and ought to be otherwise: secrets in files that others can read.
+    /// What is not wrong and ought to be otherwise: secrets in files that others can read, and what
+    /// [`Self::resolve`] finds.
     pub(crate) warnings: Vec<Problem>,
+    /// The file that it was read from, if it was.
+    pub(crate) original: Option<Original>,
 }
 
 struct SourceSection {
@@ -52,13 +61,6 @@ struct SourceSection {
     stream: StreamName,
     name: SourceName,
     build: Box<dyn FnOnce(SourceSlot) -> Result<BuiltSource, BuildError>>,
-}
-
-struct ListenerSection {
-    place: Place,
-    /// As written, to tell two that want the same address.
-    listen: Option<String>,
-    build: Box<dyn FnOnce(Context) -> Result<BuiltListener, BuildError>>,
 }
 
 /// A source that can start.
@@ -75,7 +77,8 @@ pub(crate) fn load(path: &Path) -> Result<Configuration, Vec<Problem>> {
         let message = format!("failed to read the configuration: {error}");
         vec![Problem { place: shown.clone(), message }]
     })?;
-    parse(&Document::new(shown, text))
+    let original = Original::new(path, &text);
+    parse(&Document::new(shown, text)).map(|read| Configuration { original, ..read })
 }
 
 impl Configuration {
@@ -116,47 +119,6 @@ impl Configuration {
     /// Everybody who is let in.
     pub(crate) fn principals(&self) -> &Principals {
         &self.principals
-    }
-
-    /// Makes all listeners and binds their sockets. Without any, HTTP and Kafka on their default
-    /// addresses; Kafka only if nobody else has its port.
-    pub(crate) fn listeners(
-        &mut self,
-        log: &LogHandle,
-        access: &Access,
-        status: &pluvio_runtime::status::StatusBoard,
-        metrics: &registry::Metrics,
-    ) -> Result<Vec<(String, BuiltListener)>, Vec<Problem>> {
-        let context = Context {
-            log: log.clone(),
-            stream: StreamName::events(),
-            access: access.clone(),
-            status: status.clone(),
-            metrics: std::sync::Arc::clone(metrics),
-            version: crate::VERSION,
-            retention: self.log.kept(),
-            record_bytes_max: self.log.record_bytes_max(),
-        };
-        let (mut problems, mut ready) = (Vec::new(), Vec::new());
-        if self.listeners.is_empty() {
-            let build = Box::new(|context| registry::build_http(http::Config::default(), context));
-            let place = Place { name: "http".to_owned(), keys: BTreeMap::new() };
-            self.listeners.push(ListenerSection { place, listen: None, build });
-            match registry::build_kafka(kafka::Config::default(), context.clone()) {
-                Ok(listener) => ready.push(("kafka".to_owned(), listener)),
-                Err(BuildError { message, .. }) => tracing::warn!(
-                    message,
-                    "not serving Kafka's clients; [listeners.kafka] takes another address"
-                ),
-            }
-        }
-        for ListenerSection { place, build, .. } in std::mem::take(&mut self.listeners) {
-            match build(context.clone()) {
-                Ok(listener) => ready.push((place.name, listener)),
-                Err(BuildError { key, message }) => problems.push(place.problem(key, message)),
-            }
-        }
-        if problems.is_empty() { Ok(ready) } else { Err(problems) }
     }
 
     /// The streams that must be there: those that sources write to and sinks are handed, and the

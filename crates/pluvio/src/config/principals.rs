@@ -13,6 +13,9 @@ use serde::Deserialize;
 
 use super::{Problem, reader::Place};
 
+/// A token that is shorter is a word, or was typed by hand.
+const TOKEN_CHARS_MIN: usize = 16;
+
 /// All sections, in their order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Principals(Vec<(Place, PrincipalSection)>);
@@ -27,6 +30,11 @@ impl Principals {
         self.0.len()
     }
 
+    /// Whether everybody must say who they are.
+    pub(crate) fn demand_authentication(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     /// Reads all tokens and passwords now. Open to all if nobody is named.
     pub(crate) fn table(&self) -> Result<AccessTable, Vec<Problem>> {
         if self.0.is_empty() {
@@ -39,6 +47,23 @@ impl Principals {
             }
         }
         if problems.is_empty() { Ok(table) } else { Err(problems) }
+    }
+
+    /// What may be and ought to be otherwise: tokens that can be guessed.
+    pub(crate) fn warnings(&self) -> Vec<Problem> {
+        let is_short = |token: &SecretSource| {
+            token.resolve().is_ok_and(|token| token.expose().chars().count() < TOKEN_CHARS_MIN)
+        };
+        let of = |(place, section): &(Place, PrincipalSection)| {
+            section.token.as_ref().filter(|token| is_short(token))?;
+            let message = format!(
+                "the token of principal `{}` is shorter than {TOKEN_CHARS_MIN} characters, so it could \
+                 be guessed; make one with `openssl rand -hex 32`",
+                place.name
+            );
+            Some(place.problem(Some("token"), message))
+        };
+        self.0.iter().filter_map(of).collect()
     }
 
     /// The files that tokens and passwords are read from.
@@ -60,7 +85,8 @@ pub(crate) struct PrincipalSection {
     pub(crate) token: Option<SecretSource>,
     /// Password that it presents; the user name is the section's name.
     pub(crate) password: Option<SecretSource>,
-    /// Streams that it sees: names, or beginnings followed by `*`.
+    /// Streams that it sees: names, or beginnings followed by `*`. At least one, unless its only verb is
+    /// `status`.
     #[serde(default = "all")]
     pub(crate) streams: Vec<String>,
     /// What it may do: `read`, `write`, `status`.
@@ -88,6 +114,12 @@ impl PrincipalSection {
         if let Some(cel) = &self.filter {
             filter = filter.and_expression(cel).map_err(|e| ("filter", e.to_string()))?;
         }
+        let asks_for_streams = self.verbs.iter().any(|verb| *verb != Verb::Status);
+        if self.streams.is_empty() && asks_for_streams {
+            let wrong = "is empty, so nothing could be read; name streams, such as [\"events\"], or \
+                         write [\"*\"] for all";
+            return Err(("streams", wrong.to_owned()));
+        }
         let patterns = self.streams.iter().map(|text| Pattern::parse(text));
         let patterns =
             patterns.collect::<Result<_, _>>().map_err(|e| ("streams", e.to_string()))?;
@@ -110,6 +142,11 @@ impl PrincipalSection {
         }
         let secret = |key, source: &SecretSource| match source.resolve() {
             Ok(secret) if secret.is_empty() => Err((key, "is empty".to_owned())),
+            // No client could present it: neither HTTP nor SASL lets it through.
+            Ok(secret) if secret.expose().contains(char::is_control) => Err((
+                key,
+                "holds a line end or another control character; write one line".to_owned(),
+            )),
             resolved => resolved.map_err(|error: SecretError| (key, Chain(&error).to_string())),
         };
         if let Some(token) = &self.token {

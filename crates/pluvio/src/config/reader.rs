@@ -15,10 +15,11 @@ use toml::{
 };
 
 use super::{
-    Configuration, ListenerSection, Problem, SourceSection,
+    Configuration, Problem, SourceSection,
     document::{Document, suggestion},
     exposed::Sensitive,
     inspect::{Inspection, unknown_key},
+    listeners::ListenerSection,
     principals::{PrincipalSection, Principals},
     sections::LogSection,
 };
@@ -49,6 +50,7 @@ pub(super) fn parse(document: &Document) -> Result<Configuration, Vec<Problem>> 
         sinks: Vec::new(),
         listeners: Vec::new(),
         warnings: Vec::new(),
+        original: None,
     };
     let mut reader = Reader { document, problems: Vec::new(), sensitive: Sensitive::default() };
     for (key, value) in root.get_ref() {
@@ -56,10 +58,18 @@ pub(super) fn parse(document: &Document) -> Result<Configuration, Vec<Problem>> 
             ("log", DeValue::Table(_)) => {
                 if let Some(log) = reader.plain::<LogSection>("[log]", value) {
                     if let Some(wrong) = log.wrong_record_max() {
-                        reader.problem(value, format!("`record_max` of [log]: {wrong}"));
+                        reader.problem_of(
+                            value,
+                            "record_max",
+                            format!("`record_max` of [log]: {wrong}"),
+                        );
                     }
                     if let Some(wrong) = log.wrong_segment_size() {
-                        reader.problem(value, format!("`segment_size` of [log]: {wrong}"));
+                        let wrong = format!("`segment_size` of [log]: {wrong}");
+                        reader.problem_of(value, "segment_size", wrong);
+                    }
+                    if let Some(wrong) = log.wrong_dir() {
+                        reader.problem_of(value, "dir", format!("`dir` of [log]: {wrong}"));
                     }
                     configuration.log = log;
                 }
@@ -102,6 +112,12 @@ pub(super) struct Reader<'d> {
 impl Reader<'_> {
     pub(super) fn problem<T>(&mut self, at: &Spanned<T>, message: impl Into<String>) {
         self.problems.push(self.document.problem(at.span(), message));
+    }
+
+    /// A problem with one key of a section.
+    fn problem_of(&mut self, section: &Spanned<DeValue<'_>>, key: &str, message: String) {
+        let own = section.get_ref().as_table().and_then(|table| table.get(key));
+        self.problem(own.unwrap_or(section), message);
     }
 
     fn entry(
@@ -208,9 +224,12 @@ impl Reader<'_> {
         let stream = match StreamName::new(stream) {
             Ok(stream) if !stream.is_internal() => stream,
             Ok(stream) => {
-                return self.problem(value, format!("stream `{stream}` is the log's own"));
+                let wrong = format!("`stream`: stream `{stream}` is the log's own");
+                return self.problem_of(value, "stream", wrong);
             }
-            Err(error) => return self.problem(value, error.to_string()),
+            Err(error) => {
+                return self.problem_of(value, "stream", format!("`stream`: {error}"));
+            }
         };
         match SourceName::new(name.get_ref()) {
             Ok(name) => {
@@ -234,15 +253,8 @@ impl Reader<'_> {
         let schema = Json::from((entry.schema)());
         let Some(mut table) = self.checked(path, value, &schema, &["type"]) else { return };
         table.remove("type");
-        let listen = table.get("listen").and_then(toml::Value::as_str).map(str::to_owned);
-        let twin = into.listeners.iter().find(|l| l.listen.is_some() && l.listen == listen);
-        if let (Some(twin), Some(listen)) = (twin, &listen) {
-            let twin = header("listeners", &twin.place.name);
-            let message = format!("`listen` is {listen}, as in {twin}");
-            return self.problems.push(place.problem(Some("listen"), message));
-        }
-        let build = Box::new(move |context| (entry.build)(table, context));
-        into.listeners.push(ListenerSection { place, listen, build });
+        let resolve = Box::new(move |is_closed| (entry.resolve)(table, is_closed));
+        into.listeners.push(ListenerSection { place, resolve });
     }
 
     /// The registry's entry for a section's `type`.
@@ -311,5 +323,22 @@ fn wrong_name(name: &str) -> Option<String> {
     if name.len() > NAME_BYTES_MAX {
         return Some(format!("is longer than {NAME_BYTES_MAX} bytes"));
     }
-    name.chars().find(|c| c.is_control()).map(|c| format!("contains the control character {c:?}"))
+    if let Some(c) = name.chars().find(|c| c.is_control()) {
+        return Some(format!("contains the control character {c:?}"));
+    }
+    let hidden = name.chars().find(|c| is_hidden(*c));
+    hidden.map(|c| format!("contains U+{:04X}, which nobody sees; leave it out", u32::from(c)))
+}
+
+/// Whether it leaves no mark where it stands, so that two names could look alike, or makes the text around
+/// it read otherwise: Unicode's `Default_Ignorable_Code_Point`, separators of lines, annotations.
+fn is_hidden(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+    )
 }

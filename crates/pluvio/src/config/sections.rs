@@ -153,6 +153,19 @@ impl LogSection {
         }
     }
 
+    /// What is wrong with the folder, as far as it can be seen without making it.
+    pub(crate) fn wrong_dir(&self) -> Option<String> {
+        if self.log_type == LogType::Memory {
+            return None;
+        }
+        if self.dir.as_os_str().is_empty() {
+            return Some("names no folder; write for example \"data\"".to_owned());
+        }
+        let there = self.dir.ancestors().find(|it| !it.as_os_str().is_empty() && it.exists())?;
+        let wrong = || format!("`{}` is no folder; name another one", there.display());
+        (!there.is_dir()).then(wrong)
+    }
+
     /// What is wrong with the size of segments, if anything.
     pub(crate) fn wrong_segment_size(&self) -> Option<String> {
         let (min, max) = (ByteSize(*SEGMENT_BYTES.start()), ByteSize(*SEGMENT_BYTES.end()));

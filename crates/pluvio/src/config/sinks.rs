@@ -1,9 +1,12 @@
 //! `[sinks.NAME]`: what every sink has beside the component's own keys, and how it becomes a sink that
 //! can start.
 
-use std::time::Duration;
+use std::{
+    path::{Component, Path, PathBuf},
+    time::Duration,
+};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use pluvio_event::Filter;
 use pluvio_log::{Offset, StreamName};
 use pluvio_runtime::{
@@ -17,7 +20,7 @@ use serde_json::{Value as Json, json};
 use toml::{Spanned, de::DeValue};
 
 use super::{
-    Configuration, Problem,
+    Configuration, LogSection, LogType, Problem,
     reader::{Place, Reader, header},
 };
 use crate::registry::{self, BuildError, BuiltSink, SinkType};
@@ -153,20 +156,36 @@ impl Configuration {
                     continue;
                 }
             };
+            if let Begin::Time(time) = sink.from
+                && let Some(ahead) = ahead(time, Timestamp::now())
+            {
+                let message = format!(
+                    "`from` lies {ahead} ahead of this machine's clock: no event is that new, so a new \
+                     sink begins with the next one, as with \"latest\"; check the time and the clock"
+                );
+                self.warnings.push(place.problem(Some("from"), message));
+            }
             for (key, secret) in &sink.built.secrets {
                 if let Err(error) = secret.check() {
                     let message = format!("`{key}`: {}", Chain(&error));
                     problems.push(place.problem(Some(key), message));
                 }
             }
+            let file = sink.built.file.as_deref().map(real);
             let is_twin = |other: &&ReadySink| {
-                sink.built.exclusive.is_some() && other.built.exclusive == sink.built.exclusive
+                let (ours, theirs) = (&sink.built, &other.built);
+                let is_one_target = ours.exclusive.is_some() && theirs.exclusive == ours.exclusive;
+                is_one_target || file.is_some() && theirs.file.as_deref().map(real) == file
             };
             if let (Some(twin), Some(target)) = (ready.iter().find(is_twin), &sink.built.exclusive)
             {
                 let twin = header("sinks", twin.name.as_str());
-                let message = format!("writes to {target}, as {twin} does");
-                problems.push(place.problem(None, message));
+                let message =
+                    format!("writes to {target}, as {twin} does; give each a target of its own");
+                problems.push(place.problem(sink.built.file.as_ref().map(|_| "path"), message));
+            }
+            if let Some(wrong) = file.and_then(|file| wrong_file(&file, &self.log)) {
+                problems.push(place.problem(Some("path"), wrong));
             }
             ready.push(sink);
         }
@@ -207,6 +226,38 @@ impl SinkSection {
     }
 }
 
+/// Why `file` cannot be written beside a log, if so.
+fn wrong_file(file: &Path, log: &LogSection) -> Option<String> {
+    if log.log_type == LogType::Disk && file.starts_with(real(&log.dir)) {
+        let log = log.dir.display();
+        return Some(format!(
+            "`path` lies in `{log}`, the folder of the log, which takes no other files; name one in \
+             another folder"
+        ));
+    }
+    let is_folder = || {
+        let folder = file.display();
+        format!("`path` is the folder `{folder}`; name a file, such as \"events.ndjson\"")
+    };
+    file.is_dir().then(is_folder)
+}
+
+/// The path that the system would come to, also of what is not there yet: without links and `..`.
+fn real(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let found = path.ancestors().find_map(|it| Some((it.canonicalize().ok()?, it)));
+    let Some((mut there, found)) = found else { return path };
+    let mut has_gone_up = false;
+    for part in path.strip_prefix(found).unwrap_or(&path).components() {
+        match part {
+            Component::ParentDir => has_gone_up = there.pop(),
+            part => there.push(part),
+        }
+    }
+    // Behind a folder that is not there something may be.
+    if has_gone_up { real(&there) } else { there }
+}
+
 fn stream(name: &str) -> Result<StreamName, String> {
     let stream = StreamName::new(name).map_err(|error| error.to_string())?;
     if stream.is_internal() {
@@ -232,6 +283,25 @@ pub(crate) fn begin(text: &str) -> Result<Begin, String> {
     }
 }
 
+/// Two clocks that are right differ by less.
+const AHEAD_MIN: SignedDuration = SignedDuration::from_mins(1);
+
+/// How far `time` lies behind `now`, in words, if it does.
+fn ahead(time: Timestamp, now: Timestamp) -> Option<String> {
+    let ahead = time.duration_since(now);
+    let hours = ahead.as_hours();
+    let counted = |count, unit| match count {
+        1 => format!("1 {unit}"),
+        count => format!("{count} {unit}s"),
+    };
+    (ahead >= AHEAD_MIN).then(|| match hours {
+        0 => counted(ahead.as_mins(), "minute"),
+        1..48 => counted(hours, "hour"),
+        48..17_520 => counted(hours / 24, "day"),
+        _ => counted(hours / 8766, "year"),
+    })
+}
+
 fn limits(keys: &CommonKeys) -> Result<BatchLimits, (&'static str, String)> {
     let (size, age) = (keys.batch_size, keys.batch_age);
     if size.0 == 0 || size.0 > BATCH_BYTES_MAX {
@@ -243,4 +313,38 @@ fn limits(keys: &CommonKeys) -> Result<BatchLimits, (&'static str, String)> {
     }
     let bytes_max = usize::try_from(size.0).unwrap_or(usize::MAX);
     Ok(BatchLimits { events_max: keys.batch_events, bytes_max, age_max: age.0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_lies_ahead_is_told_in_words_that_fit() {
+        let told = |hours| {
+            let time = SignedDuration::from_hours(hours);
+            let time = Timestamp::UNIX_EPOCH.checked_add(time).unwrap_or_default();
+            ahead(time, Timestamp::UNIX_EPOCH)
+        };
+        assert_eq!((told(0), told(-9)), (None, None));
+        assert_eq!(told(1).as_deref(), Some("1 hour"));
+        assert_eq!(told(50).as_deref(), Some("2 days"));
+        assert_eq!(told(73 * 8766).as_deref(), Some("73 years"));
+    }
+
+    #[test]
+    fn a_path_is_the_same_by_whatever_name_also_before_it_is_there() {
+        let folder = std::env::temp_dir().join(format!("pluvio-real-{}", std::process::id()));
+        let made = std::fs::create_dir_all(folder.join("there"));
+        made.unwrap_or_else(|error| unreachable!("{error}"));
+        let link = folder.join("link");
+        let linked = std::os::unix::fs::symlink(folder.join("there"), &link);
+        linked.unwrap_or_else(|error| unreachable!("{error}"));
+        let expected = real(&folder.join("there/a"));
+        for name in ["link/a", "./there/../there/a", "new/../link/a"] {
+            assert_eq!(real(&folder.join(name)), expected, "{name}");
+        }
+        assert_ne!(real(&folder.join("a")), expected);
+        let _best_effort = std::fs::remove_dir_all(&folder);
+    }
 }

@@ -8,9 +8,7 @@ fn problems(text: &str) -> Vec<String> {
         Ok(configuration) => configuration,
         Err(problems) => return problems.iter().map(ToString::to_string).collect(),
     };
-    let mut problems = configuration.sources().err().unwrap_or_default();
-    problems.extend(configuration.sinks().err().unwrap_or_default());
-    problems.extend(configuration.principals().table().err().unwrap_or_default());
+    let problems = configuration.resolve().err().unwrap_or_default();
     problems.iter().map(ToString::to_string).collect()
 }
 
@@ -110,7 +108,12 @@ fn a_sinks_keys_are_known_and_two_sinks_do_not_share_a_file() {
     let found = problems(&format!("[sinks.a]\n{file}batch_event = 5\n"));
     assert!(found[0].contains("unknown key `batch_event` in [sinks.a]; did you mean"), "{found:?}");
     let found = problems(&format!("[sinks.a]\n{file}[sinks.b]\n{file}"));
-    assert!(found[0].ends_with("as [sinks.a] does"), "{found:?}");
+    assert!(found[0].starts_with("pluvio.toml:6:8: writes to "), "{found:?}");
+    assert!(found[0].contains("as [sinks.a] does"), "{found:?}");
+    let found = problems(&format!(
+        "[sinks.a]\n{file}[sinks.b]\ntype = \"file\"\npath = \"./x/../a.ndjson\"\n"
+    ));
+    assert!(found.len() == 1 && found[0].contains("as [sinks.a] does"), "{found:?}");
     let all = format!(
         "[sinks.a]\n{file}stream = \"events.dead\"\nfilter = 'pluviosink == \"x\"'\nfrom = \"44\"\n\
          batch_events = 5\nbatch_size = \"1 MiB\"\nbatch_age = \"1s\"\n[sinks.o]\ntype = \"stdout\"\n"
@@ -228,7 +231,190 @@ fn an_address_that_two_listeners_want_is_told_with_both() {
     let text = "[listeners.http]\nlisten = \"127.0.0.1:9\"\n[listeners.b]\ntype = \"http\"\n\
                 listen = \"127.0.0.1:9\"\n";
     let problems = problems(text);
-    assert_eq!(problems, ["pluvio.toml:5:10: `listen` is 127.0.0.1:9, as in [listeners.http]"]);
+    assert_eq!(
+        problems,
+        ["pluvio.toml:5:10: `listen` is 127.0.0.1:9, as in [listeners.http]; give each a \
+                         port of its own"]
+    );
+}
+
+#[test]
+fn listeners_that_could_not_be_started_are_all_told_before_anything_is_bound() {
+    let text = "[listeners.a]\ntype = \"http\"\nlisten = \"0.0.0.0:1\"\n\
+                [listeners.b]\ntype = \"http\"\nlisten = \"127.0.0.1:2\"\nhosts = [\"*\"]\n\
+                [listeners.c]\ntype = \"http\"\nlisten = \"127.0.0.1:3\"\nheartbeat = \"5ms\"\n\
+                [listeners.d]\ntype = \"kafka\"\nlisten = \"127.0.0.1:4\"\nadvertised = \"x\"\n\
+                [listeners.e]\ntype = \"kafka\"\nlisten = \"127.0.0.1:5\"\n\
+                tls = { cert_file = \"no.pem\", key_file = \"no.key\" }\n\
+                [listeners.f]\ntype = \"http\"\nlisten = \"127.0.0.1:6\"\ncors_origins = [\"a\"]\n";
+    let found = problems(text);
+    let begins = [
+        "pluvio.toml:3:10: refused to listen on 0.0.0.0:1 beyond loopback without authentication and TLS",
+        "pluvio.toml:7:9: `*` is not a host name",
+        "pluvio.toml:11:13: heartbeat 5ms is too short",
+        "pluvio.toml:15:14: cannot advertise an address: `x` is no host and port",
+        "pluvio.toml:19:7: failed to set up TLS on 127.0.0.1:5: failed to read certificates from `no.pem`",
+        "pluvio.toml:23:16: `a` is no origin",
+    ];
+    assert_eq!(found.len(), begins.len(), "{found:#?}");
+    for (problem, beginning) in found.iter().zip(begins) {
+        assert!(problem.starts_with(beginning), "{problem}");
+    }
+    let closed = format!("[principals.a]\ntoken = \"t\"\n{text}");
+    assert!(problems(&closed)[0].contains("beyond loopback without TLS;"));
+}
+
+#[test]
+fn a_number_that_no_listener_could_use_is_told_with_what_it_could() {
+    for (line, told) in [
+        ("listen = \"127.0.0.1:99999\"", "`127.0.0.1:99999` is no address with a port"),
+        ("watchers_max = 0", "`watchers_max` must be at least 1"),
+        ("watchers_per_client_max = 0", "`watchers_per_client_max` must be at least 1"),
+        ("connections_max = 0", "`connections_max` must be at least 1"),
+        ("connections_max = 18446744073709551615", "must be from 1 to 9223372036854775807"),
+    ] {
+        let found = problems(&format!("[listeners.http]\n{line}\n"));
+        assert!(found.len() == 1 && found[0].contains(told), "{found:?}");
+    }
+    let found = problems("[sinks.a]\ntype = \"stdout\"\nbatch_events = 18446744073709551615\n");
+    assert_eq!(found, ["pluvio.toml:3:16: `batch_events` must be from 1 to 100000"]);
+}
+
+#[test]
+fn two_listeners_that_name_no_address_want_the_same_one() {
+    let found = problems("[listeners.a]\ntype = \"http\"\n[listeners.b]\ntype = \"http\"\n");
+    assert!(found[0].contains("127.0.0.1:8080, as in [listeners.a]"), "{found:?}");
+    let found = problems(
+        "[listeners.http]\nlisten = \"127.0.0.1:9\"\n[listeners.kafka]\nlisten = \"0.0.0.0:9\"\n\
+         insecure = true\n",
+    );
+    assert!(found[0].contains("127.0.0.1:9 of [listeners.http] holds it too"), "{found:?}");
+}
+
+#[test]
+fn a_file_of_events_does_not_lie_in_the_folder_of_the_log() {
+    let sink = |path| format!("[sinks.a]\ntype = \"file\"\npath = \"{path}\"\n");
+    for path in ["data/a.ndjson", "./data/events/a", "x/../data/a", "data"] {
+        let found = problems(&sink(path));
+        assert!(
+            found.len() == 1 && found[0].contains("the folder of the log"),
+            "{path}: {found:?}"
+        );
+    }
+    assert_eq!(problems(&sink("data.ndjson")), [""; 0]);
+    assert_eq!(problems(&format!("[log]\ntype = \"memory\"\n{}", sink("data/a"))), [""; 0]);
+}
+
+#[test]
+fn a_log_whose_folder_is_none_is_refused() {
+    let found = problems("[log]\ndir = \"\"\n");
+    assert_eq!(
+        found,
+        ["pluvio.toml:2:7: `dir` of [log]: names no folder; write for example \"data\""]
+    );
+    assert!(
+        problems("[log]\ndir = \"Cargo.toml/data\"\n")[0].contains("`Cargo.toml` is no folder")
+    );
+    assert_eq!(problems("[log]\ntype = \"memory\"\ndir = \"\"\n"), [""; 0]);
+}
+
+#[test]
+fn an_empty_secret_is_refused_where_it_stands() {
+    let file = std::env::temp_dir().join(format!("pluvio-empty-{}", std::process::id()));
+    std::fs::write(&file, "\n").unwrap_or_else(|e| unreachable!("{e}"));
+    let by_file = format!("{{ file = {:?} }}", file.display().to_string());
+    for secret in ["\"\"", "\"  \"", &by_file] {
+        for section in [
+            VCENTER.replace("\"p\"", secret),
+            format!("[principals.a]\n\n\n\ntoken = {secret}\n"),
+            format!("[sinks.a]\ntype = \"webhook\"\nurl = \"http://h/\"\n\nsecret = {secret}\n"),
+        ] {
+            let found = problems(&section);
+            assert!(
+                found.len() == 1 && found[0].contains("is empty; write the secret"),
+                "{found:?}"
+            );
+            assert!(found[0].starts_with("pluvio.toml:5:"), "{found:?}");
+        }
+    }
+    let _best_effort = std::fs::remove_file(&file);
+}
+
+#[test]
+fn a_principal_that_could_read_no_stream_is_told_what_to_write() {
+    let found = problems("[principals.a]\ntoken = \"t\"\nstreams = []\n");
+    assert!(found.len() == 1 && found[0].contains("write [\"*\"] for all"), "{found:?}");
+    let scraper = "[principals.a]\ntoken = \"t\"\nverbs = [\"status\"]\nstreams = []\n";
+    assert_eq!(problems(scraper), [""; 0]);
+}
+
+#[test]
+fn a_credential_that_no_client_could_present_is_refused_without_being_shown() {
+    for key in ["token", "password"] {
+        for secret in ["hunter2\\u0000", "hunter2\\nhunter3", "\\u0007hunter2"] {
+            let found = problems(&format!("[principals.a]\n{key} = \"{secret}\"\n"));
+            assert!(found.len() == 1 && found[0].contains("control character"), "{found:?}");
+            assert!(!found[0].contains("hunter"), "{found:?}");
+        }
+    }
+}
+
+#[test]
+fn a_file_of_events_is_no_folder() {
+    let found = problems("[sinks.a]\ntype = \"file\"\npath = \"src\"\n");
+    assert!(
+        found.len() == 1 && found[0].starts_with("pluvio.toml:3:8: `path` is the folder"),
+        "{found:?}"
+    );
+}
+
+/// What is warned of in a configuration that is right.
+fn warnings(text: &str) -> Vec<String> {
+    let read = parse(&Document::new("pluvio.toml", text));
+    let mut read = read.unwrap_or_else(|problems| unreachable!("{problems:#?}"));
+    let resolved = read.resolve().err();
+    assert!(resolved.is_none(), "{resolved:#?}");
+    read.warnings.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_token_that_could_be_guessed_is_warned_of_without_being_shown() {
+    let found = warnings("[principals.a]\ntoken = \"hunter2\"\n");
+    assert!(found.len() == 1 && found[0].starts_with("pluvio.toml:2:9: "), "{found:?}");
+    assert!(found[0].contains("principal `a`") && !found[0].contains("hunter2"), "{found:?}");
+    assert_eq!(warnings("[principals.a]\ntoken = \"0123456789abcdef\"\n"), [""; 0]);
+    assert_eq!(warnings("[principals.a]\npassword = \"short\"\n"), [""; 0]);
+}
+
+#[test]
+fn a_time_that_no_event_has_yet_is_warned_of() {
+    let sink = |from| format!("[sinks.a]\ntype = \"stdout\"\nfrom = \"{from}\"\n");
+    let found = warnings(&sink("9999-01-01T00:00:00Z"));
+    assert!(found.len() == 1 && found[0].starts_with("pluvio.toml:3:8: `from` lies "), "{found:?}");
+    assert!(found[0].contains("years ahead of this machine's clock"), "{found:?}");
+    assert_eq!(warnings(&sink("2020-01-01T00:00:00Z")), [""; 0]);
+}
+
+#[test]
+fn a_name_that_reads_otherwise_than_it_is_is_refused() {
+    for hidden in
+        ['\u{202e}', '\u{200b}', '\u{2066}', '\u{feff}', '\u{ad}', '\u{e0041}', '\u{3164}']
+    {
+        let number = format!("U+{:04X}", u32::from(hidden));
+        for section in [
+            format!("[principals.\"ad{hidden}min\"]\ntoken = \"t\"\n"),
+            format!("[sinks.\"a{hidden}\"]\ntype = \"stdout\"\n"),
+            format!("[listeners.\"{hidden}a\"]\ntype = \"http\"\n"),
+            VCENTER.replace("[sources.vc]", &format!("[sources.\"v{hidden}c\"]")),
+        ] {
+            let found = problems(&section);
+            assert!(found.len() == 1 && found[0].contains(&number), "{number}: {found:?}");
+        }
+    }
+    for name in ["\u{e4}rger", "\u{865a}\u{62df}\u{673a}", "\u{5e9}\u{5e8}\u{5ea}", "\u{1f600}"] {
+        let text = format!("[principals.\"{name}\"]\ntoken = \"t\"\n");
+        assert_eq!(problems(&text), [""; 0], "{name}");
+    }
 }
 
 #[test]

@@ -20,6 +20,12 @@ pub(super) const STALLED_AFTER: Duration = Duration::from_secs(150);
 pub(super) const HELD_LONG: Duration = Duration::from_secs(30);
 /// How long somebody waits for room on the disk before it is tried again.
 pub(super) const FULL_PAUSE: Duration = Duration::from_secs(2);
+/// What helps when the log cannot be read.
+pub(super) const UNREADABLE_REMEDY: &str =
+    "check the disk, and `pluvio log verify`, which names what is damaged";
+/// What helps when the other side is silent.
+pub(super) const STALLED_REMEDY: &str =
+    "check that the server answers others, and what lies between; the connection is made anew";
 /// How long `close` may take.
 pub(super) const CLOSE_MAX: Duration = Duration::from_secs(1);
 /// How long a drain waits for a connection that is being opened.
@@ -60,10 +66,83 @@ pub(super) fn tell_setback(
         let at = Timestamp::now();
         status.error = Some(ErrorReport { at, message: message.clone(), remedy: remedy.clone() });
     });
-    let remedy = remedy.unwrap_or_default();
+    // Nothing is better than an empty remedy.
+    let remedy = remedy.as_deref();
     if is_news {
         warn!(component = name, error = message, remedy, retry_in, "{kind} failed");
     } else {
         debug!(component = name, error = message, remedy, retry_in, "{kind} failed again");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    use tracing::{
+        Event, Metadata, Subscriber,
+        field::{Field, Visit},
+        span::{Attributes, Id, Record},
+    };
+
+    use super::*;
+    use crate::{Response, status::StatusBoard};
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("failed")]
+    struct Failed(Option<&'static str>);
+
+    impl Failure for Failed {
+        fn response(&self) -> Response {
+            Response::Retry
+        }
+
+        fn remedy(&self) -> Option<String> {
+            self.0.map(str::to_owned)
+        }
+    }
+
+    /// The fields of log lines with their values.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<(&'static str, String)>>>);
+
+    impl Visit for Lines {
+        fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+            let mut fields = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            fields.push((field.name(), format!("{value:?}")));
+        }
+    }
+
+    impl Subscriber for Lines {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn event(&self, event: &Event<'_>) {
+            event.record(&mut self.clone());
+        }
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[test]
+    fn a_failure_without_a_remedy_shows_none_instead_of_an_empty_one() {
+        for (remedy, shown) in [(None, None), (Some("try"), Some("\"try\""))] {
+            let (lines, board) = (Lines::default(), StatusBoard::default());
+            let reporter = board.add("x", Kind::Sink, "scripted");
+            tracing::subscriber::with_default(lines.clone(), || {
+                let wait = Duration::from_millis(635);
+                tell_setback(&Failed(remedy), false, Kind::Sink, &reporter, "x", wait);
+            });
+            let fields = lines.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let value = |name| fields.iter().find(|(it, _)| *it == name).map(|(_, v)| v.as_str());
+            assert_eq!((value("remedy"), value("retry_in")), (shown, Some("\"635ms\"")));
+            let told = board.components().remove(0).error.and_then(|error| error.remedy);
+            assert_eq!(told.as_deref(), remedy);
+        }
     }
 }

@@ -22,7 +22,8 @@ use tracing::{debug, info};
 use super::{
     Backoff,
     attempt::{
-        CLOSE_MAX, FULL_PAUSE, HELD_LONG, STALLED_AFTER, connected_or_drained, tell_setback,
+        CLOSE_MAX, FULL_PAUSE, HELD_LONG, STALLED_AFTER, STALLED_REMEDY, UNREADABLE_REMEDY,
+        connected_or_drained, tell_setback,
     },
     panic_text,
 };
@@ -72,7 +73,8 @@ impl<E: Failure> Failure for Setback<E> {
             Self::Source(error) => error.remedy(),
             Self::Ingest(error) => error.remedy().map(ToOwned::to_owned),
             Self::Panicked(_) => Some("please report it with this message".to_owned()),
-            _ => None,
+            Self::Positions(_) => Some(UNREADABLE_REMEDY.to_owned()),
+            Self::Stalled => Some(STALLED_REMEDY.to_owned()),
         }
     }
 }

@@ -161,6 +161,14 @@ mod tests {
         }
     }
 
+    /// As a running Pluvio holds the log.
+    fn held(scratch: &Scratch) -> fs::File {
+        let lock = fs::File::create(scratch.0.join("LOCK"));
+        let lock = lock.unwrap_or_else(|error| unreachable!("{error}"));
+        assert!(lock.try_lock().is_ok());
+        lock
+    }
+
     fn request(asked: Timestamp) -> Request {
         let (sink, to) = ("hook".to_owned(), "earliest".to_owned());
         Request { sink, to, until: None, is_dry_run: false, asked }
@@ -169,6 +177,7 @@ mod tests {
     #[tokio::test]
     async fn a_request_for_a_sink_that_does_not_run_is_refused_with_those_that_do() {
         let scratch = Scratch::new("desk-unknown");
+        let _held = held(&scratch);
         let folder = Folder::of_log(&scratch.0);
         assert!(folder.make_for_owner().is_ok());
         // The desk throws away what it finds at the start, so it is asked only after that.
@@ -184,6 +193,39 @@ mod tests {
         assert_eq!(error, Err("no sink `hook` is running; there are: ".to_owned()));
         let left = fs::read_dir(folder.path()).map(Iterator::count);
         assert!(left.is_ok_and(|left| left <= 1), "nothing is left but a request being removed");
+    }
+
+    #[tokio::test]
+    async fn a_request_to_a_pluvio_that_has_ended_is_taken_back_and_says_what_to_do() {
+        let scratch = Scratch::new("desk-ended");
+        let folder = Folder::of_log(&scratch.0);
+        assert!(folder.make_for_owner().is_ok());
+        let asked = folder.ask(&request(Timestamp::now()), "pid 7").await;
+        let told = asked.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(told.starts_with("no Pluvio runs on this log any more"), "{told}");
+        assert!(told.contains("was not moved. Run this command again"), "{told}");
+        assert!(fs::read_dir(folder.path()).is_ok_and(|mut left| left.next().is_none()));
+    }
+
+    #[tokio::test]
+    async fn a_pluvio_that_ends_with_a_request_in_its_hands_leaves_no_doubt_that_it_did() {
+        let scratch = Scratch::new("desk-died");
+        let lock = held(&scratch);
+        let folder = Folder::of_log(&scratch.0);
+        assert!(folder.make_for_owner().is_ok());
+        let asking = folder.clone();
+        let asked =
+            tokio::spawn(async move { asking.ask(&request(Timestamp::now()), "pid 7").await });
+        while taken(&folder).is_empty() {
+            tokio::task::yield_now().await;
+        }
+        drop(lock);
+        let told = asked.await.map(|asked| asked.err().map(|error| error.to_string()));
+        let told = told.ok().flatten().unwrap_or_default();
+        assert!(
+            told.contains("ended before it answered. Run this command again with --dry-run"),
+            "{told}"
+        );
     }
 
     #[tokio::test]

@@ -20,6 +20,7 @@ use std::{
 
 use anyhow::{Context as _, anyhow, bail};
 use jiff::Timestamp;
+use pluvio_log::disk::{Disk as _, RealDisk};
 use pluvio_runtime::supervise::sink::Sought;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::time::{Instant, sleep};
@@ -33,6 +34,8 @@ pub(super) const VALID: Duration = Duration::from_secs(10);
 const WAIT_MAX: Duration = Duration::from_secs(15);
 /// Between two looks for the answer.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+/// Between two looks whether anybody is there to answer.
+const HOLDER_INTERVAL: Duration = Duration::from_secs(1);
 /// A request or an answer is some hundred bytes; what is larger is none.
 const BYTES_MAX: u64 = 16 << 10;
 
@@ -117,14 +120,22 @@ impl Folder {
         let (ask, taken, answer) =
             (self.file(&name, ASK), self.file(&name, TAKEN), self.file(&name, ANSWER));
         write(&ask, request).with_context(|| format!("failed to write `{}`", ask.display()))?;
-        let until = Instant::now() + WAIT_MAX;
+        let (until, mut looked) = (Instant::now() + WAIT_MAX, None::<Instant>);
         while Instant::now() < until {
+            // Looked at first: whoever answered and ended has answered.
+            let is_held = looked.is_some_and(|it| it.elapsed() < HOLDER_INTERVAL) || {
+                looked = Some(Instant::now());
+                self.is_log_held()
+            };
             if let Ok(found) = read::<Answer>(&answer) {
                 let _best_effort = fs::remove_file(&answer);
                 return match found {
                     Answer::Sought(sought) => Ok(sought),
                     Answer::Refused(why) => Err(anyhow!(why)),
                 };
+            }
+            if !is_held {
+                return Err(self.ended(&ask, &taken, holder));
             }
             sleep(LOOK_INTERVAL).await;
         }
@@ -138,6 +149,32 @@ impl Folder {
         bail!(
             "the running Pluvio took the request and has not answered within {seconds}s; look at \
              `sought` of sink `{sink}` in /api/v1/status before you ask again"
+        )
+    }
+}
+
+impl Folder {
+    /// Whether a process has the log; its lock goes with it, however it ends.
+    fn is_log_held(&self) -> bool {
+        match RealDisk.is_locked(&self.0.with_file_name("LOCK")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            asked => asked.unwrap_or(true),
+        }
+    }
+
+    /// What to do now that nobody is there to answer any more.
+    fn ended(&self, ask: &Path, taken: &Path, holder: &str) -> anyhow::Error {
+        if fs::remove_file(ask).is_ok() || !taken.exists() {
+            return anyhow!(
+                "no Pluvio runs on this log any more: the one that held it ({holder}) has ended, and the \
+                 sink was not moved. Run this command again: while none runs, it moves the sink itself"
+            );
+        }
+        let _best_effort = fs::remove_file(taken);
+        anyhow!(
+            "no Pluvio runs on this log any more: the one that held it ({holder}) took the request and \
+             ended before it answered. Run this command again with --dry-run, which says where the sink \
+             stands, before you move it"
         )
     }
 }

@@ -49,7 +49,8 @@ use tracing::{debug, info, warn};
 use super::{
     Backoff,
     attempt::{
-        CLOSE_MAX, FULL_PAUSE, HELD_LONG, STALLED_AFTER, connected_or_drained, tell_setback,
+        CLOSE_MAX, FULL_PAUSE, HELD_LONG, STALLED_AFTER, STALLED_REMEDY, UNREADABLE_REMEDY,
+        connected_or_drained, tell_setback,
     },
     panic_text,
 };
@@ -142,10 +143,11 @@ impl<E: Failure> Failure for Setback<E> {
     fn remedy(&self) -> Option<String> {
         match self {
             Self::Sink(error) => error.remedy(),
-            Self::Panicked(_) | Self::Confused => {
+            Self::Panicked(_) | Self::Confused | Self::Feed(FeedError::Gap(_)) => {
                 Some("please report it with this message".to_owned())
             }
-            _ => None,
+            Self::Feed(FeedError::Read(_)) | Self::Cursor(_) => Some(UNREADABLE_REMEDY.to_owned()),
+            Self::Stalled => Some(STALLED_REMEDY.to_owned()),
         }
     }
 }

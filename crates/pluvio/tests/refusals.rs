@@ -1,0 +1,94 @@
+//! What `pluvio check` says of a configuration is what `pluvio run` would say, to the letter.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+/// Configurations that cannot be run, of every kind that can be judged without a port or a server.
+const WRONG: &[(&str, &str)] = &[
+    ("no configuration", "[log\n"),
+    ("an unknown key", "[log]\ndirr = \"data\"\n"),
+    ("a log in a file", "[log]\ndir = \"pluvio.toml\"\n"),
+    ("an open server", "[listeners.http]\nlisten = \"0.0.0.0:0\"\n"),
+    ("an open server of kafka", "[listeners.kafka]\nlisten = \"[::]:0\"\n"),
+    ("no port", "[listeners.http]\nlisten = \"127.0.0.1:99999\"\n"),
+    (
+        "no certificate",
+        "[listeners.http]\nlisten = \"127.0.0.1:0\"\n\
+         tls = { cert_file = \"no.pem\", key_file = \"no.key\" }\n",
+    ),
+    (
+        "a certificate that is none",
+        "[listeners.kafka]\nlisten = \"127.0.0.1:0\"\n\
+         tls = { cert_file = \"pluvio.toml\", key_file = \"pluvio.toml\" }\n",
+    ),
+    ("no host", "[listeners.http]\nlisten = \"127.0.0.1:0\"\nhosts = [\"*\"]\n"),
+    ("no watchers", "[listeners.http]\nlisten = \"127.0.0.1:0\"\nwatchers_max = 0\n"),
+    ("no connections", "[listeners.kafka]\nlisten = \"127.0.0.1:0\"\nconnections_max = 0\n"),
+    (
+        "one address for two",
+        "[listeners.http]\nlisten = \"127.0.0.1:9\"\n[listeners.kafka]\nlisten = \"127.0.0.1:9\"\n",
+    ),
+    ("nobody", "[principals]\n"),
+    ("nothing to read", "[principals.a]\ntoken = \"0123456789abcdef\"\nstreams = []\n"),
+    (
+        "a header that cannot be sent",
+        "[sinks.a]\ntype = \"webhook\"\nurl = \"http://h/\"\nheaders = { X-A = \"a\\u0007\" }\n",
+    ),
+    (
+        "a key that signs nothing",
+        "[sinks.a]\ntype = \"webhook\"\nurl = \"http://h/\"\nsignature = \"standard\"\n\
+         secret = \"whsec_%\"\n",
+    ),
+    ("an empty secret", "[sinks.a]\ntype = \"webhook\"\nurl = \"http://h/\"\ntoken = \"\"\n"),
+    ("a file in the log", "[sinks.a]\ntype = \"file\"\npath = \"data/a.ndjson\"\n"),
+    (
+        "one file for two",
+        "[sinks.a]\ntype = \"file\"\npath = \"a\"\n[sinks.b]\ntype = \"file\"\npath = \"./a\"\n",
+    ),
+];
+
+/// The exit status of a command, and what it says on standard error; `None`: it runs, and was ended.
+fn said(folder: &Path, command: &str) -> Option<(i32, String)> {
+    let mut pluvio = Command::new(env!("CARGO_BIN_EXE_pluvio"));
+    pluvio.args(["--config", "pluvio.toml", command]).current_dir(folder);
+    pluvio.env_remove("VCENTER_URL").env_remove("PLUVIO_LOG").env_remove("DEBUG");
+    let mut child = pluvio.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        let line = line.unwrap();
+        if line.contains("serving on") {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            return None;
+        }
+        said.push_str(&line);
+        said.push('\n');
+    }
+    Some((child.wait().unwrap().code().unwrap(), said))
+}
+
+#[test]
+fn check_and_run_refuse_the_same_with_the_same_words_and_nothing_is_left_behind() {
+    let folder = std::env::temp_dir().join(format!("pluvio-refusals-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("pluvio.toml");
+    for (what, text) in WRONG {
+        let _the_one_before = fs::remove_file(&path);
+        let mut file = fs::OpenOptions::new();
+        let mut file = file.write(true).create_new(true).mode(0o600).open(&path).unwrap();
+        std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+        let checked = said(&folder, "check").unwrap();
+        assert_eq!(checked.0, 78, "{what}: {}", checked.1);
+        assert!(checked.1.starts_with("pluvio.toml:"), "{what}: {}", checked.1);
+        assert_eq!(said(&folder, "run"), Some(checked), "{what}");
+        let left = fs::read_dir(&folder).unwrap().count();
+        assert_eq!(left, 1, "{what}: something was made beside the configuration");
+    }
+    fs::remove_dir_all(&folder).unwrap();
+}

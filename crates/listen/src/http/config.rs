@@ -32,8 +32,9 @@ pub struct Config {
     /// Most watches at a time of one client (an authenticated principal, else an IP address); one
     /// more is answered 429. Default 2048.
     pub watchers_per_client_max: usize,
-    /// Most connections at a time; one more is answered 503. Default 5000.
-    pub connections_max: usize,
+    /// Most connections at a time; one more is answered 503. Default 5000; 2500 with `tls`, where each
+    /// takes more memory.
+    pub connections_max: Option<usize>,
     /// A watch that was silent for this long is sent a heartbeat, so that proxies and clients see
     /// that it lives. `"0s"` sends none; else at least `"1s"`. A request may ask for another.
     /// Default `"30s"`.
@@ -55,7 +56,7 @@ impl Default for Config {
             insecure: false,
             watchers_max: 4096,
             watchers_per_client_max: 2048,
-            connections_max: 5000,
+            connections_max: None,
             heartbeat: Period(Duration::from_secs(30)),
             cors_origins: Vec::new(),
             hosts: Vec::new(),
@@ -63,6 +64,11 @@ impl Default for Config {
     }
 }
 
+/// Most connections unless configured: each takes some 20 KiB, and what it holds of answers is bounded by
+/// itself.
+const CONNECTIONS_MAX: usize = 5000;
+/// The same over TLS: each takes some 8 KiB more, and up to 8 KiB for records on their way.
+const TLS_CONNECTIONS_MAX: usize = 2500;
 /// Shortest heartbeat: more often, heartbeats are the load.
 pub(super) const HEARTBEAT_MIN: Duration = Duration::from_secs(1);
 
@@ -128,7 +134,7 @@ impl Config {
         let settings = Settings {
             watchers_max: self.watchers_max,
             watchers_per_client_max: self.watchers_per_client_max,
-            connections_max: self.connections_max,
+            connections_max: self.connections_max(),
             heartbeat: self.heartbeat.0,
             cors_origins: self.cors_origins,
             hosts: self.hosts,
@@ -136,6 +142,11 @@ impl Config {
                 && !context.access.demands_authentication(),
         };
         Ok(HttpListener::new(listener, local, tls, context, settings))
+    }
+
+    fn connections_max(&self) -> usize {
+        let default = if self.tls.is_some() { TLS_CONNECTIONS_MAX } else { CONNECTIONS_MAX };
+        self.connections_max.unwrap_or(default)
     }
 
     fn check(&self, context: &Context) -> Result<(), Error> {
@@ -151,7 +162,7 @@ impl Config {
         let counts = [
             ("watchers_max", self.watchers_max),
             ("watchers_per_client_max", self.watchers_per_client_max),
-            ("connections_max", self.connections_max),
+            ("connections_max", self.connections_max()),
         ];
         if let Some((name, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
             return Err(Error::Zero(name));
@@ -168,5 +179,20 @@ impl Config {
             Some(name) => Err(Error::Host(name.clone())),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn over_tls_fewer_connections_are_taken_unless_the_operator_says_how_many() {
+        let tls = Some(ServerTls { cert_file: "cert.pem".into(), key_file: "key.pem".into() });
+        let open = Config::default();
+        let secure = Config { tls, ..Config::default() };
+        let counts = [&open, &secure].map(Config::connections_max);
+        assert_eq!(counts, [5000, 2500]);
+        assert_eq!(Config { connections_max: Some(4000), ..secure }.connections_max(), 4000);
     }
 }

@@ -109,7 +109,8 @@ process of its own, all sharing the cores.
 - **Memory at its limits**: a new Pluvio with default limits for each row, an HTTP and a Kafka listener,
   and as many connections as they take (5,000 and 900), from 50 addresses, which all fill one kind of
   buffer and take nothing; the most resident memory within eight seconds. `together` shares the
-  connections among all kinds.
+  connections among all kinds. Over TLS there are as many as such listeners take (2,500 and 450), which
+  also leave records and handshakes unfinished.
 - **Consume**: kcat (librdkafka) and Kafka's ConsumerPerformance (its Java client) read a topic from
   the beginning to the end and throw it away, from Pluvio and from Apache Kafka 4.3 with the heap
   and collector of its own start script. The record batches are the very same: fetched from Pluvio

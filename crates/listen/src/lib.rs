@@ -13,5 +13,6 @@ pub mod http;
 pub mod kafka;
 mod room;
 mod socket;
+mod tls;
 
 pub use context::{Context, MetricsText};

@@ -21,7 +21,8 @@ use tokio::{
     net::TcpStream,
     time::Instant,
 };
-use tokio_rustls::{TlsAcceptor, rustls::ServerConnection, server::TlsStream};
+
+use crate::tls::Tls;
 
 /// How a connection stands, seen from outside.
 #[derive(Debug, Default)]
@@ -33,14 +34,28 @@ pub(crate) struct Pending {
     taken: AtomicU64,
     /// Whether the client has said who it is, or what it wants where nobody must.
     is_known: AtomicBool,
+    /// Since when a TLS record that holds room has not become whole; as `since`.
+    cut_since: AtomicU64,
 }
 
 impl Pending {
-    /// Whether a write was pending without progress for `limit` at `now`.
+    /// Whether a write was pending without progress for `limit` at `now`, or a large TLS record has not
+    /// become whole for as long.
     pub(crate) fn is_stalled(&self, now: Duration, limit: Duration) -> bool {
-        match self.since.load(Ordering::Relaxed) {
-            0 => false,
-            since => now.saturating_sub(Duration::from_millis(since - 1)) >= limit,
+        [&self.since, &self.cut_since].into_iter().any(|since| {
+            match since.load(Ordering::Relaxed) {
+                0 => false,
+                since => now.saturating_sub(Duration::from_millis(since - 1)) >= limit,
+            }
+        })
+    }
+
+    /// Notes whether a large TLS record is not whole yet.
+    pub(crate) fn set_cut(&self, is_cut: bool, epoch: Instant) {
+        if is_cut {
+            begin(&self.cut_since, epoch);
+        } else {
+            self.cut_since.store(0, Ordering::Relaxed);
         }
     }
 
@@ -64,10 +79,16 @@ impl Pending {
     }
 }
 
+/// Notes that something begins now, if it has not begun yet.
+fn begin(since: &AtomicU64, epoch: Instant) {
+    let now = u64::try_from(epoch.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
+    let _ = since.compare_exchange(0, now + 1, Ordering::Relaxed, Ordering::Relaxed);
+}
+
 /// Plain or encrypted.
 pub(crate) enum Transport {
     Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<Tls>),
 }
 
 /// A transport that counts what it sends and tells when it waits.
@@ -76,20 +97,6 @@ pub(crate) struct Socket {
     pending: Arc<Pending>,
     epoch: Instant,
     sent: Counter,
-}
-
-/// What rustls keeps of bytes that the reader has not taken, at most and for each connection: a record
-/// of TLS. By default it keeps four.
-const TLS_BUFFER_BYTES: usize = 16 << 10;
-
-impl Transport {
-    /// A connection over TLS, when its handshake is done.
-    pub(crate) async fn accept(acceptor: &TlsAcceptor, stream: TcpStream) -> io::Result<Self> {
-        let bounded = |session: &mut ServerConnection| {
-            session.set_buffer_limit(Some(TLS_BUFFER_BYTES));
-        };
-        Ok(Self::Tls(Box::new(acceptor.accept_with(stream, bounded).await?)))
-    }
 }
 
 impl Socket {
@@ -104,15 +111,7 @@ impl Socket {
 
     fn written(&self, result: &Poll<io::Result<usize>>) {
         match result {
-            Poll::Pending => {
-                let now = u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
-                let _ = self.pending.since.compare_exchange(
-                    0,
-                    now + 1,
-                    Ordering::Relaxed,
-                    Ordering::Relaxed,
-                );
-            }
+            Poll::Pending => begin(&self.pending.since, self.epoch),
             Poll::Ready(Ok(count)) => {
                 self.pending.since.store(0, Ordering::Relaxed);
                 self.pending.taken.fetch_add(*count as u64, Ordering::Relaxed);

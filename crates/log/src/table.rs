@@ -20,7 +20,8 @@ impl Table {
     pub const ALL: [Self; 2] = [Self::Cursors, Self::Offsets];
     /// Largest key and value of one entry together, in bytes.
     pub const ENTRY_BYTES_MAX: usize = 64 << 10;
-    /// Most bytes that all keys and values of one table take.
+    /// Most bytes that all keys and values of one table take. Whoever lets several parties write divides
+    /// it among them, as the Kafka listener does: here one could take all of it.
     pub const BYTES_MAX: usize = 32 << 20;
 
     /// The internal stream that holds it.

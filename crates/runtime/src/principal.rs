@@ -58,7 +58,7 @@ pub enum Verb {
     Read,
     /// Append events.
     Write,
-    /// See status and metrics.
+    /// See status and metrics: of all there is, and so only without a filter and with all streams.
     Status,
 }
 
@@ -90,17 +90,24 @@ impl Principal {
 
     /// Whether it may read every stream and every event: nothing in the log has to be kept from it.
     pub fn sees_everything(&self) -> bool {
+        self.reads() && self.is_unlimited()
+    }
+
+    /// Whether status and metrics may be seen: they count all events of all streams and name every
+    /// source and sink, so a principal with a filter, or with some streams only, does not see them,
+    /// whatever verbs it has. One that is not limited in either way sees them also if it may not read:
+    /// whatever scrapes metrics need not see events.
+    pub fn may_see_status(&self) -> bool {
+        self.verbs.contains(&Verb::Status) && self.is_unlimited()
+    }
+
+    /// Whether it is held to no streams and no events.
+    fn is_unlimited(&self) -> bool {
         let sees_all = match &self.streams {
             Streams::All => true,
             Streams::Matching(patterns) => patterns.contains(&Pattern::new("*")),
         };
-        self.reads() && sees_all && self.filter.passes_all()
-    }
-
-    /// Whether status and metrics may be seen: they count all events, so a principal with a filter
-    /// does not see them, whatever verbs it has.
-    pub fn may_see_status(&self) -> bool {
-        self.verbs.contains(&Verb::Status) && self.filter.passes_all()
+        sees_all && self.filter.passes_all()
     }
 }
 
@@ -274,6 +281,15 @@ mod tests {
         let verbs = BTreeSet::from([Verb::Status]);
         let scraper = Principal { verbs, ..Principal::anonymous() };
         assert!(!scraper.reads() && !scraper.sees_everything());
+    }
+
+    #[test]
+    fn status_is_for_who_is_held_to_no_streams_and_no_events_whether_it_reads_or_not() {
+        let verbs = BTreeSet::from([Verb::Status]);
+        let scraper = Principal { verbs: verbs.clone(), ..Principal::anonymous() };
+        assert!(scraper.may_see_status() && Principal::anonymous().may_see_status());
+        let held = Principal { verbs, ..(*tenant()).clone() };
+        assert!(!held.may_see_status());
     }
 
     #[test]

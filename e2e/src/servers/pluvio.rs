@@ -117,7 +117,7 @@ impl Pluvio {
         let mut process = Process::start("pluvio", &mut command, stage.folder.path())?;
         let mut address = process
             .says("where it serves", START_MAX, |text| {
-                let line = text.lines().find(|line| line.contains("serving on http"))?;
+                let line = text.lines().find(|line| line.contains("serving on http://"))?;
                 address_of(line.split_whitespace().find(|word| word.starts_with("http://"))?)
             })
             .await?;

@@ -37,9 +37,10 @@ pub struct Config {
     /// more is answered 429. Default 2048.
     #[schemars(range(min = 1))]
     pub watchers_per_client_max: usize,
-    /// Most connections at a time; one more is answered 503. Default 5000.
+    /// Most connections at a time; one more is answered 503. Default 5000; 2500 with `tls`, where each
+    /// takes more memory.
     #[schemars(range(min = 1))]
-    pub connections_max: usize,
+    pub connections_max: Option<usize>,
     /// A watch that was silent for this long is sent a heartbeat, so that proxies and clients see
     /// that it lives. `"0s"` sends none; else at least `"1s"`. A request may ask for another.
     /// Default `"30s"`.
@@ -61,7 +62,7 @@ impl Default for Config {
             insecure: false,
             watchers_max: 4096,
             watchers_per_client_max: 2048,
-            connections_max: 5000,
+            connections_max: None,
             heartbeat: Period(Duration::from_secs(30)),
             cors_origins: Vec::new(),
             hosts: Vec::new(),
@@ -69,6 +70,11 @@ impl Default for Config {
     }
 }
 
+/// Most connections unless configured: each takes some 20 KiB, and what it holds of answers is bounded by
+/// itself.
+const CONNECTIONS_MAX: usize = 5000;
+/// The same over TLS: each takes some 8 KiB more, and up to 8 KiB for records on their way.
+const TLS_CONNECTIONS_MAX: usize = 2500;
 /// Shortest heartbeat: more often, heartbeats are the load.
 pub(super) const HEARTBEAT_MIN: Duration = Duration::from_secs(1);
 
@@ -154,6 +160,11 @@ impl Config {
         self.resolve(context.access.demands_authentication())?.bind(context)
     }
 
+    fn connections_max(&self) -> usize {
+        let default = if self.tls.is_some() { TLS_CONNECTIONS_MAX } else { CONNECTIONS_MAX };
+        self.connections_max.unwrap_or(default)
+    }
+
     fn check(&self, is_closed: bool) -> Result<(), Error> {
         let has_tls = self.tls.is_some();
         if let Some(missing) = exposure::missing(self.listen, is_closed, has_tls, self.insecure) {
@@ -165,7 +176,7 @@ impl Config {
         let counts = [
             ("watchers_max", self.watchers_max),
             ("watchers_per_client_max", self.watchers_per_client_max),
-            ("connections_max", self.connections_max),
+            ("connections_max", self.connections_max()),
         ];
         if let Some((name, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
             return Err(Error::Zero(name));
@@ -204,7 +215,7 @@ impl Unbound {
         let settings = Settings {
             watchers_max: config.watchers_max,
             watchers_per_client_max: config.watchers_per_client_max,
-            connections_max: config.connections_max,
+            connections_max: config.connections_max(),
             heartbeat: config.heartbeat.0,
             cors_origins: config.cors_origins,
             hosts: config.hosts,
@@ -212,5 +223,20 @@ impl Unbound {
                 && !context.access.demands_authentication(),
         };
         Ok(HttpListener::new(listener, local, tls, context, settings))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn over_tls_fewer_connections_are_taken_unless_the_operator_says_how_many() {
+        let tls = Some(ServerTls { cert_file: "cert.pem".into(), key_file: "key.pem".into() });
+        let open = Config::default();
+        let secure = Config { tls, ..Config::default() };
+        let counts = [&open, &secure].map(Config::connections_max);
+        assert_eq!(counts, [5000, 2500]);
+        assert_eq!(Config { connections_max: Some(4000), ..secure }.connections_max(), 4000);
     }
 }

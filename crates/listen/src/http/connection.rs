@@ -2,7 +2,13 @@
 
 use std::{future::poll_fn, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, extract::Request, response::Response};
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    http::{HeaderValue, Uri},
+    response::Response,
+};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use metrics::counter;
@@ -12,7 +18,6 @@ use tokio::{
     sync::Semaphore,
     time::{Instant, timeout},
 };
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tracing::debug;
@@ -21,13 +26,17 @@ use super::{
     limits::{HEAD_BYTES_MAX, Limits},
     meter,
     problem::{Kind, Problem},
+    server::Server,
     socket::{Peer, Socket},
 };
-use crate::socket::{self, Pending, Transport};
+use crate::{
+    socket::{self, Pending, Transport},
+    tls::{self, Acceptor},
+};
 
 /// What all connections of one listener are served with.
 pub(super) struct Host {
-    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) tls: Option<Acceptor>,
     pub(super) limits: Limits,
     pub(super) epoch: Instant,
     pub(super) drain: CancellationToken,
@@ -41,6 +50,20 @@ const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES_MAX: usize = 8 << 20;
 
 impl Host {
+    /// Waits until somebody finds no room.
+    pub(super) async fn pressed(&self, server: &Server) {
+        tokio::select! {
+            () = server.pressed() => {}
+            () = tls::pressed(self.tls.as_ref()) => {}
+        }
+    }
+
+    /// Whether that is still so.
+    pub(super) fn is_pressed(&self, server: &Server) -> bool {
+        let tls = self.tls.as_ref().is_some_and(Acceptor::is_pressed);
+        server.is_pressed() || tls
+    }
+
     /// Serves `stream` until one side is done with it.
     pub(super) async fn serve(
         &self,
@@ -53,8 +76,9 @@ impl Host {
         let transport = match &self.tls {
             None => Transport::Plain(stream),
             Some(acceptor) => {
-                match timeout(self.limits.head, Transport::accept(acceptor, stream)).await {
-                    Ok(Ok(transport)) => transport,
+                let accepting = acceptor.accept(stream, Arc::clone(&pending), self.epoch);
+                match timeout(self.limits.head, accepting).await {
+                    Ok(Ok(tls)) => Transport::Tls(tls),
                     Ok(Err(error)) => return debug!(%peer, %error, "TLS handshake failed"),
                     Err(_) => return debug!(%peer, "TLS handshake took too long"),
                 }
@@ -98,7 +122,21 @@ type Answer = Pin<Box<dyn Future<Output = Result<Response, std::convert::Infalli
 
 fn answer(router: Router, peer: Peer, mut request: Request) -> Answer {
     request.extensions_mut().insert(peer);
+    detach(&mut request);
     Box::pin(router.oneshot(request))
+}
+
+/// Copies the head of a request. What hyper gives out are parts of its buffer: as long as a request
+/// waits, they would keep all of that, and hyper makes another one.
+fn detach(request: &mut Request) {
+    if let Ok(uri) = Uri::try_from(request.uri().to_string()) {
+        *request.uri_mut() = uri;
+    }
+    for value in request.headers_mut().values_mut() {
+        if let Ok(copy) = HeaderValue::from_bytes(value.as_bytes()) {
+            *value = copy;
+        }
+    }
 }
 
 async fn close(mut socket: Socket) {

@@ -1,13 +1,14 @@
 //! Is it alive, is it ready, what is it doing: for orchestrators, dashboards and people.
 //!
-//! `/livez` and `/readyz` are open to all, since a probe has no credentials. Names and errors of
-//! components are for who holds the verb `status`; others learn how many are not running.
+//! `/livez` and `/readyz` are open to all, since a probe has no credentials. Streams are named to those
+//! who may read them; names and errors of components are for who holds the verb `status`, and others
+//! learn how many are not running.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use bytes::Bytes;
-use pluvio_log::{Health, Log as _, Offset};
+use pluvio_log::{Health, Log as _, Offset, StreamName};
 use pluvio_runtime::{
-    Principal,
+    Principal, Verb,
     status::{ComponentStatus, Kind as ComponentKind, State},
 };
 use serde::Serialize;
@@ -54,7 +55,7 @@ pub(super) fn readyz(call: &Call) -> Result<Answer, Problem> {
     let reasons: Vec<String> = checks.iter().flat_map(|check| check.reasons.clone()).collect();
     let ready = reasons.is_empty();
     let checks = if is_verbose { checks } else { Vec::new() };
-    let warnings = warnings(&call.server.context.log.health());
+    let warnings = warnings(call, &call.server.context.log.health());
     let mut answer = call::json(&Readiness { ready, reasons, warnings, checks });
     if !ready {
         *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
@@ -96,25 +97,35 @@ fn log(call: &Call) -> Check {
     let mut reasons: Vec<String> = failure.iter().map(ToString::to_string).collect();
     let health = context.log.health();
     let troubles = health.troubles();
-    reasons.extend(troubles.map(|(stream, trouble)| format!("stream `{stream}`: {trouble}")));
+    reasons.extend(troubles.map(|(stream, trouble)| format!("{}: {trouble}", named(call, stream))));
     // Where files lie is nothing for strangers.
     let is_told = call.principal.as_deref().is_some_and(Principal::may_see_status);
     let damaged =
         health.streams.iter().filter_map(|told| Some((&told.stream, told.damage.as_ref()?)));
     reasons.extend(damaged.map(|(stream, damage)| match is_told {
         true => format!("stream `{stream}`: {damage}"),
-        false => format!("stream `{stream}` is damaged at offset {}", damage.offset),
+        false => format!("{} is damaged at offset {}", named(call, stream), damage.offset),
     }));
     Check::new("log", reasons)
 }
 
+/// A stream, by its name for those who know that there is such a one.
+fn named(call: &Call, stream: &StreamName) -> String {
+    let knows =
+        |principal: &Principal| principal.may_see_status() || principal.may(Verb::Read, stream);
+    match call.principal.as_deref().is_some_and(knows) {
+        true => format!("stream `{stream}`"),
+        false => "a stream".to_owned(),
+    }
+}
+
 /// What is not as it should be and keeps nobody from reading or writing.
-fn warnings(health: &Health) -> Vec<String> {
+fn warnings(call: &Call, health: &Health) -> Vec<String> {
     let clock = health.clock.iter().map(ToString::to_string);
     let ahead = health.streams.iter().filter_map(|told| {
-        let (stream, until) = (&told.stream, told.recorded_ahead?);
+        let (stream, until) = (named(call, &told.stream), told.recorded_ahead?);
         Some(format!(
-            "stream `{stream}`: its newest record was recorded at {until:.0}, ahead of the clock: recorded \
+            "{stream}: its newest record was recorded at {until:.0}, ahead of the clock: recorded \
              times stand still until then"
         ))
     });

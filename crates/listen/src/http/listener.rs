@@ -15,7 +15,7 @@ use tokio::{
     sync::Semaphore,
     time::{Instant, MissedTickBehavior, interval, sleep},
 };
-use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
+use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -35,13 +35,14 @@ use super::{
 use crate::{
     connections::Connections,
     room::{PRESSED_LOOK, Room},
+    tls::Acceptor,
 };
 
 /// The HTTP listener, bound to its port.
 pub struct HttpListener {
     listener: StdListener,
     local: SocketAddr,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Acceptor>,
     context: Context,
     settings: Arc<Settings>,
     limits: Limits,
@@ -86,7 +87,7 @@ impl HttpListener {
     ) -> Self {
         let tls = tls.map(|mut config| {
             config.alpn_protocols = vec![b"http/1.1".to_vec()];
-            TlsAcceptor::from(Arc::new(config))
+            Acceptor::new(config)
         });
         let settings = Arc::new(settings);
         Self { listener, local, tls, context, settings, limits: Limits::default() }
@@ -163,10 +164,10 @@ impl Listener for HttpListener {
                 _ = sweep.tick(), if !house.connections.is_empty() => {
                     house.connections.drop_stalled();
                 }
-                () = server.pressed(), if !is_pressed => is_pressed = true,
+                () = house.host.pressed(&server), if !is_pressed => is_pressed = true,
                 _ = look.tick(), if is_pressed => {
                     house.connections.drop_pressed();
-                    is_pressed = server.is_pressed();
+                    is_pressed = house.host.is_pressed(&server);
                 }
             }
         }

@@ -35,7 +35,10 @@ pub(super) fn describe() {
         DISPLACED,
         "Connections of clients that had not said who they are, closed for newer ones."
     );
-    describe_counter!(STALLED, "Readers dropped because they took nothing.");
+    describe_counter!(
+        STALLED,
+        "Readers dropped because they took nothing, and clients whose TLS record did not become whole."
+    );
     describe_counter!(PANICS, "Connections that ended in a panic.");
     describe_gauge!(WATCHES, "Open watches.");
     describe_gauge!(CONNECTIONS, "Open connections.");

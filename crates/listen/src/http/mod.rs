@@ -17,8 +17,8 @@
 //! in pages, watches or counts, and a single one is 404 as a gap is. *Offsets* are no secret: range,
 //! bookmarks and the `Pluvio-*-Offset` headers show them to everybody who may read the stream,
 //! because a reader cannot resume without them. Record counts and sizes are shown by
-//! `/api/v1/status` only, to those who hold the verb `status` and have no filter. `docs/access.md` has
-//! the table of what such a principal can ask and gets.
+//! `/api/v1/status` only, to those who hold the verb `status`, for all streams and without a filter.
+//! `docs/access.md` has the table of what such a principal can ask and gets.
 //!
 //! It refuses request bodies, sessions, and to end a watch because time has passed.
 

@@ -230,7 +230,8 @@ fn check(need: Need, principal: Option<&Principal>, stream: &StreamName) -> Resu
         Need::Status if principal.is_some_and(Principal::may_see_status) => Ok(()),
         Need::Status => {
             let detail = if principal.is_some_and(|p| p.verbs.contains(&Verb::Status)) {
-                "status and metrics count all events: a principal with a `filter` does not see them"
+                "status and metrics count all events of all streams: a principal with a `filter`, or \
+                 with some `streams` only, does not see them"
             } else {
                 "this principal does not hold the verb `status`"
             };

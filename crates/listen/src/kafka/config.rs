@@ -34,9 +34,10 @@ pub struct Config {
     /// Listen beyond loopback without authentication or without TLS all the same. Everybody who
     /// reaches the port then reads the events, or the credentials on the way. Default `false`.
     pub insecure: bool,
-    /// Most connections at a time; one more is closed. A consumer has two or three. Default 1000.
+    /// Most connections at a time; one more is closed. A consumer has two or three. Default 1000; 500 with
+    /// `tls`, where each takes more memory.
     #[schemars(range(min = 1))]
-    pub connections_max: usize,
+    pub connections_max: Option<usize>,
 }
 
 impl Default for Config {
@@ -46,10 +47,15 @@ impl Default for Config {
             advertised: None,
             tls: None,
             insecure: false,
-            connections_max: 1000,
+            connections_max: None,
         }
     }
 }
+
+/// Most connections unless configured.
+const CONNECTIONS_MAX: usize = 1000;
+/// The same over TLS: each takes three times as much.
+const TLS_CONNECTIONS_MAX: usize = 500;
 
 /// A host and a port as clients are told them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,20 +161,26 @@ impl Config {
         if let Some(missing) = exposure::missing(listen, is_closed, has_tls, self.insecure) {
             return Err(Error::Exposed { listen, missing });
         }
-        if self.connections_max == 0 {
+        let connections_max = self.connections_max();
+        if connections_max == 0 {
             return Err(Error::Zero("connections_max"));
         }
         let advertised = self.advertised.as_deref().map(Advertised::from_str).transpose();
         let advertised = advertised.map_err(Error::Advertised)?;
         let tls = self.tls.as_ref().map(ServerTls::server_config).transpose();
         let tls = tls.map_err(|source| Error::Tls { listen, source: Box::new(source) })?;
-        let settings = Settings { advertised, connections_max: self.connections_max };
+        let settings = Settings { advertised, connections_max };
         Ok(Unbound { listen, tls, settings })
     }
 
     /// Both steps at once.
     pub fn build(self, context: Context) -> Result<KafkaListener, Error> {
         self.resolve(context.access.demands_authentication())?.bind(context)
+    }
+
+    fn connections_max(&self) -> usize {
+        let default = if self.tls.is_some() { TLS_CONNECTIONS_MAX } else { CONNECTIONS_MAX };
+        self.connections_max.unwrap_or(default)
     }
 }
 
@@ -194,6 +206,16 @@ impl Unbound {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn over_tls_fewer_connections_are_taken_unless_the_operator_says_how_many() {
+        let tls = Some(ServerTls { cert_file: "cert.pem".into(), key_file: "key.pem".into() });
+        let open = Config::default();
+        let secure = Config { tls, ..Config::default() };
+        let counts = [&open, &secure].map(Config::connections_max);
+        assert_eq!(counts, [1000, 500]);
+        assert_eq!(Config { connections_max: Some(800), ..secure }.connections_max(), 800);
+    }
 
     #[test]
     fn an_advertised_address_is_a_host_and_a_port() {

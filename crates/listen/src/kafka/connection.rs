@@ -14,7 +14,6 @@ use tokio::{
     sync::OwnedSemaphorePermit,
     time::{Instant, sleep, timeout_at},
 };
-use tokio_rustls::TlsAcceptor;
 use tracing::debug;
 
 use super::{
@@ -27,13 +26,32 @@ use super::{
     server::Server,
     wire::take_frame,
 };
-use crate::socket::{Pending, Socket, Transport};
+use crate::{
+    socket::{Pending, Socket, Transport},
+    tls::{self, Acceptor},
+};
 
 /// What all connections of one listener are served with.
 pub(super) struct Host {
     pub(super) server: Server,
-    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) tls: Option<Acceptor>,
     pub(super) epoch: Instant,
+}
+
+impl Host {
+    /// Waits until somebody finds no room.
+    pub(super) async fn pressed(&self) {
+        tokio::select! {
+            () = self.server.room.pressed() => {}
+            () = tls::pressed(self.tls.as_ref()) => {}
+        }
+    }
+
+    /// Whether that is still so.
+    pub(super) fn is_pressed(&self) -> bool {
+        let tls = self.tls.as_ref().is_some_and(Acceptor::is_pressed);
+        self.server.room.is_pressed() || tls
+    }
 }
 
 /// How a connection ended.
@@ -65,8 +83,9 @@ impl Host {
         let transport = match &self.tls {
             None => Transport::Plain(stream),
             Some(acceptor) => {
-                match timeout_at(login_until, Transport::accept(acceptor, stream)).await {
-                    Ok(Ok(transport)) => transport,
+                let accepting = acceptor.accept(stream, Arc::clone(&pending), self.epoch);
+                match timeout_at(login_until, accepting).await {
+                    Ok(Ok(tls)) => Transport::Tls(tls),
                     Ok(Err(error)) => return debug!(%peer, %error, "TLS handshake failed"),
                     Err(_) => return debug!(%peer, "TLS handshake took too long"),
                 }

@@ -30,13 +30,17 @@ pub(super) fn of_read(stream: &StreamName, failed: &ReadError) -> ResponseError 
     code
 }
 
+/// What a member is told whose offsets have no room, in its space or in the log: no client commits them
+/// again by itself, and each gives the error to its application.
+pub(super) const NO_ROOM: ResponseError = ResponseError::InvalidCommitOffsetSize;
+
 /// What a member is told whose offsets were not stored. A full disk passes, and so clients are told
 /// to try again; a stopped stream does not, but only the operator can do something about it.
 pub(super) fn of_commit(failed: &AppendError) -> ResponseError {
     let code = match failed {
         AppendError::TableFull { .. } | AppendError::RecordTooLarge { .. } => {
             debug!(error = %Chain(failed), "refused to commit offsets");
-            return ResponseError::InvalidCommitOffsetSize;
+            return NO_ROOM;
         }
         AppendError::DiskFull { .. } => ResponseError::CoordinatorNotAvailable,
         AppendError::Stopped { .. }

@@ -61,9 +61,12 @@ pub(super) const GROUPS_MAX: usize = 1000;
 /// Most groups of a principal with a space of its own: one tenant's applications are a few dozen.
 pub(super) const GROUPS_MAX_OWN: usize = 100;
 
-/// Most groups of all principals with spaces of their own together: what bounds the memory where
-/// hundreds of tenants are configured.
+/// Most groups of all principals with spaces of their own together, beyond those that each can always
+/// have: what bounds the memory where hundreds of tenants are configured.
 pub(super) const GROUPS_MAX_OWN_TOTAL: usize = 4000;
+
+/// Groups that a principal with a space of its own can always have, however many others have.
+pub(super) const GROUPS_RESERVED_OWN: usize = 4;
 
 /// Most members of one group, promised ones included: with one partition a stream, more than a few
 /// stand idle.
@@ -77,8 +80,30 @@ pub(super) const GROUPS_BYTES_MAX: usize = 16 << 20;
 /// The same for a principal with a space of its own.
 pub(super) const GROUPS_BYTES_MAX_OWN: usize = 4 << 20;
 
-/// The same for all principals with spaces of their own together.
+/// The same for all principals with spaces of their own together, beyond what each can always have.
 pub(super) const GROUPS_BYTES_MAX_OWN_TOTAL: usize = 16 << 20;
+
+/// What a principal with a space of its own can always have of it: a few consumers.
+pub(super) const GROUPS_BYTES_RESERVED_OWN: usize = 16 << 10;
+
+/// Most bytes of committed offsets ([`OFFSET_OVERHEAD_BYTES`] included), all groups of those who see
+/// everything together: some 20,000 offsets with short names and texts, or 2,000 with the longest.
+pub(super) const OFFSETS_BYTES_MAX: usize = 8 << 20;
+
+/// The same for a principal with a space of its own: 100 groups on 25 streams each.
+pub(super) const OFFSETS_BYTES_MAX_OWN: usize = 1 << 20;
+
+/// The same for all principals with spaces of their own together, beyond what each can always have. With
+/// [`OFFSETS_BYTES_MAX`] it is half of what the log's table takes
+/// ([`Table::BYTES_MAX`](pluvio_log::Table::BYTES_MAX)); the rest is what is reserved for each.
+pub(super) const OFFSETS_BYTES_MAX_OWN_TOTAL: usize = 8 << 20;
+
+/// What a principal with a space of its own can always have of it: some 40 offsets.
+pub(super) const OFFSETS_BYTES_RESERVED_OWN: usize = 16 << 10;
+
+/// What an offset costs in memory beside its key and value, in the log's table and in the groups' own:
+/// places in two trees, its stream's name and what the allocator adds.
+pub(super) const OFFSET_OVERHEAD_BYTES: usize = 256;
 
 /// What a member costs beside what it says: its names, times and places in tables, in bytes.
 pub(super) const MEMBER_OVERHEAD_BYTES: usize = 512;

@@ -14,20 +14,20 @@ use tokio::{
     net::TcpListener,
     time::{Instant, MissedTickBehavior, interval, sleep},
 };
-use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
+use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{
     Limits, config::Advertised, connection::Host, group::Coordinator, meter, server::Server,
 };
-use crate::{Context, connections::Connections, room::PRESSED_LOOK};
+use crate::{Context, connections::Connections, room::PRESSED_LOOK, tls::Acceptor};
 
 /// The Kafka listener, bound to its port.
 pub struct KafkaListener {
     listener: StdListener,
     local: SocketAddr,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Acceptor>,
     context: Context,
     settings: Settings,
     limits: Limits,
@@ -69,7 +69,7 @@ impl KafkaListener {
         context: Context,
         settings: Settings,
     ) -> Self {
-        let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
+        let tls = tls.map(Acceptor::new);
         Self { listener, local, tls, context, settings, limits: Limits::default() }
     }
 
@@ -140,10 +140,10 @@ impl Listener for KafkaListener {
                 },
                 () = connections.ended() => {}
                 _ = sweep.tick(), if !connections.is_empty() => connections.drop_stalled(),
-                () = host.server.room.pressed(), if !is_pressed => is_pressed = true,
+                () = host.pressed(), if !is_pressed => is_pressed = true,
                 _ = look.tick(), if is_pressed => {
                     connections.drop_pressed();
-                    is_pressed = host.server.room.is_pressed();
+                    is_pressed = host.is_pressed();
                 }
                 never = &mut groups => match never {},
             }

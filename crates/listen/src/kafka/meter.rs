@@ -24,6 +24,10 @@ pub(super) const PANICS: &str = "pluvio_kafka_panics_total";
 pub(super) const CONNECTIONS: &str = "pluvio_kafka_connections";
 /// Groups that have members or offsets.
 pub(super) const GROUPS: &str = "pluvio_kafka_groups";
+/// Bytes of committed offsets by `principal`; without one: of all who see everything.
+pub(super) const OFFSETS_BYTES: &str = "pluvio_kafka_offsets_bytes";
+/// How many there may be.
+pub(super) const OFFSETS_BYTES_MAX: &str = "pluvio_kafka_offsets_bytes_max";
 
 /// Silent connections that were closed for newer ones.
 pub(super) const DISPLACED: &str = "pluvio_kafka_displaced_total";
@@ -44,8 +48,17 @@ pub(super) fn describe() {
         DISPLACED,
         "Connections of clients that had not said who they are, closed for newer ones."
     );
-    describe_counter!(STALLED, "Readers dropped because they took nothing.");
+    describe_counter!(
+        STALLED,
+        "Readers dropped because they took nothing, and clients whose TLS record did not become whole."
+    );
     describe_counter!(PANICS, "Connections that ended in a panic.");
     describe_gauge!(CONNECTIONS, "Open connections.");
     describe_gauge!(GROUPS, "Groups that have members or offsets.");
+    describe_gauge!(
+        OFFSETS_BYTES,
+        Unit::Bytes,
+        "Committed offsets of a principal's groups; without a principal: of all who see everything."
+    );
+    describe_gauge!(OFFSETS_BYTES_MAX, Unit::Bytes, "How much they may take.");
 }

@@ -79,7 +79,7 @@ async fn an_idle_watch_is_no_stalled_reader() {
 
 #[tokio::test]
 async fn one_connection_too_many_is_told_to_come_back() {
-    let house = plan().config(|config| config.connections_max = 2).open().await;
+    let house = plan().config(|config| config.connections_max = Some(2)).open().await;
     let first = house.watch("").await;
     let second = house.watch("").await;
     let reply = house.get("/livez").await;
@@ -91,7 +91,7 @@ async fn one_connection_too_many_is_told_to_come_back() {
 
 #[tokio::test]
 async fn connections_that_ask_for_nothing_keep_nobody_out() {
-    let house = plan().config(|config| config.connections_max = 20).open().await;
+    let house = plan().config(|config| config.connections_max = Some(20)).open().await;
     let mut watch = house.watch("").await;
     let mut silent = Vec::new();
     for _ in 0..50 {
@@ -111,7 +111,7 @@ async fn connections_that_ask_for_nothing_keep_nobody_out() {
 #[tokio::test]
 async fn strangers_that_ask_for_what_everybody_may_see_keep_nobody_out() {
     let plan = plan().access(crate::access::table());
-    let house = plan.config(|config| config.connections_max = 20).open().await;
+    let house = plan.config(|config| config.connections_max = Some(20)).open().await;
     let mut strangers = Vec::new();
     for _ in 0..50 {
         let mut client = house.client().await;

@@ -3,11 +3,11 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use pluvio_event::{AttributeName, Data, Event, Filter, json, known::DEAD_LETTER_TYPE};
-use pluvio_log::{Log, StreamName};
+use pluvio_event::{AttributeName, Data, Event, Filter, Pattern, json, known::DEAD_LETTER_TYPE};
+use pluvio_log::{Log, StreamName, disk::SimulatedDisk};
 use pluvio_runtime::{AccessTable, Principal, Streams, Verb};
 
-use crate::house::{House, event, plan};
+use crate::house::{House, event, on_disk, plan};
 
 const TENANT: (&str, &str) = ("authorization", "Bearer tenant");
 
@@ -65,6 +65,55 @@ async fn status_and_metrics_count_all_events_and_are_not_for_the_filtered() {
         assert!(detail.contains("a principal with a `filter`"), "{detail}");
     }
     assert!(!house.get_with("/readyz?verbose", &[TENANT]).await.text().contains("secret-name"));
+}
+
+/// `reader` holds every verb, for some streams; `scraper` only `status`, for all; `operator` reads all.
+fn held() -> AccessTable {
+    let mut table = AccessTable::closed();
+    let some = Streams::Matching(vec![Pattern::parse("tenant-*").unwrap()]);
+    for (name, streams, verbs) in [
+        ("reader", some, BTreeSet::from([Verb::Read, Verb::Status])),
+        ("scraper", Streams::All, BTreeSet::from([Verb::Status])),
+        ("operator", Streams::All, BTreeSet::from([Verb::Read])),
+    ] {
+        let principal = Principal { name: name.into(), streams, verbs, filter: Filter::default() };
+        table.add_bearer(name, Arc::new(principal)).unwrap();
+    }
+    table
+}
+
+#[tokio::test]
+async fn a_principal_of_some_streams_learns_nothing_of_others_by_status_metrics_or_readiness() {
+    let (disk, ahead) = (SimulatedDisk::new(1), Arc::default());
+    let house = plan().access(held()).over(on_disk(&disk, &ahead)).await;
+    house.append(0..3).await;
+    house.status.add("secret-name", pluvio_runtime::status::Kind::Source, "vsphere");
+    let reader = ("authorization", "Bearer reader");
+    for target in ["/api/v1/status", "/metrics"] {
+        let (status, detail) = house.get_with(target, &[reader]).await.problem();
+        assert_eq!(status, 403);
+        assert!(detail.contains("some `streams` only"), "{detail}");
+    }
+    assert!(disk.flip("/log/events/00000000000000000001.log", 90, 1));
+    let operator = ("authorization", "Bearer operator");
+    let damaged = house.get_with("/api/v1/events?offset=1&limit=1", &[operator]).await;
+    assert_eq!(damaged.status, 500);
+    for headers in [&[reader][..], &[]] {
+        let told = house.get_with("/readyz?verbose", headers).await.text();
+        assert!(told.contains("a stream is damaged at offset 1"), "{told}");
+        assert!(!told.contains("`events`") && !told.contains("secret-name"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_principal_that_only_holds_status_sees_the_status_of_all_and_no_event() {
+    let house = plan().access(held()).open().await;
+    house.append(0..3).await;
+    let scraper = ("authorization", "Bearer scraper");
+    let status = house.get_with("/api/v1/status", &[scraper]).await.json();
+    assert_eq!(status["streams"][0]["records"], 3);
+    assert_eq!(house.get_with("/metrics", &[scraper]).await.status, 200);
+    assert_eq!(house.get_with("/api/v1/events", &[scraper]).await.status, 404);
 }
 
 #[tokio::test]

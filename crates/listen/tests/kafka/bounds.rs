@@ -1,11 +1,13 @@
 //! What one client may cost and take: no more than its share, whatever it asks for.
 
+use std::{collections::BTreeSet, sync::Arc};
+
 use kafka_protocol::{
     ResponseError,
     messages::{
-        DescribeGroupsRequest, FetchRequest, FindCoordinatorRequest, HeartbeatRequest,
-        JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest,
-        OffsetCommitRequest, OffsetFetchRequest, SyncGroupRequest,
+        DeleteGroupsRequest, DescribeGroupsRequest, FetchRequest, FindCoordinatorRequest,
+        HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest,
+        ListOffsetsRequest, OffsetCommitRequest, OffsetFetchRequest, SyncGroupRequest,
         fetch_request::{FetchPartition, FetchTopic},
         join_group_request::JoinGroupRequestProtocol,
         leave_group_request::MemberIdentity,
@@ -16,7 +18,9 @@ use kafka_protocol::{
         },
     },
 };
+use pluvio_event::{Filter, Pattern};
 use pluvio_log::{Log, StreamName};
+use pluvio_runtime::{AccessTable, Principal, Streams, Verb};
 use uuid::Uuid;
 
 use crate::{
@@ -298,4 +302,98 @@ async fn a_time_is_looked_up_once_per_partition_and_request() {
     assert_eq!(answered.next().map(|found| (found.error_code, found.offset)), Some((0, 0)));
     let twice = ResponseError::InvalidRequest.code();
     assert!(answered.all(|found| (found.error_code, found.offset) == (twice, -1)));
+}
+
+/// Commits one offset with as much text as may be; the code.
+async fn commit_much(client: &mut Client, id: &str, stream: &str, metadata: usize) -> i16 {
+    let partition = OffsetCommitRequestPartition::default()
+        .with_committed_offset(1)
+        .with_committed_metadata(Some(text(&"x".repeat(metadata))));
+    let wanted = OffsetCommitRequestTopic::default()
+        .with_name(topic(stream))
+        .with_partitions(vec![partition]);
+    let request = OffsetCommitRequest::default()
+        .with_group_id(group(id))
+        .with_generation_id_or_member_epoch(-1)
+        .with_topics(vec![wanted]);
+    client.ask(9, &request).await.topics[0].partitions[0].error_code
+}
+
+/// Commits until it is refused; how many were taken, and the code of the one that was not.
+async fn commit_all(client: &mut Client, streams: &[&str]) -> (usize, i16) {
+    let mut taken = 0;
+    for number in 0.. {
+        for stream in streams {
+            let code = commit_much(client, &format!("g{number}"), stream, 4096).await;
+            if code != 0 {
+                return (taken, code);
+            }
+            taken += 1;
+        }
+    }
+    unreachable!("there is no bound")
+}
+
+/// `guest` and `friend` read all streams that begin with `public`, `operator` reads all.
+fn tenants() -> AccessTable {
+    let mut table = table();
+    for name in ["guest", "friend"] {
+        let streams = Streams::Matching(vec![Pattern::parse("public*").unwrap()]);
+        let verbs = BTreeSet::from([Verb::Read]);
+        let principal = Principal { name: name.into(), streams, verbs, filter: Filter::default() };
+        table.add_password(name, Arc::new(principal));
+    }
+    table
+}
+
+#[tokio::test]
+async fn a_tenant_that_commits_all_it_can_is_refused_and_nobody_else_is() {
+    let house = plan().access(tenants()).open().await;
+    house.append(0..3).await;
+    let streams = ["public-1", "public-2", "public-3", "public-4"];
+    for stream in streams {
+        append(&house.log, stream, &[(1, None)]).await;
+    }
+    let mut guest = known(&house, "guest").await;
+    let (taken, code) = commit_all(&mut guest, &streams).await;
+    let refused = ResponseError::InvalidCommitOffsetSize;
+    assert_eq!(code, refused.code());
+    assert!(!refused.is_retriable(), "clients would commit again and again");
+    assert!((200..=(1 << 20) / 4096).contains(&taken), "{taken}");
+    // What takes no more room is taken.
+    assert_eq!(commit_much(&mut guest, "g0", "public-1", 4096).await, 0);
+    for name in ["friend", "operator"] {
+        let mut other = known(&house, name).await;
+        assert_eq!(commit_much(&mut other, "g0", "public-1", 4096).await, 0, "{name}");
+    }
+
+    // A restart counts what is there.
+    let log = house.end().await;
+    let house = plan().access(tenants()).over(log).await;
+    let mut guest = known(&house, "guest").await;
+    let again = commit_much(&mut guest, "another", "public-1", 4096).await;
+    assert_eq!(again, refused.code());
+    let delete = DeleteGroupsRequest::default().with_groups_names(vec![group("g0")]);
+    assert_eq!(guest.ask(2, &delete).await.results[0].error_code, 0);
+    assert_eq!(commit_much(&mut guest, "another", "public-1", 4096).await, 0);
+}
+
+#[tokio::test]
+async fn a_text_beyond_what_kafka_keeps_with_an_offset_is_refused_by_its_own_code() {
+    let house = plan().open().await;
+    house.append(0..3).await;
+    let mut client = house.client().await;
+    let too_large = ResponseError::OffsetMetadataTooLarge.code();
+    assert_eq!(commit_much(&mut client, "g", "events", 4097).await, too_large);
+    assert_eq!(commit_much(&mut client, "g", "events", 4096).await, 0);
+}
+
+#[tokio::test]
+async fn a_group_with_a_name_that_is_too_long_has_no_offsets() {
+    let house = plan().open().await;
+    house.append(0..3).await;
+    let mut client = house.client().await;
+    let invalid = ResponseError::InvalidGroupId.code();
+    assert_eq!(commit_one(&mut client, 9, &"g".repeat(256), 1).await, invalid);
+    assert_eq!(commit_one(&mut client, 9, &"g".repeat(255), 1).await, 0);
 }

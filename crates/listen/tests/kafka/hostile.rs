@@ -73,7 +73,8 @@ async fn who_begins_and_does_not_go_on_is_closed_in_time() {
 
 #[tokio::test]
 async fn connections_that_never_say_who_they_are_keep_nobody_out() {
-    let house = plan().access(table()).config(|config| config.connections_max = 20).open().await;
+    let house =
+        plan().access(table()).config(|config| config.connections_max = Some(20)).open().await;
     let mut friend = known(&house, "operator").await;
     let (mut silent, mut others) = (Vec::new(), Vec::new());
     for _ in 0..60 {
@@ -156,7 +157,7 @@ async fn requests_that_wait_keep_their_share_until_they_are_answered() {
 
 #[tokio::test]
 async fn one_connection_more_than_the_limit_is_closed() {
-    let house = plan().config(|config| config.connections_max = 2).open().await;
+    let house = plan().config(|config| config.connections_max = Some(2)).open().await;
     let mut held = vec![house.client().await, house.client().await];
     for client in &mut held {
         metadata(client, &[]).await;

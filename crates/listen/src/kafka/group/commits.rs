@@ -1,9 +1,6 @@
 //! OffsetCommit and OffsetFetch: from the wire to the offsets and back.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 use kafka_protocol::{
@@ -78,7 +75,7 @@ fn read(
     wanted: &OffsetCommitRequestPartition,
 ) -> Result<(StreamName, Committed), ResponseError> {
     let topic = caller.partition(name, wanted.partition_index)?;
-    let metadata = wanted.committed_metadata.as_deref().unwrap_or_default();
+    let metadata = wanted.committed_metadata.clone().unwrap_or_default();
     if metadata.len() > OFFSET_METADATA_BYTES_MAX {
         return Err(ResponseError::OffsetMetadataTooLarge);
     }
@@ -87,7 +84,7 @@ fn read(
         epoch: wanted.committed_leader_epoch,
         at: Timestamp::now().as_millisecond(),
         log_id: topic.extent.log_id,
-        metadata: Arc::from(metadata),
+        metadata,
     };
     Ok((topic.stream, committed))
 }
@@ -236,7 +233,7 @@ fn found_one(
                 Found {
                     offset: committed.offset,
                     epoch: committed.epoch.min(EPOCH),
-                    metadata: StrBytes::from(committed.metadata.to_string()),
+                    metadata: committed.metadata.clone(),
                     ..none
                 }
             }

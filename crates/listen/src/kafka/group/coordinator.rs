@@ -13,8 +13,7 @@ use std::{
 use jiff::Timestamp;
 use kafka_protocol::ResponseError;
 use metrics::gauge;
-use pluvio_log::{Entry, Log as _, LogHandle, ReadError, StreamName, Table};
-use pluvio_runtime::LineLimit;
+use pluvio_log::{AppendError, Entry, Log as _, LogHandle, ReadError, StreamName, Table};
 use tokio::{
     sync::{Notify, oneshot},
     time::{Instant, timeout_at},
@@ -23,16 +22,13 @@ use tracing::warn;
 
 use super::{
     event::{Action, Join, Joined, NotJoined, Speaker, Synced, Ticket, Time, said},
-    offsets::{Committed, GroupName, SHARED, key, parse},
+    offsets::{Committed, GroupName, SHARED, cost, key, parse},
+    share::{GROUPS, MEMBERS, OFFSETS, Share, Spaces, Usage},
     state::Group,
 };
 use crate::kafka::{
     error,
-    limits::{
-        GROUPS_BYTES_MAX, GROUPS_BYTES_MAX_OWN, GROUPS_BYTES_MAX_OWN_TOTAL, GROUPS_MAX,
-        GROUPS_MAX_OWN, GROUPS_MAX_OWN_TOTAL, MEMBER_OVERHEAD_BYTES, OFFSET_REFRESH, OFFSETS_GRACE,
-        OFFSETS_RETENTION,
-    },
+    limits::{MEMBER_OVERHEAD_BYTES, OFFSET_REFRESH, OFFSETS_GRACE, OFFSETS_RETENTION},
     meter,
 };
 
@@ -49,12 +45,12 @@ pub(crate) struct Coordinator {
 #[derive(Default)]
 struct Inner {
     slots: BTreeMap<GroupName, Slot>,
+    /// What the offsets of all slots take, and what of being stored ones is promised.
+    spaces: Spaces,
     waiting: HashMap<Ticket, Waiter>,
     tickets: u64,
     /// When forgotten offsets were last looked for.
     swept: Time,
-    /// Groups and members that were refused for want of room.
-    refused: LineLimit,
 }
 
 /// A group with its offsets.
@@ -94,24 +90,61 @@ impl Drop for Waiting<'_> {
     }
 }
 
+/// Offsets on their way to the log, with their room. Dropped with its connection, it takes them for
+/// stored: the log goes on without whoever waits for it.
+struct Storing<'a> {
+    coordinator: &'a Coordinator,
+    group: &'a GroupName,
+    offsets: Vec<(StreamName, Committed)>,
+    /// What was counted for them beforehand.
+    reserved: usize,
+}
+
+impl Storing<'_> {
+    fn failed(mut self) {
+        self.offsets.clear();
+    }
+}
+
+impl Drop for Storing<'_> {
+    fn drop(&mut self) {
+        let mut inner = self.coordinator.lock();
+        inner.spaces.give_back(&self.group.space, self.reserved);
+        inner.keep(self.group, std::mem::take(&mut self.offsets));
+        gauge!(meter::GROUPS).set(inner.slots.len() as f64);
+    }
+}
+
+/// Drops a group that was made for a commit and has got nothing.
+struct Tidy<'a> {
+    coordinator: &'a Coordinator,
+    group: &'a GroupName,
+}
+
+impl Drop for Tidy<'_> {
+    fn drop(&mut self) {
+        self.coordinator.lock().drop_if_unused(self.group);
+    }
+}
+
 impl Coordinator {
     /// Reads what was committed.
     pub(crate) async fn load(log: LogHandle) -> Result<Self, ReadError> {
-        let mut slots: BTreeMap<GroupName, Slot> = BTreeMap::new();
+        let mut inner = Inner::default();
         for (key, value) in log.entries(Table::Offsets).await? {
             if let (Some((group, stream)), Some(committed)) =
-                (parse(&key), Committed::decode(&value))
+                (parse(&key), Committed::decode(value))
             {
-                slots.entry(group).or_default().offsets.insert(stream, committed);
+                inner.keep(&group, vec![(stream, committed)]);
             }
         }
-        gauge!(meter::GROUPS).set(slots.len() as f64);
+        gauge!(meter::GROUPS).set(inner.slots.len() as f64);
         Ok(Self {
             log,
             epoch: Instant::now(),
             started: Timestamp::now(),
             bell: Notify::new(),
-            inner: Mutex::new(Inner { slots, ..Inner::default() }),
+            inner: Mutex::new(inner),
         })
     }
 
@@ -212,15 +245,12 @@ impl Coordinator {
         speaker: Speaker<'_>,
         offsets: Vec<(StreamName, Committed)>,
     ) -> Result<(), ResponseError> {
+        // Behind the order, which keeps the group.
+        let _tidy = Tidy { coordinator: self, group: name };
         let order = self.admit(name, speaker)?;
         self.sweep().await;
-        let stored = {
-            let _order = order.lock().await;
-            self.store(name, offsets).await
-        };
-        drop(order);
-        self.lock().drop_if_unused(name);
-        stored
+        let _order = order.lock().await;
+        self.store(name, offsets).await
     }
 
     /// Deletes those offsets of a group that `is_chosen` names; durable on return. A group that has
@@ -248,9 +278,7 @@ impl Coordinator {
         let deleted = self.log.put(Table::Offsets, entries.collect()).await;
         deleted.map_err(|failed| error::of_commit(&failed))?;
         let mut inner = self.lock();
-        if let Some(slot) = inner.slots.get_mut(name) {
-            slot.offsets.retain(|stream, _| !chosen.contains(stream));
-        }
+        chosen.iter().for_each(|stream| inner.forget(name, stream));
         drop(held);
         drop(order);
         inner.drop_if_unused(name);
@@ -267,17 +295,45 @@ impl Coordinator {
         if changed.is_empty() {
             return Ok(());
         }
-        let entry = |(stream, committed): &(StreamName, Committed)| Entry {
-            key: key(name, stream),
-            value: Some(committed.encode()),
-        };
-        let entries = changed.iter().map(entry).collect();
-        let stored = self.log.put(Table::Offsets, entries).await;
-        stored.map_err(|failed| error::of_commit(&failed))?;
-        let mut inner = self.lock();
-        inner.slots.entry(name.clone()).or_default().offsets.extend(changed);
-        gauge!(meter::GROUPS).set(inner.slots.len() as f64);
+        let (entries, kept): (Vec<Entry>, Vec<_>) = changed
+            .into_iter()
+            .map(|(stream, committed)| {
+                let (value, kept) = committed.stored();
+                (Entry { key: key(name, &stream), value: Some(value) }, (stream, kept))
+            })
+            .unzip();
+        let storing = self.reserve(name, kept)?;
+        if let Err(failed) = self.log.put(Table::Offsets, entries).await {
+            storing.failed();
+            if matches!(failed, AppendError::TableFull { .. }) {
+                self.lock().refuse_offsets(&name.space);
+            }
+            return Err(error::of_commit(&failed));
+        }
         Ok(())
+    }
+
+    /// Takes room for what `offsets` need more than those that they replace.
+    fn reserve<'a>(
+        &'a self,
+        name: &'a GroupName,
+        offsets: Vec<(StreamName, Committed)>,
+    ) -> Result<Storing<'a>, ResponseError> {
+        let mut inner = self.lock();
+        let slot = inner.slots.get(name);
+        let (mut before, mut after) = (0, 0);
+        for (stream, new) in &offsets {
+            let old = slot.and_then(|slot| slot.offsets.get(stream));
+            before += old.map_or(0, |old| cost(name, stream, old));
+            after += cost(name, stream, new);
+        }
+        let reserved = after.saturating_sub(before);
+        if !inner.spaces.reserve(&name.space, reserved) {
+            inner.refuse_offsets(&name.space);
+            return Err(error::NO_ROOM);
+        }
+        drop(inner);
+        Ok(Storing { coordinator: self, group: name, offsets, reserved })
     }
 
     fn admit(
@@ -366,11 +422,7 @@ impl Coordinator {
             return;
         }
         let mut inner = self.lock();
-        for (name, stream) in &forgotten {
-            if let Some(slot) = inner.slots.get_mut(name) {
-                slot.offsets.remove(stream);
-            }
-        }
+        forgotten.iter().for_each(|(name, stream)| inner.forget(name, stream));
         drop(held);
         forgotten.iter().for_each(|(name, _)| inner.drop_if_unused(name));
         gauge!(meter::GROUPS).set(inner.slots.len() as f64);
@@ -423,39 +475,78 @@ impl Coordinator {
 impl Inner {
     /// Whether there is no place for one group more in `space`.
     fn is_full(&mut self, space: &str) -> bool {
-        let spaces = || self.slots.keys().map(|name| &*name.space);
-        let own = spaces().filter(|other| *other == space).count();
-        let is_full = match space {
-            SHARED => own >= GROUPS_MAX,
-            _ => {
-                let others = spaces().filter(|other| *other != SHARED).count();
-                own >= GROUPS_MAX_OWN || others >= GROUPS_MAX_OWN_TOTAL
-            }
-        };
-        if is_full && let Some(count) = self.refused.count() {
-            warn!(space, groups = own, count, "group limit reached, refusing new groups");
+        let usage = self.usage(space, GROUPS, |_| 1);
+        let is_full = !GROUPS.admits(space, usage, 1);
+        if is_full && let Some(count) = self.spaces.refused_group(space) {
+            let (space, groups) = (shown(space), usage.own);
+            warn!(space, groups, count, "group limit reached, refusing new groups");
         }
         is_full
     }
 
     /// Whether there is no room for `more` bytes of what members of groups in `space` say.
     fn lacks_room(&mut self, space: &str, more: usize) -> bool {
-        let bytes_in = |is_counted: &dyn Fn(&str) -> bool| -> usize {
-            let counted = self.slots.iter().filter(|(name, _)| is_counted(&name.space));
-            counted.map(|(_, slot)| slot.bytes).sum()
-        };
-        let own = bytes_in(&|other| other == space);
-        let is_full = match space {
-            SHARED => own + more > GROUPS_BYTES_MAX,
-            _ => {
-                own + more > GROUPS_BYTES_MAX_OWN
-                    || bytes_in(&|other| other != SHARED) + more > GROUPS_BYTES_MAX_OWN_TOTAL
-            }
-        };
-        if is_full && let Some(count) = self.refused.count() {
-            warn!(space, bytes = own, count, "groups' members hold too much, refusing more");
+        let usage = self.usage(space, MEMBERS, |slot| slot.bytes);
+        let is_full = !MEMBERS.admits(space, usage, more);
+        if is_full && let Some(count) = self.spaces.refused_group(space) {
+            let (space, bytes) = (shown(space), usage.own);
+            warn!(space, bytes, count, "groups' members hold too much, refusing more");
         }
         is_full
+    }
+
+    /// How much of what slots cost is held. Groups of a space are beside each other.
+    fn usage(&self, space: &str, share: Share, cost: impl Fn(&Slot) -> usize) -> Usage {
+        let (mut usage, mut last, mut held) = (Usage::default(), SHARED, 0);
+        for (name, slot) in &self.slots {
+            if *name.space != *last {
+                usage.beyond += if last == SHARED { 0 } else { share.beyond(held) };
+                (last, held) = (&name.space, 0);
+            }
+            held += cost(slot);
+            usage.own += if *name.space == *space { cost(slot) } else { 0 };
+        }
+        usage.beyond += if last == SHARED { 0 } else { share.beyond(held) };
+        usage
+    }
+
+    /// Says, once a minute, that commits find no room.
+    fn refuse_offsets(&mut self, space: &str) {
+        if let Some(count) = self.spaces.refused_offsets(space) {
+            let (bytes, bytes_max) = (self.spaces.bytes(space), OFFSETS.max(space));
+            let space = shown(space);
+            warn!(
+                space,
+                bytes,
+                bytes_max,
+                count,
+                "no room for more offsets of kafka groups, refusing commits; delete groups that are not \
+                 used any more, or let them commit shorter metadata"
+            );
+        }
+    }
+
+    /// Keeps offsets that are in the log, and counts them.
+    fn keep(&mut self, name: &GroupName, offsets: Vec<(StreamName, Committed)>) {
+        if offsets.is_empty() {
+            return;
+        }
+        let slot = self.slots.entry(name.clone()).or_default();
+        for (stream, new) in offsets {
+            self.spaces.add(&name.space, cost(name, &stream, &new));
+            if let Some(old) = slot.offsets.get(&stream) {
+                self.spaces.give_back(&name.space, cost(name, &stream, old));
+            }
+            slot.offsets.insert(stream, new);
+        }
+    }
+
+    /// Drops an offset that is in the log no more.
+    fn forget(&mut self, name: &GroupName, stream: &StreamName) {
+        let slot = self.slots.get_mut(name);
+        if let Some(old) = slot.and_then(|slot| slot.offsets.remove(stream)) {
+            self.spaces.give_back(&name.space, cost(name, stream, &old));
+        }
     }
 
     fn ticket(&mut self, waiter: Waiter) -> Ticket {
@@ -500,22 +591,31 @@ impl Inner {
     }
 }
 
+/// A space for the log line.
+fn shown(space: &str) -> &str {
+    if space == SHARED { "(all who see everything)" } else { space }
+}
+
 fn milliseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
 }
 
 #[cfg(test)]
 mod tests {
+    use kafka_protocol::protocol::StrBytes;
     use pluvio_log::{Memory, MemoryConfig};
     use uuid::Uuid;
 
     use super::*;
+    use crate::kafka::limits::{
+        GROUPS_MAX, GROUPS_MAX_OWN, GROUPS_MAX_OWN_TOTAL, GROUPS_RESERVED_OWN,
+    };
 
     const LONG: Duration = Duration::from_secs(8 * 86_400);
 
     fn committed(offset: i64, at: Timestamp) -> Committed {
         let (at, log_id) = (at.as_millisecond(), Uuid::nil());
-        Committed { offset, epoch: 0, at, log_id, metadata: "".into() }
+        Committed { offset, epoch: 0, at, log_id, metadata: StrBytes::default() }
     }
 
     #[tokio::test]
@@ -549,6 +649,66 @@ mod tests {
         Ok(())
     }
 
+    /// What is counted now, and what a start would count.
+    async fn counted(groups: &Coordinator) -> Result<(usize, usize), ReadError> {
+        let anew = Coordinator::load(groups.log.clone()).await?;
+        let bytes = |groups: &Coordinator| groups.lock().spaces.bytes("acme");
+        Ok((bytes(groups), bytes(&anew)))
+    }
+
+    #[tokio::test]
+    async fn bytes_of_offsets_are_counted_change_by_change_as_at_a_start()
+    -> Result<(), Box<dyn std::error::Error>> {
+        let log = LogHandle::new(Memory::new(MemoryConfig::default()));
+        let mut groups = Coordinator::load(log.clone()).await?;
+        let name = |id: &str| GroupName { space: "acme".into(), id: id.into() };
+        let speaker = Speaker { member: "", instance: None, generation: -1 };
+        let (one, other) = (StreamName::events(), StreamName::new("other")?);
+        let started = groups.started;
+        let with = |offset, length| {
+            let metadata = StrBytes::from("x".repeat(length));
+            Committed { metadata, ..committed(offset, started) }
+        };
+        for (id, stream, offset, length) in
+            [("a", &one, 1, 10), ("a", &other, 1, 4000), ("b", &one, 1, 0), ("a", &one, 2, 500)]
+        {
+            let offsets = vec![(stream.clone(), with(offset, length))];
+            groups.commit(&name(id), speaker, offsets).await?;
+        }
+        let (all, anew) = counted(&groups).await?;
+        assert!(all == anew && all > 4500, "{all} {anew}");
+        groups.commit(&name("a"), speaker, vec![(other.clone(), with(2, 0))]).await?;
+        let (shorter, anew) = counted(&groups).await?;
+        assert_eq!((shorter, anew), (all - 4000, all - 4000));
+        groups.delete(&name("a"), |stream| *stream == one).await?;
+        let (rest, anew) = counted(&groups).await?;
+        assert!(rest == anew && rest < shorter - 500, "{rest} {anew}");
+        // The rest is forgotten when somebody commits much later.
+        groups.epoch = groups.epoch.checked_sub(LONG).ok_or("the clock cannot tell")?;
+        let mine = GroupName { space: SHARED.into(), id: "mine".into() };
+        groups.commit(&mine, speaker, vec![(one.clone(), committed(1, started + LONG))]).await?;
+        assert_eq!(counted(&groups).await?, (0, 0));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn offsets_whose_connection_ends_meanwhile_stay_counted_and_failed_ones_do_not()
+    -> Result<(), ReadError> {
+        let log = LogHandle::new(Memory::new(MemoryConfig::default()));
+        let groups = Coordinator::load(log).await?;
+        let name = GroupName { space: "acme".into(), id: "g".into() };
+        let offsets = || vec![(StreamName::events(), committed(7, groups.started))];
+        let bytes = || groups.lock().spaces.bytes("acme");
+        let Ok(storing) = groups.reserve(&name, offsets()) else { unreachable!("it is empty") };
+        let reserved = bytes();
+        assert!(reserved > 0);
+        storing.failed();
+        assert!(bytes() == 0 && groups.offsets(&name).is_empty());
+        drop(groups.reserve(&name, offsets()));
+        assert_eq!((bytes(), groups.offsets(&name).len()), (reserved, 1));
+        Ok(())
+    }
+
     #[tokio::test]
     async fn a_space_takes_its_own_share_of_groups_and_leaves_the_others_theirs()
     -> Result<(), ReadError> {
@@ -564,11 +724,12 @@ mod tests {
             }
             taken
         };
-        let tenants = GROUPS_MAX_OWN_TOTAL / GROUPS_MAX_OWN;
+        let tenants = GROUPS_MAX_OWN_TOTAL / (GROUPS_MAX_OWN - GROUPS_RESERVED_OWN);
         for tenant in 0..tenants {
             assert_eq!(fill(&format!("tenant-{tenant}")), GROUPS_MAX_OWN);
         }
-        assert_eq!(fill("one tenant too many"), 0);
+        fill("one that takes the rest");
+        assert_eq!(fill("one tenant too many"), GROUPS_RESERVED_OWN);
         assert_eq!(fill(SHARED), GROUPS_MAX);
         Ok(())
     }

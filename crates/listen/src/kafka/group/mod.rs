@@ -16,7 +16,8 @@
 //! apart: principals that see everything share one space of names (what an operator's tool shows is
 //! what the operator's consumers use); every other principal has a space of its own, in which it can
 //! neither see nor disturb anybody else's groups, and in which it has room for fewer. Who may not
-//! read has no groups at all.
+//! read has no groups at all. Of what all share (groups, what members say, committed offsets) each space
+//! has a part that others cannot use up.
 //!
 //! Offsets are durable before a commit is answered. They are kept per stream *and incarnation of the
 //! stream*: an offset of a log that was wiped is no offset of its successor.
@@ -28,6 +29,7 @@ mod event;
 mod members;
 mod offsets;
 mod room;
+mod share;
 mod state;
 mod tools;
 mod vote;

@@ -11,8 +11,11 @@
 use std::sync::Arc;
 
 use bytes::{Buf, BufMut, Bytes};
+use kafka_protocol::protocol::StrBytes;
 use pluvio_log::StreamName;
 use uuid::Uuid;
+
+use crate::kafka::limits::OFFSET_OVERHEAD_BYTES;
 
 const VERSION: u8 = 1;
 
@@ -36,9 +39,13 @@ pub(super) struct Committed {
     pub(super) at: i64,
     /// Which incarnation of the stream it is an offset of.
     pub(super) log_id: Uuid,
-    /// The client's own text.
-    pub(super) metadata: Arc<str>,
+    /// The client's own text. What is kept is a part of the value that the log keeps, and so there is
+    /// one copy of it.
+    pub(super) metadata: StrBytes,
 }
+
+/// What a value has before the text.
+const HEAD_BYTES: usize = 1 + 8 + 4 + 8 + 16;
 
 impl Committed {
     /// Whether it says the same, whenever it was said.
@@ -46,8 +53,16 @@ impl Committed {
         Self { at: other.at, ..self.clone() } == *other
     }
 
-    pub(super) fn encode(&self) -> Bytes {
-        let mut out = Vec::with_capacity(37 + self.metadata.len());
+    /// Its value in the log, and the same offset as a view of that.
+    pub(super) fn stored(&self) -> (Bytes, Self) {
+        let value = self.encode();
+        // It was a text before.
+        let metadata = StrBytes::from_utf8(value.slice(HEAD_BYTES..)).unwrap_or_default();
+        (value, Self { metadata, ..self.clone() })
+    }
+
+    fn encode(&self) -> Bytes {
+        let mut out = Vec::with_capacity(HEAD_BYTES + self.metadata.len());
         out.put_u8(VERSION);
         out.put_i64(self.offset);
         out.put_i32(self.epoch);
@@ -57,16 +72,23 @@ impl Committed {
         out.into()
     }
 
-    pub(super) fn decode(mut value: &[u8]) -> Option<Self> {
+    /// Reads a value, of which it keeps a part.
+    pub(super) fn decode(mut value: Bytes) -> Option<Self> {
         if value.try_get_u8().ok()? != VERSION {
             return None;
         }
         let (offset, epoch) = (value.try_get_i64().ok()?, value.try_get_i32().ok()?);
         let at = value.try_get_i64().ok()?;
-        let (log_id, text) = value.split_first_chunk::<16>()?;
-        let metadata = std::str::from_utf8(text).ok()?.into();
-        Some(Self { offset, epoch, at, log_id: Uuid::from_bytes(*log_id), metadata })
+        let log_id = Uuid::from_bytes(*value.first_chunk::<16>()?);
+        let metadata = StrBytes::from_utf8(value.split_off(16)).ok()?;
+        Some(Self { offset, epoch, at, log_id, metadata })
     }
+}
+
+/// What an offset of `group` in `stream` takes, in bytes.
+pub(super) fn cost(group: &GroupName, stream: &StreamName, committed: &Committed) -> usize {
+    let key = 1 + 2 + group.space.len() + 2 + group.id.len() + stream.as_str().len();
+    key + HEAD_BYTES + committed.metadata.len() + OFFSET_OVERHEAD_BYTES
 }
 
 /// The key of a group's offset in a stream.
@@ -106,9 +128,23 @@ mod tests {
         let stream = StreamName::events();
         assert_eq!(parse(&key(&group, &stream)), Some((group, stream)));
         let (offset, epoch, at) = (i64::MAX, 0, 1_790_000_000_000);
-        let metadata: Arc<str> = "so fär".into();
+        let metadata = StrBytes::from_static_str("so fär");
         let committed = Committed { offset, epoch, at, log_id: Uuid::from_u128(7), metadata };
-        assert_eq!(Committed::decode(&committed.encode()), Some(committed));
+        assert_eq!(Committed::decode(committed.encode()), Some(committed));
+    }
+
+    #[test]
+    fn an_offset_costs_what_the_log_writes_and_a_fixed_amount_and_its_text_is_kept_once() {
+        let group = GroupName { space: "acme".into(), id: "a group".into() };
+        let stream = StreamName::events();
+        let metadata = StrBytes::from_static_str("so far");
+        let committed =
+            Committed { offset: 1, epoch: 0, at: 2, log_id: Uuid::from_u128(7), metadata };
+        let (value, kept) = committed.stored();
+        assert_eq!(kept, committed);
+        assert_eq!(value.slice(HEAD_BYTES..).as_ptr(), kept.metadata.as_ptr());
+        let written = key(&group, &stream).len() + value.len();
+        assert_eq!(cost(&group, &stream, &committed), written + OFFSET_OVERHEAD_BYTES);
     }
 
     #[test]
@@ -117,7 +153,7 @@ mod tests {
         let key = key(&group, &StreamName::events());
         assert_eq!(parse(&[&[2], &key[1..]].concat()), None);
         (0..key.len() - "events".len() + 1).for_each(|cut| assert_eq!(parse(&key[..cut]), None));
-        assert_eq!(Committed::decode(&[1; 36]), None);
-        assert_eq!(Committed::decode(&[2; 40]), None);
+        assert_eq!(Committed::decode(Bytes::from_static(&[1; 36])), None);
+        assert_eq!(Committed::decode(Bytes::from_static(&[2; 40])), None);
     }
 }

@@ -45,8 +45,8 @@ pub(super) const ANSWER_BYTES_FREE: usize = 16 << 10;
 pub(super) const READS_MAX: usize = 4;
 
 /// Most bytes of rendered events for watches, in the cache or on their way, all connections together:
-/// twice the cache.
-pub(super) const RENDERED_BYTES_MAX_TOTAL: usize = 32 << 20;
+/// half as much again as the cache.
+pub(super) const RENDERED_BYTES_MAX_TOTAL: usize = 24 << 20;
 
 /// Most records that one page looks at: at about 5 µs for a filtered record, half a second.
 pub(super) const PAGE_SCAN_RECORDS_MAX: usize = 100_000;

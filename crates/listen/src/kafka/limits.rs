@@ -87,16 +87,16 @@ pub(super) const GROUPS_BYTES_MAX_OWN_TOTAL: usize = 16 << 20;
 pub(super) const GROUPS_BYTES_RESERVED_OWN: usize = 16 << 10;
 
 /// Most bytes of committed offsets ([`OFFSET_OVERHEAD_BYTES`] included), all groups of those who see
-/// everything together: some 20,000 offsets with short names and texts, or 2,000 with the longest.
-pub(super) const OFFSETS_BYTES_MAX: usize = 8 << 20;
+/// everything together: some 12,000 offsets with short names, or 900 with the longest texts.
+pub(super) const OFFSETS_BYTES_MAX: usize = 4 << 20;
 
 /// The same for a principal with a space of its own: 100 groups on 25 streams each.
 pub(super) const OFFSETS_BYTES_MAX_OWN: usize = 1 << 20;
 
 /// The same for all principals with spaces of their own together, beyond what each can always have. With
-/// [`OFFSETS_BYTES_MAX`] it is half of what the log's table takes
-/// ([`Table::BYTES_MAX`](pluvio_log::Table::BYTES_MAX)); the rest is what is reserved for each.
-pub(super) const OFFSETS_BYTES_MAX_OWN_TOTAL: usize = 8 << 20;
+/// [`OFFSETS_BYTES_MAX`] it is a quarter of what the log's table takes
+/// ([`Table::BYTES_MAX`](pluvio_log::Table::BYTES_MAX)); the rest is for what is reserved for each.
+pub(super) const OFFSETS_BYTES_MAX_OWN_TOTAL: usize = 4 << 20;
 
 /// What a principal with a space of its own can always have of it: some 40 offsets.
 pub(super) const OFFSETS_BYTES_RESERVED_OWN: usize = 16 << 10;

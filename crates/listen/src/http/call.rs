@@ -17,7 +17,7 @@ use super::{
     query::{Query, shown},
     server::Server,
     watch::Client,
-    work::Lane,
+    work::{Lane, Turn},
 };
 use crate::room::Held;
 
@@ -72,8 +72,12 @@ impl Call {
         }
         // Reading kilobytes of an expression takes milliseconds: not on a worker.
         let query = self.query.clone();
-        let filter =
-            self.server.pool.run(Lane::Normal, move |_| query.filter()).await.map_err(|_| {
+        let filter = self
+            .server
+            .pool
+            .run(Lane::Normal, Turn::Last, move |_| query.filter())
+            .await
+            .map_err(|_| {
                 Problem::new(
                     Kind::Internal,
                     "the filter could not be read; the server's log says why",

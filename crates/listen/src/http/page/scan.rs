@@ -23,7 +23,7 @@ use crate::http::{
     problem::{Kind, Problem},
     render::{Recorded, append_json},
     server::Server,
-    work::{Allowance, Lane, Slice},
+    work::{Allowance, Lane, Slice, Turn},
 };
 use crate::room::Held;
 
@@ -363,8 +363,8 @@ impl<'a> Scan<'a> {
             }
             let (piece, filter) = (Arc::clone(piece), Arc::clone(&self.filter));
             let lane = self.allowance.lane();
-            let sifted = self.server.pool.run(lane, move |is_left| {
-                sift(&piece, wanted, Some((&filter, Slice::begin(is_left))))
+            let sifted = self.server.pool.run(lane, Turn::Last, move |is_left| {
+                sift(&piece, wanted, Some((&filter, Slice::begin(lane, is_left))))
             });
             sifted.await.map_err(|_| Halt::Broken)?
         };

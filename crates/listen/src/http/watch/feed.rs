@@ -21,7 +21,7 @@ use crate::http::{
     problem::{Kind, Problem},
     render::{Form, Page, Span, Tail},
     server::Server,
-    work::{Allowance, Lane, Slice},
+    work::{Allowance, Lane, Slice, Turn},
 };
 
 /// A watch in progress.
@@ -123,7 +123,7 @@ impl Feed {
         };
         let wanted = self.left.and_then(|left| usize::try_from(left).ok()).unwrap_or(usize::MAX);
         if self.is_filtered {
-            return self.pick(page, wanted).await;
+            return self.pick(page, wanted, is_past).await;
         }
         let lines = page.lines.behind(self.from, wanted);
         self.advance(&page, lines.end, lines.len() as u64);
@@ -133,13 +133,14 @@ impl Feed {
     /// The lines that match, as one piece: a slice of the page if they lie side by side, else a
     /// copy; where there is no room for one, only the first that lie side by side. One slice of time
     /// looks at a part of the page, and the next call goes on there.
-    async fn pick(&mut self, page: Page, wanted: usize) -> Result<Bytes, Problem> {
+    async fn pick(&mut self, page: Page, wanted: usize, is_past: bool) -> Result<Bytes, Problem> {
         let page = Arc::new(page);
         let lines = page.lines.behind(self.from, usize::MAX);
         let (server, filter) = (Arc::clone(&self.server), Arc::clone(&self.filter));
         let shared = Arc::clone(&page);
-        let picked = self.server.pool.run(self.allowance.lane(), move |is_left| {
-            let mut slice = Slice::begin(is_left);
+        let (lane, turn) = (self.allowance.lane(), if is_past { Turn::Last } else { Turn::First });
+        let picked = self.server.pool.run(lane, turn, move |is_left| {
+            let mut slice = Slice::begin(lane, is_left);
             let events = server.renderer.events(&shared);
             let (mut runs, mut count, mut end) = (Vec::<Range<usize>>::new(), 0, lines.start);
             let first = lines.start;

@@ -20,7 +20,7 @@ mod budget;
 mod pool;
 
 pub(super) use budget::{Allowance, Budgets};
-pub(super) use pool::{Lane, Pool};
+pub(super) use pool::{Lane, Pool, Turn};
 
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,7 @@ use pluvio_event::{
 };
 use rustix::time::{ClockId, clock_gettime};
 
-/// Longest turn of one reader; an evaluation that has begun is finished.
+/// Longest turn of one reader, but for [`pool::LIGHT_MAX`]; an evaluation that has begun is finished.
 const SLICE: Duration = Duration::from_millis(2);
 /// Records between two offers of the core, when their filter is too cheap for the meter to ask: at some
 /// microseconds each, a tenth of a millisecond.
@@ -42,6 +42,7 @@ const RECORD_UNITS: u64 = 500;
 /// One turn of one reader.
 pub(super) struct Slice<'s> {
     began: Instant,
+    longest: Duration,
     /// What the thread had taken of its core.
     before: Duration,
     hidden: Meter<'s>,
@@ -50,10 +51,12 @@ pub(super) struct Slice<'s> {
 }
 
 impl<'s> Slice<'s> {
-    /// Begins a turn that ends when `is_left` says that nobody waits for it.
-    pub(super) fn begin(is_left: &'s dyn Fn() -> bool) -> Self {
+    /// Begins a turn in `lane` that ends when `is_left` says that nobody waits for it.
+    pub(super) fn begin(lane: Lane, is_left: &'s dyn Fn() -> bool) -> Self {
         Self {
             began: Instant::now(),
+            // Who turns out to need more goes on in another lane.
+            longest: if lane == Lane::Light { pool::LIGHT_MAX } else { SLICE },
             before: thread_time(),
             hidden: Meter::stopping(is_left),
             meter: Meter::stopping(is_left),
@@ -79,7 +82,7 @@ impl<'s> Slice<'s> {
 
     /// Whether it is another reader's turn.
     pub(super) fn is_over(&self) -> bool {
-        self.began.elapsed() >= SLICE
+        self.began.elapsed() >= self.longest
     }
 
     /// The lane that this turn puts its reader in: by what it took, not by how long it waited for a core.

@@ -1,7 +1,10 @@
 //! What a source may know of its own past, read from the log.
 
 use jiff::Timestamp;
-use pluvio_log::{EventId, Found, Log, LogHandle, Position, ReadError, SourceName, StreamName};
+use pluvio_log::{
+    EventId, Found, Log, LogHandle, Position, ReadError, ReadLimit, Seek, SourceName, StoredRecord,
+    StreamName,
+};
 
 /// Where a source resumes.
 #[derive(Clone, Debug)]
@@ -40,5 +43,30 @@ impl History {
     /// [`Log::find`](pluvio_log::Log::find).
     pub async fn find(&self, ids: &[EventId]) -> Result<Vec<Option<Found>>, ReadError> {
         self.log.find(&self.stream, ids).await
+    }
+
+    /// Shows what was stored since then, oldest first, whatever source it is of. Reads all of it: for
+    /// questions that ids do not answer, and seldom.
+    pub async fn each_since(
+        &self,
+        since: Timestamp,
+        mut seen: impl FnMut(&StoredRecord) + Send,
+    ) -> Result<(), ReadError> {
+        let mut from = self.log.seek(&self.stream, Seek::Time(since)).await?;
+        loop {
+            let chunk = match self.log.read(&self.stream, from, ReadLimit::default()).await {
+                // Retention went on meanwhile.
+                Err(ReadError::OutOfRange { .. }) => {
+                    from = self.log.seek(&self.stream, Seek::Start).await?;
+                    continue;
+                }
+                chunk => chunk?,
+            };
+            if chunk.is_empty() {
+                return Ok(());
+            }
+            chunk.records().for_each(&mut seen);
+            from = chunk.next;
+        }
     }
 }

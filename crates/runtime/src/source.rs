@@ -65,4 +65,7 @@ pub struct Pull {
     pub checkpoint: Option<Position>,
     /// The source's own clock at the newest thing seen, for the lag that status tells.
     pub seen_up_to: Option<Timestamp>,
+    /// What could not be captured as it should be though the connection works, in words; told in the status
+    /// while the source runs.
+    pub flaw: Option<String>,
 }

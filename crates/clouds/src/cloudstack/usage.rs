@@ -1,7 +1,11 @@
 //! Usage records: what the usage server adds up once per window, hours late.
 //!
-//! `count` of this list is the size of the page, not the total. A record has no id; jobs that run
-//! again write the same record twice.
+//! `count` of this list is the size of the page, not the total. A record has no id. What the usage server
+//! itself tells records of a window apart by is more than the resource (`usage/parser/*UsageParser.java`):
+//! a machine has one for each offering, number of processors, speed and memory that it had, a volume one
+//! for each disk offering and size, a router or host one for each network or VPC, a security group one for
+//! each machine, and of backups only the words name the offering. Jobs that run again write the same record
+//! twice, or with another amount.
 
 use std::fmt;
 
@@ -25,6 +29,10 @@ pub struct UsageQuery {
     pub dates: DateFormat,
     /// Whose usage; `listall` is not sent, for this command has none.
     pub scope: Scope,
+    /// Records of the domains below the caller's own as well, without naming one: a domain administrator
+    /// gets his own account's only, otherwise; ordinary users may not send it, and root administrators need
+    /// not (`UsageServiceImpl.getUsageRecords`).
+    pub is_recursive: bool,
     /// Only the account with this id.
     pub account_id: Option<String>,
     /// Only this type, by its number; see `listUsageTypes`.
@@ -56,6 +64,8 @@ pub struct UsageRecord {
     pub project_id: Option<String>,
     /// The zone's id.
     pub zone_id: Option<String>,
+    /// What was used of the resource, in the server's fields: offering, size, network and so on.
+    kind_of_use: KindOfUse,
     /// Begin of the window.
     pub start: Moment,
     /// End of the window.
@@ -71,6 +81,7 @@ impl UsageQuery {
             end,
             dates: DateFormat::Iso,
             scope: Scope::default(),
+            is_recursive: false,
             account_id: None,
             usage_type: None,
             include_tags: false,
@@ -100,6 +111,7 @@ impl Query for UsageQuery {
             .add_to(Params::new())
             .with("startdate", self.dates.start(self.start))
             .with("enddate", self.dates.end(self.end))
+            .with_flag("isrecursive", self.is_recursive && self.scope.domain_id.is_none())
             .with_some("accountid", self.account_id.as_deref())
             .with_some("type", self.usage_type.map(|number| number.to_string()))
             .with_flag("includetags", self.include_tags)
@@ -125,30 +137,76 @@ impl Row for UsageRecord {
             domain_id: text("domainid"),
             project_id: text("projectid"),
             zone_id: text("zoneid"),
+            kind_of_use: KindOfUse(KindOfUse::FIELDS.map(text)),
             start: moment("startdate")?,
             end: moment("enddate")?,
             raw: raw.to_owned(),
         })
     }
 
-    /// What makes a record the same if it is written again: type, resource, account or project,
-    /// zone and window, but not the amount.
+    /// What makes a record the same if it is written again, also with another amount: type, account or
+    /// project, zone, window, resource and how it was used. Of what names no resource, and of backups, the
+    /// words belong to it.
     fn id(&self) -> String {
-        let of = |id: &Option<String>| id.clone().unwrap_or_default();
-        let owner = if self.account_id.is_some() { &self.account_id } else { &self.project_id };
-        format!(
-            "{}/{}/{}/{}/{}/{}",
-            self.usage_type,
-            of(&self.usage_id),
-            of(owner),
-            of(&self.zone_id),
-            self.start.at,
-            self.end.at
-        )
+        let of = |part: &Option<String>| part.clone().unwrap_or_default();
+        let words = self.usage_id.is_none() || self.usage_type == BACKUP;
+        let words = if words { of(&self.description) } else { String::new() };
+        let KindOfUse([.., machine]) = &self.kind_of_use;
+        let resource = [of(&self.usage_id), of(machine), words].map(|part| escaped(&part));
+        format!("{}/{}", self.likeness(), resource.join("/"))
     }
 }
 
+/// The type of backups.
+const BACKUP: u32 = 28;
+
+/// What tells uses of one resource in one window apart.
+#[derive(Clone)]
+struct KindOfUse([Option<String>; Self::FIELDS.len()]);
+
+impl KindOfUse {
+    /// The last one names another resource and is lost with it.
+    const FIELDS: [&'static str; 9] = [
+        "name",
+        "offeringid",
+        "size",
+        "cpunumber",
+        "cpuspeed",
+        "memory",
+        "networkid",
+        "vpcid",
+        "virtualmachineid",
+    ];
+}
+
+/// Between slashes nothing else is one.
+fn escaped(part: &str) -> String {
+    part.replace('%', "%25").replace('/', "%2F")
+}
+
 impl UsageRecord {
+    /// What records have in common that differ only by their resource and their words: what is left of
+    /// [`id`](Row::id) when the resource was purged from the server's tables (4.20 and newer), which then
+    /// prints neither its id nor its name in the words.
+    pub fn likeness(&self) -> String {
+        let of = |part: &Option<String>| escaped(part.as_deref().unwrap_or_default());
+        let owner = if self.account_id.is_some() { &self.account_id } else { &self.project_id };
+        let KindOfUse([uses @ .., _]) = &self.kind_of_use;
+        let uses = uses.iter().map(of).collect::<Vec<_>>().join("/");
+        let (owner, zone) = (of(owner), of(&self.zone_id));
+        let Self { usage_type, start, end, .. } = self;
+        format!("{usage_type}/{owner}/{zone}/{}/{}/{uses}", start.at, end.at)
+    }
+
+    /// The amount, so that the same one is the same text however a release prints it; nothing where it is no
+    /// number.
+    pub fn amount(&self) -> String {
+        let amount = self.raw_usage.as_deref().and_then(|text| text.trim().parse::<f64>().ok());
+        let amount = amount.filter(|amount| amount.is_finite());
+        // Millionths: hours come from whole seconds.
+        amount.map_or_else(String::new, |amount| format!("{amount:.6}"))
+    }
+
     /// The row's JSON, byte by byte as it came.
     pub fn raw(&self) -> &RawValue {
         &self.raw

@@ -142,6 +142,11 @@ impl Access {
         }
     }
 
+    /// Whether everything is asked for that the account may see, with the domains below its own.
+    pub(super) fn asks_below(&self) -> bool {
+        self.recursive && self.domain_id.is_none()
+    }
+
     /// Whether a session may end on its own.
     pub(super) fn has_session(&self) -> bool {
         matches!(self.way_in, WayIn::Login { .. })

@@ -1,8 +1,8 @@
 //! What is asked of a CloudStack that answers: its abilities once, then pages of events.
 //!
 //! Abilities are found out, not looked up by version: distributions carry features back. A date with
-//! an offset that is refused means wall clocks; a page that is refused means a smaller one; whether
-//! archived events can be listed, `listApis` tells.
+//! an offset that is refused, or that the server cuts to its day, means wall clocks; a page that is refused
+//! means a smaller one; whether archived events can be listed, `listApis` tells.
 
 use jiff::{Timestamp, tz::Offset};
 use pluvio_clouds::cloudstack::{
@@ -25,6 +25,9 @@ const NEGOTIATIONS_MAX: usize = 4;
 const DST_S: i64 = 3600;
 /// What a wall clock may be wrong by as long as the server's zone is not known.
 const ZONE_S: i64 = 15 * 3600;
+/// How far back events are looked for that prove how dates are read, one span after the other: over much
+/// time some servers fail.
+const PROOF_S: [i64; 3] = [3600, 86_400, 30 * 86_400];
 /// How far back an event is looked for that tells the server's zone.
 const ZONE_BEFORE_S: i64 = 90 * 86_400;
 
@@ -42,11 +45,46 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// What a refusal of one command means, where others are allowed.
+    pub(super) fn refused(&self, command: &'static str, error: client::Error) -> Error {
+        let is_of_role =
+            matches!(error.kind(), Some(FaultKind::Unauthorized | FaultKind::UnknownCommand));
+        match self.error(error) {
+            Error::Call(source) if is_of_role => Error::Role { command, source: Box::new(source) },
+            error => error,
+        }
+    }
+
+    /// Opens it for whoever needs no events: how they can be listed is found out only where the role allows
+    /// it, and `false` where it does not.
+    pub(super) async fn open_for_usage(access: &Access) -> Result<(Self, bool), Error> {
+        let mut session = Self::begin(access, &People::default()).await?;
+        match session.negotiate().await {
+            Ok(()) => Ok((session, true)),
+            Err(Error::Role { .. }) => Ok((session, false)),
+            Err(error) => {
+                log_out(&session.client).await;
+                Err(error)
+            }
+        }
+    }
+
     /// Opens it, and finds out how its events can be listed.
     pub(super) async fn open(access: &Access, people: &People) -> Result<Self, Error> {
+        let mut session = Self::begin(access, people).await?;
+        match session.negotiate().await {
+            Ok(()) => Ok(session),
+            Err(error) => {
+                log_out(&session.client).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn begin(access: &Access, people: &People) -> Result<Self, Error> {
         let Opened { client, capabilities } = access.open().await?;
         people.session_begins();
-        let mut session = Self {
+        Ok(Self {
             version: capabilities.version,
             access: access.clone(),
             people: people.clone(),
@@ -55,14 +93,7 @@ impl Session {
             knows_archived: false,
             slack_s: 0,
             client,
-        };
-        match session.negotiate().await {
-            Ok(()) => Ok(session),
-            Err(error) => {
-                log_out(&session.client).await;
-                Err(error)
-            }
-        }
+        })
     }
 
     /// The format in which the server reads dates.
@@ -91,7 +122,7 @@ impl Session {
             Ok(apis) => apis.knows("listEvents", "archived"),
             Err(error) => {
                 debug!(%error, "the cloud does not tell what listEvents can do");
-                self.version.as_deref().is_some_and(is_4_19_or_newer)
+                self.version.as_deref().is_some_and(|version| release(version) >= (4, 19))
             }
         };
         for attempt in 1.. {
@@ -112,11 +143,64 @@ impl Session {
         }
         if self.slack_s != 0 {
             self.find_zone().await?;
+        } else {
+            self.prove_dates().await?;
         }
         Ok(())
     }
 
-    fn adapt(&mut self, error: client::Error) -> Result<(), Error> {
+    /// Finds out whether dates with an offset are read as what they are: their form is proven by what they
+    /// bring, for servers that cut them to their day refuse nothing.
+    async fn prove_dates(&mut self) -> Result<(), Error> {
+        let one = Paging { page: 1, page_rows: 1 };
+        let now = self.clock.now().as_second();
+        for reach_s in PROOF_S {
+            for projects in [false, true] {
+                let list = List { projects, archived: false };
+                let span = Span { from: now - reach_s, to: now };
+                let rows = match self.page(list, span, one).await {
+                    Ok(Answer { rows, .. }) => rows,
+                    Err(Error::Call(error)) if !error.is_denied() => {
+                        debug!(%error, "the cloud does not tell how it reads dates");
+                        return self.doubt_dates();
+                    }
+                    Err(error) => return Err(error),
+                };
+                let Some(event) = rows.into_iter().flatten().next() else { continue };
+                let created = event.created;
+                let is_cut = !span.holds(created.at) || {
+                    // Beside the event, on its day in the server's zone.
+                    let second = created.at.as_second();
+                    let of_day = (second + i64::from(created.offset.seconds())).rem_euclid(86_400);
+                    let from = if of_day >= 2 { second - 2 } else { second + 1 };
+                    let beside = Span { from, to: from + 1 };
+                    self.dates = DateFormat::IsoAt(created.offset);
+                    let rows = self.page(list, beside, one).await;
+                    self.dates = DateFormat::Iso;
+                    rows?.rows.iter().flatten().any(|event| !beside.holds(event.created.at))
+                };
+                if is_cut {
+                    debug!("the cloud cuts dates to days: asking by its wall clock");
+                    self.dates = DateFormat::WallClock(created.offset);
+                    self.slack_s = DST_S;
+                }
+                return Ok(());
+            }
+        }
+        self.doubt_dates()
+    }
+
+    /// Nothing proves how dates are read. Every release reads wall clocks; those that read offsets as well
+    /// are asked so, for nothing has to be known of their zone.
+    fn doubt_dates(&mut self) -> Result<(), Error> {
+        if self.version.as_deref().is_none_or(|version| release(version) < (4, 20)) {
+            (self.dates, self.slack_s) = (DateFormat::WallClock(Offset::UTC), ZONE_S);
+        }
+        Ok(())
+    }
+
+    /// Asks otherwise from now on, if the refusal says how.
+    pub(super) fn adapt(&mut self, error: client::Error) -> Result<(), Error> {
         match error.kind() {
             Some(FaultKind::DateNotUnderstood) if self.dates == DateFormat::Iso => {
                 (self.dates, self.slack_s) = (DateFormat::WallClock(Offset::UTC), ZONE_S);
@@ -158,11 +242,10 @@ impl Session {
     }
 }
 
-/// Since then archived events can be listed.
-fn is_4_19_or_newer(version: &str) -> bool {
+/// The first two numbers of a version.
+fn release(version: &str) -> (u32, u32) {
     let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
-    let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-    version >= (4, 19)
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
 }
 
 impl Lists for Session {
@@ -214,7 +297,7 @@ mod tests {
 
     #[test]
     fn versions_are_compared_by_their_numbers() {
-        assert!(is_4_19_or_newer("4.19.0.0") && is_4_19_or_newer("4.22.0.0-SNAPSHOT"));
-        assert!(is_4_19_or_newer("5.0") && !is_4_19_or_newer("4.9.3.1") && !is_4_19_or_newer("x"));
+        assert_eq!(["4.9.3.1", "4.22.0.0-SNAPSHOT", "5.0"].map(release), [(4, 9), (4, 22), (5, 0)]);
+        assert_eq!(release("x"), (0, 0));
     }
 }

@@ -177,7 +177,7 @@ impl Connection for Reading {
         // During a walk nothing may be said of what was read: only its records know.
         let place = &self.reader.ledger.place;
         let checkpoint = Some(place.position()?);
-        Ok(Pull { records: Vec::new(), checkpoint, seen_up_to: Some(place.time) })
+        Ok(Pull { checkpoint, seen_up_to: Some(place.time), ..Pull::default() })
     }
 
     fn clock(&self) -> Option<jiff::Timestamp> {

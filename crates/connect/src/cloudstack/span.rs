@@ -1,6 +1,6 @@
 //! A span of time as CloudStack lists it: whole seconds, both ends inside.
 //!
-//! **Wall clocks.** Servers before 4.18 read dates as wall clock in their own zone. Spans are then
+//! **Wall clocks.** Servers before 4.18 or so read dates as wall clock in their own zone. Spans are then
 //! written with one offset for the whole connection, so they tile the server's wall clock rather
 //! than time itself, up to an hour apart from it after summer time began or ended. In the hour that
 //! occurs twice the server takes the later of two instants. A span whose end lies in that hour
@@ -37,6 +37,11 @@ impl Span {
     /// Wider by so many seconds at each end.
     pub(super) fn widened(self, seconds: i64) -> Self {
         Self { from: self.from.saturating_sub(seconds), to: self.to.saturating_add(seconds) }
+    }
+
+    /// Whether the instant lies in one of its seconds.
+    pub(super) fn holds(self, instant: Timestamp) -> bool {
+        (self.from..=self.to).contains(&instant.as_second())
     }
 
     pub(super) fn start(self) -> Timestamp {

@@ -336,7 +336,7 @@ impl Reading {
         let place = &mut self.ledger.place;
         place.time = place.time.max(now);
         let checkpoint = Some(place.position()?);
-        Ok(Pull { records: Vec::new(), checkpoint, seen_up_to: Some(now) })
+        Ok(Pull { checkpoint, seen_up_to: Some(now), ..Pull::default() })
     }
 
     /// Turns a page into records of what is new in it.

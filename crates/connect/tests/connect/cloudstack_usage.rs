@@ -2,10 +2,13 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use pluvio_clouds::cloudstack::{Method, Params, Reply};
+use pluvio_clouds::cloudstack::{DateFormat, Method, Params, Reply, UsageQuery};
 use pluvio_connect::cloudstack::usage::{Config, NAME};
 use pluvio_event::Event;
-use pluvio_sim::CloudStackConfig;
+use pluvio_sim::{
+    CloudStackConfig,
+    cloudstack::{Fault, Version},
+};
 use serde_json::Value;
 
 use crate::cloudstack_site::{CloudSite, period, quiet};
@@ -17,7 +20,13 @@ struct Usage {
 
 impl Usage {
     async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let site = CloudSite::stopped(CloudStackConfig { machines: 30, ..quiet() }).await;
+        Self::of(CloudStackConfig::default().version, None, change).await
+    }
+
+    /// A cloud of that release, with a fault in force from the beginning.
+    async fn of(version: Version, fault: Option<Fault>, change: impl FnOnce(&mut Config)) -> Self {
+        let site = CloudSite::stopped(CloudStackConfig { version, machines: 30, ..quiet() }).await;
+        fault.into_iter().for_each(|fault| site.cloud.inject(fault));
         let mut config = Config::new(site.cloud.url());
         config.api_key = site.config.api_key.clone();
         config.secret_key = site.config.secret_key.clone();
@@ -34,6 +43,41 @@ impl Usage {
     fn start(&mut self) {
         let source = self.config.clone().build().unwrap();
         self.site.start_source(NAME, source);
+    }
+
+    /// Records and no ticks, of two days, asked for all the time.
+    fn records(config: &mut Config) {
+        config.begin = period("2d");
+        config.ticks = false;
+        config.records_interval = period("1s");
+    }
+
+    /// How many records the cloud lists.
+    async fn listed(&self) -> usize {
+        let client = self.site.client().await;
+        let now = self.site.cloud.now().as_second();
+        let begin =
+            jiff::Timestamp::from_second((now - 2 * 86_400).div_euclid(86_400) * 86_400).unwrap();
+        let dates = match self.site.cloud.status().version {
+            Version::V4_9 | Version::V4_17 => DateFormat::WallClock(jiff::tz::Offset::UTC),
+            _ => DateFormat::Iso,
+        };
+        let query = UsageQuery { dates, ..UsageQuery::between(begin, self.site.cloud.now()) };
+        let all = client.all_pages_up_to_rows(&query, 500, 100_000).await.unwrap();
+        all.rows.len() + all.malformed.len()
+    }
+
+    /// Restarts, and waits until all records were listed once more.
+    async fn list_again(&mut self) {
+        self.site.stop().await;
+        self.start();
+        self.site.cloud.forget_calls();
+        self.site
+            .until("another look", |_| {
+                let calls = self.site.cloud.calls();
+                calls.get("listUsageRecords").is_some_and(|calls| calls.calls > 15)
+            })
+            .await;
     }
 
     /// All rows of a list, both with and without projects.
@@ -121,26 +165,100 @@ async fn every_usage_record_is_captured_once() {
         config.records_interval = period("1s");
     })
     .await;
-    let client = usage.site.client().await;
-    let now = usage.site.cloud.now().as_second();
-    let begin =
-        jiff::Timestamp::from_second((now - 2 * 86_400).div_euclid(86_400) * 86_400).unwrap();
-    let query = pluvio_clouds::cloudstack::UsageQuery::between(begin, usage.site.cloud.now());
-    let expected = client.all_pages_up_to_rows(&query, 500, 100_000).await.unwrap().rows.len();
+    let expected = usage.listed().await;
     assert!(expected > 50, "{expected}");
     usage.site.until("all records", |captured| captured.len() >= expected).await;
     for _ in 0..2 {
-        usage.site.stop().await;
-        usage.start();
-        usage.site.cloud.forget_calls();
-        usage
-            .site
-            .until("another look", |_| {
-                let calls = usage.site.cloud.calls();
-                calls.get("listUsageRecords").is_some_and(|calls| calls.calls > 12)
-            })
-            .await;
+        usage.list_again().await;
     }
     let captured = usage.site.captured().await;
     assert_eq!((captured.len(), unique_ids(&captured)), (expected, expected));
+}
+
+fn text(event: &Event, attribute: &str) -> Option<String> {
+    event.extension(attribute).map(ToString::to_string)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_of_old_releases_are_captured_whatever_their_dates_look_like() {
+    let usage = Usage::of(Version::V4_17, None, Usage::records).await;
+    let expected = usage.listed().await;
+    assert!(expected > 50, "{expected}");
+    usage.site.until("all records", |captured| captured.len() >= expected).await;
+    let captured = usage.site.captured().await;
+    let of_record = |event: &&Event| event.event_type() == "org.apache.cloudstack.usagerecord";
+    assert_eq!(captured.iter().filter(of_record).count(), expected);
+    let printed = data(&captured[0])["startdate"].as_str().unwrap().to_owned();
+    assert!(printed.contains("'T'"), "{printed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn machines_that_are_purged_make_no_record_come_again_and_none_go() {
+    let mut usage = Usage::with(Usage::records).await;
+    let expected = usage.listed().await;
+    usage.site.until("all records", |captured| captured.len() >= expected).await;
+    usage.site.cloud.inject(Fault::PurgedMachines { count: 4 });
+    for _ in 0..2 {
+        usage.list_again().await;
+        let captured = usage.site.captured().await;
+        assert_eq!((captured.len(), unique_ids(&captured)), (expected, expected));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn machines_that_were_purged_before_the_first_look_have_a_record_each() {
+    let fault = Fault::PurgedMachines { count: 4 };
+    let version = CloudStackConfig::default().version;
+    let mut usage = Usage::of(version, Some(fault), Usage::records).await;
+    let expected = usage.listed().await;
+    usage.site.until("all records", |captured| captured.len() >= expected).await;
+    for _ in 0..2 {
+        usage.list_again().await;
+        let captured = usage.site.captured().await;
+        assert_eq!((captured.len(), unique_ids(&captured)), (expected, expected));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_whose_figure_changes_comes_again_as_a_revision_of_itself() {
+    let mut usage = Usage::with(Usage::records).await;
+    let expected = usage.listed().await;
+    usage.site.until("all records", |captured| captured.len() >= expected).await;
+    usage.site.cloud.inject(Fault::Recounted { seconds: 90 });
+    usage.list_again().await;
+    usage.site.until("all revisions", |captured| captured.len() >= 2 * expected).await;
+    usage.list_again().await;
+    let captured = usage.site.captured().await;
+    assert_eq!((captured.len(), unique_ids(&captured)), (2 * expected, 2 * expected));
+    let (first, second) = captured.split_at(expected);
+    let ids = |events: &[Event]| -> BTreeSet<_> {
+        events.iter().map(|event| text(event, "recordid").unwrap()).collect()
+    };
+    assert_eq!(ids(first), ids(second));
+    assert_eq!(ids(first).len(), expected);
+    assert!(first.iter().all(|event| text(event, "revision").is_none()));
+    assert!(second.iter().all(|event| text(event, "revision").as_deref() == Some("2")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_cannot_be_read_are_kept_and_told() {
+    let fault = Fault::UnreadableUsage { count: 2 };
+    let version = CloudStackConfig::default().version;
+    let usage = Usage::of(version, Some(fault), |config| {
+        Usage::records(config);
+        config.page_size = 500;
+    })
+    .await;
+    let expected = usage.listed().await;
+    usage.site.until("all records", |captured| captured.len() >= expected).await;
+    let captured = usage.site.captured().await;
+    let malformed: Vec<_> = captured
+        .iter()
+        .filter(|event| event.event_type() == "org.apache.cloudstack.malformed")
+        .collect();
+    assert_eq!(malformed.len(), 2);
+    assert!(text(malformed[0], "pluvioflaw").unwrap().contains("startdate"));
+    let (told, _) = usage.site.error().await;
+    assert!(told.contains("some records cannot be read: 2 of"), "{told}");
+    assert!(told.contains("startdate"), "{told}");
 }

@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     Connection, Failure, History, Ingest, IngestError, Pull, Response, Resume, Source,
-    status::{Kind, Reporter, State},
+    status::{ErrorReport, Kind, Reporter, State},
 };
 
 /// What a source runs on.
@@ -251,7 +251,7 @@ async fn store(
     context: &SourceContext,
     reporter: &Reporter,
 ) -> Result<(), IngestError> {
-    let Pull { records, checkpoint, seen_up_to } = pull;
+    let Pull { records, checkpoint, seen_up_to, flaw } = pull;
     let count = records.len() as u64;
     let latest = records.iter().rev().find_map(|record| record.event.time());
     let position = records.last().map(|record| record.position.clone());
@@ -276,6 +276,9 @@ async fn store(
         status.latest_event = latest.or(status.latest_event);
         if let Some(position) = position {
             status.position = Some(position.as_str().to_owned());
+        }
+        if let Some(message) = flaw {
+            status.error = Some(ErrorReport { at: Timestamp::now(), message, remedy: None });
         }
     });
     Ok(())

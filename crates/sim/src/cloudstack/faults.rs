@@ -104,6 +104,22 @@ pub enum Fault {
         /// Number of jobs.
         count: u32,
     },
+    /// The usage records of that many machines are printed as of machines that were purged: without their
+    /// ids, also in the words; 0 ends it.
+    PurgedMachines {
+        /// Number of machines, the oldest first.
+        count: usize,
+    },
+    /// The usage server ran again and counted that much more of each record; 0 ends it.
+    Recounted {
+        /// Seconds.
+        seconds: u32,
+    },
+    /// The first records of each list of usage have no valid date; 0 ends it.
+    UnreadableUsage {
+        /// Number of records.
+        count: usize,
+    },
     /// All sessions end.
     SessionLost,
 }
@@ -115,6 +131,9 @@ pub(crate) struct Troubles {
     pub(crate) late_seconds: u32,
     pub(crate) server_skew_seconds: i64,
     pub(crate) shift_events: usize,
+    pub(crate) purged_machines: usize,
+    pub(crate) recounted_seconds: u32,
+    pub(crate) unreadable_usage: usize,
     pub(crate) throttled: u32,
     pub(crate) throttled_retry_ms: u64,
     pub(crate) unauthorized: u32,

@@ -110,6 +110,9 @@ impl Cloud {
                 self.purge(SignedDuration::from_secs(i64::from(older_than_seconds)));
             }
             Fault::FailJobs { count } => troubles.failing_jobs = count,
+            Fault::PurgedMachines { count } => troubles.purged_machines = count,
+            Fault::Recounted { seconds } => troubles.recounted_seconds = seconds,
+            Fault::UnreadableUsage { count } => troubles.unreadable_usage = count,
             Fault::SessionLost => self.sessions.clear(),
         }
     }

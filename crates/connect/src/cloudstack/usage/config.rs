@@ -48,6 +48,10 @@ pub struct Config {
     /// Between two ticks, which lie at multiples of it since 1970.
     #[serde(default = "interval")]
     pub interval: Period,
+    /// Take ticks, which the role must allow (`listEvents`, `listVirtualMachines`, `listVolumes`); where it
+    /// does not, they are left out and the status says so.
+    #[serde(default = "yes")]
+    pub ticks: bool,
     /// Capture the usage server's records, which the role must allow (`listUsageRecords`).
     #[serde(default = "yes")]
     pub records: bool,
@@ -104,6 +108,8 @@ pub(super) struct Settings {
     pub(super) access: Access,
     pub(super) mapping: Mapping,
     pub(super) interval_s: i64,
+    /// Whether ticks are taken.
+    pub(super) ticks: bool,
     /// `None`: no records.
     pub(super) records: Option<RecordRules>,
     pub(super) begin_s: i64,
@@ -130,6 +136,7 @@ impl Config {
             domain_id: None,
             recursive: yes(),
             interval: interval(),
+            ticks: yes(),
             records: yes(),
             begin: begin(),
             records_interval: records_interval(),
@@ -168,6 +175,7 @@ impl Config {
             access,
             mapping,
             interval_s: seconds(self.interval.0),
+            ticks: self.ticks,
             records: self.records.then_some(records),
             begin_s: i64::try_from(self.begin.0.as_secs()).unwrap_or(0),
         }))

@@ -4,14 +4,21 @@
 //! no N+1-th, so two questions of one row each tell whether a listing would show anything new.
 //! It knows no order: positions say only up to when everything was listed.
 
-use pluvio_clouds::cloudstack::{FaultKind, Page, Paging, Query, UsageQuery, UsageRecord};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use jiff::{SignedDuration, Timestamp};
+use pluvio_clouds::cloudstack::{
+    FaultKind, MalformedRow, Page, Paging, Query, UsageQuery, UsageRecord,
+};
 use pluvio_log::Record;
+use pluvio_runtime::Chain;
 use tracing::warn;
 use uuid::Uuid;
 
 use super::{
     super::{Error, lists::Lists as _, span::at},
     config::RecordRules,
+    past::Past,
     records,
     source::{DAY_S, Metering, day_of},
 };
@@ -24,6 +31,20 @@ pub(super) struct Listing {
     page: u32,
     /// Rows of the pages before.
     rows: u32,
+    /// Of what is alike, the records that were listed whole.
+    whole: HashMap<String, HashSet<Uuid>>,
+    /// Those whose resources were purged; judged at the end, when it is known which were listed whole.
+    purged: Vec<UsageRecord>,
+    /// Rows that cannot be read, and why the first one cannot.
+    unread: usize,
+    flaw: Option<String>,
+}
+
+impl Listing {
+    fn new(from: i64, to: i64) -> Self {
+        let (whole, purged) = (HashMap::new(), Vec::new());
+        Self { from, to, page: 1, rows: 0, whole, purged, unread: 0, flaw: None }
+    }
 }
 
 impl Metering {
@@ -39,66 +60,181 @@ impl Metering {
                 return Ok(());
             }
         }
-        self.listing = Some(Listing { from, to: now, page: 1, rows: 0 });
+        (self.past, self.revisions) = (None, HashMap::new());
+        self.listing = Some(Listing::new(from, now));
         Ok(())
     }
 
     /// Lists one page of records.
-    pub(super) async fn list(&mut self, listing: Listing) -> Result<Vec<Record>, Error> {
-        let Listing { from, to, page, rows } = listing;
+    pub(super) async fn list(&mut self, mut listing: Listing) -> Result<Vec<Record>, Error> {
         let page_rows = self.session.page_rows();
         // Should it fail, the whole listing is planned again.
-        let answer = self.records_page(from, to, page, page_rows).await?;
-        let listed = rows + u32::try_from(answer.rows.len()).unwrap_or(u32::MAX);
-        let mut read = Vec::new();
-        for row in &answer.rows {
-            match row {
-                Ok(row) if row.start.at < self.place.begin => {}
-                Ok(row) => read.push((records::id(&self.settings.mapping, row), row)),
-                Err(malformed) => {
-                    warn!(source = %self.history.source(), %malformed, "a usage record was left out");
-                }
-            }
-        }
-        let ids: Vec<Uuid> = read.iter().map(|(id, _)| *id).collect();
-        let stored = self.stored(&ids).await?;
-        let mut records = Vec::new();
-        for (id, row) in read {
-            if !stored.contains(&id) && self.given.insert(id, self.pulls).is_none() {
-                records.push(self.record(records::event(&self.settings.mapping, id, row)?)?);
-            }
-        }
-        if answer.rows.len() >= page_rows as usize {
-            self.listing = Some(Listing { page: page + 1, rows: listed, ..listing });
+        let answer = self.records_page(listing.from, listing.to, listing.page, page_rows).await?;
+        let count = answer.rows.len();
+        listing.rows += u32::try_from(count).unwrap_or(u32::MAX);
+        listing.page += 1;
+        let mut records = self.records_of(answer.rows, &mut listing).await?;
+        // A page may be short of rows that the server hides (4.13), so only an empty one is the end.
+        if count > 0 {
+            self.listing = Some(listing);
             return Ok(records);
         }
-        self.listed = Some((from, listed));
-        self.place.records = self.place.records.max(at(to));
+        records.extend(self.purged(&mut listing).await?);
+        self.listed = Some((listing.from, listing.rows));
+        self.is_new = false;
+        self.place.records = self.place.records.max(at(listing.to));
         let interval_s = self.settings.records.map_or(DAY_S, |rules| rules.interval_s);
-        self.records_due = to + interval_s;
+        self.records_due = listing.to + interval_s;
+        self.flaw = listing.flaw.take().map(|flaw| {
+            let (unread, kept) = (listing.unread, "kept as `org.apache.cloudstack.malformed`");
+            format!("some records cannot be read: {unread} of {} are {kept}: {flaw}", listing.rows)
+        });
         Ok(records)
     }
 
+    /// What is new of a page, but for records of purged resources.
+    async fn records_of(
+        &mut self,
+        rows: Vec<Result<UsageRecord, MalformedRow>>,
+        listing: &mut Listing,
+    ) -> Result<Vec<Record>, Error> {
+        let mapping = &self.settings.mapping;
+        let (mut read, mut malformed) = (Vec::new(), Vec::new());
+        for row in rows {
+            match row {
+                Ok(row) if row.start.at < self.place.begin => {}
+                Ok(row) if records::is_purged(&row) => listing.purged.push(row),
+                Ok(row) => {
+                    let record_id = records::record_id(mapping, &row);
+                    listing.whole.entry(row.likeness()).or_default().insert(record_id);
+                    read.push((records::event_id(record_id, &row), record_id, row));
+                }
+                Err(row) => malformed.push(mapping.malformed(&row).map(|event| (row, event))?),
+            }
+        }
+        listing.unread += malformed.len();
+        let ids = read.iter().map(|(id, ..)| *id);
+        let malformed_ids = malformed.iter().filter_map(|(_, event)| event.id().parse().ok());
+        let ids: Vec<Uuid> = ids.chain(malformed_ids).collect();
+        let stored = self.stored(&ids).await?;
+        read.retain(|(id, ..)| !stored.contains(id));
+        // Unless nothing was ever captured, another revision of what is not stored may be.
+        if !read.is_empty() && !self.is_new {
+            self.read_past(listing.from).await?;
+        }
+        let mut records = Vec::new();
+        for (row, event) in malformed {
+            let Ok(id) = event.id().parse::<Uuid>() else { continue };
+            if !stored.contains(&id) && self.given.insert(id, self.pulls).is_none() {
+                warn!(source = %self.history.source(), malformed = %Chain(&row),
+                    "a usage record cannot be read; it is kept as it came");
+                records.push(self.record(event)?);
+            }
+            listing.flaw.get_or_insert_with(|| Chain(&row).to_string());
+        }
+        for (id, record_id, row) in read {
+            if self.given.insert(id, self.pulls).is_some() {
+                continue;
+            }
+            let before = self.past.as_ref().map_or(0, |past| past.revisions(record_id));
+            let given = self.revisions.entry(record_id).or_insert(before);
+            *given += 1;
+            let event = records::event(&self.settings.mapping, record_id, *given, &row)?;
+            records.push(self.record(event)?);
+        }
+        Ok(records)
+    }
+
+    /// What is new of the records whose resources were purged.
+    async fn purged(&mut self, listing: &mut Listing) -> Result<Vec<Record>, Error> {
+        let mut alike = BTreeMap::<String, Vec<UsageRecord>>::new();
+        for row in std::mem::take(&mut listing.purged) {
+            alike.entry(row.likeness()).or_default().push(row);
+        }
+        if alike.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.read_past(listing.from).await?;
+        let Some(past) = self.past.take() else { return Ok(Vec::new()) };
+        let (nothing, mut fresh) = (HashSet::new(), Vec::new());
+        for (likeness, rows) in alike {
+            let listed = listing.whole.get(&likeness).unwrap_or(&nothing);
+            let captured = past.purged(&likeness);
+            let known = past.gone(&likeness, listed) + captured;
+            for (nth, row) in (captured..).zip(rows.into_iter().skip(known)) {
+                let record_id = records::purged_id(&self.settings.mapping, &row, nth);
+                fresh.push((records::event_id(record_id, &row), record_id, row));
+            }
+        }
+        let ids: Vec<Uuid> = fresh.iter().map(|(id, ..)| *id).collect();
+        let stored = self.stored(&ids).await?;
+        let mut records = Vec::new();
+        for (id, record_id, row) in fresh {
+            if !stored.contains(&id) && self.given.insert(id, self.pulls).is_none() {
+                let event = records::event(&self.settings.mapping, record_id, 1, &row)?;
+                records.push(self.record(event)?);
+            }
+        }
+        Ok(records)
+    }
+
+    /// Reads what was captured of windows since `from`.
+    async fn read_past(&mut self, from: i64) -> Result<(), Error> {
+        if self.past.is_some() {
+            return Ok(());
+        }
+        let mut past = Past::default();
+        let source = &self.settings.mapping.source;
+        // No record is captured before its window is over; by our clock, for the log is written by it.
+        let ago = self.session.now().duration_since(at(from)) + SignedDuration::from_hours(1);
+        let since = Timestamp::now().checked_sub(ago).unwrap_or(Timestamp::MIN);
+        self.history.each_since(since, |stored| past.see(source, stored)).await?;
+        self.past = Some(past);
+        Ok(())
+    }
+
     async fn records_page(
-        &self,
+        &mut self,
         from: i64,
         to: i64,
         page: u32,
         page_rows: u32,
     ) -> Result<Page<UsageRecord>, Error> {
-        let query = UsageQuery {
-            dates: self.session.dates(),
-            scope: self.session.scope(false),
-            ..UsageQuery::between(at(from), at(to))
-        };
-        let answer = self.client.list_usage_records(&query, Paging { page, page_rows }).await;
-        let answer = answer.map_err(|error| match error.kind() {
-            // What was allowed before is not the role's fault.
-            Some(FaultKind::Unauthorized | FaultKind::UnknownCommand) if self.listed.is_none() => {
-                Error::Role { command: UsageQuery::COMMAND, source: Box::new(error) }
-            }
-            _ => self.session.error(error),
-        })?;
+        let answer =
+            loop {
+                let query = UsageQuery {
+                    dates: self.session.dates(),
+                    scope: self.session.scope(false),
+                    is_recursive: self.asks_below,
+                    ..UsageQuery::between(at(from), at(to))
+                };
+                let page = Paging { page, page_rows: page_rows.min(self.session.page_rows()) };
+                let error = match self.client.list_usage_records(&query, page).await {
+                    Ok(answer) => break answer,
+                    Err(error) => error,
+                };
+                match error.kind() {
+                    // Ordinary users may not ask about domains.
+                    Some(
+                        FaultKind::Unauthorized | FaultKind::Parameter | FaultKind::AccountDenied,
+                    ) if self.asks_below => self.asks_below = false,
+                    Some(FaultKind::DateNotUnderstood | FaultKind::PageTooLarge { .. })
+                        if page.page == 1 =>
+                    {
+                        self.session.adapt(error)?;
+                    }
+                    // What was allowed before is not the role's fault.
+                    Some(FaultKind::Unauthorized | FaultKind::UnknownCommand)
+                        if self.listed.is_none() =>
+                    {
+                        return Err(Error::Role {
+                            command: UsageQuery::COMMAND,
+                            source: Box::new(error),
+                        });
+                    }
+                    _ => return Err(self.session.error(error)),
+                }
+            };
         self.meter.call(answer.rows.len());
         Ok(answer)
     }

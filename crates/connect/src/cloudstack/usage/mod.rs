@@ -12,6 +12,7 @@
 
 mod config;
 mod listing;
+mod past;
 mod place;
 mod records;
 mod source;

@@ -2,34 +2,69 @@
 //!
 //! | attribute | from |
 //! |---|---|
-//! | `id` | uuid5 of the source and what makes the record the same if it is written again |
+//! | `id` | uuid5 of the record and its amount |
+//! | `recordid` | uuid5 of the source and of what makes the record the same if it is written again |
+//! | `revision` | 2 and more: the same record was captured before, with another amount; the newest counts |
 //! | `type` | `org.apache.cloudstack.usagerecord` |
 //! | `subject` | `VirtualMachine/<uuid>` and the like, where the usage's type names a resource |
 //! | `time` | end of the window |
 //! | `account`, `usagetype` | whose, and the type's number |
 //! | `data` | the row itself, byte for byte |
 //!
-//! A record is the same if usage type, resource, account, zone and window are; the amount may differ
-//! when a job ran again, and the first one stands. Types without a resource of their own (network
-//! offerings) have many records for one account and window, one for each machine: they are told
-//! apart by machine, offering, network and description as well, or all but one would be lost.
+//! A record is the same if usage type, account, zone, window, resource and the kind of use (offering, size,
+//! processors, network, …) are: [`UsageRecord::id`](pluvio_clouds::cloudstack::Row::id). A job that ran again
+//! and counted something else makes a revision of it: billing must see both figures and know that one takes
+//! the place of the other.
 
 use pluvio_clouds::cloudstack::{Row as _, UsageRecord};
 use pluvio_event::{AttributeName, Event};
-use serde::Deserialize;
 use uuid::Uuid;
 
 use super::super::map::{MapError, Mapping, bounded, built};
 
+/// What names a record, whatever its amount.
+pub(super) fn record_id(mapping: &Mapping, record: &UsageRecord) -> Uuid {
+    let name = format!("{} usagerecord {}", mapping.source, record.id());
+    Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes())
+}
+
+/// What names the `nth` of the records that are alike and whose resources were purged before they were
+/// captured. In the order of the list, which is that in which they were written.
+pub(super) fn purged_id(mapping: &Mapping, record: &UsageRecord, nth: usize) -> Uuid {
+    let name = format!("{} usagerecord {} purged {nth}", mapping.source, record.likeness());
+    Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes())
+}
+
+/// What names the event of a record with this amount.
+pub(super) fn event_id(record_id: Uuid, record: &UsageRecord) -> Uuid {
+    Uuid::new_v5(&record_id, record.amount().as_bytes())
+}
+
+/// Whether the record is of a resource that the server does not know any more: it prints neither its id nor
+/// its name.
+pub(super) fn is_purged(record: &UsageRecord) -> bool {
+    record.usage_id.is_none() && resource_type(record.usage_type).is_some()
+}
+
 /// The event of a record.
-pub(super) fn event(mapping: &Mapping, id: Uuid, record: &UsageRecord) -> Result<Event, MapError> {
+pub(super) fn event(
+    mapping: &Mapping,
+    record_id: Uuid,
+    revision: usize,
+    record: &UsageRecord,
+) -> Result<Event, MapError> {
     const ACCOUNT: AttributeName = AttributeName::literal("account");
     const USAGE_TYPE: AttributeName = AttributeName::literal("usagetype");
-    let id = id.to_string();
+    const REVISION: AttributeName = AttributeName::literal("revision");
+    let id = event_id(record_id, record).to_string();
     let mut event = mapping
-        .start(&id, "org.apache.cloudstack.usagerecord")
+        .start(&id, TYPE)
         .time(record.end.at)
+        .extension(RECORD_ID, record_id.to_string())
         .extension(USAGE_TYPE, i32::try_from(record.usage_type).unwrap_or(i32::MAX));
+    if revision > 1 {
+        event = event.extension(REVISION, i32::try_from(revision).unwrap_or(i32::MAX));
+    }
     if let (Some(kind), Some(id)) = (resource_type(record.usage_type), &record.usage_id) {
         event = event.subject(format!("{kind}/{}", bounded(id)));
     }
@@ -39,27 +74,10 @@ pub(super) fn event(mapping: &Mapping, id: Uuid, record: &UsageRecord) -> Result
     built(&id, mapping.with_row(event, record.raw()))
 }
 
-/// What names a record for ever.
-pub(super) fn id(mapping: &Mapping, record: &UsageRecord) -> Uuid {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct More {
-        virtualmachineid: Option<String>,
-        offeringid: Option<String>,
-        networkid: Option<String>,
-    }
-    let mut name = format!("{} usagerecord {}", mapping.source, record.id());
-    if record.usage_id.is_none() {
-        let more: More = serde_json::from_str(record.raw().get()).unwrap_or_default();
-        let More { virtualmachineid, offeringid, networkid } = more;
-        let description = record.description.clone();
-        for part in [virtualmachineid, offeringid, networkid, description] {
-            name.push('/');
-            name.push_str(&part.unwrap_or_default());
-        }
-    }
-    Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes())
-}
+/// The type of a record's event.
+pub(super) const TYPE: &str = "org.apache.cloudstack.usagerecord";
+/// Names the record in all its revisions.
+pub(super) const RECORD_ID: AttributeName = AttributeName::literal("recordid");
 
 /// As CloudStack's events call it; `UsageTypes` has the numbers.
 fn resource_type(usage_type: u32) -> Option<&'static str> {
@@ -71,7 +89,8 @@ fn resource_type(usage_type: u32) -> Option<&'static str> {
         8 => "Iso",
         9 => "Snapshot",
         25 | 27 => "VmSnapshot",
-        28 => "Backup",
+        // The id is that of the machine that was backed up.
+        28 => "VirtualMachine",
         _ => return None,
     })
 }
@@ -99,22 +118,70 @@ mod tests {
     }
 
     #[test]
-    fn a_record_written_again_with_another_amount_is_the_same() {
+    fn a_record_written_again_with_another_amount_is_another_event_of_the_same_record() {
         let one = record(r#""usagetype":1,"usageid":"vm","rawusage":"24""#);
-        let again = record(r#""usagetype":1,"usageid":"vm","rawusage":"23.5""#);
+        let again = record(r#""usagetype":1,"usageid":"vm","rawusage":"24.0""#);
+        let more = record(r#""usagetype":1,"usageid":"vm","rawusage":"23.5""#);
         let other = record(r#""usagetype":2,"usageid":"vm","rawusage":"24""#);
-        assert_eq!(id(&mapping(), &one), id(&mapping(), &again));
-        assert_ne!(id(&mapping(), &one), id(&mapping(), &other));
-        let event = event(&mapping(), id(&mapping(), &one), &one).unwrap();
-        assert_eq!(event.subject(), Some("VirtualMachine/vm"));
-        assert_eq!(event.time(), Some("2026-11-19T23:59:59Z".parse().unwrap()));
-        assert_eq!(event.extension("usagetype").unwrap().to_string(), "1");
+        let of = |row| record_id(&mapping(), row);
+        assert_eq!([of(&again), of(&more)], [of(&one); 2]);
+        assert_ne!(of(&one), of(&other));
+        assert_eq!(
+            event_id(of(&one), &one),
+            event_id(of(&again), &again),
+            "only printed otherwise"
+        );
+        assert_ne!(event_id(of(&one), &one), event_id(of(&more), &more));
+        let first = event(&mapping(), of(&one), 1, &one).unwrap();
+        assert_eq!(first.subject(), Some("VirtualMachine/vm"));
+        assert_eq!(first.time(), Some("2026-11-19T23:59:59Z".parse().unwrap()));
+        assert_eq!(first.extension("usagetype").unwrap().to_string(), "1");
+        assert_eq!(first.extension("revision"), None);
+        let second = event(&mapping(), of(&more), 2, &more).unwrap();
+        assert_eq!(second.extension("recordid"), first.extension("recordid"));
+        assert_eq!(second.extension("revision").unwrap().to_string(), "2");
     }
 
     #[test]
-    fn two_machines_on_one_network_offering_are_two_records() {
-        let one = record(r#""usagetype":13,"offeringid":"o","virtualmachineid":"vm-1""#);
-        let two = record(r#""usagetype":13,"offeringid":"o","virtualmachineid":"vm-2""#);
-        assert_ne!(id(&mapping(), &one), id(&mapping(), &two));
+    fn what_a_resource_was_used_as_tells_its_records_apart() {
+        let rows = [
+            r#""usagetype":1,"usageid":"vm","offeringid":"small","cpunumber":1,"memory":1024"#,
+            r#""usagetype":1,"usageid":"vm","offeringid":"large","cpunumber":1,"memory":1024"#,
+            r#""usagetype":1,"usageid":"vm","offeringid":"large","cpunumber":2,"memory":1024"#,
+            r#""usagetype":1,"usageid":"vm","offeringid":"large","cpunumber":2,"memory":2048"#,
+            r#""usagetype":1,"usageid":"vm","offeringid":"large","cpunumber":2,"memory":2048,"cpuspeed":500"#,
+            r#""usagetype":6,"usageid":"volume","offeringid":"d","size":10"#,
+            r#""usagetype":6,"usageid":"volume","offeringid":"d","size":20"#,
+            r#""usagetype":4,"usageid":"router","networkid":"n1""#,
+            r#""usagetype":4,"usageid":"router","networkid":"n2""#,
+            r#""usagetype":4,"usageid":"router","vpcid":"n2""#,
+            r#""usagetype":10,"usageid":"group","virtualmachineid":"vm-1""#,
+            r#""usagetype":10,"usageid":"group","virtualmachineid":"vm-2""#,
+            r#""usagetype":13,"offeringid":"o","virtualmachineid":"vm-1""#,
+            r#""usagetype":13,"offeringid":"o","virtualmachineid":"vm-2""#,
+            r#""usagetype":28,"usageid":"vm","description":"Backup with gold""#,
+            r#""usagetype":28,"usageid":"vm","description":"Backup with silver""#,
+        ];
+        let ids: std::collections::BTreeSet<_> =
+            rows.iter().map(|row| record_id(&mapping(), &record(row))).collect();
+        assert_eq!(ids.len(), rows.len());
+    }
+
+    #[test]
+    fn words_do_not_tell_records_of_a_resource_apart() {
+        let one = record(r#""usagetype":1,"usageid":"vm","description":"web with Small""#);
+        let renamed = record(r#""usagetype":1,"usageid":"vm","description":"web with Medium""#);
+        assert_eq!(record_id(&mapping(), &one), record_id(&mapping(), &renamed));
+    }
+
+    #[test]
+    fn a_record_whose_resource_was_purged_is_like_it_was() {
+        let whole = record(
+            r#""usagetype":1,"usageid":"vm","virtualmachineid":"vm","name":"web","offeringid":"o","description":"web (vm) with o""#,
+        );
+        let purged = r#""usagetype":1,"name":"web","offeringid":"o","description":"with o""#;
+        let purged = record(purged);
+        assert!(is_purged(&purged) && !is_purged(&whole));
+        assert_eq!(purged.likeness(), whole.likeness());
     }
 }

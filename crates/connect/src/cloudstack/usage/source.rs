@@ -10,9 +10,9 @@ use std::{
 use pluvio_clouds::cloudstack::Client;
 use pluvio_event::Event;
 use pluvio_log::{EventId, Position, Record};
-use pluvio_runtime::{Connection, History, Pull, Resume, Source};
+use pluvio_runtime::{Chain, Connection, History, Pull, Resume, Source};
 use tokio::time::Instant;
-use tracing::info;
+use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::{
@@ -28,6 +28,7 @@ use super::{
     },
     config::Settings,
     listing::Listing,
+    past::Past,
     place::Place,
 };
 
@@ -51,11 +52,23 @@ pub struct Metering {
     pub(super) listing: Option<Listing>,
     /// The last whole listing: from when, and how many rows.
     pub(super) listed: Option<(i64, u32)>,
+    /// Nothing was captured before this listing.
+    pub(super) is_new: bool,
+    /// What was captured before, while a listing needs it.
+    pub(super) past: Option<Past>,
+    /// How many revisions were captured of the records of this listing.
+    pub(super) revisions: HashMap<Uuid, usize>,
+    /// Whether records of the domains below the account's own are asked for.
+    pub(super) asks_below: bool,
+    /// What the last listing could not read, until it is told.
+    pub(super) flaw: Option<String>,
     pub(super) records_due: i64,
     /// Ids of this connection, by the pull that gave them: the newest may not be stored yet.
     pub(super) given: HashMap<Uuid, u64>,
     pub(super) pulls: u64,
     pub(super) races: u32,
+    /// No tick is tried before: the role does not allow what it takes.
+    pub(super) tick_due: i64,
 }
 
 /// A quiet look ends after this long.
@@ -64,6 +77,7 @@ const LOOK_MAX: Duration = Duration::from_secs(50);
 const SETTLED_S: i64 = 5;
 pub(super) const DAY_S: i64 = 86_400;
 const RACES_MAX: u32 = 5;
+const ALLOW_TICKS: &str = "allow it to the role, or set `ticks` = false";
 
 impl CloudstackUsage {
     pub(super) fn new(settings: Settings) -> Self {
@@ -83,7 +97,7 @@ impl CloudstackUsage {
         found
     }
 
-    fn begin(&self, session: Session, resume: Resume) -> Result<Metering, Error> {
+    fn begin(&self, session: Session, resume: Resume, may_list: bool) -> Result<Metering, Error> {
         let now = session.now().as_second();
         let settings = &self.settings;
         let place = match &resume.position {
@@ -105,10 +119,19 @@ impl CloudstackUsage {
             place,
             listing: None,
             listed: None,
+            is_new: resume.position.is_none(),
+            past: None,
+            asks_below: settings.access.asks_below(),
+            revisions: HashMap::new(),
+            flaw: (settings.ticks && !may_list).then(|| {
+                let refused = "the account may not call listEvents";
+                format!("no ticks are taken, but records are: {refused}; {ALLOW_TICKS}")
+            }),
             records_due: now,
             given: HashMap::new(),
             pulls: 0,
             races: 0,
+            tick_due: if may_list { 0 } else { now + DAY_S },
         })
     }
 }
@@ -118,9 +141,9 @@ impl Source for CloudstackUsage {
     type Error = Error;
 
     async fn connect(&mut self, resume: Resume) -> Result<Metering, Error> {
-        let session = Session::open(&self.settings.access, &People::default()).await?;
+        let (session, may_list) = Session::open_for_usage(&self.settings.access).await?;
         let client = session.client.clone();
-        match self.begin(session, resume) {
+        match self.begin(session, resume, may_list) {
             Ok(metering) => Ok(metering),
             Err(error) => {
                 log_out(&client).await;
@@ -146,17 +169,19 @@ impl Connection for Metering {
             match self.step(ends).await {
                 Ok(records) => {
                     self.races = 0;
-                    if !records.is_empty() {
+                    if !records.is_empty() || self.flaw.is_some() {
                         self.meter.new_rows(records.len());
-                        return Ok(Pull { records, ..Pull::default() });
+                        let flaw = self.flaw.take();
+                        return Ok(Pull { records, flaw, ..Pull::default() });
                     }
                 }
                 Err(error) if error.is_race() && self.races < RACES_MAX => self.races += 1,
                 Err(error) => return Err(error),
             }
         }
-        let checkpoint = Some(self.place.position()?);
-        Ok(Pull { records: Vec::new(), checkpoint, seen_up_to: Some(self.session.now()) })
+        let (checkpoint, flaw) = (Some(self.place.position()?), self.flaw.take());
+        let seen_up_to = Some(self.session.now());
+        Ok(Pull { checkpoint, seen_up_to, flaw, ..Pull::default() })
     }
 
     fn clock(&self) -> Option<jiff::Timestamp> {
@@ -174,8 +199,14 @@ impl Metering {
         let now = self.session.now().as_second();
         let interval_s = self.settings.interval_s;
         let due = (now - SETTLED_S.min(interval_s / 2)).div_euclid(interval_s) * interval_s;
-        if due > self.place.tick.as_second() {
-            return self.tick(due).await;
+        if self.settings.ticks && due > self.place.tick.as_second() && now >= self.tick_due {
+            return match self.tick(due).await {
+                Err(Error::Role { command, source }) => {
+                    self.no_ticks(&Error::Role { command, source }, now);
+                    Ok(Vec::new())
+                }
+                ticked => ticked,
+            };
         }
         if let Some(listing) = self.listing.take() {
             return self.list(listing).await;
@@ -188,6 +219,14 @@ impl Metering {
         let wait = Duration::from_secs(1);
         tokio::time::sleep_until((Instant::now() + wait).min(ends)).await;
         Ok(Vec::new())
+    }
+
+    /// Records need no other right than their own.
+    fn no_ticks(&mut self, error: &Error, now: i64) {
+        let message =
+            format!("no ticks are taken, but records are: {}; {ALLOW_TICKS}", Chain(error));
+        warn!(source = %self.history.source(), "{message}");
+        (self.tick_due, self.flaw) = (now + DAY_S, Some(message));
     }
 
     /// Which ids are stored, or about to be.

@@ -161,7 +161,7 @@ impl Metering {
             let query = query(&self.session, projects);
             for page in 1.. {
                 let answer = self.client.list(&query, Paging { page, page_rows }).await;
-                let answer = answer.map_err(|error| self.session.error(error))?;
+                let answer = answer.map_err(|error| self.session.refused(Q::COMMAND, error))?;
                 self.meter.call(answer.rows.len());
                 let (is_last, before) = (answer.rows.len() < page_rows as usize, ids.len());
                 unread += answer.rows.iter().filter(|row| row.is_err()).count();

@@ -1,7 +1,8 @@
 //! Dates as the server reads and prints them: whole seconds, in its own time zone.
 //!
 //! Wall clocks are read leniently as Java does: in the hour that occurs twice, the later one. Dates
-//! with an offset are understood by newer releases only.
+//! with an offset are understood by newer releases only; older ones read the day that they begin with, in
+//! the server's zone, and ignore the rest.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
@@ -31,6 +32,8 @@ pub(crate) fn parameter(
     let Some(text) = call.text(name) else { return Ok(None) };
     let by_offset = (cloud.version >= Version::V4_20).then(|| parse_with_offset(text)).flatten();
     let time = by_offset.or_else(|| parse_wall_clock(text, &cloud.zone, edge));
+    let day = || text.trim().get(..10).filter(|_| cloud.version < Version::V4_20);
+    let time = time.or_else(|| parse_wall_clock(day()?, &cloud.zone, edge));
     let time = time.ok_or_else(|| {
         ApiError::parameter(format!(
             "Unable to parse date {text} for command {}, please pass dates in the format \
@@ -106,6 +109,19 @@ pub(crate) fn printed(cloud: &Cloud, time: Timestamp) -> String {
     let mut out = String::with_capacity(24);
     write(time, &cloud.zone, &mut out);
     out
+}
+
+/// A time as usage records have it: before 4.20 the pattern's apostrophes are printed, and the offset has
+/// a colon (`2023-12-06'T'09:59:59+00:00`; apache/cloudstack#8243 changed it).
+pub(crate) fn of_usage(cloud: &Cloud, time: Timestamp) -> String {
+    let text = printed(cloud, time);
+    match (text.split_once('T'), text.len()) {
+        (Some((day, rest)), bytes) if cloud.version < Version::V4_20 && rest.len() > 2 => {
+            let (clock, minutes) = rest.split_at(bytes - day.len() - 3);
+            format!("{day}'T'{clock}:{minutes}")
+        }
+        _ => text,
+    }
 }
 
 #[cfg(test)]

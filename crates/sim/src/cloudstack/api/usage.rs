@@ -1,14 +1,16 @@
 //! Usage records: computed from what lives now, one record a day, kind and object.
 //!
 //! A real usage server writes them hours later from its own table; here only their shape and their
-//! sums are to be trusted. As on real servers `count` is the length of the page, not the total.
+//! sums are to be trusted. As on real servers `count` is the length of the page, not the total; a machine
+//! that was scaled has two records in a window, one for each size; and a machine that was purged is named by
+//! neither its id nor its words.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::call::{Answer, ApiError, Call};
-use super::dates::{self, DayEdge, printed};
+use super::dates::{self, DayEdge};
 use super::lists::add_owner;
 use super::page::Page;
 use super::scope;
@@ -79,6 +81,9 @@ pub(crate) fn records(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiE
         }
     }
     rows.retain(|row: &Value| kind.is_none_or(|kind| row["usagetype"] == kind));
+    for row in rows.iter_mut().take(cloud.troubles.unreadable_usage) {
+        row["startdate"] = json!("yesterday");
+    }
     let rows: Vec<_> = rows.into_iter().skip(page.skip).take(page.rows_max).collect();
     Ok(Answer::List { object: "usagerecord", count: rows.len(), rows })
 }
@@ -90,23 +95,35 @@ fn of_window(
     rows: &mut Vec<Value>,
 ) {
     let inventory = &cloud.inventory;
-    for machine in inventory.machines.iter().filter(|m| m.live && accounts[m.account]) {
+    let machines = inventory.machines.iter().filter(|m| m.live && accounts[m.account]);
+    for (nth, machine) in machines.enumerate() {
         let running = machine.state == MachineState::Running;
+        let is_purged = nth < cloud.troubles.purged_machines;
         for (kind, text) in [(1, "running time"), (2, "allocated")] {
             let Some(hours) = hours(machine.created, window).filter(|_| running || kind == 2)
             else {
                 continue;
             };
-            let mut row = json!({
-                "description": format!("{} {text}", machine.name),
-                "usagetype": kind, "virtualmachineid": machine.id, "name": machine.name,
-                "offeringid": inventory.offers.services[machine.offering].id,
-                "templateid": inventory.offers.templates[machine.template].id,
-                "cpunumber": machine.size.0, "cpuspeed": 2000, "memory": machine.size.1,
-                "type": "KVM",
-            });
-            finish(cloud, &mut row, (machine.account, machine.zone, machine.id), hours, window);
-            rows.push(row);
+            // A machine that was scaled in the window had two sizes.
+            let sizes = if machine.number % SCALED_EACH == 3 { [1, 2].as_slice() } else { &[1] };
+            for times in sizes {
+                let mut row = json!({
+                    "description": format!("{} {text}", machine.name),
+                    "usagetype": kind, "virtualmachineid": machine.id, "name": machine.name,
+                    "offeringid": inventory.offers.services[machine.offering].id,
+                    "templateid": inventory.offers.templates[machine.template].id,
+                    "cpunumber": machine.size.0 * times, "cpuspeed": 2000,
+                    "memory": machine.size.1, "type": "KVM",
+                });
+                let hours = hours / sizes.len() as f64;
+                let id = (machine.account, machine.zone, machine.id);
+                finish(cloud, &mut row, id, hours, window);
+                if is_purged && let Some(row) = row.as_object_mut() {
+                    row.retain(|name, _| name != "usageid" && name != "virtualmachineid");
+                    row.insert("description".to_owned(), json!(text));
+                }
+                rows.push(row);
+            }
         }
     }
     for volume in inventory.volumes.iter().filter(|v| v.live && accounts[v.account]) {
@@ -120,6 +137,9 @@ fn of_window(
         rows.push(row);
     }
 }
+
+/// One machine in so many was scaled in each window.
+const SCALED_EACH: usize = 5;
 
 /// Hours of a window in which something existed.
 fn hours(created: Timestamp, (start, end): (Timestamp, Timestamp)) -> Option<f64> {
@@ -142,9 +162,10 @@ fn finish(
     let mut add = |name: &str, value: Value| row.insert(name.to_owned(), value);
     add("accountid", json!(cloud.directory.accounts[account].id));
     add("zoneid", json!(cloud.inventory.offers.zones[zone].id));
+    let hours = hours + f64::from(cloud.troubles.recounted_seconds) / 3600.0;
     add("usage", json!(format!("{hours:.2} Hrs")));
     add("rawusage", json!(format!("{hours:.6}")));
     add("usageid", json!(id));
-    add("startdate", json!(printed(cloud, start)));
-    add("enddate", json!(printed(cloud, end)));
+    add("startdate", json!(dates::of_usage(cloud, start)));
+    add("enddate", json!(dates::of_usage(cloud, end)));
 }

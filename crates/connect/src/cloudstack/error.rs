@@ -67,10 +67,32 @@ fn direction(skew: SignedDuration) -> &'static str {
 }
 
 impl Error {
-    /// Whether the answer was broken by a race in the server, which the same question seldom meets
-    /// twice: nothing is wrong with the connection.
+    /// Whether the server failed at what it was asked for: a row that it cannot print, or more time than it
+    /// can search. Asked for less it may answer.
+    pub(super) fn may_be_of_span(&self) -> bool {
+        match self {
+            Self::Call(client::Error::Refused { fault, .. }) => fault.kind == FaultKind::Internal,
+            Self::Call(client::Error::Transport { source, .. }) => {
+                matches!(source, HttpError::TimedOut { .. } | HttpError::TooLarge { .. })
+            }
+            Self::Call(client::Error::Foreign { answer, .. }) => {
+                answer.status == http::StatusCode::GATEWAY_TIMEOUT
+            }
+            Self::Call(client::Error::Malformed { .. }) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the same question may well be answered at once: the answer was broken by a race in the server,
+    /// or the server failed as busy ones do now and then. Nothing is wrong with the connection.
     pub(super) fn is_race(&self) -> bool {
-        matches!(self, Self::Call(client::Error::Malformed { .. }))
+        match self {
+            Self::Call(client::Error::Malformed { .. }) => true,
+            Self::Call(client::Error::Refused { fault, .. }) => {
+                matches!(fault.kind, FaultKind::Internal | FaultKind::Unavailable)
+            }
+            _ => false,
+        }
     }
 }
 

@@ -90,19 +90,20 @@ pub(super) async fn run<S: Source>(
     let mut backoff = Backoff::default();
     while !drain.is_cancelled() {
         reporter.state(State::Connecting);
-        let mut connected_at = None;
-        let attempt = attempt(&mut source, &context, &reporter, &drain, &mut connected_at);
+        let mut life = Life::default();
+        let attempt = attempt(&mut source, &context, &reporter, &drain, &mut life);
         let attempt = AssertUnwindSafe(attempt);
         let ended = attempt.catch_unwind().await.unwrap_or_else(|panic| Err(panicked(&*panic)));
         let Err(setback) = ended else { break };
         if matches!(setback, Setback::Panicked(_)) {
             source = make();
         }
-        if connected_at.is_some_and(|at: Instant| at.elapsed() >= HELD_LONG) {
+        // Errors now and then are no reason for longer pauses while events come.
+        if life.has_captured || life.connected_at.is_some_and(|at| at.elapsed() >= HELD_LONG) {
             backoff.reset();
         }
         let wait = backoff.next(setback.response(), rand::random());
-        let has_worked = connected_at.is_some();
+        let has_worked = life.connected_at.is_some();
         tell_setback(&setback, has_worked, Kind::Source, &reporter, name.as_str(), wait);
         counter!("pluvio_source_failures_total", "source" => name.to_string()).increment(1);
         let _drained = drain.run_until_cancelled(tokio::time::sleep(wait)).await;
@@ -112,6 +113,14 @@ pub(super) async fn run<S: Source>(
         });
     }
     reporter.state(State::Stopped);
+}
+
+/// What a connection came to.
+#[derive(Debug, Default)]
+struct Life {
+    connected_at: Option<Instant>,
+    /// Whether events were stored.
+    has_captured: bool,
 }
 
 fn panicked<E: Failure>(panic: &(dyn Any + Send)) -> Setback<E> {
@@ -124,7 +133,7 @@ async fn attempt<S: Source>(
     context: &SourceContext,
     reporter: &Reporter,
     drain: &CancellationToken,
-    connected_at: &mut Option<Instant>,
+    life: &mut Life,
 ) -> Result<(), Setback<S::Error>> {
     let (log, stream) = (&context.log, &context.stream);
     let name = context.ingest.source();
@@ -133,10 +142,10 @@ async fn attempt<S: Source>(
     let connect = source.connect(Resume { position, history });
     let Some(connected) = connected_or_drained(connect, drain).await else { return Ok(()) };
     let mut connection = connected.map_err(Setback::Source)?;
-    *connected_at = Some(Instant::now());
+    life.connected_at = Some(Instant::now());
     reporter.state(State::Running);
     info!(source = %name, "connected");
-    let drive = AssertUnwindSafe(drive(&mut connection, context, reporter, drain));
+    let drive = AssertUnwindSafe(drive(&mut connection, context, reporter, drain, life));
     let ended = drive.catch_unwind().await.unwrap_or_else(|panic| Err(panicked(&*panic)));
     let close = AssertUnwindSafe(connection.close()).catch_unwind();
     if timeout(CLOSE_MAX, close).await.is_err() {
@@ -151,8 +160,9 @@ async fn drive<C: Connection>(
     context: &SourceContext,
     reporter: &Reporter,
     drain: &CancellationToken,
+    life: &mut Life,
 ) -> Result<(), Setback<C::Error>> {
-    let mut storing = Storing::none();
+    let (mut storing, mut has_records) = (Storing::none(), false);
     loop {
         if let Some(now) = connection.clock() {
             context.log.heard(now);
@@ -170,8 +180,10 @@ async fn drive<C: Connection>(
                 next
             }
         };
+        life.has_captured |= has_records;
         match next? {
             Some(pull) => {
+                has_records = !pull.records.is_empty();
                 storing = Storing::begin(pull, context, reporter);
                 // A worker keeps the task it spawned last for itself; give way so that it runs now.
                 tokio::task::yield_now().await;

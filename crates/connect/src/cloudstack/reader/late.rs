@@ -32,6 +32,23 @@ pub(super) enum Task {
     LastLook(Span),
 }
 
+impl Task {
+    pub(super) fn span(self) -> Span {
+        match self {
+            Self::Compare(span) | Self::List(span) | Self::LastLook(span) => span,
+        }
+    }
+
+    /// The same for another span.
+    pub(super) fn of(self, span: Span) -> Self {
+        match self {
+            Self::Compare(_) => Self::Compare(span),
+            Self::List(_) => Self::List(span),
+            Self::LastLook(_) => Self::LastLook(span),
+        }
+    }
+}
+
 impl<L: Lists> Reader<L> {
     /// Takes one step; `None` if nothing is due. Not while a walk is under way.
     pub(in super::super) async fn late(&mut self) -> Result<Option<Vec<Record>>, Error> {
@@ -41,20 +58,26 @@ impl<L: Lists> Reader<L> {
         let Some(task) = self.tasks.last().copied() else { return Ok(None) };
         let (span, lists) = match task {
             Task::Compare(span) => {
-                self.compare(span).await?;
+                match self.compare(span).await {
+                    Err(error) if self.bears(&error) => self.narrow_task(task, error).await?,
+                    compared => compared?,
+                }
                 return Ok(Some(Vec::new()));
             }
             Task::List(span) => (span, self.enough_lists()),
             Task::LastLook(span) => (span, self.all_lists()),
         };
-        let (rows, listed) = match self.list(span, lists).await? {
+        let found = match self.list(span, lists).await {
+            Err(error) if self.bears(&error) => {
+                self.narrow_task(task, error).await?;
+                return Ok(Some(Vec::new()));
+            }
+            found => found?,
+        };
+        let (rows, listed) = match found {
             Found::TooMany(before, after) => {
                 self.tasks.pop();
-                let of = |span| match task {
-                    Task::LastLook(_) => Task::LastLook(span),
-                    _ => Task::List(span),
-                };
-                self.tasks.extend([of(after), of(before)]);
+                self.tasks.extend([task.of(after), task.of(before)]);
                 return Ok(Some(Vec::new()));
             }
             Found::Part(rows) => (rows, None),

@@ -2,7 +2,8 @@
 //!
 //! Pages are counted from the newest row, so what appears while they are read shifts rows to the
 //! next page: rows are told apart by id. What disappears shifts them the other way, out of sight:
-//! so a listing is whole only if it has as many rows as the server counts.
+//! so a listing is whole only if it has as many rows as the server counts. A page may be short of rows that
+//! the server hides: while it counts more, another page is asked for.
 
 use std::collections::HashSet;
 
@@ -120,12 +121,13 @@ impl<L: Lists> Reader<L> {
         let page_rows = self.lists.page_rows();
         let answer = self.ask(seen.list, span, Paging { page, page_rows }).await?;
         let is_full = answer.rows.len() >= page_rows as usize;
+        let asked = u64::from(page).saturating_mul(u64::from(page_rows));
         let before = seen.ids.len();
         seen.count = answer.count;
         let fresh = answer.rows.into_iter().filter(|row| seen.ids.insert(id_of(row)));
         listing.rows.extend(fresh);
         // A full page that brings nothing would go on for ever.
-        if is_full && seen.ids.len() > before {
+        if (is_full || asked < seen.count) && seen.ids.len() > before {
             listing.page += 1;
         } else {
             (listing.at, listing.page) = (listing.at + 1, 1);

@@ -7,10 +7,12 @@
 //! - A **check** compares the slices of the overlap with what the server counts now, a **sweep**
 //!   those of the day; see [`late`].
 //!
-//! A step that fails leaves nothing behind: it can be taken again.
+//! A step that fails leaves nothing behind: it can be taken again. One that the server cannot answer is
+//! taken in halves; see [`narrow`].
 
 mod late;
 mod listing;
+mod narrow;
 mod poll;
 #[cfg(test)]
 mod tests;
@@ -78,6 +80,8 @@ pub(super) struct Reader<L> {
     next_check: i64,
     next_sweep: i64,
     slack_s: i64,
+    /// Questions in a row at which the server failed.
+    failures: u32,
 }
 
 /// A loss that a walk may find.
@@ -128,6 +132,7 @@ impl<L: Lists> Reader<L> {
             next_sweep: now.as_second()
                 + if is_resumed { SETTLE_S.min(rules.sweep_s) } else { rules.sweep_s },
             slack_s,
+            failures: 0,
             rules,
         };
         // What a connection of minutes ago counted is as good as counting again.
@@ -183,7 +188,10 @@ impl<L: Lists> Reader<L> {
     /// Lists one slice of the walk, or divides it.
     pub(super) async fn walk(&mut self) -> Result<Vec<Record>, Error> {
         let Some(span) = self.walk.last().copied() else { return Ok(Vec::new()) };
-        let found = self.list(span, self.all_lists()).await?;
+        let found = match self.list(span, self.all_lists()).await {
+            Err(error) if self.bears(&error) => return self.narrow_walk(span, error).await,
+            found => found?,
+        };
         let now = self.lists.now();
         let (rows, listed) = match found {
             Found::TooMany(before, after) => {
@@ -221,9 +229,19 @@ impl<L: Lists> Reader<L> {
         self.walk = Span::new(self.slices.open_from, end).into_iter().collect();
     }
 
+    /// Asks, and once more where that may well help: a step that takes several answers would never come to
+    /// its end where each fourth fails.
     async fn ask(&mut self, list: List, span: Span, paging: Paging) -> Result<Answer, Error> {
-        let answer = self.lists.page(list, span, paging).await;
+        let mut answer = self.lists.page(list, span, paging).await;
+        if answer.as_ref().is_err_and(Error::is_race) {
+            self.meter.call(0);
+            answer = self.lists.page(list, span, paging).await;
+        }
         self.meter.call(answer.as_ref().map_or(0, |answer| answer.rows.len()));
+        self.failures = match &answer {
+            Err(error) if error.may_be_of_span() => self.failures + 1,
+            _ => 0,
+        };
         let answer = answer?;
         let slack_s = self.lists.slack_s();
         if slack_s != self.slack_s {

@@ -41,7 +41,12 @@ impl<L: Lists> Reader<L> {
         let newest = last.unwrap_or(time).as_second().min(read);
         let from = (newest - POLL_BEFORE_S).max(read - self.overlap_s()).max(begin.as_second());
         let span = Span { from: from.min(end), to: end };
-        let Some(rows) = self.newest(span).await? else {
+        let rows = match self.newest(span).await {
+            // A walk knows what to do about it.
+            Err(error) if self.bears(&error) => None,
+            rows => rows?,
+        };
+        let Some(rows) = rows else {
             self.walk_to(end + self.slack_s);
             return Ok(Vec::new());
         };

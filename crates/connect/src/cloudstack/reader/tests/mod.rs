@@ -306,6 +306,62 @@ fn a_backlog_is_read_oldest_first_in_slices_and_each_is_given_on() {
 }
 
 #[test]
+fn an_event_that_its_server_cannot_show_costs_only_itself_and_comes_when_it_can() {
+    run(async {
+        let facts = (0..600).map(|n| Fact::at(START + n));
+        let poison = START + 300;
+        let mut site = Site::of(Model::of(facts.collect(), 50)).await;
+        site.model.poison(poison, true);
+        site.connect().await;
+        site.reader = None;
+        site.model.advance(700);
+        site.connect().await;
+        site.live(400, 5).await;
+        let captured = site.captured().await;
+        assert_eq!(captured.get("gap"), Some(&1), "told once");
+        assert_eq!(captured.len(), 600, "all but that one, and the gap event");
+        site.model.poison(poison, false);
+        site.live(2 * SWEEP_S, 5).await;
+        let captured = site.captured().await;
+        assert_eq!(captured.len(), 601);
+        assert!(captured.values().all(|count| *count == 1));
+    });
+}
+
+#[test]
+fn an_event_that_cannot_be_shown_just_now_keeps_none_out_that_comes_later() {
+    run(async {
+        let facts = (0..300).map(|n| Fact::at(START + n));
+        let mut site = Site::of(Model::of(facts.collect(), 50)).await;
+        site.connect().await;
+        site.model.poison(START + 150, true);
+        site.live(400, 1).await;
+        let captured = site.captured().await;
+        assert_eq!(captured.keys().filter(|id| *id != "gap").count(), 299);
+        site.model.poison(START + 150, false);
+        site.live(2 * SWEEP_S, 5).await;
+        let captured = site.captured().await;
+        assert_eq!(captured.keys().filter(|id| *id != "gap").count(), 300);
+        assert!(captured.values().all(|count| *count == 1), "{captured:?}");
+    });
+}
+
+#[test]
+fn a_server_that_fails_over_much_time_is_asked_for_less() {
+    run(async {
+        let facts = (0..2000).map(|n| Fact::at(START + n));
+        let mut site = Site::of(Model::of(facts.collect(), 500)).await;
+        site.model.widest(120);
+        site.connect().await;
+        site.reader = None;
+        site.model.advance(2100);
+        site.connect().await;
+        site.live(700, 5).await;
+        site.holds_all_once().await.unwrap();
+    });
+}
+
+#[test]
 fn a_purge_that_passed_us_leaves_one_gap_event() {
     run(async {
         let facts = (0..100).map(|n| Fact::at(START + n * 10));

@@ -87,6 +87,10 @@ struct State {
     shifts_left: usize,
     race_each: u32,
     miscount: i64,
+    /// A page with an event of such a second fails.
+    poison: BTreeSet<i64>,
+    /// A wider span fails.
+    widest_s: i64,
     cost: Cost,
 }
 
@@ -119,6 +123,8 @@ impl Model {
             shifts_left: 0,
             race_each: 0,
             miscount: 0,
+            poison: BTreeSet::new(),
+            widest_s: i64::MAX,
             cost: Cost::default(),
         };
         facts.into_iter().for_each(|fact| state.happen(fact));
@@ -147,6 +153,21 @@ impl Model {
 
     pub(super) fn miscount(&self, by: i64) {
         self.state.lock().unwrap().miscount = by;
+    }
+
+    /// Pages with an event of that second fail, or do not any more.
+    pub(super) fn poison(&self, second: i64, is_poison: bool) {
+        let poison = &mut self.state.lock().unwrap().poison;
+        if is_poison {
+            poison.insert(second)
+        } else {
+            poison.remove(&second)
+        };
+    }
+
+    /// Spans of more seconds fail.
+    pub(super) fn widest(&self, seconds: i64) {
+        self.state.lock().unwrap().widest_s = seconds;
     }
 
     pub(super) fn advance(&mut self, seconds: i64) {
@@ -223,6 +244,9 @@ impl Lists for Model {
         if state.race_each > 0 && state.cost.calls.is_multiple_of(state.race_each.into()) {
             return Err(broken());
         }
+        if span.to - span.from >= state.widest_s {
+            return Err(broken());
+        }
         let read = |second| self.zone.read(second + self.offset);
         let (from, to) = (read(span.from), read(span.to));
         // Newest first; of a second, by number.
@@ -240,7 +264,11 @@ impl Lists for Model {
         let listed: Vec<_> = listed.collect();
         let count = listed.len() as i64;
         let skip = (paging.page - 1) as usize * paging.page_rows as usize;
-        let page = listed.into_iter().skip(skip).take(paging.page_rows as usize);
+        let page: Vec<_> = listed.into_iter().skip(skip).take(paging.page_rows as usize).collect();
+        if page.iter().any(|(_, fact)| state.poison.contains(&fact.created)) {
+            return Err(broken());
+        }
+        let page = page.into_iter();
         let mut rows: Vec<_> = page.map(|(number, fact)| row(number, fact)).collect();
         rows.sort_by_key(|row| row.as_ref().unwrap().id.clone());
         let count = if rows.is_empty() { count } else { (count + state.miscount).max(1) };

@@ -86,6 +86,9 @@ impl Disk for Counting {
     fn lock(&self, path: &Path, holder: &str) -> io::Result<Box<dyn Lock>> {
         RealDisk.lock(path, holder)
     }
+    fn lock_folder(&self, folder: &Path) -> io::Result<Box<dyn Lock>> {
+        RealDisk.lock_folder(folder)
+    }
     fn is_locked(&self, path: &Path) -> io::Result<bool> {
         RealDisk.is_locked(path)
     }
@@ -129,6 +132,12 @@ impl File for CountingFile {
     }
     fn is_at(&self, path: &Path) -> io::Result<bool> {
         self.file.is_at(path)
+    }
+    fn lock(&self) -> io::Result<()> {
+        self.file.lock()
+    }
+    fn unlock(&self) {
+        self.file.unlock();
     }
 }
 

@@ -58,6 +58,8 @@ const OUT_BYTES_SMALL: usize = 4 << 10;
 /// Most bytes beyond [`OUT_BYTES_SMALL`], all connections of a listener together: 340 that are in the
 /// middle of an answer at a time.
 const OUT_BYTES_MAX_TOTAL: usize = 4 << 20;
+/// Most that connections of strangers hold of what comes: half of it is not theirs.
+const IN_BYTES_MAX_STRANGERS: usize = IN_BYTES_MAX_TOTAL / 2;
 /// What a record has beside its text, at most: head, nonce, type and tag, and some padding.
 const RECORD_OVERHEAD_BYTES: usize = 64;
 /// Bytes of a record's head: its type, the version, and its length in two bytes.
@@ -73,6 +75,8 @@ pub(crate) struct Acceptor {
 /// What is left for all connections of a listener.
 struct Rooms {
     incoming: Room,
+    /// Of that, for connections that have not said who they are: others find room all the same.
+    strangers: Room,
     outgoing: Arc<Semaphore>,
     /// Connections that were closed for want of room.
     closed: Mutex<LineLimit>,
@@ -91,7 +95,8 @@ impl Rooms {
 impl Acceptor {
     pub(crate) fn new(config: ServerConfig) -> Self {
         let rooms = Rooms {
-            incoming: Room::new(IN_BYTES_MAX_TOTAL),
+            incoming: Room::new(IN_BYTES_MAX_TOTAL - IN_BYTES_MAX_STRANGERS),
+            strangers: Room::new(IN_BYTES_MAX_STRANGERS),
             outgoing: Arc::new(Semaphore::new(OUT_BYTES_MAX_TOTAL)),
             closed: Mutex::default(),
         };
@@ -108,7 +113,8 @@ impl Acceptor {
     ) -> io::Result<Box<Tls>> {
         let rooms = Arc::clone(&self.rooms);
         let records = Records { is_handshake: true, ..Records::default() };
-        let wire = Wire { stream, rooms, records, held: None, pending, epoch };
+        let is_strangers = true;
+        let wire = Wire { stream, rooms, records, held: None, is_strangers, pending, epoch };
         let bounded =
             |session: &mut ServerConnection| session.set_buffer_limit(Some(OUT_BYTES_SMALL));
         let mut stream = self.acceptor.accept_with(wire, bounded).await?;
@@ -118,14 +124,17 @@ impl Acceptor {
 
     /// Whether that is still so.
     pub(crate) fn is_pressed(&self) -> bool {
-        self.rooms.incoming.is_pressed()
+        self.rooms.incoming.is_pressed() || self.rooms.strangers.is_pressed()
     }
 }
 
 /// Waits until a client finds no room for what it sends; for ever where there is no TLS.
 pub(crate) async fn pressed(acceptor: Option<&Acceptor>) {
     match acceptor {
-        Some(acceptor) => acceptor.rooms.incoming.pressed().await,
+        Some(acceptor) => tokio::select! {
+            () = acceptor.rooms.incoming.pressed() => {}
+            () = acceptor.rooms.strangers.pressed() => {}
+        },
         None => std::future::pending().await,
     }
 }
@@ -198,6 +207,8 @@ struct Wire {
     rooms: Arc<Rooms>,
     records: Records,
     held: Option<Held>,
+    /// Whether that is of the strangers' room.
+    is_strangers: bool,
     pending: Arc<Pending>,
     epoch: Instant,
 }
@@ -209,7 +220,11 @@ impl Wire {
         if self.records.is_handshake && needed > HANDSHAKE_BYTES_MAX - IN_BYTES_FREE {
             return Err(io::Error::other("the TLS handshake is too large"));
         }
-        let room = &self.rooms.incoming;
+        if self.held.is_none() {
+            // What is held stays where it was taken, also when the client says who it is meanwhile.
+            self.is_strangers = !self.pending.is_known();
+        }
+        let room = if self.is_strangers { &self.rooms.strangers } else { &self.rooms.incoming };
         self.held = match self.held.take() {
             _ if needed == 0 => None,
             None => Some(room.try_take(needed).ok_or_else(|| self.rooms.refuse())?),
@@ -447,7 +462,9 @@ mod tests {
     async fn a_connection_that_is_gone_leaves_all_its_room() -> Outcome {
         let (acceptor, connector) = both()?;
         exchanged(&acceptor, &connector).await?;
-        assert!(acceptor.rooms.incoming.try_take(IN_BYTES_MAX_TOTAL).is_some());
+        let rooms = &acceptor.rooms;
+        assert!(rooms.strangers.try_take(IN_BYTES_MAX_STRANGERS).is_some());
+        assert!(rooms.incoming.try_take(IN_BYTES_MAX_TOTAL - IN_BYTES_MAX_STRANGERS).is_some());
         Ok(())
     }
 

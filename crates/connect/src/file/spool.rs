@@ -42,7 +42,7 @@ impl Spool {
         let path = settings.path.clone();
         let mut file = grown(&settings)?;
         let length = file.metadata().map_err(Error::at(Doing::Read, &path))?.len();
-        let Standing { sink, stream, log_id, cursor, .. } = standing;
+        let Standing { sink, stream, log_id, cursor, end, .. } = standing;
         let fresh = Note {
             stream: stream.to_string(),
             log_id,
@@ -74,12 +74,12 @@ impl Spool {
         // What stands there counts as arrived from now on, so it must be durable.
         file.sync_all().map_err(Error::at(Doing::Sync, &path))?;
         let mut spool = Self { settings, sink, file, tail, note };
-        let next = spool.take_up(fresh)?;
+        let next = spool.take_up(fresh, end)?;
         Ok((spool, next))
     }
 
-    /// Where the file goes on, in the stream that `fresh` names.
-    fn take_up(&mut self, fresh: Note) -> Result<Offset, Error> {
+    /// Where the file goes on, in the stream that `fresh` names and that ends at `end`.
+    fn take_up(&mut self, fresh: Note, end: Offset) -> Result<Offset, Error> {
         let ours = Offset::new(fresh.next).unwrap_or_default();
         if self.note.log_id != fresh.log_id {
             let (sink, stream) = (self.sink.as_str(), fresh.stream.as_str());
@@ -88,6 +88,17 @@ impl Spool {
             return Ok(ours);
         }
         let noted = Offset::new(self.note.next).unwrap_or_default();
+        let has = self.tail.last.map_or(noted, |last| last.following().max(noted));
+        if has > end {
+            let (sink, stream) = (self.sink.as_str(), fresh.stream.as_str());
+            warn!(
+                sink, stream, file = %has, %end,
+                "the file has more than the log: the log was set back, by an older copy for example; the \
+                 file is finished, and what comes may be in it as well"
+            );
+            self.finish(fresh)?;
+            return Ok(ours);
+        }
         match self.tail.last {
             Some(last) if last < noted => {
                 self.finish(Note { begun: fresh.begun, ..self.note.clone() })?;

@@ -8,8 +8,9 @@ use std::{
 };
 
 use pluvio_connect::file::{Compression, Config, File};
+use pluvio_log::Offset;
 use pluvio_runtime::{
-    Answers, Failure as _, Outcome, Sink as _, Writer as _,
+    Answers, Failure as _, Outcome, Sink as _, Standing, Writer as _,
     unit::{ByteSize, Period},
 };
 
@@ -253,6 +254,24 @@ async fn another_log_begins_another_file_and_overwrites_none() {
     }
     assert_eq!(folder.offsets(), [0, 1, 0, 1, 2, 0, 1, 2, 3]);
     assert_eq!(folder.files().len(), 3);
+}
+
+#[tokio::test]
+async fn a_log_that_was_set_back_begins_another_file_with_what_comes_now() {
+    let folder = Folder::new("set-back");
+    let sink = folder.config().build().unwrap();
+    write(&sink, 0, 0..=5).await;
+    // The log is an older copy, which ended behind offset 3.
+    let set_back = Standing { end: Offset::new(4).unwrap(), ..standing(1, 4) };
+    let (mut writer, cursor) = connected(&sink, set_back).await;
+    assert_eq!(cursor, Some(4));
+    let batch = records(4..=6).await;
+    assert!(matches!(writer.write(&batch, &Answers::default()).await, Outcome::AckedTo(_)));
+    writer.close().await;
+    let files: Vec<_> = folder.files().iter().map(|path| offsets(&text(path))).collect();
+    assert_eq!(files, [vec![0, 1, 2, 3, 4, 5], vec![4, 5, 6]]);
+    write(&sink, 7, 7..=8).await;
+    assert_eq!(folder.offsets(), [0, 1, 2, 3, 4, 5, 4, 5, 6, 7, 8], "it goes on after a restart");
 }
 
 #[tokio::test]

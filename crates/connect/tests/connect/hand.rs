@@ -17,6 +17,7 @@ pub(crate) fn standing(log: u128, cursor: i64) -> Standing {
         stream: StreamName::events(),
         log_id: Uuid::from_u128(log),
         cursor: Offset::new(cursor).unwrap(),
+        end: Offset::new(1 << 40).unwrap(),
         seek: 0,
     }
 }

@@ -100,6 +100,36 @@ async fn records_that_do_not_become_whole_share_a_bound_and_others_are_served() 
 }
 
 #[tokio::test]
+async fn strangers_with_records_that_are_not_whole_close_nobody_who_is_known() {
+    let (tls, roots) = certificate("strangers");
+    let house = patient().config(|config| config.tls = Some(tls)).open().await;
+    house.append(0..1).await;
+    let mut known = connected(&house, &roots).await;
+    // A large head in one record, as cookies make it.
+    let padding = "x".repeat(6000);
+    let request = format!("GET /api/v1/range HTTP/1.1\r\nhost: localhost\r\nx: {padding}\r\n\r\n");
+    let mut ask = async || {
+        known.write_all(request.as_bytes()).await.unwrap();
+        known.flush().await.unwrap();
+        let mut reply = String::new();
+        let mut buffer = [0; 4096];
+        while !reply.ends_with('}') {
+            let count = known.read(&mut buffer).await.unwrap();
+            assert!(count > 0, "closed behind {reply:?}");
+            reply.push_str(std::str::from_utf8(&buffer[..count]).unwrap());
+        }
+        assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
+    };
+    within(ask()).await;
+    let mut open = FuturesUnordered::new();
+    for _ in 0..200 {
+        open.push(closed(cut_record(&house, &roots).await));
+    }
+    within(open.next()).await.unwrap();
+    within(ask()).await;
+}
+
+#[tokio::test]
 async fn a_record_that_does_not_become_whole_is_dropped_after_the_time_of_a_stalled_reader() {
     let (tls, roots) = certificate("dropped");
     let plan = patient().limits(|limits| limits.stall = Duration::from_millis(50));

@@ -52,6 +52,10 @@ pub trait Disk: Send + Sync + fmt::Debug + 'static {
     /// the file's lock alone.
     fn lock(&self, path: &Path, holder: &str) -> io::Result<Box<dyn Lock>>;
 
+    /// Takes a lock that ends with the process on a folder that is there. [`io::ErrorKind::WouldBlock`] when
+    /// another process has it; nothing is locked on a file system that locks no folders.
+    fn lock_folder(&self, folder: &Path) -> io::Result<Box<dyn Lock>>;
+
     /// Whether a process has that lock; changes nothing. A file that is missing is nobody's, unless its
     /// folder is locked.
     fn is_locked(&self, path: &Path) -> io::Result<bool>;
@@ -81,6 +85,14 @@ pub trait File: Send + Sync + fmt::Debug {
     /// Whether `path` still names it: not, when it was removed, renamed or replaced, or a folder on the
     /// way to it was.
     fn is_at(&self, path: &Path) -> io::Result<bool>;
+
+    /// Takes a lock on it, by whatever name it was opened, until [`unlock`](Self::unlock) or until it is
+    /// closed. [`io::ErrorKind::WouldBlock`] when somebody else has it; nothing is locked on a file system
+    /// that locks no files.
+    fn lock(&self) -> io::Result<()>;
+
+    /// Gives the lock back.
+    fn unlock(&self);
 
     /// Whether it holds nothing.
     fn is_empty(&self) -> io::Result<bool> {

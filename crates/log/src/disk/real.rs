@@ -22,7 +22,14 @@ struct RealFile(fs::File);
 
 impl Disk for RealDisk {
     fn create_folder(&self, path: &Path) -> io::Result<()> {
-        fs::create_dir_all(path)
+        fs::create_dir_all(path).map_err(|error| match fs::symlink_metadata(path) {
+            Ok(there) if !there.is_dir() => {
+                let what = if there.is_symlink() { "a link that leads nowhere" } else { "a file" };
+                let text = format!("{what} is in the place of a folder; move it away");
+                io::Error::new(error.kind(), text)
+            }
+            _ => error,
+        })
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<Listed>> {
@@ -79,6 +86,12 @@ impl Disk for RealDisk {
             // NFS, for one, locks only what is open for writing.
             Err(fs::TryLockError::Error(_)) => false,
         };
+        // Where the file is missing, what lies beside it says whose the folder's content is.
+        if fs::symlink_metadata(path).is_err()
+            && let Some(beside) = first_beside(folder)?
+        {
+            check_owner(&fs::File::open(&beside)?, path)?;
+        }
         let mut options = itself();
         options.read(true).write(true).create(true).truncate(false).mode(MODE);
         let mut file = options.open(path).map_err(|error| told(error, path))?;
@@ -90,6 +103,14 @@ impl Disk for RealDisk {
             true => RealLock { kept: opened, path: folder.to_owned(), _file: Some(file) },
             false => RealLock { kept: file, path: path.to_owned(), _file: None },
         }))
+    }
+
+    fn lock_folder(&self, folder: &Path) -> io::Result<Box<dyn Lock>> {
+        let kept = fs::File::open(folder)?;
+        if let Err(fs::TryLockError::WouldBlock) = kept.try_lock() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(Box::new(RealLock { kept, path: folder.to_owned(), _file: None }))
     }
 
     fn is_locked(&self, path: &Path) -> io::Result<bool> {
@@ -148,6 +169,27 @@ fn itself() -> OpenOptions {
 /// are mounted read-only.
 fn is_read_only(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
+
+/// A file in a folder, or in one of its folders; none in an empty one.
+fn first_beside(folder: &Path) -> io::Result<Option<PathBuf>> {
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        match entry.file_type()? {
+            kind if kind.is_file() => return Ok(Some(entry.path())),
+            kind if kind.is_dir() => folders.push(entry.path()),
+            _ => {}
+        }
+    }
+    for folder in folders {
+        let names = fs::read_dir(folder)?.filter_map(Result::ok);
+        let mut files = names.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+        if let Some(file) = files.next() {
+            return Ok(Some(file.path()));
+        }
+    }
+    Ok(None)
 }
 
 /// Refused when the file is another user's: what we made beside it could not be read by that user, which
@@ -218,6 +260,19 @@ impl File for RealFile {
 
     fn is_at(&self, path: &Path) -> io::Result<bool> {
         is_same(&self.0, fs::symlink_metadata(path))
+    }
+
+    fn lock(&self) -> io::Result<()> {
+        match self.0.try_lock() {
+            Err(fs::TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+            // Not every file system locks.
+            Ok(()) | Err(fs::TryLockError::Error(_)) => Ok(()),
+        }
+    }
+
+    fn unlock(&self) {
+        // It ends with the file at the latest.
+        let _ = self.0.unlock();
     }
 }
 

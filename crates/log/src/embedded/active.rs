@@ -42,6 +42,7 @@ impl Active {
             disk.remove(&path)?;
             return Err(error);
         }
+        lock(&*file)?;
         Ok(Self { base, path, file, end: 0, ahead: 0 })
     }
 
@@ -53,12 +54,18 @@ impl Active {
         end: u64,
         is_torn: bool,
     ) -> io::Result<Self> {
+        lock(&*file)?;
         let ahead = file.len()?;
         let mut active = Self { base, path, file, end, ahead };
         if is_torn {
             active.cut()?;
         }
         Ok(active)
+    }
+
+    /// Lets others have the file.
+    pub(super) fn release(&self) {
+        self.file.unlock();
     }
 
     /// How many bytes the next `bytes` make the file longer; 0 while the zeros last.
@@ -113,4 +120,12 @@ impl Active {
         self.ahead = self.end;
         self.file.sync()
     }
+}
+
+/// The folder's lock does not keep out who has the file by another name.
+fn lock(file: &dyn File) -> io::Result<()> {
+    file.lock().map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => hold::shared(),
+        _ => error,
+    })
 }

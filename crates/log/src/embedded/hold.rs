@@ -39,6 +39,21 @@ pub(super) fn take(disk: &dyn Disk, folder: &Path) -> Result<Arc<dyn Lock>, Open
     Ok(Arc::from(lock))
 }
 
+/// Takes the lock of a stream's folder, which may be a link to one that another log has, too.
+pub(super) fn take_stream(disk: &dyn Disk, folder: &Path) -> Result<Box<dyn Lock>, OpenError> {
+    disk.lock_folder(folder).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => OpenError::disk("lock", folder, shared()),
+        _ => OpenError::disk("lock", folder, error),
+    })
+}
+
+/// Why a folder or file is not taken whose log is ours.
+pub(super) fn shared() -> io::Error {
+    let text = "another process writes there: this log shares it by a link, as a copy with links does; stop \
+                that process, or use a copy of its own";
+    io::Error::new(io::ErrorKind::WouldBlock, text)
+}
+
 /// What a lock says of who has it.
 pub(super) fn holder_of(disk: &dyn Disk, path: &Path) -> String {
     let told = disk::contents(disk, path, 1024).unwrap_or_default();

@@ -28,6 +28,11 @@ pub(super) const MANIFEST: &str = "stream.json";
 /// The internal stream that holds the newest position of every source.
 pub(super) const POSITIONS: &str = "__positions";
 
+/// Whether a file beside the streams' folders is or may be called that.
+pub(crate) fn is_own_file(name: &str) -> bool {
+    [LOCK, UNSYNCED, RECOVERY, ENDS].contains(&name) || name.ends_with(".new")
+}
+
 /// What a file in a stream's folder is, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {

@@ -17,11 +17,12 @@
 mod active;
 mod cache;
 mod clock;
+mod cursors;
 mod ends;
 mod hold;
 mod index;
 pub mod inspect;
-mod layout;
+pub(crate) mod layout;
 mod manifest;
 mod positions;
 mod recover;
@@ -136,6 +137,8 @@ struct Context {
     disk: Arc<dyn Disk>,
     config: EmbeddedConfig,
     positions: Arc<TableLog>,
+    /// Where sinks stood at the start.
+    cursors: Entries,
     ends: Arc<Ends>,
     hold: Arc<Hold>,
     batches: cache::Batches,
@@ -184,6 +187,7 @@ impl Embedded {
         let context = Arc::new(Context {
             folder: folder.clone(),
             disk: Arc::clone(&disk),
+            cursors: tables.get(&Table::Cursors).map(|table| table.entries()).unwrap_or_default(),
             positions,
             ends,
             hold,

@@ -16,7 +16,7 @@ use super::{
     active::Active,
     closed,
     ends::{End, Ends, Last, Names},
-    hold::Hold,
+    hold::{self, Hold},
     is_full, layout, lock,
     manifest::Manifest,
     recover::{self, checked_end, damaged},
@@ -25,7 +25,7 @@ use super::{
 use crate::{
     AppendError, Entries, Entry, Offset, OpenError, StreamName, Table,
     batch::{self, Builder, Compression},
-    disk::Disk,
+    disk::{Disk, Lock},
     table::Held,
 };
 
@@ -58,6 +58,8 @@ struct Writer {
     /// Since the last rewrite.
     written: u64,
     stopped: Option<Arc<io::Error>>,
+    /// Of the folder, until nothing is written any more.
+    lock: Option<Box<dyn Lock>>,
 }
 
 impl TableLog {
@@ -71,6 +73,7 @@ impl TableLog {
         cut: &mut u64,
     ) -> Result<Self, OpenError> {
         recover::ensure(&*disk, &folder)?;
+        let lock = hold::take_stream(&*disk, &folder)?;
         Manifest::read(&*disk, &folder)?;
         let mut bases = recover::tidied(&*disk, &folder)?.segments;
         let noted = ends.of(&name);
@@ -116,7 +119,8 @@ impl TableLog {
             }
         };
         bases.pop();
-        let writer = Writer { active, older: bases, next, written, stopped: None };
+        let writer =
+            Writer { active, older: bases, next, written, stopped: None, lock: Some(lock) };
         let (writer, held) = (Mutex::new(writer), Mutex::new(held));
         let (ends, hold) = (Arc::clone(ends), Arc::clone(hold));
         Ok(Self { disk, name, folder, writer, held, limit, ends, hold })
@@ -128,7 +132,10 @@ impl TableLog {
 
     /// Nothing is written from now on; what is being written comes to its end before.
     pub(super) fn close(&self) {
-        lock(&self.writer).stopped.get_or_insert_with(closed);
+        let mut writer = lock(&self.writer);
+        writer.stopped.get_or_insert_with(closed);
+        writer.active.release();
+        writer.lock = None;
     }
 
     /// Why nothing is written any more, if so.

@@ -4,12 +4,13 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use pluvio_event::Event;
 use pluvio_log::{
     AppendError, Embedded, EmbeddedConfig, Entry, Health, Log as _, OpenError, Position, Record,
-    SourceName, StreamName, Table, Trouble,
+    SourceName, StreamName, Table, Trouble, disk::RealDisk, inspect::Repair,
 };
 
 /// A folder that goes with the test, and a log in it that holds an event.
@@ -167,25 +168,69 @@ async fn ends_that_cannot_be_noted_are_told_until_they_can() {
     assert!(ends.is_file());
 }
 
+#[tokio::test]
+async fn a_second_log_with_a_link_to_the_same_stream_is_refused_and_touches_nothing() {
+    let beneath = Beneath::new("linked").await;
+    let copy = beneath.root.join("copy");
+    fs::create_dir_all(&copy).unwrap();
+    std::os::unix::fs::symlink(beneath.data().join("events"), copy.join("events")).unwrap();
+    let refused = open(&copy).map(drop).unwrap_err();
+    let why = std::error::Error::source(&refused).unwrap().to_string();
+    assert!(why.contains("another process writes there"), "{refused}: {why}");
+    let repair = Repair::plan(Arc::new(RealDisk), &copy, &mut |_, _| {});
+    assert!(repair.is_err());
+    beneath.append("2").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_second_log_of_hard_links_to_the_same_files_is_refused() {
+    let beneath = Beneath::new("hard-linked").await;
+    let copy = beneath.root.join("copy");
+    fs::create_dir_all(copy.join("events")).unwrap();
+    for entry in fs::read_dir(beneath.data().join("events")).unwrap() {
+        let entry = entry.unwrap();
+        fs::hard_link(entry.path(), copy.join("events").join(entry.file_name())).unwrap();
+    }
+    let refused = open(&copy).map(drop).unwrap_err();
+    let why = std::error::Error::source(&refused).unwrap().to_string();
+    assert!(why.contains("another process writes there"), "{refused}: {why}");
+    beneath.append("2").await.unwrap();
+}
+
 /// Only `root` can give a file away: for other users there is nothing to try.
 #[tokio::test]
 async fn the_log_of_another_user_is_refused_with_what_helps() {
     let root = std::env::temp_dir().join(format!("pluvio-owner-{}", std::process::id()));
     let folder = root.join("data");
     drop(open(&folder).unwrap());
-    let names = || {
-        let mut names: Vec<_> =
-            fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        names.sort();
-        names
+    let lock = folder.join("LOCK");
+    let given_away = || {
+        std::os::unix::fs::chown(&lock, Some(4711), None)?;
+        for name in ["ENDS", "RECOVERY", "__cursors/stream.json", "__offsets/stream.json"] {
+            std::os::unix::fs::chown(folder.join(name), Some(4711), None)?;
+        }
+        std::io::Result::Ok(())
     };
-    let before = names();
-    if std::os::unix::fs::chown(folder.join("LOCK"), Some(4711), None).is_ok() {
+    let is_refused = || {
+        let before = names(&folder);
         let refused = open(&folder).map(drop).unwrap_err();
         let told = std::error::Error::source(&refused).unwrap().to_string();
         assert!(told.contains("belongs to user 4711"), "{told}");
         assert!(told.contains("sudo -u '#4711'"), "{told}");
-        assert_eq!(names(), before, "nothing is left beside it");
+        assert_eq!(names(&folder), before, "nothing is left beside it");
+    };
+    if given_away().is_ok() {
+        is_refused();
+        // Without it, whose the rest is decides.
+        fs::remove_file(&lock).unwrap();
+        is_refused();
     }
     let _left = fs::remove_dir_all(&root);
+}
+
+fn names(folder: &Path) -> Vec<std::ffi::OsString> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    names
 }

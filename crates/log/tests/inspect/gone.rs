@@ -83,6 +83,47 @@ fn a_stream_that_is_gone_becomes_a_gap_event_and_no_offset_is_given_out_again() 
     });
 }
 
+/// Without a note of the ends, what sinks took tells how far the log once reached.
+#[test]
+fn records_that_a_sink_has_taken_are_missed_also_when_nothing_else_tells_of_them() {
+    for is_rolled in [false, true] {
+        let closed = Closed::new(if is_rolled { "rolled" } else { "taken" });
+        let last = block_on(async {
+            let log = Embedded::open(EmbeddedConfig {
+                reserve_bytes: 0,
+                segment_bytes_max: if is_rolled { 1 } else { 1 << 20 },
+                ..EmbeddedConfig::new(&closed.0)
+            });
+            let log = log.unwrap();
+            let end = append(&log, 3..5).await.end;
+            let log_id = log.extent(&events()).unwrap().log_id;
+            let cursor = format!(r#"{{"stream":"events","log_id":"{log_id}","next":{end}}}"#);
+            let entry = Entry { key: "sink".into(), value: Some(cursor.into()) };
+            log.put(Table::Cursors, vec![entry]).await.unwrap();
+            end
+        });
+        let segments = closed.0.join("events");
+        let mut names: Vec<_> = fs::read_dir(&segments)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
+            .collect();
+        names.sort();
+        assert_eq!(names.len() > 1, is_rolled);
+        fs::remove_file(names.pop().unwrap()).unwrap();
+        fs::remove_file(closed.0.join("ENDS")).unwrap();
+        // Positions know of it as well, unless they are gone, too.
+        fs::remove_dir_all(closed.0.join("__positions")).unwrap();
+        assert!(closed.open().is_err(), "rolled: {is_rolled}");
+        let (steps, _) = closed.repair();
+        assert!(!steps.is_empty(), "rolled: {is_rolled}");
+        block_on(async {
+            let log = closed.open().unwrap();
+            assert_eq!(append(&log, 9..10).await.start, last, "rolled: {is_rolled}");
+        });
+    }
+}
+
 #[test]
 fn a_table_that_is_gone_is_begun_anew_and_what_that_costs_is_said_before() {
     for (name, cost) in [

@@ -124,6 +124,7 @@ impl TlsOptions {
             (None, Some(_)) => Err(TlsError::Half { one: "key_file", other: "cert_file" }),
             (Some(cert_file), Some(key_file)) => {
                 let failed = |source| TlsError::OwnFile { path: key_file.clone(), source };
+                regular(key_file).map_err(failed)?;
                 let key = PrivateKeyDer::from_pem_file(key_file).map_err(failed)?;
                 let failed = |source| TlsError::OwnFile { path: cert_file.clone(), source };
                 let chain = certificates_of(cert_file).map_err(failed)?;
@@ -164,9 +165,20 @@ impl TlsOptions {
     }
 }
 
+/// Opening a pipe waits for somebody who writes, and it could be read but once.
+fn regular(path: &Path) -> Result<(), rustls::pki_types::pem::Error> {
+    use rustls::pki_types::pem::Error;
+    if std::fs::metadata(path).map_err(Error::Io)?.is_file() {
+        return Ok(());
+    }
+    let kind = std::io::ErrorKind::InvalidInput;
+    Err(Error::Io(std::io::Error::new(kind, "it is no regular file")))
+}
+
 fn certificates_of(
     path: &Path,
 ) -> Result<Vec<CertificateDer<'static>>, rustls::pki_types::pem::Error> {
+    regular(path)?;
     CertificateDer::pem_file_iter(path)?.collect()
 }
 

@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tracing::{info, warn};
 
-use super::changed::ChangedFiles;
+use super::{changed::ChangedFiles, regular};
 
 /// A listener's certificate and key. Files that change are read again within a second of the next
 /// connection.
@@ -166,6 +166,7 @@ impl Renewed {
 
 fn certificates_of(path: &Path) -> Result<Vec<CertificateDer<'static>>, ServerTlsError> {
     let failed = |source| ServerTlsError::Certificate { path: path.to_owned(), source };
+    regular(path).map_err(failed)?;
     let found: Result<Vec<_>, PemError> =
         CertificateDer::pem_file_iter(path).map_err(failed)?.collect();
     match found {
@@ -177,7 +178,8 @@ fn certificates_of(path: &Path) -> Result<Vec<CertificateDer<'static>>, ServerTl
 }
 
 fn key_of(path: &Path) -> Result<PrivateKeyDer<'static>, ServerTlsError> {
-    PrivateKeyDer::from_pem_file(path).map_err(|source| match source {
+    let read = regular(path).and_then(|()| PrivateKeyDer::from_pem_file(path));
+    read.map_err(|source| match source {
         PemError::NoItemsFound => ServerTlsError::NoKey { path: path.to_owned() },
         source => ServerTlsError::Key { path: path.to_owned(), source },
     })
@@ -187,6 +189,13 @@ fn key_of(path: &Path) -> Result<PrivateKeyDer<'static>, ServerTlsError> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_without_waiting_for_it() {
+        let refused = certificates_of(Path::new("/dev/null")).unwrap_err();
+        assert!(matches!(refused, ServerTlsError::Certificate { .. }), "{refused}");
+        assert!(matches!(key_of(Path::new("/dev/null")), Err(ServerTlsError::Key { .. })));
+    }
 
     #[test]
     fn a_pair_is_shown_once_it_is_whole_and_the_previous_one_until_then() {

@@ -180,6 +180,11 @@ impl Disk for SimulatedDisk {
         Ok(Box::new(Held { disk, path, life: state.life }))
     }
 
+    fn lock_folder(&self, _folder: &Path) -> io::Result<Box<dyn Lock>> {
+        // It has no links: the lock of the folder above is enough.
+        Ok(Box::new(Nothing))
+    }
+
     fn is_locked(&self, path: &Path) -> io::Result<bool> {
         self.state().is_locked(path)
     }
@@ -226,6 +231,22 @@ impl File for Handle {
 
     fn is_at(&self, path: &Path) -> io::Result<bool> {
         self.disk.state().is_at(&self.called, path)
+    }
+
+    fn lock(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn unlock(&self) {}
+}
+
+/// A lock that needs nothing.
+#[derive(Debug)]
+struct Nothing;
+
+impl Lock for Nothing {
+    fn is_kept(&self) -> io::Result<bool> {
+        Ok(true)
     }
 }
 

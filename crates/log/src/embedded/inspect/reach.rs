@@ -16,6 +16,7 @@ use super::{
 use crate::{
     Offset, StreamName,
     embedded::{
+        cursors,
         ends::{End, Names, Noted},
         layout,
         manifest::Manifest,
@@ -124,6 +125,38 @@ impl Reading<'_> {
         true
     }
 
+    /// How far the stream reached by what sources and sinks know of it.
+    fn mark(&self, listed: &Listed) -> Offset {
+        let entries = self.entries.as_ref();
+        let mark = entries.map(|entries| positions::read(entries, &listed.name).reaches());
+        let taken = listed.manifest.as_ref().map_or(Offset::ZERO, |manifest| {
+            cursors::reach(&self.cursors, listed.name.as_str(), manifest.log_id)
+        });
+        // A process that wrote without syncing may have told them of records that it lost.
+        let taken = if self.is_unsynced() { Offset::ZERO } else { taken };
+        mark.unwrap_or(Offset::ZERO).max(taken)
+    }
+
+    /// Tells of a stream without any segment that once had records. Whether it is one.
+    pub(super) fn nothing_left(&mut self, listed: &Listed) -> bool {
+        if !listed.files.segments.is_empty() || listed.name.is_internal() {
+            return false;
+        }
+        let is_noted = self.ends.contains_key(listed.name.as_str());
+        let known = listed.manifest.as_ref().map_or(Offset::ZERO, Manifest::next);
+        let (from, to) = (listed.start().max(known), self.mark(listed));
+        if is_noted || to <= from {
+            return false;
+        }
+        let file = layout::segment(&listed.folder, from);
+        let what = format!("it is missing, and positions or cursors of sinks speak of {to}");
+        let right = format!("records from {from} up to {to}");
+        let (offset, severity) = (Some(from), Severity::Damage);
+        self.tell(Finding { file, bytes: 0..0, offset, what, right, severity });
+        self.survey.steps.push(Step::Fill { folder: listed.folder.clone(), from, to });
+        true
+    }
+
     /// The offset up to which records were known to be there, if the last segment ends before it.
     pub(super) fn reaches(
         &mut self,
@@ -139,13 +172,13 @@ impl Reading<'_> {
             // What is missing is told by its own name.
             return None;
         }
-        let mark = positions::read(self.entries.as_ref()?, &listed.name).reaches();
+        let mark = self.mark(listed);
         let known = listed.manifest.as_ref().map_or(Offset::ZERO, Manifest::next);
         if mark <= walk.end.max(known).max(listed.start()) {
             return None;
         }
         let file = layout::segment(&listed.folder, *listed.files.segments.last()?);
-        let what = format!("it ends before {mark}, which positions speak of");
+        let what = format!("it ends before {mark}, which positions or cursors of sinks speak of");
         let right = format!("records from {} up to {mark}", walk.end);
         let (at, offset) = (walk.length, Some(walk.end));
         let bytes = walk.zeros.unwrap_or(at)..at;

@@ -38,6 +38,8 @@ pub struct Repair {
     verified: Verified,
     steps: Vec<Step>,
     _lock: Arc<dyn Lock>,
+    /// Of the streams' folders, which may be links.
+    _streams: Vec<Box<dyn Lock>>,
 }
 
 /// A step that was done.
@@ -61,8 +63,12 @@ impl Repair {
         disk.list(folder).map_err(|source| OpenError::disk("list", folder, source))?;
         let lock = hold::take(&*disk, folder)?;
         let used = Use { holder: None, ..folder::used(&*disk, folder)? };
+        let names = folder::streams(&*disk, folder)?;
+        let folders = names.iter().map(|name| folder.join(name.as_str()));
+        let streams = folders.map(|folder| hold::take_stream(&*disk, &folder));
+        let streams = streams.collect::<Result<_, _>>()?;
         let Survey { verified, steps } = survey::survey(&*disk, folder, used, progress)?;
-        Ok(Self { disk, verified, steps, _lock: lock })
+        Ok(Self { disk, verified, steps, _lock: lock, _streams: streams })
     }
 
     /// What was found.
@@ -118,7 +124,11 @@ impl Repair {
                 (path, done)
             }
             Step::Remake { folder, to } => (folder.clone(), self.remake(folder, *to)),
-            Step::Empty { folder } => (folder.clone(), self.empty(folder)),
+            Step::Empty { folder } => {
+                let made = self.empty(folder);
+                let made = made.and_then(|()| self.manifest(folder, Offset::ZERO));
+                (folder.clone(), made)
+            }
             Step::ForgetEnds { folder } => (folder.join(layout::ENDS), ends::forget(disk, folder)),
             Step::SetPositionsAside { folder } => {
                 (folder.clone(), self.set_positions_aside(folder))
@@ -158,6 +168,7 @@ impl Repair {
         let file = self.disk.open(&path)?;
         let bytes = file.len()?;
         if at < bytes {
+            file.lock()?;
             aside::keep(&*self.disk, folder, &name(&path), &*file, at..bytes)?;
             file.set_len(at)?;
             file.sync()?;

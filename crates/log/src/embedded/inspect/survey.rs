@@ -90,6 +90,7 @@ pub(super) fn survey(
         progress,
         total,
         entries: None,
+        cursors: crate::Entries::default(),
         ends: BTreeMap::new(),
         survey: Survey { verified: Verified::default(), steps: Vec::new() },
     };
@@ -97,6 +98,9 @@ pub(super) fn survey(
     for name in &names {
         if name.as_str() == layout::POSITIONS {
             reading.entries = Some(folder::entries(disk, folder, name)?);
+        }
+        if name.as_str() == crate::Table::Cursors.name() {
+            reading.cursors = folder::entries(disk, folder, name)?;
         }
         let listed = folder::listed(disk, folder, name)?;
         reading.stream(&listed)?;
@@ -119,6 +123,8 @@ pub(super) struct Reading<'a> {
     total: u64,
     /// Of `__positions`, which comes first.
     pub(super) entries: Option<crate::Entries>,
+    /// Of `__cursors`, which comes before the streams.
+    pub(super) cursors: crate::Entries,
     /// Where each stream was noted to end.
     pub(super) ends: BTreeMap<String, End>,
     pub(super) survey: Survey,
@@ -134,6 +140,11 @@ pub(super) struct So {
 impl Reading<'_> {
     pub(super) fn tell(&mut self, finding: Finding) {
         self.survey.verified.findings.push(finding);
+    }
+
+    /// Whether the last process wrote without syncing and did not end well.
+    pub(super) fn is_unsynced(&self) -> bool {
+        self.used.unsynced && self.used.holder.is_none()
     }
 
     fn stream(&mut self, listed: &Listed) -> Result<(), OpenError> {
@@ -155,7 +166,7 @@ impl Reading<'_> {
                 Err(error) => return Err(error),
             }
         }
-        so.is_damaged |= self.missing_end(listed, so);
+        so.is_damaged |= self.missing_end(listed, so) || self.nothing_left(listed);
         if listed.is_positions() && so.is_damaged {
             let folder = listed.folder.clone();
             self.entries = None;

@@ -34,7 +34,8 @@ use super::{
 };
 use crate::{
     AppendError, Extent, Offset, Positions, ReadError, Span, StreamHealth, StreamName, Trouble,
-    disk::File, pack::Prepared,
+    disk::{File, Lock},
+    pack::Prepared,
 };
 
 /// A stream of an [`Embedded`](super::Embedded) log.
@@ -150,6 +151,8 @@ struct Writer {
     marked: u64,
     /// Whether a segment was sealed since retention was looked at.
     has_rolled: bool,
+    /// Of the folder, until nothing is written any more.
+    lock: Option<Box<dyn Lock>>,
 }
 
 /// Appends that wait for the writer.
@@ -213,7 +216,14 @@ impl Stream {
     /// Takes nothing from now on; what is being written comes to its end before, and is synced where
     /// that was not done. Blocks.
     pub(super) fn close(&self) -> io::Result<()> {
-        let writer = lock(&self.writer);
+        let mut writer = lock(&self.writer);
+        let closed = self.close_files(&writer);
+        writer.active.release();
+        writer.lock = None;
+        closed
+    }
+
+    fn close_files(&self, writer: &Writer) -> io::Result<()> {
         // A disk that failed is not asked again: what it says then proves nothing.
         let stopped = lock(&self.shared).stopped.clone();
         if let Some(error) = stopped {
@@ -225,7 +235,7 @@ impl Stream {
         };
         lock(&self.shared).stopped = Some(closed());
         if synced.is_ok() {
-            self.ends(&writer);
+            self.ends(writer);
         }
         synced
     }

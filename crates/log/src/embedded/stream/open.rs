@@ -17,7 +17,9 @@ use crate::{
     embedded::{
         Context,
         active::Active,
+        cursors,
         ends::{End, Last, Names},
+        hold,
         index::Index,
         layout,
         manifest::Manifest,
@@ -53,6 +55,7 @@ impl Stream {
     ) -> Result<Self, OpenError> {
         let (disk, folder) = (&*context.disk, context.folder.join(name.as_str()));
         let mut manifest = recover::ensure(disk, &folder)?;
+        let lock = hold::take_stream(disk, &folder)?;
         let mut files = recover::tidied(disk, &folder)?;
         let noted = context.ends.of(name);
         if let Some(end) = &noted
@@ -92,6 +95,7 @@ impl Stream {
                 recorded: milliseconds(recorded),
                 begun: scan.places.first().map(|place| milliseconds(place.time)),
                 manifest: manifest.clone(),
+                lock: Some(lock),
             }),
             shared: Mutex::new(Shared {
                 start: manifest.start(),
@@ -200,6 +204,14 @@ fn next_offset(
         let reason = format!("records up to {} are missing behind it", mark.reaches());
         return Err(missing(folder, base, reason));
     }
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let taken = cursors::reach(&context.cursors, &name, manifest.log_id);
+    if !lost && taken > next {
+        let reason =
+            format!("records up to {taken}, which a sink has taken, are missing behind it");
+        return Err(missing(folder, base, reason));
+    }
+    let next = next.max(taken);
     if !lost {
         return Ok(next);
     }

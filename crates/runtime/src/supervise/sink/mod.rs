@@ -327,6 +327,7 @@ impl Task<'_> {
             stream: stream.clone(),
             log_id: place.log_id(),
             cursor: place.next(),
+            end: pluvio_log::Log::extent(&self.context.log, &self.context.stream)?.next,
             seek: place.seek_number(),
         };
         let connect = sink.connect(standing);
@@ -356,7 +357,8 @@ impl Task<'_> {
         let next = pluvio_log::Log::extent(&self.context.log, &self.context.stream)?.next;
         if cursor > next && cursor > place.next() {
             let (sink, ours) = (self.context.name.as_str(), place.next());
-            warn!(sink, %cursor, %ours, "the target's cursor is of another log: it is left aside");
+            warn!(sink, %cursor, %ours, "the target has more than this log: its cursor is of another one, or of this one before it was \
+                 set back by an older copy; it is left aside, and what comes may come there again");
         } else {
             place.set(cursor);
             place.has_jumped();

@@ -412,7 +412,7 @@ impl Reading {
         let Some(since) = self.expects_known_since else { return Ok(None) };
         let now = self.session.current_time().await?;
         let begin = since.checked_sub(SAME_SECOND).unwrap_or(since).max(self.ledger.place.begin);
-        let page = self.oldest_without_cursor(begin, now).await?;
+        let (page, _) = self.oldest_without_cursor(begin, self.last(now)).await?;
         if !page.events.is_empty() {
             return self.records(page).await.map(Some);
         }
@@ -462,14 +462,22 @@ impl Reading {
         // A moment earlier than the event stored last, in case the server rounds.
         let begin = self.ledger.place.time.min(now).checked_sub(SAME_SECOND).unwrap_or(now);
         let begin = begin.max(self.ledger.place.begin);
-        let mut page = self.oldest_without_cursor(begin, now).await?;
+        let (mut from, last) = (begin, self.last(now));
         // The answer begins with the event stored last, unless the vCenter forgot it.
         self.expects_known_since = self.ledger.place.last.filter(|last| *last >= begin);
-        page.events.sort_by_key(|listed| {
-            let (key, created) = key_and_time(listed);
-            (created, key)
-        });
-        let records = self.records(page).await?;
+        let records = loop {
+            let (mut page, to) = self.oldest_without_cursor(from, last).await?;
+            page.events.sort_by_key(|listed| {
+                let (key, created) = key_and_time(listed);
+                (created, key)
+            });
+            let records = self.records(page).await?;
+            // A part of the span that holds only what is known says nothing of what follows.
+            if !records.is_empty() || to >= last {
+                break records;
+            }
+            from = to.max(from.checked_add(SignedDuration::from_millis(1)).unwrap_or(last));
+        };
         if !records.is_empty() {
             warn!(source = %self.history.source(), events = records.len(),
                 "the vCenter's collector went deaf: replacing it");
@@ -478,11 +486,19 @@ impl Reading {
         Ok(records)
     }
 
-    /// The oldest events from `begin` on, fewer than [`PAGE_EVENTS_MAX`]. An answer without a cursor
-    /// holds the *newest* events of its span, so the span is halved until it holds all of them; a
-    /// span that turns out to be empty is passed.
-    async fn oldest_without_cursor(&self, begin: Timestamp, now: Timestamp) -> Result<Page, Error> {
-        let last = now.checked_add(self.settings.overlap).unwrap_or(now);
+    /// Where the newest events end: clocks of servers differ.
+    fn last(&self, now: Timestamp) -> Timestamp {
+        now.checked_add(self.settings.overlap).unwrap_or(now)
+    }
+
+    /// The oldest events from `begin` on, fewer than [`PAGE_EVENTS_MAX`], and up to when they are all that
+    /// there are, `last` at most. An answer without a cursor holds the *newest* events of its span, so the
+    /// span is halved until it holds all of them; a span that turns out to be empty is passed.
+    async fn oldest_without_cursor(
+        &self,
+        begin: Timestamp,
+        last: Timestamp,
+    ) -> Result<(Page, Timestamp), Error> {
         let (mut from, mut to) = (begin, last);
         loop {
             let page = self.session.query(&self.settings, from, to).await?;
@@ -492,7 +508,7 @@ impl Reading {
             } else if page.events.is_empty() && to < last {
                 (from, to) = (to, last);
             } else {
-                return Ok(page);
+                return Ok((page, to));
             }
         }
     }

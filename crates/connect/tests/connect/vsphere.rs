@@ -76,6 +76,15 @@ async fn a_collector_that_went_deaf_is_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn more_than_one_answer_holds_behind_a_deaf_collector_is_read_all_the_same() {
+    let site = Site::open().await;
+    site.until_complete().await;
+    site.vcenter.inject(Fault::Stranded);
+    site.vcenter.post(2500);
+    site.until_complete().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn broken_answers_cost_a_reconnect_and_no_event() {
     for fault in [
         Fault::Unavailable { count: 3 },

@@ -23,7 +23,7 @@ pub const CORE_ATTRIBUTES: [&str; 9] = [
 ];
 
 /// The extension attributes that sources, sinks (in dead letters and gaps) and the log write.
-pub const EXTENSIONS: [&str; 26] = [
+pub const EXTENSIONS: [&str; 28] = [
     "account",
     "accountid",
     "authid",
@@ -43,6 +43,8 @@ pub const EXTENSIONS: [&str; 26] = [
     "pluviosink",
     "pluviostream",
     "recordedtime",
+    "recordid",
+    "revision",
     "sequence",
     "severitynumber",
     "severitytext",

@@ -8,6 +8,7 @@
 //!
 //! An answer with any status is an answer: only what prevents one is an [`HttpError`].
 
+mod echo;
 mod error;
 mod resolve;
 mod reuse;
@@ -113,6 +114,7 @@ impl HttpClient {
 async fn attempt(client: &reqwest::Client, request: Request) -> Result<HttpReply, HttpError> {
     let host = authority_of(&request.url);
     let (bytes_max, is_by_status) = (request.answer_bytes_max, request.is_by_status);
+    let secrets = echo::Secrets::of(&request.headers);
     let response = client
         .request(request.method, request.url)
         .headers(request.headers)
@@ -121,7 +123,8 @@ async fn attempt(client: &reqwest::Client, request: Request) -> Result<HttpReply
         .send()
         .await
         .map_err(|error| HttpError::classify(&host, error))?;
-    read(&host, response, bytes_max, is_by_status).await
+    let reply = read(&host, response, bytes_max, is_by_status).await?;
+    Ok(HttpReply { body: secrets.blank(reply.body), ..reply })
 }
 
 impl Request {

@@ -136,8 +136,10 @@ pub struct ScramExchange {
     mechanism: ScramMechanism,
     keys: ScramKeys,
     principal: Option<Arc<Principal>>,
-    /// What the client's last message must begin with: its binding and both nonces.
+    /// What the client's last message must begin with: its binding, and its own nonce.
     beginning: String,
+    /// The nonce that ends the client's.
+    nonce: String,
     /// The client's first message without its head, and the challenge.
     said: String,
 }
@@ -177,10 +179,18 @@ impl ScramExchange {
         let keys = found.map_or(invented, |(keys, _)| keys.clone());
         let salt = BASE64_STANDARD.encode(&keys.salt);
         let challenge = format!("r={theirs}{nonce},s={salt},i={ROUNDS}");
-        let beginning = format!("c={},r={theirs}{nonce}", BASE64_STANDARD.encode(head));
-        let said = format!("{bare},{challenge}");
-        let exchange = Self { mechanism, keys, principal, beginning, said };
+        let beginning = format!("c={},r={theirs}", BASE64_STANDARD.encode(head));
+        let (said, nonce) = (format!("{bare},{challenge}"), nonce.to_owned());
+        let exchange = Self { mechanism, keys, principal, beginning, nonce, said };
         Ok((exchange, challenge.into_bytes()))
+    }
+
+    /// Whether the client's last message answers the challenge. librdkafka up to 2.0.2 (Debian 12's) puts its
+    /// own nonce before both once more; Apache Kafka looks at the end only (`ScramSaslServer`), and so may
+    /// we: the proof covers what was sent, and nobody else knows our nonce.
+    fn is_answer(&self, before: &str) -> bool {
+        let rest = before.strip_prefix(&self.beginning);
+        rest.is_some_and(|rest| rest.ends_with(&self.nonce) && !rest.contains(','))
     }
 
     /// Checks the client's proof; gives who it is and the server's own proof.
@@ -194,7 +204,7 @@ impl ScramExchange {
         let client: Vec<u8> = proof.iter().zip(&signature).map(|(a, b)| a ^ b).collect();
         let is_right = is_equal(&mechanism.hash(&client), &self.keys.stored)
             && proof.len() == signature.len()
-            && before == self.beginning;
+            && self.is_answer(before);
         let principal = self.principal.filter(|_| is_right).ok_or(Unauthenticated)?;
         let signature = BASE64_STANDARD.encode(mechanism.hmac(&self.keys.server, &said));
         Ok((principal, format!("v={signature}").into_bytes()))
@@ -296,6 +306,32 @@ mod tests {
         let (known, proof) = exchange.finish(last.as_bytes()).unwrap_or_else(|_| unreachable!());
         assert_eq!(known.name, "anonymous");
         assert_eq!(proof, b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
+    }
+
+    #[test]
+    fn a_client_that_says_its_nonce_twice_is_let_in_and_one_without_ours_is_not() {
+        let mechanism = ScramMechanism::Sha256;
+        let keys = ScramKeys::derive(mechanism, "pencil");
+        let principal = Arc::new(Principal::anonymous());
+        let is_let_in = |nonces: &str| {
+            let first = b"n,,n=user,r=theirs";
+            let known = |_: &str| Some((&keys, &principal));
+            let begun = ScramExchange::begin_with(mechanism, first, &SECRET, "ours", known);
+            let (exchange, challenge) = begun.unwrap_or_else(|_| unreachable!("it is right"));
+            let challenge = String::from_utf8_lossy(&challenge).into_owned();
+            let before = format!("c=biws,r={nonces}");
+            let said = format!("n=user,r=theirs,{challenge},{before}");
+            let client = mechanism.hmac(&mechanism.salted("pencil", &keys.salt), &[b"Client Key"]);
+            let signature = mechanism.hmac(&keys.stored, &[said.as_bytes()]);
+            let proof: Vec<u8> = client.iter().zip(&signature).map(|(a, b)| a ^ b).collect();
+            let last = format!("{before},p={}", BASE64_STANDARD.encode(proof));
+            exchange.finish(last.as_bytes()).is_ok()
+        };
+        assert!(is_let_in("theirsours"));
+        assert!(is_let_in("theirstheirsours"), "as librdkafka 2.0.2 does");
+        for wrong in ["theirs", "ours", "theirsour", "theirsours2", "theirs,x=ours"] {
+            assert!(!is_let_in(wrong), "{wrong}");
+        }
     }
 
     #[test]

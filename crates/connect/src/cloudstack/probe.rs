@@ -5,7 +5,9 @@
 use std::fmt;
 
 use jiff::SignedDuration;
-use pluvio_clouds::cloudstack::{Client, EventQuery, Method, Paging, Params, Reply, Scope};
+use pluvio_clouds::cloudstack::{
+    Client, EventQuery, Method, Paging, Params, Query as _, Reply, Scope, UsageQuery,
+};
 use serde::Deserialize;
 use tracing::debug;
 
@@ -13,7 +15,7 @@ use super::{
     Error,
     lists::{List, Lists as _},
     session::Session,
-    span::Span,
+    span::{Span, at},
 };
 
 const HOUR_S: i64 = 3600;
@@ -25,7 +27,10 @@ pub struct Found {
     version: Option<String>,
     role: Option<String>,
     domains: Option<u64>,
-    events_last_hour: u64,
+    /// Where events were asked for.
+    events_last_hour: Option<u64>,
+    /// Whether usage records can be listed, where they were asked for.
+    lists_usage: bool,
     /// 0: never.
     purge_s: Option<i64>,
     skew: SignedDuration,
@@ -42,7 +47,12 @@ impl fmt::Display for Found {
                 write!(f, " of {domains} {}", if domains == 1 { "domain" } else { "domains" })?;
             }
         }
-        write!(f, "; {} events in the last hour", self.events_last_hour)?;
+        if let Some(events) = self.events_last_hour {
+            write!(f, "; {events} events in the last hour")?;
+        }
+        if self.lists_usage {
+            write!(f, "; usage records can be listed")?;
+        }
         match self.purge_s {
             Some(0) => write!(f, "; no purge")?,
             Some(seconds) => write!(f, "; purge after {} d", seconds / DAY_S)?,
@@ -50,11 +60,47 @@ impl fmt::Display for Found {
         }
         write!(f, "; clock {:+} s", self.skew.as_secs())?;
         match self.own_events {
-            Some(own) if own <= self.events_last_hour => write!(f, "; listall works"),
+            Some(own) if self.events_last_hour.is_none_or(|events| own <= events) => {
+                write!(f, "; listall works")
+            }
             Some(_) => write!(f, "; listall hides events"),
             None => Ok(()),
         }
     }
+}
+
+/// Looks around where usage is read: the role must allow that, and events as far as there are ticks.
+pub(super) async fn look_for_usage(
+    session: &mut Session,
+    reads_records: bool,
+    may_list: bool,
+) -> Result<Found, Error> {
+    if reads_records {
+        let now = session.now().as_second();
+        let query = UsageQuery {
+            dates: session.dates(),
+            scope: session.scope(false),
+            ..UsageQuery::between(at(now - 2 * DAY_S), at(now))
+        };
+        let one = Paging { page: 1, page_rows: 1 };
+        let asked = session.client.list_usage_records(&query, one).await;
+        asked.map_err(|error| session.refused(UsageQuery::COMMAND, error))?;
+    }
+    let found = if may_list {
+        look(session).await?
+    } else {
+        Found {
+            version: session.version.clone(),
+            role: role(&session.client).await,
+            domains: domains(&session.client).await,
+            events_last_hour: None,
+            lists_usage: false,
+            purge_s: None,
+            skew: session.now().duration_since(jiff::Timestamp::now()),
+            own_events: None,
+        }
+    };
+    Ok(Found { lists_usage: reads_records, ..found })
 }
 
 /// Looks around.
@@ -84,7 +130,8 @@ pub(super) async fn look(session: &mut Session) -> Result<Found, Error> {
         version: session.version.clone(),
         role: role(client).await,
         domains: domains(client).await,
-        events_last_hour: events,
+        events_last_hour: Some(events),
+        lists_usage: false,
         purge_s: purge_s(client).await,
         skew,
         own_events: own.map(|page| if page.rows.is_empty() { 0 } else { page.count.unwrap_or(0) }),
@@ -168,7 +215,8 @@ mod tests {
             version: Some("4.20.1".into()),
             role: Some("root admin".into()),
             domains: Some(3),
-            events_last_hour: 412,
+            events_last_hour: Some(412),
+            lists_usage: false,
             purge_s: Some(15 * DAY_S),
             skew: SignedDuration::from_secs(2),
             own_events: Some(7),
@@ -182,6 +230,11 @@ mod tests {
         assert_eq!(
             less.to_string(),
             "CloudStack of an unknown version; 412 events in the last hour; clock +2 s"
+        );
+        let usage = Found { events_last_hour: None, lists_usage: true, ..less };
+        assert_eq!(
+            usage.to_string(),
+            "CloudStack of an unknown version; usage records can be listed; clock +2 s"
         );
     }
 }

@@ -358,7 +358,10 @@ impl Reading {
             && !has_known
         {
             let to = records.first().and_then(|record| record.event.time());
-            records.insert(0, self.gap(before, since, to)?);
+            // What begins before it is no history that was cut: the vCenter's clock went back.
+            if to.is_none_or(|to| to > since) {
+                records.insert(0, self.gap(before, since, to)?);
+            }
         }
         Ok(records)
     }
@@ -417,6 +420,10 @@ impl Reading {
             return self.records(page).await.map(Some);
         }
         self.expects_known_since = None;
+        if now <= since {
+            // Its clock went back: nothing says that anything is gone.
+            return Ok(None);
+        }
         let gap = self.gap(self.ledger.place.clone(), since, Some(now))?;
         self.ledger.place.last = None;
         Ok(Some(vec![gap]))

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use pluvio_clouds::cloudstack::{DateFormat, Method, Params, Reply, UsageQuery};
 use pluvio_connect::cloudstack::usage::{Config, NAME};
 use pluvio_event::Event;
+use pluvio_net::SecretSource;
 use pluvio_sim::{
     CloudStackConfig,
     cloudstack::{Fault, Version},
@@ -261,4 +262,17 @@ async fn records_that_cannot_be_read_are_kept_and_told() {
     let (told, _) = usage.site.error().await;
     assert!(told.contains("some records cannot be read: 2 of"), "{told}");
     assert!(told.contains("startdate"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_of_an_account_that_may_list_no_records_says_so() {
+    let site = CloudSite::stopped(CloudStackConfig { machines: 30, ..quiet() }).await;
+    let user = site.cloud.keys().into_iter().find(|keys| keys.role == "User").unwrap();
+    let mut config = Config::new(site.cloud.url());
+    config.api_key = Some(SecretSource::literal(user.api_key));
+    config.secret_key = Some(SecretSource::literal(user.secret_key));
+    let refused = config.clone().build().unwrap().probe().await.unwrap_err().to_string();
+    assert!(refused.contains("may not call listUsageRecords"), "{refused}");
+    config.records = false;
+    config.build().unwrap().probe().await.unwrap();
 }

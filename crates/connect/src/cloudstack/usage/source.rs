@@ -21,7 +21,6 @@ use super::{
         access::log_out,
         lists::Lists as _,
         meter::Meter,
-        people::People,
         probe::{self, Found},
         session::Session,
         span::at,
@@ -91,8 +90,9 @@ impl CloudstackUsage {
 
     /// Connects once, looks, and leaves: what `pluvio check --connect` does.
     pub async fn probe(&self) -> Result<Found, Error> {
-        let mut session = Session::open(&self.settings.access, &People::default()).await?;
-        let found = probe::look(&mut session).await;
+        let (mut session, may_list) = Session::open_for_usage(&self.settings.access).await?;
+        let reads_records = self.settings.records.is_some();
+        let found = probe::look_for_usage(&mut session, reads_records, may_list).await;
         log_out(&session.client).await;
         found
     }

@@ -34,6 +34,10 @@ pub fn describe_metrics() {
     describe_gauge!("pluvio_sink_next_offset", "Everything before it is done, by sink.");
     describe_gauge!("pluvio_sink_lag_records_max", "Records behind that, at most.");
     describe_gauge!(
+        "pluvio_sink_missed_records_max",
+        "Those among them that retention deleted before the sink was handed them, at most."
+    );
+    describe_gauge!(
         "pluvio_sink_lag_seconds",
         Unit::Seconds,
         "Time since the first of them was stored."

@@ -97,6 +97,9 @@ pub struct SinkStatus {
     pub lag_records_max: u64,
     /// How long ago the first of them was stored.
     pub lag_seconds: f64,
+    /// Records among them that retention deleted before the sink was handed them, at most: a gap event
+    /// tells them when it goes on.
+    pub missed_records_max: u64,
     /// Acknowledged writes since the start of the process.
     pub batches: u64,
     /// Stored bytes of the events that arrived, since then.

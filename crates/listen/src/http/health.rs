@@ -135,7 +135,25 @@ fn warnings(call: &Call, health: &Health) -> Vec<String> {
              or removes are not missed"
         )
     });
-    clock.chain(ahead).chain(unnoted).collect()
+    clock.chain(ahead).chain(unnoted).chain(missed(call)).collect()
+}
+
+/// Sinks from which retention takes what they have not been handed.
+fn missed(call: &Call) -> Vec<String> {
+    let is_told = call.principal.as_deref().is_some_and(Principal::may_see_status);
+    let components = call.server.context.status.components();
+    let missed = components.iter().filter_map(|component| {
+        let records = component.sink.as_ref()?.missed_records_max;
+        let who = if is_told { format!("sink `{}`", component.name) } else { "a sink".to_owned() };
+        let text =
+            format!("retention deleted up to {records} records before {who} was handed them");
+        (records > 0).then_some(text)
+    });
+    let mut missed: Vec<_> = missed.collect();
+    if !is_told {
+        missed.truncate(1);
+    }
+    missed
 }
 
 /// Whether all components of a kind run.

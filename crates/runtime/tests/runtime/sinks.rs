@@ -7,7 +7,7 @@ use pluvio_event::Filter;
 use pluvio_log::{Entry, Log as _, MemoryConfig, Offset, Retention, Table};
 use pluvio_runtime::{
     Response,
-    status::State,
+    status::{ComponentStatus, State},
     supervise::{
         Supervisor,
         sink::{BatchLimits, Begin},
@@ -273,6 +273,28 @@ async fn what_retention_took_from_a_stopped_sink_is_told_in_its_feed() {
     assert_eq!(target.held.lock().unwrap().arrived[0].0, start - 1);
     let rest: Vec<i64> = arrived[1..].iter().map(|id| id.parse().unwrap()).collect();
     assert_eq!(rest, ((start + 1)..=40).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_retention_takes_from_a_sink_that_waits_is_told_while_it_waits() {
+    let retention = Retention { records_max: Some(10), ..Retention::default() };
+    let house = House::with(MemoryConfig { retention, ..MemoryConfig::default() }).await;
+    house.store(1..=5).await;
+    let target = Target::new(&[Door::Refuse(Response::Retry); 60], &[]);
+    let running = house.run(&[("a", &target)]);
+    let lag = |status: &ComponentStatus| status.sink.clone().unwrap_or_default();
+    running.until("a", |status| lag(status).lag_records_max == 5).await;
+    for number in 6..=40 {
+        house.store(number..=number).await;
+    }
+    house.log.maintain().await;
+    let start = house.log.extent(&events()).unwrap().start.get();
+    assert!(start > 0);
+    let missed = start.unsigned_abs();
+    let status = running.until("a", |status| lag(status).missed_records_max == missed).await;
+    assert_eq!(lag(&status).lag_records_max, 40, "it does not shrink by what is lost");
+    target.has(11).await;
+    running.until("a", |status| lag(status).missed_records_max == 0).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use pluvio_log::Offset;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::{SinkContext, Sought, seeker::Stands};
+use super::{SinkContext, Sought, meter::Lag, seeker::Stands};
 use crate::{
     Delivered, Rejected,
     status::{ErrorReport, Reporter, SinkStatus},
@@ -195,12 +195,15 @@ impl Teller {
     }
 
     /// How far it is behind.
-    pub(super) fn lag(&self, records_max: u64, seconds: f64) {
+    pub(super) fn lag(&self, Lag { records_max, seconds, missed_max }: Lag) {
+        gauge!("pluvio_sink_missed_records_max", "sink" => self.sink.clone())
+            .set(missed_max as f64);
         gauge!("pluvio_sink_lag_records_max", "sink" => self.sink.clone()).set(records_max as f64);
         gauge!("pluvio_sink_lag_seconds", "sink" => self.sink.clone()).set(seconds);
         self.update(|sink| {
             sink.lag_records_max = records_max;
             sink.lag_seconds = seconds;
+            sink.missed_records_max = missed_max;
         });
     }
 

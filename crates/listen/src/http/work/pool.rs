@@ -18,7 +18,7 @@
 //! them (p99) before that, and 2.7 times since, on two cores. All offer their core to others some
 //! thousand times a second ([`breathe`]). And they step back by a nice value of their own: with that, and
 //! with the hostile clients of the measurement stepping back, too, another watcher came from 1.98 times to
-//! 1.26 times, one with a filter from 3.0 to 2.0 times (`cargo xtask bench hostile-filters`).
+//! 1.26 and 1.58 (two runs), one with a filter from 3.0 to 2.0 times (`cargo xtask bench hostile-filters`).
 //!
 //! It refuses to look at anything but how long slices took and what they are for: else it is first come,
 //! first served, and nobody has two in the queue.

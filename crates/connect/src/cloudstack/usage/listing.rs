@@ -31,6 +31,8 @@ pub(super) struct Listing {
     page: u32,
     /// Rows of the pages before.
     rows: u32,
+    /// Names what the page before held.
+    before: Option<Uuid>,
     /// Of what is alike, the records that were listed whole.
     whole: HashMap<String, HashSet<Uuid>>,
     /// Those whose resources were purged; judged at the end, when it is known which were listed whole.
@@ -43,7 +45,7 @@ pub(super) struct Listing {
 impl Listing {
     fn new(from: i64, to: i64) -> Self {
         let (whole, purged) = (HashMap::new(), Vec::new());
-        Self { from, to, page: 1, rows: 0, whole, purged, unread: 0, flaw: None }
+        Self { from, to, page: 1, rows: 0, before: None, whole, purged, unread: 0, flaw: None }
     }
 }
 
@@ -70,10 +72,14 @@ impl Metering {
         let page_rows = self.session.page_rows();
         // Should it fail, the whole listing is planned again.
         let answer = self.records_page(listing.from, listing.to, listing.page, page_rows).await?;
-        let count = answer.rows.len();
+        // A server that shows the same page again would go on for ever.
+        let content = content_of(&answer.rows);
+        let is_repeated = listing.before.replace(content) == Some(content);
+        let count = if is_repeated { 0 } else { answer.rows.len() };
         listing.rows += u32::try_from(count).unwrap_or(u32::MAX);
         listing.page += 1;
-        let mut records = self.records_of(answer.rows, &mut listing).await?;
+        let rows = if is_repeated { Vec::new() } else { answer.rows };
+        let mut records = self.records_of(rows, &mut listing).await?;
         // A page may be short of rows that the server hides (4.13), so only an empty one is the end.
         if count > 0 {
             self.listing = Some(listing);
@@ -238,4 +244,13 @@ impl Metering {
         self.meter.call(answer.rows.len());
         Ok(answer)
     }
+}
+
+/// The same for the same rows in the same order.
+fn content_of(rows: &[Result<UsageRecord, MalformedRow>]) -> Uuid {
+    let texts = rows.iter().map(|row| match row {
+        Ok(row) => row.raw().get(),
+        Err(malformed) => &malformed.raw,
+    });
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, texts.collect::<Vec<_>>().join("\n").as_bytes())
 }

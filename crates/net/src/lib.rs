@@ -19,7 +19,7 @@ mod tls;
 
 pub use crate::dial::{DialError, Dialer, Stream};
 pub use crate::http::{
-    BODY_BYTES_MAX, CONNECT_TIMEOUT, HttpClient, HttpError, HttpReply, Request, authority_of,
+    BODY_BYTES_MAX, CONNECT_TIMEOUT, HttpClient, HttpError, HttpReply, Part, Request, authority_of,
 };
 pub use crate::secret::{Secret, SecretError, SecretSource};
 pub use crate::thumbprint::{Thumbprint, ThumbprintError};

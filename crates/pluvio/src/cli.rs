@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use pluvio_net::Thumbprint;
 use pluvio_runtime::unit::Period;
 use url::Url;
 
@@ -149,7 +150,13 @@ pub(crate) struct Tail {
     /// Bearer token
     #[arg(long, env = "PLUVIO_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
-    /// Accept any certificate
+    /// PEM file of the authorities to trust instead of the system's
+    #[arg(long, env = "PLUVIO_CA_FILE", value_name = "FILE", conflicts_with_all = ["thumbprint", "insecure"])]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Accept exactly the certificate with this SHA-256 thumbprint, whoever signed it
+    #[arg(long, env = "PLUVIO_THUMBPRINT", value_name = "THUMBPRINT", conflicts_with = "insecure")]
+    pub(crate) thumbprint: Option<Thumbprint>,
+    /// Accept any certificate: whoever is on the way reads the token
     #[arg(long)]
     pub(crate) insecure: bool,
 }

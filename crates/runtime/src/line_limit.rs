@@ -17,9 +17,15 @@ pub struct LineLimit {
 impl LineLimit {
     /// It has happened once more. If a line is due: how often since the last line.
     pub fn count(&mut self) -> Option<u64> {
-        self.count += 1;
+        self.add(1)
+    }
+
+    /// It has happened `count` times more, or none: then a line is due only about earlier times that were
+    /// not told.
+    pub fn add(&mut self, count: u64) -> Option<u64> {
+        self.count += count;
         let now = Instant::now();
-        if self.told.is_some_and(|told| now - told < INTERVAL) {
+        if self.count == 0 || self.told.is_some_and(|told| now - told < INTERVAL) {
             return None;
         }
         self.told = Some(now);
@@ -39,5 +45,7 @@ mod tests {
         tokio::time::advance(INTERVAL).await;
         assert_eq!(limit.count(), Some(1001));
         assert_eq!(limit.count(), None);
+        tokio::time::advance(INTERVAL).await;
+        assert_eq!((limit.add(0), limit.add(0)), (Some(1), None), "what was not told is, once");
     }
 }

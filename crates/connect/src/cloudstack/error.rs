@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use pluvio_clouds::cloudstack::{self as client, FaultKind};
 use pluvio_log::{PositionTooLong, ReadError};
-use pluvio_net::{HttpError, SecretError, TlsError};
+use pluvio_net::{HttpError, Part, SecretError, TlsError};
 use pluvio_runtime::{Failure, Response};
 
 use super::{map::MapError, place::InvalidPlace};
@@ -72,9 +72,11 @@ impl Error {
     pub(super) fn may_be_of_span(&self) -> bool {
         match self {
             Self::Call(client::Error::Refused { fault, .. }) => fault.kind == FaultKind::Internal,
-            Self::Call(client::Error::Transport { source, .. }) => {
-                matches!(source, HttpError::TimedOut { .. } | HttpError::TooLarge { .. })
-            }
+            Self::Call(client::Error::Transport { source, .. }) => match source {
+                HttpError::TimedOut { waited_for, .. } => *waited_for != Part::Connection,
+                HttpError::TooLarge { .. } => true,
+                _ => false,
+            },
             Self::Call(client::Error::Foreign { answer, .. }) => {
                 answer.status == http::StatusCode::GATEWAY_TIMEOUT
             }
@@ -167,9 +169,12 @@ fn transport_remedy(error: &HttpError) -> Option<String> {
     let text = match error {
         HttpError::NotResolved { .. } => "check the host name in `url`, and the name server",
         HttpError::Refused { .. } => "check host and port in `url`, and that the cloud runs",
-        HttpError::TimedOut { .. } => {
-            "check the route and the firewalls between here and there; if only listing events is \
-             slow, purge the cloud's events (event.purge.delay)"
+        HttpError::TimedOut { waited_for: Part::Head | Part::Body, .. } => {
+            "look at the load of the management server and of its database; if only listing events \
+             is slow, purge the cloud's events (event.purge.delay)"
+        }
+        HttpError::TimedOut { waited_for: Part::Connection, .. } => {
+            "check the route and the firewalls between here and there"
         }
         HttpError::TooLarge { .. } => "lower `page_size`",
         HttpError::Untrusted { untrusted, .. } => {

@@ -2,7 +2,7 @@
 
 use pluvio_clouds::vsphere::{self as client, FaultKind};
 use pluvio_log::{PositionTooLong, ReadError};
-use pluvio_net::{HttpError, SecretError, TlsError};
+use pluvio_net::{HttpError, Part, SecretError, TlsError};
 use pluvio_runtime::{Failure, Response};
 
 use super::{map::MapError, place::InvalidPlace};
@@ -79,7 +79,12 @@ fn transport_remedy(error: &HttpError) -> Option<String> {
     let text = match error {
         HttpError::NotResolved { .. } => "check the host name in `url`, and the name server",
         HttpError::Refused { .. } => "check host and port in `url`, and that the vCenter runs",
-        HttpError::TimedOut { .. } => "check the route and the firewalls between here and there",
+        HttpError::TimedOut { waited_for: Part::Connection, .. } => {
+            "check the route and the firewalls between here and there"
+        }
+        HttpError::TimedOut { waited_for: Part::Head | Part::Body, .. } => {
+            "look at the load of the vCenter; the way there is open"
+        }
         HttpError::Untrusted { untrusted, .. } => {
             return Some(format!(
                 "compare the thumbprint with the vCenter's own, then set tls.thumbprint = \"{}\"; \

@@ -87,7 +87,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(name, HeaderValue::from_static(value));
         let status = StatusCode::from_u16(status).unwrap_or_default();
-        let reply = HttpReply { status, headers, body: "no\nway".into() };
+        let reply = HttpReply { status, headers, body: "no\nway".into(), is_unended: false };
         let url = Url::parse("https://a.example/x").unwrap_or_else(|e| unreachable!("{e}"));
         judge("a.example", &url, &reply, Timestamp::UNIX_EPOCH)
     }

@@ -1,6 +1,9 @@
 //! A request made of events: body, headers, signature.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -8,6 +11,7 @@ use jiff::Timestamp;
 use pluvio_event::http as binding;
 use pluvio_net::{HttpClient, HttpReply, Request, authority_of};
 use pluvio_runtime::{Chain, Delivered, Format as BodyFormat};
+use tracing::warn;
 
 use super::{
     answer::{Verdict, judge},
@@ -34,6 +38,8 @@ pub(super) struct Way {
     signer: Option<Signer>,
     /// What ids of messages begin with.
     prefix: String,
+    /// Whether it was told that the answers do not end.
+    has_told_unended: AtomicBool,
 }
 
 /// A body with its headers.
@@ -61,7 +67,15 @@ impl Way {
         let prefix = prefix.replace('.', "_");
         let client = HttpClient::new(&settings.tls)?;
         let host = authority_of(&settings.url);
-        Ok(Self { settings, client, host, headers, signer, prefix })
+        Ok(Self {
+            settings,
+            client,
+            host,
+            headers,
+            signer,
+            prefix,
+            has_told_unended: AtomicBool::new(false),
+        })
     }
 
     /// Sends one event.
@@ -93,7 +107,18 @@ impl Way {
         let request = request.timeout(*timeout).answer_bytes_max(ANSWER_BYTES_MAX);
         let request = request.by_status().repeatable();
         match self.client.send(request).await {
-            Ok(reply) => judge(&self.host, url, &reply, Timestamp::now()),
+            Ok(reply) => {
+                if reply.is_unended && !self.has_told_unended.swap(true, Ordering::Relaxed) {
+                    warn!(
+                        "{} answered {} with a body that does not end; its status counts, but each \
+                         request waits two seconds for the end and needs a connection of its own: let \
+                         the receiver send `Content-Length: 0`",
+                        self.host,
+                        reply.status.as_u16()
+                    );
+                }
+                judge(&self.host, url, &reply, Timestamp::now())
+            }
             Err(error) => Verdict::Failed(error.into()),
         }
     }

@@ -41,11 +41,13 @@ pub enum HttpError {
         source: reqwest::Error,
     },
     /// No connection, or no whole answer, in time.
-    #[error("{host} did not answer in time")]
+    #[error("{}", waited_for.missed(host))]
     TimedOut {
         /// Host and port.
         host: String,
-        /// While connecting, or later.
+        /// What did not come.
+        waited_for: Part,
+        /// reqwest's own.
         #[source]
         source: reqwest::Error,
     },
@@ -88,6 +90,38 @@ pub enum HttpError {
     },
 }
 
+/// What was waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The connection.
+    Connection,
+    /// Status and headers.
+    Head,
+    /// What follows them.
+    Body,
+}
+
+impl Part {
+    fn missed(self, host: &str) -> String {
+        match self {
+            Part::Connection => format!("no connection to {host} in time"),
+            Part::Head => format!("{host} did not answer in time, though it took the request"),
+            Part::Body => format!("the answer of {host} began and did not end in time"),
+        }
+    }
+
+    /// Where to look.
+    fn remedy(self) -> &'static str {
+        match self {
+            Part::Connection => "check the route and the firewalls between here and there",
+            Part::Head | Part::Body => {
+                "look at the load and the log of the server, and of a proxy before it; the way there \
+                 is open"
+            }
+        }
+    }
+}
+
 impl HttpError {
     /// What an operator can do about it, as an imperative clause; keys are those of a section with
     /// `url` and `tls`.
@@ -95,9 +129,7 @@ impl HttpError {
         let text = match self {
             HttpError::NotResolved { .. } => "check the host name in `url`, and the name server",
             HttpError::Refused { .. } => "check host and port in `url`, and that the server runs",
-            HttpError::TimedOut { .. } => {
-                "check the route and the firewalls between here and there"
-            }
+            HttpError::TimedOut { waited_for, .. } => waited_for.remedy(),
             HttpError::Untrusted { untrusted, .. } => {
                 return Some(format!(
                     "compare the thumbprint with the server's own, then set tls.thumbprint = \
@@ -114,7 +146,8 @@ impl HttpError {
         Some(text.to_owned())
     }
 
-    pub(super) fn classify(host: &str, error: reqwest::Error) -> HttpError {
+    /// Names what happened to a request to `host` while `waited_for` was expected.
+    pub fn classify(host: &str, error: reqwest::Error, waited_for: Part) -> HttpError {
         // The address may hold a token; the host is named by us.
         let source = error.without_url();
         let host = host.to_owned();
@@ -128,14 +161,15 @@ impl HttpError {
             return HttpError::NotResolved { host, source };
         }
         if source.is_timeout() {
-            return HttpError::TimedOut { host, source };
+            let waited_for = if source.is_connect() { Part::Connection } else { waited_for };
+            return HttpError::TimedOut { host, waited_for, source };
         }
         if of_type::<hyper::Error>(&source).any(hyper::Error::is_incomplete_message) {
             return HttpError::Reset { host, source };
         }
         match of_type::<std::io::Error>(&source).last().map(std::io::Error::kind) {
             Some(ErrorKind::ConnectionRefused) => HttpError::Refused { host, source },
-            Some(ErrorKind::TimedOut) => HttpError::TimedOut { host, source },
+            Some(ErrorKind::TimedOut) => HttpError::TimedOut { host, waited_for, source },
             Some(
                 ErrorKind::ConnectionReset
                 | ErrorKind::ConnectionAborted

@@ -20,8 +20,9 @@ use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use bytes::{Bytes, BytesMut};
 use url::Url;
 
-pub use self::error::HttpError;
+pub use self::error::{HttpError, Part};
 use self::resolve::SystemResolver;
+use self::reuse::Connection;
 use crate::tls::{TlsError, TlsOptions};
 
 /// A peer in the same data center answers a connect in milliseconds; ten seconds covers a lost
@@ -35,6 +36,10 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Applies to requests which set nothing: the slowest answers known, a vCenter that builds a
 /// collector over years of events, take under a minute.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How long the body of an answer that is judged by its status may take: it is read to tell an error's
+/// words, and to use the connection again.
+const BODY_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Below the idle time of common load balancers, so that we close first.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
@@ -69,6 +74,15 @@ pub struct HttpReply {
     pub headers: HeaderMap,
     /// The body, decompressed.
     pub body: Bytes,
+    /// Whether the body did not end in the time that it was given; only of requests that are judged
+    /// [by their status](Request::by_status).
+    pub is_unended: bool,
+}
+
+/// How much of an answer's body is read, and for how long.
+struct BodyLimits {
+    bytes_max: Option<usize>,
+    is_by_status: bool,
 }
 
 impl HttpClient {
@@ -101,30 +115,45 @@ impl HttpClient {
     /// without a byte of an answer.
     pub async fn send(&self, request: Request) -> Result<HttpReply, HttpError> {
         let again = request.is_repeatable.then(|| request.clone());
-        let (sent, was_reused) = reuse::noted(attempt(&self.inner, request)).await;
+        let (sent, was_reused) = attempt(&self.inner, request).await;
         match (sent, again) {
             (Err(HttpError::Reset { .. }), Some(request)) if was_reused => {
-                attempt(&self.unpooled, request).await
+                attempt(&self.unpooled, request).await.0
             }
             (sent, _) => sent,
         }
     }
 }
 
-async fn attempt(client: &reqwest::Client, request: Request) -> Result<HttpReply, HttpError> {
+/// Sends it once; also whether its connection had been used before.
+async fn attempt(
+    client: &reqwest::Client,
+    request: Request,
+) -> (Result<HttpReply, HttpError>, bool) {
     let host = authority_of(&request.url);
-    let (bytes_max, is_by_status) = (request.answer_bytes_max, request.is_by_status);
     let secrets = echo::Secrets::of(&request.headers);
-    let response = client
+    let body =
+        BodyLimits { bytes_max: request.answer_bytes_max, is_by_status: request.is_by_status };
+    let sending = client
         .request(request.method, request.url)
         .headers(request.headers)
         .timeout(request.timeout)
         .body(request.body)
-        .send()
-        .await
-        .map_err(|error| HttpError::classify(&host, error))?;
-    let reply = read(&host, response, bytes_max, is_by_status).await?;
-    Ok(HttpReply { body: secrets.blank(reply.body), ..reply })
+        .send();
+    let (began, was_reused) = reuse::noted(sending, |sent, connection| {
+        let waited_for = match connection {
+            Connection::Opening => Part::Connection,
+            Connection::Opened | Connection::Reused => Part::Head,
+        };
+        let began = sent.map_err(|error| HttpError::classify(&host, error, waited_for));
+        (began, connection == Connection::Reused)
+    })
+    .await;
+    let reply = match began {
+        Ok(response) => read(&host, response, body).await,
+        Err(error) => Err(error),
+    };
+    (reply.map(|reply| HttpReply { body: secrets.blank(reply.body), ..reply }), was_reused)
 }
 
 impl Request {
@@ -167,8 +196,9 @@ impl Request {
         self
     }
 
-    /// Says that the answer's status says everything: a body that cannot be read to its end (cut off, or
-    /// not in the encoding that its headers name) counts as far as it could be read.
+    /// Says that the answer's status says everything: a body that cannot be read to its end (cut off, not
+    /// in the encoding that its headers name, or not ended two seconds after the headers came) counts as
+    /// far as it could be read.
     #[must_use]
     pub fn by_status(mut self) -> Request {
         self.is_by_status = true;
@@ -203,29 +233,41 @@ impl Request {
 async fn read(
     host: &str,
     mut response: reqwest::Response,
-    bytes_max: Option<usize>,
-    is_by_status: bool,
+    limits: BodyLimits,
 ) -> Result<HttpReply, HttpError> {
+    let BodyLimits { bytes_max, is_by_status } = limits;
     let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+    let ends = is_by_status.then(|| tokio::time::Instant::now() + BODY_PATIENCE);
     let mut body = BytesMut::new();
+    let mut is_unended = false;
     loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if bytes_max.is_some_and(|max| body.len() + chunk.len() > max) => {
+        let chunk = match ends {
+            Some(ends) => tokio::time::timeout_at(ends, response.chunk()).await,
+            None => Ok(response.chunk().await),
+        };
+        match chunk {
+            Ok(Ok(Some(chunk))) if bytes_max.is_some_and(|max| body.len() + chunk.len() > max) => {
                 let room = bytes_max.unwrap_or_default().saturating_sub(body.len());
                 body.extend_from_slice(&chunk[..room]);
-                return Ok(HttpReply { status, headers, body: body.freeze() });
+                break;
             }
-            Ok(Some(chunk)) if body.len() + chunk.len() > BODY_BYTES_MAX => {
+            Ok(Ok(Some(chunk))) if body.len() + chunk.len() > BODY_BYTES_MAX => {
                 return Err(HttpError::TooLarge { host: host.to_owned() });
             }
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) => return Ok(HttpReply { status, headers, body: body.freeze() }),
-            Err(_) if is_by_status => {
-                return Ok(HttpReply { status, headers, body: body.freeze() });
+            Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
+            Ok(Ok(None)) => break,
+            Ok(Err(error)) if is_by_status => {
+                is_unended = error.is_timeout();
+                break;
             }
-            Err(error) => return Err(HttpError::classify(host, error)),
+            Ok(Err(error)) => return Err(HttpError::classify(host, error, Part::Body)),
+            Err(_elapsed) => {
+                is_unended = true;
+                break;
+            }
         }
     }
+    Ok(HttpReply { status, headers, body: body.freeze(), is_unended })
 }
 
 /// Host and port for error texts; never the user info, the path or the query.

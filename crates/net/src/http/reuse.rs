@@ -1,4 +1,4 @@
-//! Whether a request went over a connection that had been used before.
+//! Over what kind of connection a request went.
 //!
 //! reqwest does not say. But a connection that is opened for a request is opened by the request's own
 //! task, so a layer around the connector notes it there. A connection that is opened and then not used,
@@ -8,20 +8,41 @@
 use std::cell::Cell;
 use std::task::{Context, Poll};
 
+use futures::FutureExt as _;
+use futures::future::Inspect;
 use tower::{Layer, Service};
 
-tokio::task_local! {
-    static HAS_CONNECTED: Cell<bool>;
+/// The connection of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Connection {
+    /// It had been used before.
+    Reused,
+    /// It was being opened when the request ended.
+    Opening,
+    /// It was opened for this request.
+    Opened,
 }
 
-/// Runs a request; gives also whether it was sent over a connection that had been used before.
-pub(super) async fn noted<T>(request: impl Future<Output = T>) -> (T, bool) {
-    HAS_CONNECTED
-        .scope(Cell::new(false), async {
-            let sent = request.await;
-            (sent, !HAS_CONNECTED.with(Cell::get))
-        })
-        .await
+tokio::task_local! {
+    static CONNECTION: Cell<Connection>;
+}
+
+/// Runs a request; gives what `then` makes of its outcome and of its connection.
+pub(super) async fn noted<T, U>(
+    request: impl Future<Output = T>,
+    then: impl FnOnce(T, Connection) -> U,
+) -> U {
+    let noting = async {
+        let sent = request.await;
+        (sent, CONNECTION.with(Cell::get))
+    };
+    let (sent, connection) = CONNECTION.scope(Cell::new(Connection::Reused), noting).await;
+    then(sent, connection)
+}
+
+fn note(connection: Connection) {
+    // Elsewhere it is a connection that nobody waits for any more.
+    let _elsewhere = CONNECTION.try_with(|cell| cell.set(connection));
 }
 
 /// Wraps a connector so that each connect is noted.
@@ -43,15 +64,18 @@ impl<S> Layer<S> for NotingConnects {
 impl<S: Service<R>, R> Service<R> for Noting<S> {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = S::Future;
+    type Future = Inspect<S::Future, fn(&Result<S::Response, S::Error>)>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.0.poll_ready(cx)
     }
 
-    fn call(&mut self, request: R) -> S::Future {
-        // Elsewhere it is a connection that nobody waits for any more.
-        let _elsewhere = HAS_CONNECTED.try_with(|has_connected| has_connected.set(true));
-        self.0.call(request)
+    fn call(&mut self, request: R) -> Self::Future {
+        note(Connection::Opening);
+        self.0.call(request).inspect(|opened| {
+            if opened.is_ok() {
+                note(Connection::Opened);
+            }
+        })
     }
 }

@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pluvio_net::{
     DialError, Dialer, HttpClient, HttpError, Request, ServerTls, ServerTlsError, Stream,
@@ -278,6 +279,52 @@ async fn a_status_counts_though_its_body_cannot_be_read_where_the_status_says_ev
         let by_status = client.send(request.by_status()).await;
         assert_eq!(by_status.unwrap().status, 200);
     }
+}
+
+/// Takes connections, answers the first request of each with `answer`, and keeps them open.
+async fn silent_after(scheme: &str, answer: &'static [u8]) -> url::Url {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("{scheme}://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(answer).await;
+                while stream.read(&mut [0; 4096]).await.is_ok_and(|count| count > 0) {}
+            });
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn what_did_not_come_in_time_is_told_apart() {
+    let client = HttpClient::new(&TlsOptions { insecure: true, ..TlsOptions::default() }).unwrap();
+    let begun = b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nshort";
+    for (url, expected) in [
+        (silent_after("https", b"").await, "no connection to "),
+        (silent_after("http", b"").await, " did not answer in time, though it took the request"),
+        (silent_after("http", begun).await, " began and did not end in time"),
+    ] {
+        let request = Request::get(url).timeout(Duration::from_millis(300));
+        let error = client.send(request).await.unwrap_err();
+        assert!(matches!(error, HttpError::TimedOut { .. }), "{error:?}");
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_end_is_waited_for_a_little_where_the_status_says_everything() {
+    let client = HttpClient::new(&TlsOptions::default()).unwrap();
+    let begun = b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nshort";
+    // Its time is an hour: it ends because of the two seconds, or never.
+    let request =
+        Request::get(silent_after("http", begun).await).timeout(Duration::from_secs(3600));
+    let reply = client.send(request.by_status()).await.unwrap();
+    assert_eq!(
+        (reply.status.as_u16(), &reply.body[..], reply.is_unended),
+        (200, &b"short"[..], true)
+    );
 }
 
 #[test]

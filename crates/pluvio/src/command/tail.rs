@@ -3,12 +3,12 @@
 //! A client like any other: it asks a running Pluvio over HTTP and follows the watch. A connection
 //! that breaks ends it with a message; whoever wants to go on begins anew with `--since`.
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use futures::StreamExt as _;
 use jiff::{Timestamp, tz::TimeZone};
 use pluvio_connect::stdout::{Palette, line};
 use pluvio_event::json;
-use pluvio_net::TlsOptions;
+use pluvio_net::{HttpError, Part, TlsOptions, authority_of};
 use reqwest::{Client, RequestBuilder, Response};
 use url::Url;
 
@@ -45,7 +45,9 @@ fn since(text: &str) -> Result<Timestamp, Failed> {
 }
 
 fn client(options: &Tail) -> anyhow::Result<Client> {
-    let tls = TlsOptions { insecure: options.insecure, ..TlsOptions::default() };
+    let Tail { ca_file, thumbprint, insecure, .. } = options;
+    let (ca_file, thumbprint, insecure) = (ca_file.clone(), *thumbprint, *insecure);
+    let tls = TlsOptions { ca_file, thumbprint, insecure, ..TlsOptions::default() };
     let tls = match (options.url.scheme(), tls.client_config()) {
         ("https", config) => Some(config?),
         // A machine without root certificates can still talk plain HTTP.
@@ -175,7 +177,11 @@ impl Following {
 
 /// Sends a request; an answer that is an error becomes one, in the server's words.
 async fn answered(request: RequestBuilder) -> anyhow::Result<Response> {
-    let response = request.send().await.context("failed to reach Pluvio; is it running?")?;
+    let (client, request) = request.build_split();
+    let request = request.context("failed to prepare the request")?;
+    let host = authority_of(request.url());
+    let response = client.execute(request).await;
+    let response = response.map_err(|error| unreached(&host, error))?;
     if response.status().is_success() {
         return Ok(response);
     }
@@ -185,6 +191,26 @@ async fn answered(request: RequestBuilder) -> anyhow::Result<Response> {
     match body["detail"].as_str() {
         Some(detail) => bail!("Pluvio answered {status}: {detail}"),
         None => bail!("Pluvio answered {status}"),
+    }
+}
+
+/// Why Pluvio cannot be reached, and what helps, in the words of this command's options.
+fn unreached(host: &str, error: reqwest::Error) -> anyhow::Error {
+    match HttpError::classify(host, error, Part::Head) {
+        HttpError::Untrusted { host, untrusted } => anyhow!(
+            "the certificate of {host} is not trusted ({}); compare its SHA-256 thumbprint {} with the \
+             server's own, then give it as --thumbprint; or give --ca-file",
+            untrusted.reason,
+            untrusted.thumbprint
+        ),
+        error @ (HttpError::Refused { .. } | HttpError::NotResolved { .. }) => {
+            anyhow!("{error}; is Pluvio running, and is --url its address?")
+        }
+        error => {
+            let remedy = error.remedy().map(|remedy| format!("; {remedy}")).unwrap_or_default();
+            let text = format!("failed to reach Pluvio{remedy}");
+            anyhow::Error::new(error).context(text)
+        }
     }
 }
 

@@ -194,7 +194,7 @@ impl Shared {
 
     fn understand(&self, command: &str, reply: &HttpReply, mask: &Mask) -> Result<Reply, Error> {
         let received = (self.clock.0)();
-        let HttpReply { status, headers, body } = reply;
+        let HttpReply { status, headers, body, .. } = reply;
         answer::decode(command, &Raw { status: *status, headers, body, received }, mask)
     }
 }

@@ -11,6 +11,9 @@
 //! works beside a running Pluvio; letters stay until retention takes them. Run twice, it hands over
 //! twice: a target that tells events apart by their id does not mind.
 //!
+//! A target that rejects one letter after the other has not been mended: it is left alone after
+//! [`REJECTED_MAX`] of them, for each costs it a request and a line in its log.
+//!
 //! It refuses sinks that keep their place in the target: what comes out of turn would move it.
 
 use std::{
@@ -47,6 +50,10 @@ use crate::{
 /// Letters that are in memory at a time, by number and by stored bytes.
 const LETTERS_MAX: usize = 1000;
 const BYTES_MAX: usize = 8 << 20;
+/// So many letters may be rejected again with none taken in between.
+const REJECTED_MAX: u64 = 20;
+/// Between two lines of progress where nobody looks at a terminal.
+const TOLD_INTERVAL: Duration = Duration::from_secs(10);
 /// Between two looks at how far the sink is.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -109,41 +116,55 @@ impl<'a> Letters<'a> {
         Ok(Self { configuration, options, stream: stream.clone(), next, unreadable: 0 })
     }
 
+    /// Visits those that were asked for from `from` on; gives the offset behind the last one looked at.
+    fn each(
+        &self,
+        from: Offset,
+        mut visitor: impl FnMut(i64, &Event) -> ControlFlow<()>,
+    ) -> Result<Offset, Failed> {
+        let DeadReplay { sink, reason, to, dir, .. } = self.options;
+        let mut behind = from;
+        let mut look = |offset: i64, letter: &Event| {
+            if to.is_some_and(|to| offset.unsigned_abs() > to) {
+                return ControlFlow::Break(());
+            }
+            behind = Offset::new(offset + 1).unwrap_or(behind);
+            let has_reason = |text: &String| attribute(letter, REASON.as_str()).contains(text);
+            let is_meant =
+                attribute(letter, SINK.as_str()) == *sink && reason.as_ref().is_none_or(has_reason);
+            if is_meant { visitor(offset, letter) } else { ControlFlow::Continue(()) }
+        };
+        visit(self.configuration, dir.as_deref(), &self.stream, from, &mut look)?;
+        Ok(behind)
+    }
+
+    /// How many were asked for.
+    fn count(&self) -> Result<u64, Failed> {
+        let mut count = 0;
+        self.each(self.next, |_, _| {
+            count += 1;
+            ControlFlow::Continue(())
+        })?;
+        Ok(count)
+    }
+
     /// The next ones; empty behind the last.
     fn some(&mut self) -> Result<Vec<Letter>, Failed> {
-        let DeadReplay { sink, reason, to, dir, .. } = self.options;
-        let (mut letters, mut bytes, mut behind) = (Vec::new(), 0, self.next);
-        let mut omitted = Vec::new();
-        visit(
-            self.configuration,
-            dir.as_deref(),
-            &self.stream,
-            self.next,
-            &mut |offset, letter| {
-                if to.is_some_and(|to| offset.unsigned_abs() > to) {
-                    return ControlFlow::Break(());
+        let (mut letters, mut bytes) = (Vec::new(), 0);
+        let (mut omitted, mut unreadable) = (Vec::new(), 0);
+        self.next = self.each(self.next, |offset, letter| {
+            match letter.data().map(|data| envelope::decode(data.as_bytes())) {
+                Some(Ok(event)) => {
+                    bytes += letter.data().map_or(0, pluvio_event::Data::len);
+                    letters.push(Letter { offset, original: original_of(letter), event });
                 }
-                behind = Offset::new(offset + 1).unwrap_or(behind);
-                let is_meant = attribute(letter, SINK.as_str()) == *sink
-                    && reason
-                        .as_ref()
-                        .is_none_or(|r| attribute(letter, REASON.as_str()).contains(r));
-                if !is_meant {
-                    return ControlFlow::Continue(());
-                }
-                match letter.data().map(|data| envelope::decode(data.as_bytes())) {
-                    Some(Ok(event)) => {
-                        bytes += letter.data().map_or(0, pluvio_event::Data::len);
-                        letters.push(Letter { offset, original: original_of(letter), event });
-                    }
-                    Some(Err(_)) => self.unreadable += 1,
-                    None => omitted.push((offset, original_of(letter))),
-                }
-                let is_enough = letters.len() + omitted.len() >= LETTERS_MAX || bytes >= BYTES_MAX;
-                if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            },
-        )?;
-        self.next = behind;
+                Some(Err(_)) => unreadable += 1,
+                None => omitted.push((offset, original_of(letter))),
+            }
+            let is_enough = letters.len() + omitted.len() >= LETTERS_MAX || bytes >= BYTES_MAX;
+            if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        self.unreadable += unreadable;
         for (offset, original) in omitted {
             match self.stored(original)? {
                 Some(event) => letters.push(Letter { offset, original, event }),
@@ -192,7 +213,9 @@ async fn run(mut letters: Letters<'_>, sink: ReadySink, asked: &DeadReplay) -> R
         limits: sink.limits,
         repeats: Repeats::default(),
     };
-    let mut replay = Replay { log, stream, status, patience: asked.patience.0, sent: Vec::new() };
+    let progress = Progress::of(letters.count()?);
+    let (patience, sent) = (asked.patience.0, Vec::new());
+    let mut replay = Replay { log, stream, status, patience, progress, sent };
     let mut first = Some((sink.built.start, context));
     let mut count = 0;
     let done = loop {
@@ -207,8 +230,8 @@ async fn run(mut letters: Letters<'_>, sink: ReadySink, asked: &DeadReplay) -> R
         if let Err(error) = replay.hand_over(some).await {
             break Err(error);
         }
-        tell_progress(count);
     };
+    replay.progress.end();
     supervisor.drain().await;
     let rejected = replay.rejected().await?;
     replay.tell(&target, count, letters.unreadable, &rejected);
@@ -225,6 +248,7 @@ struct Replay {
     stream: StreamName,
     status: StatusBoard,
     patience: Duration,
+    progress: Progress,
     /// Where in the log in memory each letter lies that may not have arrived.
     sent: Vec<(Offset, i64)>,
 }
@@ -243,23 +267,32 @@ impl Replay {
             self.sent.push((span.start, offset));
             end = span.end;
         }
-        let (mut progress, mut told) = ((0, Instant::now()), None);
+        let (mut newest, mut told) = ((0, Instant::now()), None);
         loop {
-            let (next, error) = self.looked();
+            let Looked { next, taken, rejected, error } = self.looked();
+            self.progress.tell(taken, rejected);
             if next >= end.get() {
                 self.sent.clear();
                 self.log.trim(&self.stream, end).await.context("failed to forget letters")?;
                 return Ok(());
             }
-            if next != progress.0 {
-                progress = (next, Instant::now());
+            if next != newest.0 {
+                newest = (next, Instant::now());
+            }
+            let left = self.sent.iter().find(|(at, _)| at.get() >= next).map_or(0, |it| it.1);
+            let in_row = self.progress.rejected_in_row(taken, rejected);
+            if in_row >= REJECTED_MAX {
+                return Err(Failed::Running(anyhow::anyhow!(
+                    "the target rejected {in_row} letters one after the other, so the rest was not \
+                     sent; when it takes them, go on with `--from {left}`"
+                )));
             }
             if let Some(error) = error.filter(|error| told.as_ref() != Some(error)) {
+                self.progress.end();
                 tell_error(&error);
                 told = Some(error);
             }
-            if progress.1.elapsed() > self.patience {
-                let left = self.sent.iter().find(|(at, _)| at.get() >= next).map_or(0, |it| it.1);
+            if newest.1.elapsed() > self.patience {
                 return Err(Failed::Running(anyhow::anyhow!(
                     "nothing arrived for {}s; go on with `--from {left}`",
                     self.patience.as_secs()
@@ -269,12 +302,17 @@ impl Replay {
         }
     }
 
-    /// Where the sink stands, and what went wrong last.
-    fn looked(&self) -> (i64, Option<ErrorReport>) {
+    /// How the sink does.
+    fn looked(&self) -> Looked {
         let sink = self.status.components().into_iter().find(|it| it.sink.is_some());
-        let error = sink.as_ref().and_then(|sink| sink.error.clone());
-        let next = sink.and_then(|it| it.sink).and_then(|it: SinkStatus| it.offset);
-        (next.unwrap_or(0), error)
+        let Some(component) = sink else { return Looked::default() };
+        let SinkStatus { offset, dead_letters, .. } = component.sink.unwrap_or_default();
+        Looked {
+            next: offset.unwrap_or(0),
+            taken: component.events,
+            rejected: dead_letters,
+            error: component.error,
+        }
     }
 
     /// How many were rejected again, by reason.
@@ -306,7 +344,7 @@ impl Replay {
         unreadable: u64,
         rejected: &BTreeMap<String, u64>,
     ) {
-        let (next, _) = self.looked();
+        let Looked { next, .. } = self.looked();
         let waiting = self.sent.iter().filter(|(at, _)| at.get() >= next).count() as u64;
         let again: u64 = rejected.values().sum();
         let arrived = (count as u64).saturating_sub(again + waiting);
@@ -323,11 +361,65 @@ impl Replay {
     }
 }
 
-/// One line that is written over again and again, if somebody looks.
-fn tell_progress(count: usize) {
-    let mut err = std::io::stderr();
-    if err.is_terminal() {
-        let _nobody_listens = write!(err, "\r{count} letters ");
+/// How the sink does.
+#[derive(Default)]
+struct Looked {
+    /// The offset behind what is done.
+    next: i64,
+    /// Events that arrived.
+    taken: u64,
+    /// Events that the target rejected.
+    rejected: u64,
+    /// What went wrong last.
+    error: Option<ErrorReport>,
+}
+
+/// What is told meanwhile, on standard error.
+struct Progress {
+    /// Letters that were asked for.
+    count: u64,
+    is_terminal: bool,
+    /// Whether the cursor stands behind a line that is to be written over.
+    is_in_line: bool,
+    told_at: Instant,
+    /// What arrived and what was rejected when something arrived last.
+    last_taken: (u64, u64),
+}
+
+impl Progress {
+    fn of(count: u64) -> Self {
+        let is_terminal = std::io::stderr().is_terminal();
+        Self { count, is_terminal, is_in_line: false, told_at: Instant::now(), last_taken: (0, 0) }
+    }
+
+    /// One line that is written over again and again, if somebody looks; otherwise one now and then.
+    fn tell(&mut self, taken: u64, rejected: u64) {
+        let mut err = std::io::stderr();
+        let again =
+            if rejected > 0 { format!(", {rejected} rejected again") } else { String::new() };
+        let line = format!("{taken} of {} letters handed over{again}", self.count);
+        if self.is_terminal {
+            let _nobody_listens = write!(err, "\r\x1b[K{line}");
+            self.is_in_line = true;
+        } else if self.told_at.elapsed() >= TOLD_INTERVAL {
+            let _nobody_listens = writeln!(err, "{line}");
+            self.told_at = Instant::now();
+        }
+    }
+
+    /// Lets other lines follow.
+    fn end(&mut self) {
+        if std::mem::take(&mut self.is_in_line) {
+            let _nobody_listens = writeln!(std::io::stderr());
+        }
+    }
+
+    /// How many were rejected since one was taken.
+    fn rejected_in_row(&mut self, taken: u64, rejected: u64) -> u64 {
+        if taken != self.last_taken.0 {
+            self.last_taken = (taken, rejected);
+        }
+        rejected.saturating_sub(self.last_taken.1)
     }
 }
 

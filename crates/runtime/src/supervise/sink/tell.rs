@@ -13,13 +13,13 @@ use tracing::{info, warn};
 
 use super::{SinkContext, Sought, meter::Lag, seeker::Stands};
 use crate::{
-    Delivered, Rejected,
+    Delivered, LineLimit, Rejected,
     status::{ErrorReport, Reporter, SinkStatus},
 };
 
 /// What helps when a target rejects everything.
-const BRAKED_REMEDY: &str = "read why with `pluvio dead list`, change the sink's address, format or \
-    filter, and hand the events over again with `pluvio dead replay`";
+const BRAKED_REMEDY: &str = "read why with `pluvio dead list` and change the sink's address, format or \
+    filter; then `pluvio dead replay` hands these events over again";
 
 /// A target that asks for patience for the same reason again is logged so often: a full queue that is
 /// emptied slowly would ask once a second.
@@ -33,6 +33,24 @@ pub(super) struct Teller {
     next: Stands,
     /// Why the target asked for patience last, and when that was logged.
     last_why: Mutex<Option<(String, Instant)>>,
+    buried: Mutex<Buried>,
+}
+
+/// What was rejected and not told yet.
+#[derive(Default)]
+struct Buried {
+    lines: LineLimit,
+    newest: Option<(Offset, String)>,
+}
+
+impl Buried {
+    /// A line about `count` more, and about all that had none; one a minute.
+    fn tell(&mut self, sink: &str, count: u64) {
+        let due = self.lines.add(count);
+        if let (Some(count), Some((offset, reason))) = (due, &self.newest) {
+            warn!(sink, count, %offset, reason, "the target rejected events: they are dead letters");
+        }
+    }
 }
 
 impl Teller {
@@ -41,7 +59,9 @@ impl Teller {
         reporter.update(|status| {
             status.sink = Some(SinkStatus { stream, ..SinkStatus::default() });
         });
-        Self { reporter, sink: context.name.to_string(), next: stands, last_why: Mutex::default() }
+        let sink = context.name.to_string();
+        let (last_why, buried) = (Mutex::default(), Mutex::default());
+        Self { reporter, sink, next: stands, last_why, buried }
     }
 
     pub(super) fn reporter(&self) -> &Reporter {
@@ -139,8 +159,9 @@ impl Teller {
         counter!("pluvio_sink_dead_letters_total", "sink" => self.sink.clone()).increment(count);
         self.update(|sink| sink.dead_letters += count);
         if let (1.., Some(first)) = (count, rejected.first()) {
-            let (sink, offset, reason) = (&self.sink, first.offset, &first.reason);
-            warn!(sink, count, %offset, reason, "the target rejected events: they are dead letters");
+            let mut buried = self.buried.lock().unwrap_or_else(PoisonError::into_inner);
+            buried.newest = Some((first.offset, first.reason.clone()));
+            buried.tell(&self.sink, count);
         }
     }
 
@@ -194,8 +215,9 @@ impl Teller {
         counter!("pluvio_sink_failures_total", "sink" => self.sink.clone()).increment(1);
     }
 
-    /// How far it is behind.
+    /// How far it is behind. Looked at every few seconds: whatever waits for its line is told, too.
     pub(super) fn lag(&self, Lag { records_max, seconds, missed_max }: Lag) {
+        self.buried.lock().unwrap_or_else(PoisonError::into_inner).tell(&self.sink, 0);
         gauge!("pluvio_sink_missed_records_max", "sink" => self.sink.clone())
             .set(missed_max as f64);
         gauge!("pluvio_sink_lag_records_max", "sink" => self.sink.clone()).set(records_max as f64);

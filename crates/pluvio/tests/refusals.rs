@@ -92,3 +92,30 @@ fn check_and_run_refuse_the_same_with_the_same_words_and_nothing_is_left_behind(
     }
     fs::remove_dir_all(&folder).unwrap();
 }
+
+#[test]
+fn a_link_that_leads_nowhere_is_refused_and_an_address_of_another_machine_is_warned_of() {
+    let folder = std::env::temp_dir().join(format!("pluvio-elsewhere-{}", std::process::id()));
+    let _not_there = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    std::os::unix::fs::symlink("gone", folder.join("link")).unwrap();
+    let configured = |text: &str| fs::write(folder.join("pluvio.toml"), text).unwrap();
+
+    configured("[log]\ndir = \"link/data\"\n");
+    let checked = said(&folder, "check").unwrap();
+    assert!(checked.1.contains("`link` is a link that leads nowhere"), "{}", checked.1);
+    assert_eq!(said(&folder, "run"), Some(checked));
+
+    // Of the addresses that RFC 5737 keeps for documentation.
+    let of_documentation = "listen = \"192.0.2.1:8080\"\ninsecure = true\n";
+    let principal = "[principals.a]\ntoken = \"0123456789abcdef\"\n";
+    configured(&format!("[listeners.http]\n{of_documentation}{principal}"));
+    let mut check = Command::new(env!("CARGO_BIN_EXE_pluvio"));
+    let output = check.args(["--config", "pluvio.toml", "check"]).current_dir(&folder).output();
+    let text = String::from_utf8_lossy(&output.unwrap().stdout).into_owned();
+    let warning =
+        "pluvio.toml:2:10: warning: `listen`: this machine does not have the address 192.0.2.1";
+    assert!(text.contains(warning), "{text}");
+    assert!(text.contains("configuration is valid"), "{text}");
+    fs::remove_dir_all(&folder).unwrap();
+}

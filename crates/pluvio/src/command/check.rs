@@ -7,7 +7,7 @@ use pluvio_event::shown;
 use super::{Failed, block_on, print_line};
 use crate::{
     cli::Check,
-    config::{self, Resolved},
+    config::{self, Configuration, Problem, ReadyListener, Resolved},
     registry::Probe,
 };
 
@@ -23,6 +23,7 @@ pub(crate) fn check(path: &Path, options: &Check) -> Result<(), Failed> {
         print_line(&format!("{}: warning: {}", warning.place, warning.message));
     }
     let Resolved { sources, sinks, listeners, .. } = resolved?;
+    tell_of_this_machine(&configuration, &listeners);
     if !options.connect {
         let (sources, sinks, listeners) = (sources.len(), sinks.len(), listeners.len());
         print_line(&format!(
@@ -46,6 +47,17 @@ pub(crate) fn check(path: &Path, options: &Check) -> Result<(), Failed> {
             .into()),
         }
     })
+}
+
+/// Warns of what this user on this machine could not do now. It is no fault of the configuration, which
+/// may be meant for another user, or for an address that comes and goes.
+fn tell_of_this_machine(configuration: &Configuration, listeners: &[ReadyListener]) {
+    if let Some(unwritable) = configuration.log.unwritable_dir() {
+        print_line(&format!("[log]: warning: `dir`: {unwritable}"));
+    }
+    for Problem { place, message } in listeners.iter().filter_map(ReadyListener::foreign_address) {
+        print_line(&format!("{place}: warning: {message}"));
+    }
 }
 
 /// Asks each and prints its answer; gives how many could not answer.

@@ -5,7 +5,8 @@
 
 use std::{
     collections::BTreeMap,
-    net::{IpAddr, SocketAddr},
+    io::ErrorKind,
+    net::{IpAddr, SocketAddr, TcpListener},
 };
 
 use pluvio_listen::{Context, http, kafka};
@@ -89,6 +90,18 @@ impl ReadyListener {
             )
         };
         self.place.problem(Some("listen"), message)
+    }
+
+    /// Why its address could not be had whatever the port: this machine does not have it. `None` if it
+    /// has, or if nothing can be said.
+    pub(crate) fn foreign_address(&self) -> Option<Problem> {
+        let address = self.unbound.listen.ip();
+        let bound = TcpListener::bind((address, 0));
+        let is_foreign = bound.is_err_and(|error| error.kind() == ErrorKind::AddrNotAvailable);
+        is_foreign.then(|| {
+            let message = format!("`listen`: this machine does not have the address {address} now");
+            self.place.problem(Some("listen"), message)
+        })
     }
 
     /// Binds the socket; gives the listener with its name. `None`: nobody has asked for it, and it

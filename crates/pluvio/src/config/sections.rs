@@ -1,6 +1,9 @@
 //! The section that belongs to no component: `[log]`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use pluvio_log::{
     Embedded, EmbeddedConfig, Fsync, LogHandle, Memory, MemoryConfig, OpenError, Retention,
@@ -10,6 +13,7 @@ use pluvio_runtime::{
     ATTRIBUTES_BYTES_MAX,
     unit::{ByteSize, Period},
 };
+use rustix::fs::Access;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -161,9 +165,33 @@ impl LogSection {
         if self.dir.as_os_str().is_empty() {
             return Some("names no folder; write for example \"data\"".to_owned());
         }
-        let there = self.dir.ancestors().find(|it| !it.as_os_str().is_empty() && it.exists())?;
-        let wrong = || format!("`{}` is no folder; name another one", there.display());
-        (!there.is_dir()).then(wrong)
+        let there = self.first_there()?;
+        let is_link_to_nothing = !there.exists();
+        (!there.is_dir()).then(|| match is_link_to_nothing {
+            true => format!("`{}` is a link that leads nowhere; mend it", there.display()),
+            false => format!("`{}` is no folder; name another one", there.display()),
+        })
+    }
+
+    /// Why a Pluvio of this user could not write its log, as far as it can be seen without making it: its
+    /// folder, or that in which it would be made, may belong to another one.
+    pub(crate) fn unwritable_dir(&self) -> Option<String> {
+        if self.log_type == LogType::Memory {
+            return None;
+        }
+        let there = self.first_there().unwrap_or(Path::new("."));
+        let rights = Access::WRITE_OK | Access::EXEC_OK;
+        let refused = rustix::fs::access(there, rights).err()?;
+        Some(format!(
+            "this user cannot write to `{}` ({}); run Pluvio as a user who can, or name another `dir`",
+            there.display(),
+            std::io::Error::from(refused)
+        ))
+    }
+
+    /// The folder or what is there of the way to it; also a link that leads nowhere.
+    fn first_there(&self) -> Option<&Path> {
+        self.dir.ancestors().find(|it| !it.as_os_str().is_empty() && it.symlink_metadata().is_ok())
     }
 
     /// What is wrong with the size of segments, if anything.

@@ -21,6 +21,11 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duratio
         Err(_) if text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() => {
             RETRY_AFTER_MAX
         }
+        // With a fraction, as some write it though the standard has none.
+        Err(_) if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') => {
+            let seconds: f64 = text.parse().ok()?;
+            Duration::try_from_secs_f64(seconds.ceil()).unwrap_or(RETRY_AFTER_MAX)
+        }
         Err(_) => {
             let until = http_date(text, now)?;
             Duration::try_from(until.duration_since(now)).unwrap_or_default()
@@ -106,7 +111,8 @@ mod tests {
         assert_eq!(wait("Sunday, 31-Feb-94 08:49:37 GMT"), None);
         assert_eq!(wait("99999999"), Some(3600));
         assert_eq!(wait("99999999999999999999999"), Some(3600));
-        assert_eq!(wait("soon"), None);
+        assert_eq!((wait("1.5"), wait("0.0")), (Some(2), Some(0)));
+        assert_eq!((wait("1.5.2"), wait("."), wait("soon")), (None, None, None));
         assert_eq!(wait(""), None);
         assert_eq!(retry_after(&HeaderMap::new(), Timestamp::UNIX_EPOCH), None);
     }

@@ -20,7 +20,7 @@ use std::{
     sync::Arc,
 };
 
-pub use real::RealDisk;
+pub use real::{RealDisk, explained};
 pub use simulated::{Failure, Fault, Operation, SimulatedDisk, is_power_off};
 
 /// A place for files.

@@ -34,7 +34,7 @@ impl Disk for RealDisk {
 
     fn list(&self, folder: &Path) -> io::Result<Vec<Listed>> {
         let mut names = Vec::new();
-        for entry in fs::read_dir(folder)? {
+        for entry in fs::read_dir(folder).map_err(|error| explained(error, folder))? {
             let entry = entry?;
             // A stream's folder may lie elsewhere; of a link to nowhere only the link is there.
             let kind = fs::metadata(entry.path()).or_else(|_| entry.metadata());
@@ -61,7 +61,7 @@ impl Disk for RealDisk {
             Err(error) if is_read_only(&error) => itself().read(true).open(path),
             other => other,
         };
-        Ok(Arc::new(RealFile(opened.map_err(|error| told(error, path))?)))
+        Ok(Arc::new(RealFile(opened.map_err(|error| explained(error, path))?)))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -79,7 +79,7 @@ impl Disk for RealDisk {
     fn lock(&self, path: &Path, holder: &str) -> io::Result<Box<dyn Lock>> {
         // The folder before the file: whoever is refused leaves the file and what it says alone.
         let folder = folder_of(path);
-        let opened = fs::File::open(folder)?;
+        let opened = fs::File::open(folder).map_err(|error| explained(error, folder))?;
         let locks_folders = match opened.try_lock() {
             Ok(()) => true,
             Err(fs::TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),
@@ -94,7 +94,7 @@ impl Disk for RealDisk {
         }
         let mut options = itself();
         options.read(true).write(true).create(true).truncate(false).mode(MODE);
-        let mut file = options.open(path).map_err(|error| told(error, path))?;
+        let mut file = options.open(path).map_err(|error| explained(error, path))?;
         file.try_lock()?;
         check_owner(&file, path)?;
         file.set_len(0)?;
@@ -106,7 +106,7 @@ impl Disk for RealDisk {
     }
 
     fn lock_folder(&self, folder: &Path) -> io::Result<Box<dyn Lock>> {
-        let kept = fs::File::open(folder)?;
+        let kept = fs::File::open(folder).map_err(|error| explained(error, folder))?;
         if let Err(fs::TryLockError::WouldBlock) = kept.try_lock() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -119,7 +119,7 @@ impl Disk for RealDisk {
         if folder.and_then(|folder| is_taken(&folder)).unwrap_or(false) {
             return Ok(true);
         }
-        is_taken(&fs::File::open(path)?)
+        is_taken(&fs::File::open(path).map_err(|error| explained(error, path))?)
     }
 
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {
@@ -218,11 +218,13 @@ fn of_another(theirs: u32, ours: u32) -> String {
     )
 }
 
-/// Says of a link that it is one, and of what may not be opened whose it is.
-fn told(error: io::Error, path: &Path) -> io::Error {
+/// Says of a link that it is one, and of what may not be opened, made or listed whose it is.
+pub fn explained(error: io::Error, path: &Path) -> io::Error {
     let ours = rustix::process::geteuid().as_raw();
+    // What lies in a folder that is closed to us cannot be seen; the folder can.
+    let mut visible = path.ancestors().filter_map(|it| fs::symlink_metadata(it).ok());
     if error.kind() == io::ErrorKind::PermissionDenied
-        && let Ok(found) = fs::symlink_metadata(path)
+        && let Some(found) = visible.next()
         && found.uid() != ours
     {
         return io::Error::new(error.kind(), of_another(found.uid(), ours));

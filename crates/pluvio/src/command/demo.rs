@@ -95,7 +95,7 @@ fn welcome(running: &Running, vcenter: &VCenter, cloudstack: &CloudStack) -> Str
          \n  curl -s {url}/api/v1/range\
          \n  curl -sN '{url}/api/v1/events?watch=true&type=VmPowered*'\
          \n  curl -sN '{url}/api/v1/events?watch=true&type=org.apache.cloudstack.*'\
-         \n  kcat -C -b {kafka} -t events -o -5 -e    # any Kafka client\
+         \n  kcat -C -b {kafka} -t events -o -5 -c 5  # any Kafka client\
          \n  curl -sX POST '{of_vcenter}/post?count=20'       # make twenty things happen\
          \n  curl -sX POST '{of_cloudstack}/post?count=20'    # and there\n\
          \nWhat comes in (Ctrl-C ends):"

@@ -62,7 +62,7 @@ impl Page {
             );
         }
         let mut rows = Vec::new();
-        table(&mut rows, "", schema, schema);
+        table(&mut rows, "", None, schema, schema);
         let is_shared = |row: &&Row| shared.contains(&row.key.as_str());
         let own: Vec<_> = rows.iter().filter(|row| !is_shared(row)).collect();
         let shared: Vec<_> = rows.iter().filter(is_shared).collect();
@@ -81,18 +81,24 @@ struct Row {
     description: String,
 }
 
-fn table(rows: &mut Vec<Row>, prefix: &str, schema: &Json, root: &Json) {
+/// `optional`: the table that they are keys of, if it may be left out.
+fn table(rows: &mut Vec<Row>, prefix: &str, optional: Option<&str>, schema: &Json, root: &Json) {
     let required: Vec<&str> =
         schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
         let target = resolved(property, root);
         let key = format!("{prefix}{name}");
+        let is_required = required.contains(&name.as_str());
         if target["properties"].is_object() {
-            table(rows, &format!("{key}."), target, root);
+            let optional = optional.or_else(|| (!is_required).then_some(name.as_str()));
+            table(rows, &format!("{key}."), optional, target, root);
             continue;
         }
         let default = match default(property, target) {
-            _ if required.contains(&name.as_str()) => "required".to_owned(),
+            _ if is_required => match optional {
+                Some(optional) => format!("required if there is `{optional}`"),
+                None => "required".to_owned(),
+            },
             None => "–".to_owned(),
             Some(default) => format!("`{default}`"),
         };

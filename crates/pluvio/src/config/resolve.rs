@@ -30,6 +30,9 @@ impl Configuration {
         let (sources, sinks, listeners) = (self.sources(), self.sinks(), self.listeners());
         match (access, sources, sinks, listeners) {
             (Ok(access), Ok(sources), Ok(sinks), Ok(listeners)) => {
+                if sources.is_empty() {
+                    self.warnings.push(without_sources());
+                }
                 Ok(Resolved { sources, sinks, listeners, access, access_files })
             }
             (access, sources, sinks, listeners) => {
@@ -38,4 +41,11 @@ impl Configuration {
             }
         }
     }
+}
+
+/// A log may be served that nothing is added to; most who name no source have forgotten it.
+fn without_sources() -> Problem {
+    let message = "there is none, so no event is captured; `pluvio config --page sources.vsphere` and \
+                   `sources.cloudstack` show how one is written";
+    Problem { place: "[sources.NAME]".to_owned(), message: message.to_owned() }
 }

@@ -78,11 +78,12 @@ pub(super) fn add_common_keys(schema: &mut Json, name: &str) {
 fn section(out: &mut String, name: &str, summary: &str, schema: &Json) {
     let summary = if summary.is_empty() { String::new() } else { format!("  # {summary}") };
     let _infallible = writeln!(out, "\n#[{name}]{summary}");
-    keys(out, "", schema, schema);
+    keys(out, "", None, schema, schema);
 }
 
-/// One commented line a key, its description above it; nested tables as dotted keys.
-fn keys(out: &mut String, prefix: &str, schema: &Json, root: &Json) {
+/// One commented line a key, its description above it; nested tables as dotted keys. `optional`: the
+/// table that they are keys of, if it may be left out.
+fn keys(out: &mut String, prefix: &str, optional: Option<&str>, schema: &Json, root: &Json) {
     let required: Vec<&str> =
         schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
     let Some(properties) = schema["properties"].as_object() else { return };
@@ -90,16 +91,21 @@ fn keys(out: &mut String, prefix: &str, schema: &Json, root: &Json) {
         properties.iter().partition(|(name, _)| required.contains(&name.as_str()));
     for (name, property) in first.into_iter().chain(rest) {
         let target = resolved(property, root);
+        let is_required = required.contains(&name.as_str());
         if target["properties"].is_object() {
-            keys(out, &format!("{prefix}{name}."), target, root);
+            let optional = optional.or_else(|| (!is_required).then_some(name.as_str()));
+            keys(out, &format!("{prefix}{name}."), optional, target, root);
             continue;
         }
         let text = property["description"].as_str().or_else(|| target["description"].as_str());
         for line in wrapped(text.unwrap_or_default()) {
             let _infallible = writeln!(out, "# {line}");
         }
-        let is_required = required.contains(&name.as_str());
-        let mark = if is_required { "  # required" } else { "" };
+        let mark = match (is_required, optional) {
+            (true, None) => "  # required".to_owned(),
+            (true, Some(optional)) => format!("  # required if there is `{optional}`"),
+            (false, _) => String::new(),
+        };
         let value = value(property, target);
         let _infallible = writeln!(out, "#{prefix}{name} = {value}{mark}");
     }
@@ -122,6 +128,9 @@ fn value(property: &Json, target: &Json) -> String {
         return format!("\"{first}\"");
     }
     let kind = target["type"].as_str().or_else(|| target["type"][0].as_str());
+    if target["additionalProperties"].is_object() {
+        return "{ NAME = \"…\" }".to_owned();
+    }
     match (kind, target["format"].as_str()) {
         (_, Some("duration")) => "\"1m\"".to_owned(),
         (_, Some("bytes")) => "\"1 MiB\"".to_owned(),

@@ -4,8 +4,9 @@
 
 mod replay;
 
-use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
+use std::{collections::BTreeMap, io::ErrorKind, ops::ControlFlow, path::Path};
 
+use anyhow::Context as _;
 use pluvio_event::{Data, Event, json as envelope, shown};
 use pluvio_log::{
     Offset, StreamName,
@@ -132,9 +133,11 @@ fn visit(
 ) -> Result<(), Failed> {
     let folder = folder(configuration, dir)?;
     let stream = dead_stream(stream).map_err(|error| Failed::Usage(error.to_string()))?;
-    if RealDisk.list(&folder.join(stream.as_str())).is_err() {
-        return Ok(());
-    }
+    let place = folder.join(stream.as_str());
+    match RealDisk.list(&place) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        listed => listed.with_context(|| format!("failed to read `{}`", place.display()))?,
+    };
     let mut visit = |record: Dumped| {
         let letter = record.value.as_deref().and_then(|value| envelope::decode(value).ok());
         letter.map_or(ControlFlow::Continue(()), |letter| each(record.offset, &letter))

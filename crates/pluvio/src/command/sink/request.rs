@@ -20,7 +20,7 @@ use std::{
 
 use anyhow::{Context as _, anyhow, bail};
 use jiff::Timestamp;
-use pluvio_log::disk::{Disk as _, RealDisk};
+use pluvio_log::disk::{Disk as _, RealDisk, explained};
 use pluvio_runtime::supervise::sink::Sought;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::time::{Instant, sleep};
@@ -87,12 +87,12 @@ impl Folder {
         let failed = || format!("failed to make `{shown}`");
         match fs::DirBuilder::new().mode(0o700).create(&self.0) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(error).with_context(failed);
+                return Err(explained(error, &self.0)).with_context(failed);
             }
             _ => {}
         }
         let mark = self.file(&format!("{}", std::process::id()), "owner");
-        put(&mark, b"").with_context(failed)?;
+        put(&mark, b"").map_err(|error| explained(error, &mark)).with_context(failed)?;
         let owner = |path: &Path| fs::metadata(path).map(|found| found.uid());
         let ours = owner(&mark);
         let _best_effort = fs::remove_file(&mark);

@@ -1,9 +1,6 @@
 //! What an operator may say about a vCenter, and how that becomes a source.
 
-use std::{
-    sync::{Arc, atomic::AtomicU32},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use pluvio_clouds::vsphere::{
     DataFormat, Endpoint, EndpointError, MoRef, Redaction, event_classes,
@@ -15,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
 
-use super::{map::Mapping, session::PAGE_EVENTS_MAX, source::Vsphere};
+use super::{map::Mapping, session::Pages, source::Vsphere};
 
 /// A vCenter whose events are captured.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -172,8 +169,7 @@ pub(super) struct Settings {
     pub(super) entity: Option<MoRef>,
     pub(super) mapping: Mapping,
     pub(super) keys_are_offsets: bool,
-    /// Events of one read: the server's limit, halved whenever an answer is too large to take.
-    pub(super) page_events: Arc<AtomicU32>,
+    pub(super) pages: Arc<Pages>,
 }
 
 impl Config {
@@ -228,7 +224,7 @@ impl Config {
             users: self.users,
             entity,
             keys_are_offsets,
-            page_events: Arc::new(AtomicU32::new(PAGE_EVENTS_MAX)),
+            pages: Arc::default(),
         }))
     }
 

@@ -24,6 +24,18 @@ pub enum Error {
     /// The vCenter did not do what it was asked.
     #[error(transparent)]
     Call(#[from] client::Error),
+    /// An answer ends in its middle. What it held is asked for again.
+    #[error("the answer to {method} ends in the middle of its events")]
+    Cut {
+        /// The method.
+        method: &'static str,
+    },
+    /// It is no vCenter.
+    #[error("{name} is a single host, whose events cannot be collected")]
+    Host {
+        /// What it calls itself.
+        name: String,
+    },
     /// The log could not answer.
     #[error("failed to look up stored events")]
     History(#[from] ReadError),
@@ -50,7 +62,20 @@ impl Failure for Error {
     }
 
     fn remedy(&self) -> Option<String> {
-        let Self::Call(error) = self else { return None };
+        let error = match self {
+            Self::Call(error) => error,
+            Self::Cut { .. } => {
+                return Some(
+                    "look at the limits and time-outs of a proxy before the vCenter; fewer events are \
+                     asked for at once from now on"
+                        .to_owned(),
+                );
+            }
+            Self::Host { .. } => {
+                return Some("set `url` to the vCenter that manages this host".to_owned());
+            }
+            _ => return None,
+        };
         let text = match (error.fault(), error) {
             (Some(FaultKind::InvalidLogin), _) => {
                 "check username and password; they are read again before the next attempt, which \
@@ -59,9 +84,12 @@ impl Failure for Error {
             (Some(FaultKind::NoPermission { .. }), _) => {
                 "give the account the read-only role on the root folder, with propagation"
             }
-            (Some(FaultKind::InvalidState), _) => {
-                "too many event collectors: end other sessions of this account"
-            }
+            (Some(FaultKind::InvalidState), client::Error::Fault { method, .. }) => match *method {
+                "CreateCollectorForEvents" => {
+                    "too many event collectors: end other sessions of this account"
+                }
+                _ => "the vCenter lost what was being read: it is begun anew, nothing to do",
+            },
             (None, client::Error::Transport { source, .. }) => return transport_remedy(source),
             (None, client::Error::Status { status, .. }) if status.is_server_error() => {
                 "the vCenter is starting or overloaded: nothing to do"

@@ -26,6 +26,9 @@ const PULLS_IN_FLIGHT: usize = 6;
 #[derive(Debug)]
 pub(super) struct Ledger {
     pub(super) place: Place,
+    /// The vCenter's clock and a little: an event from beyond it is taken, and says nothing of how far the
+    /// history was read. Hosts date events, and some have a wrong clock.
+    now: Timestamp,
     /// Ids of the last pulls with their times; the newest last.
     in_flight: VecDeque<HashMap<String, Option<Timestamp>>>,
 }
@@ -35,6 +38,8 @@ pub(super) struct Ledger {
 pub(super) enum Verdict {
     /// Stored already.
     Known,
+    /// It happened before the beginning, and was never ours to capture; the server was asked not to show it.
+    Before,
     /// To be stored under this id.
     New(String),
 }
@@ -44,7 +49,12 @@ type Stored = Option<Timestamp>;
 
 impl Ledger {
     pub(super) fn new(place: Place) -> Self {
-        Self { place, in_flight: VecDeque::from([HashMap::new()]) }
+        Self { place, now: Timestamp::MAX, in_flight: VecDeque::from([HashMap::new()]) }
+    }
+
+    /// Tells the time at which no event can have happened yet.
+    pub(super) fn set_now(&mut self, now: Timestamp) {
+        self.now = now;
     }
 
     /// The ids under which `event` may be stored, oldest epoch first; empty when it cannot be.
@@ -69,6 +79,9 @@ impl Ledger {
         raw_id: impl FnOnce() -> String,
         stored: impl Fn(&str) -> Option<Stored>,
     ) -> Verdict {
+        if created.is_some_and(|created| created < self.place.begin) {
+            return Verdict::Before;
+        }
         let lookup = |ledger: &Self, id: &str| {
             ledger.in_flight.iter().find_map(|pull| pull.get(id).copied()).or_else(|| stored(id))
         };
@@ -95,7 +108,7 @@ impl Ledger {
     }
 
     fn admit(&mut self, id: String, key: Option<i64>, created: Stored) -> Verdict {
-        self.place.pass(key, created);
+        self.place.pass(key, created.filter(|created| *created <= self.now));
         if let Some(pull) = self.in_flight.back_mut() {
             pull.insert(id.clone(), created);
         }
@@ -247,6 +260,23 @@ mod tests {
         book.reconnect();
         assert_eq!(book.list(&[(45, 2), (46, 3), (2, 51), (3, 52)]), ["3-2"]);
         assert_eq!(book.list(&[(45, 60), (46, 61), (47, 62)]), ["45-2", "46-2", "47-2"]);
+    }
+
+    #[test]
+    fn what_a_server_shows_from_before_the_beginning_is_left_out() {
+        let mut book = Book::new();
+        assert_eq!(book.list(&[(1, -60), (2, 0), (3, 1)]), ["2", "3"]);
+    }
+
+    #[test]
+    fn an_event_of_tomorrow_is_taken_and_moves_no_place() {
+        let mut book = Book::new();
+        book.ledger.set_now(at(10));
+        assert_eq!(book.list(&[(1, 5), (2, 86_400), (3, 6)]), ["1", "2", "3"]);
+        assert_eq!((book.ledger.place.last, book.ledger.place.time), (Some(at(6)), at(6)));
+        assert_eq!(book.ledger.place.key, Some(3));
+        book.reconnect();
+        assert!(book.list(&[(1, 5), (2, 86_400), (3, 6)]).is_empty(), "it is known like any other");
     }
 
     #[test]

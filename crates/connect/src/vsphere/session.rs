@@ -15,7 +15,7 @@ use std::{
 use jiff::Timestamp;
 use pluvio_clouds::vsphere::{
     Client, EntityFilter, Error as CallError, EventFilter, FaultKind, MoRef, Page, Recursion,
-    ServiceContent,
+    ServiceContent, XmlError,
 };
 use pluvio_net::{HttpClient, HttpError};
 use tracing::debug;
@@ -24,15 +24,57 @@ use super::{Error, config::Settings, place::plain_uuid};
 
 /// Most events of one read: the server's own limit.
 pub(super) const PAGE_EVENTS_MAX: u32 = 1000;
+/// `apiType` of a host that is asked itself.
+const HOST: &str = "HostAgent";
+/// After so many whole pages of fewer events than the server's limit, twice as many are asked for.
+const GROW_AFTER: u32 = 64;
 /// Each ring of the bell carries the collector's latest page, whose content nobody reads.
 const BELL_PAGE_EVENTS: u32 = 1;
+
+/// How many events are asked for at once: as many as the server gives, fewer where that failed. Lives as
+/// long as the source.
+#[derive(Debug)]
+pub(super) struct Pages {
+    events: AtomicU32,
+    /// Whole pages read since that changed.
+    reads: AtomicU32,
+}
+
+impl Default for Pages {
+    fn default() -> Self {
+        Self { events: AtomicU32::new(PAGE_EVENTS_MAX), reads: AtomicU32::new(0) }
+    }
+}
+
+impl Pages {
+    fn events(&self) -> u32 {
+        self.events.load(Ordering::Relaxed)
+    }
+
+    /// `events` were too many.
+    fn halve(&self, events: u32) {
+        self.set((events / 2).max(1));
+    }
+
+    /// `events` were asked for, and came whole.
+    fn read(&self, events: u32) {
+        if events < PAGE_EVENTS_MAX && self.reads.fetch_add(1, Ordering::Relaxed) >= GROW_AFTER {
+            self.set((events * 2).min(PAGE_EVENTS_MAX));
+        }
+    }
+
+    fn set(&self, events: u32) {
+        self.events.store(events, Ordering::Relaxed);
+        self.reads.store(0, Ordering::Relaxed);
+    }
+}
 
 /// A session of one account.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) client: Client,
     pub(super) content: ServiceContent,
-    page_events: Arc<AtomicU32>,
+    pages: Arc<Pages>,
     /// The vCenter's time when it was asked last, and when that was.
     told: Mutex<Option<(Timestamp, Instant)>>,
 }
@@ -56,12 +98,7 @@ impl Session {
         }
         let content = client.service_content().await?;
         client.login(&content.session_manager, username.expose(), &password).await?;
-        Ok(Self {
-            client,
-            content,
-            page_events: Arc::clone(&settings.page_events),
-            told: Mutex::default(),
-        })
+        Ok(Self { client, content, pages: Arc::clone(&settings.pages), told: Mutex::default() })
     }
 
     /// Asks for the vCenter's time.
@@ -105,7 +142,17 @@ impl Session {
         end: Option<Timestamp>,
     ) -> Result<MoRef, Error> {
         let filter = filter(settings, begin, end, BELL_PAGE_EVENTS);
-        Ok(self.client.create_event_collector(&self.content.event_manager, &filter).await?)
+        let made = self.client.create_event_collector(&self.content.event_manager, &filter).await;
+        made.map_err(|error| {
+            let about = &self.content.about;
+            let is_unknown =
+                matches!(error.fault(), Some(FaultKind::Other(name)) if name == "NotSupported");
+            if is_unknown && about.api_type == HOST {
+                Error::Host { name: about.name.clone() }
+            } else {
+                error.into()
+            }
+        })
     }
 
     /// The newest events from `begin` to `end` without a cursor; at most [`PAGE_EVENTS_MAX`].
@@ -116,23 +163,33 @@ impl Session {
         end: Timestamp,
     ) -> Result<Page, Error> {
         let filter = filter(settings, begin, Some(end), PAGE_EVENTS_MAX);
-        Ok(self.client.query_events(&self.content.event_manager, &filter).await?)
+        let page = self.client.query_events(&self.content.event_manager, &filter).await?;
+        if page.is_cut { Err(Error::Cut { method: "QueryEvents" }) } else { Ok(page) }
     }
 
-    /// The next page of a collector. One that is too large to take fails, and the next connection
-    /// asks for half of it.
+    /// The next page of a collector. One that is too large to take, or that is cut on its way, fails, and
+    /// the next connection asks for half of it. What is cut when it was alone is taken as it stands: it
+    /// would be cut for ever.
     pub(super) async fn read(&self, collector: &MoRef) -> Result<Page, Error> {
-        let events = self.page_events();
-        let page = self.client.read_next_events(collector, events as u32).await;
-        if let Err(CallError::Transport { source: HttpError::TooLarge { .. }, .. }) = &page {
-            self.page_events.store((events as u32 / 2).max(1), Ordering::Relaxed);
+        let events = self.pages.events();
+        let page = self.client.read_next_events(collector, events).await;
+        let (is_cut, is_too_much) = match &page {
+            Ok(page) => (page.is_cut && events > 1, false),
+            Err(CallError::Transport { source: HttpError::TooLarge { .. }, .. }) => (false, true),
+            Err(CallError::Xml { source: XmlError::Truncated, .. }) => (true, false),
+            Err(_) => (false, false),
+        };
+        match is_cut || is_too_much {
+            true => self.pages.halve(events),
+            false if page.is_ok() => self.pages.read(events),
+            false => {}
         }
-        Ok(page?)
+        if is_cut { Err(Error::Cut { method: "ReadNextEvents" }) } else { Ok(page?) }
     }
 
     /// Most events of one read now.
     pub(super) fn page_events(&self) -> usize {
-        self.page_events.load(Ordering::Relaxed) as usize
+        self.pages.events() as usize
     }
 
     /// Frees a collector; it may be gone already.

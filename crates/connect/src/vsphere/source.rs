@@ -74,6 +74,10 @@ const VAIN_RINGS_MAX: u32 = 2;
 /// How soon a cursor is read again that gave nothing though its bell rang.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
+/// Spans of known events that are asked for without the cursor at one look. Each holds a thousand; beyond
+/// that the server shows other spans than it was asked for.
+const SPANS_MAX: u32 = 100;
+
 /// How much earlier than the event stored last the newest events are asked for.
 const SAME_SECOND: SignedDuration = SignedDuration::from_secs(1);
 
@@ -342,19 +346,25 @@ impl Reading {
     /// Turns a page into records of what is new in it.
     async fn records(&mut self, page: Page) -> Result<Vec<Record>, Error> {
         let stored = self.stored(&page.events).await?;
+        if let Some(now) = self.session.clock() {
+            self.ledger.set_now(self.last(now));
+        }
         let before = self.ledger.place.clone();
         let mut records = Vec::with_capacity(page.events.len());
-        let mut has_known = false;
+        let (mut has_known, mut is_ours) = (false, false);
         for listed in &page.events {
             let (key, created) = key_and_time(listed);
             let answer = |id: &str| stored.get(id).copied();
-            match self.ledger.judge(key, created, || raw_id(listed), answer) {
+            let verdict = self.ledger.judge(key, created, || raw_id(listed), answer);
+            is_ours |= verdict != Verdict::Before;
+            match verdict {
                 Verdict::Known => has_known = true,
+                Verdict::Before => {}
                 Verdict::New(id) => records.push(self.record(&id, key, listed)?),
             }
         }
         self.ledger.close_pull();
-        if let Some(since) = self.expects_known_since.take_if(|_| !page.events.is_empty())
+        if let Some(since) = self.expects_known_since.take_if(|_| is_ours)
             && !has_known
         {
             let to = records.first().and_then(|record| record.event.time());
@@ -472,7 +482,9 @@ impl Reading {
         let (mut from, last) = (begin, self.last(now));
         // The answer begins with the event stored last, unless the vCenter forgot it.
         self.expects_known_since = self.ledger.place.last.filter(|last| *last >= begin);
+        let mut spans = 0;
         let records = loop {
+            spans += 1;
             let (mut page, to) = self.oldest_without_cursor(from, last).await?;
             page.events.sort_by_key(|listed| {
                 let (key, created) = key_and_time(listed);
@@ -480,7 +492,7 @@ impl Reading {
             });
             let records = self.records(page).await?;
             // A part of the span that holds only what is known says nothing of what follows.
-            if !records.is_empty() || to >= last {
+            if !records.is_empty() || to >= last || spans >= SPANS_MAX {
                 break records;
             }
             from = to.max(from.checked_add(SignedDuration::from_millis(1)).unwrap_or(last));
@@ -508,13 +520,15 @@ impl Reading {
     ) -> Result<(Page, Timestamp), Error> {
         let (mut from, mut to) = (begin, last);
         loop {
-            let page = self.session.query(&self.settings, from, to).await?;
+            let mut page = self.session.query(&self.settings, from, to).await?;
             let span = to.duration_since(from);
             if page.events.len() >= PAGE_EVENTS_MAX as usize && span.as_millis() > 1 {
                 to = from.checked_add(span / 2).unwrap_or(from);
             } else if page.events.is_empty() && to < last {
                 (from, to) = (to, last);
             } else {
+                let begin = self.ledger.place.begin;
+                page.events.retain(|it| key_and_time(it).1.is_none_or(|created| created >= begin));
                 return Ok((page, to));
             }
         }

@@ -1,7 +1,10 @@
 //! A vCenter has a bad day.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use pluvio_log::{MemoryConfig, Retention};
-use pluvio_runtime::status::State;
+use pluvio_runtime::{status::State, unit::Period};
 use pluvio_sim::{Fault, Malformation, Restart};
 
 use crate::site::Site;
@@ -90,6 +93,7 @@ async fn broken_answers_cost_a_reconnect_and_no_event() {
         Fault::Unavailable { count: 3 },
         Fault::Reset { count: 2 },
         Fault::Cut { count: 2 },
+        Fault::CutWhole { count: 2 },
         Fault::Slow { ms: 100 },
     ] {
         let site = Site::open().await;
@@ -99,6 +103,53 @@ async fn broken_answers_cost_a_reconnect_and_no_event() {
         site.until_complete().await;
         assert_eq!(site.gaps().await, 0, "{fault:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_was_cut_on_its_way_is_asked_for_again_and_nothing_of_it_is_called_malformed() {
+    let site = Site::open().await;
+    site.until_complete().await;
+    for _ in 0..2 {
+        // The source waits for news; what it asks next are the events.
+        site.vcenter.inject(Fault::CutWhole { count: 1 });
+        site.vcenter.post(50);
+        site.until_complete().await;
+    }
+    let events = site.captured().await;
+    assert!(events.iter().all(|(_, event)| !event.event_type().contains("malformed")));
+    assert!(site.source_status().reconnects >= 1, "an answer with events was cut");
+    assert_eq!(site.gaps().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_of_tomorrow_makes_no_gap_when_the_collector_goes_deaf() {
+    let site = Site::open().await;
+    site.until_complete().await;
+    site.vcenter.inject(Fault::Early { seconds: 86_400, count: 2 });
+    site.vcenter.post(3);
+    site.until_complete().await;
+    site.vcenter.inject(Fault::Stranded);
+    site.vcenter.post(3);
+    site.vcenter.set_rate(20.0).unwrap();
+    site.until(|captured| captured.len() > 120).await;
+    site.vcenter.set_rate(0.0).unwrap();
+    site.until_complete().await;
+    assert_eq!(site.gaps().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_vcenter_shows_from_before_the_beginning_is_not_captured() {
+    let site = Site::with(|config| config.begin = Period(Duration::from_secs(300))).await;
+    let begin = site.position().await["begin"].as_str().unwrap().parse::<Timestamp>().unwrap();
+    site.vcenter.inject(Fault::BeginIgnored);
+    site.vcenter.inject(Fault::SessionLost);
+    site.vcenter.post(10);
+    let newest = i64::from(site.vcenter.status().next_key) - 1;
+    site.until(|captured| captured.iter().any(|(_, event)| event.id() == newest.to_string())).await;
+    let events = site.captured().await;
+    assert!(events.len() < 100, "{} of 110 events", events.len());
+    assert!(events.iter().all(|(_, event)| event.time().is_some_and(|time| time >= begin)));
+    assert_eq!(site.gaps().await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

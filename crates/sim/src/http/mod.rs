@@ -45,6 +45,8 @@ pub(crate) enum Fate {
     Reset,
     /// Half of the router's answer arrives.
     Cut,
+    /// Half of the router's answer arrives, and says that it is all.
+    CutWhole,
 }
 
 /// Decides the fate of the request to that path, and how long it takes.
@@ -126,7 +128,8 @@ async fn request_on_the_wire(
             reset.store(true, Ordering::Relaxed);
             Err(TornDown)
         }
-        Fate::Cut => Ok(cut(routed(request, &site.router).await).await),
+        Fate::Cut => Ok(cut(routed(request, &site.router).await, true).await),
+        Fate::CutWhole => Ok(cut(routed(request, &site.router).await, false).await),
     }
 }
 
@@ -140,11 +143,15 @@ async fn routed(request: Request<Incoming>, router: &Router) -> Response {
     }
 }
 
-/// Promises the whole answer and sends half of it.
-async fn cut(response: Response) -> Response {
+/// Sends half of the answer; whether it `promises` all of it.
+async fn cut(response: Response, promises: bool) -> Response {
     let (mut head, body) = response.into_parts();
     let bytes = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
     let half = bytes.slice(..bytes.len() / 2);
+    if !promises {
+        head.headers.insert(CONTENT_LENGTH, half.len().into());
+        return Response::from_parts(head, Body::from(half));
+    }
     head.headers.insert(CONTENT_LENGTH, bytes.len().into());
     let parts: [Result<Bytes, TornDown>; 2] = [Ok(half), Err(TornDown)];
     Response::from_parts(head, Body::from_stream(futures::stream::iter(parts)))

@@ -81,8 +81,19 @@ const VERBS: &[Verb] = &[
     verb("POST", "/control/faults/unavailable?count=2", "answer the next requests with 503"),
     verb("POST", "/control/faults/reset?count=1", "reset the connection at the next requests"),
     verb("POST", "/control/faults/cut?count=1", "end the next answers in the middle"),
+    verb(
+        "POST",
+        "/control/faults/cut-whole?count=1",
+        "end the next answers in the middle, and call them whole",
+    ),
+    verb("POST", "/control/faults/begin-ignored", "show events from before a filter's beginTime"),
     verb("POST", "/control/faults/skew?seconds=-120", "set the cloud's clock ahead, or behind"),
     verb("POST", "/control/faults/stranded", "let existing collectors read nothing ever again"),
+    verb(
+        "POST",
+        "/control/faults/early?seconds=86400&count=1",
+        "make events of a host whose clock runs ahead",
+    ),
     verb(
         "POST",
         "/control/faults/late?seconds=30&count=2",
@@ -230,7 +241,7 @@ mod tests {
     fn every_fault_in_the_list_is_understood_as_written() {
         let examples = VERBS.iter().filter_map(|verb| verb.path.strip_prefix("/control/faults/"));
         let kinds: HashSet<_> = examples.map(|example| discriminant(&parsed(example))).collect();
-        assert_eq!(kinds.len(), 15, "a fault is missing from the list, or listed twice");
+        assert_eq!(kinds.len(), 18, "a fault is missing from the list, or listed twice");
     }
 
     #[test]

@@ -67,6 +67,14 @@ pub enum Fault {
         /// Number of requests.
         count: u32,
     },
+    /// The answers to the next `count` requests end in the middle, and are whole for HTTP: somebody on the
+    /// way gave up.
+    CutWhole {
+        /// Number of requests.
+        count: u32,
+    },
+    /// Whatever `beginTime` a filter names, events from before it are shown, too.
+    BeginIgnored,
     /// The cloud's clock runs this far ahead (or behind, if negative).
     Skew {
         /// Seconds ahead.
@@ -74,6 +82,13 @@ pub enum Fault {
     },
     /// Existing event collectors read nothing ever again; new ones work.
     Stranded,
+    /// Events of a host whose clock runs ahead.
+    Early {
+        /// How far ahead they were created.
+        seconds: u32,
+        /// How many.
+        count: u32,
+    },
     /// Events that appear now but were created in the past.
     Late {
         /// How long ago they were created.
@@ -108,6 +123,9 @@ pub(crate) struct Troubles {
     pub(crate) unavailable: u32,
     pub(crate) resets: u32,
     pub(crate) cuts: u32,
+    pub(crate) whole_cuts: u32,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) begin_ignored: bool,
 }
 
 /// What happens to one request on its way.
@@ -117,6 +135,7 @@ pub(crate) enum Transport {
     Unavailable,
     Reset,
     Cut,
+    CutWhole,
 }
 
 impl Troubles {
@@ -129,6 +148,8 @@ impl Troubles {
             Transport::Unavailable
         } else if used(&mut self.cuts) {
             Transport::Cut
+        } else if used(&mut self.whole_cuts) {
+            Transport::CutWhole
         } else {
             Transport::Normal
         };

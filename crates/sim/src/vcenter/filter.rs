@@ -99,6 +99,11 @@ impl Filter {
         Ok(filter)
     }
 
+    /// The same, and what happened before its beginning.
+    pub(crate) fn without_begin(self) -> Self {
+        Self { begin: None, ..self }
+    }
+
     /// Whether the filter lets the event through.
     pub(crate) fn matches(&self, event: &Event, inventory: &Inventory) -> bool {
         self.begin.is_none_or(|begin| event.created >= begin)

@@ -72,12 +72,15 @@ impl Cloud {
             Fault::Unavailable { count } => troubles.unavailable = count,
             Fault::Reset { count } => troubles.resets = count,
             Fault::Cut { count } => troubles.cuts = count,
+            Fault::CutWhole { count } => troubles.whole_cuts = count,
+            Fault::BeginIgnored => troubles.begin_ignored = true,
             Fault::Skew { seconds } => self.clock.skew = SignedDuration::from_secs(seconds),
             Fault::Stranded => {
                 let collectors = self.sessions.values_mut().flat_map(|s| s.collectors.values_mut());
                 collectors.for_each(|collector| collector.stranded = true);
             }
-            Fault::Late { seconds, count } => self.record_late(seconds, count),
+            Fault::Late { seconds, count } => self.record_dated(-i64::from(seconds), count),
+            Fault::Early { seconds, count } => self.record_dated(i64::from(seconds), count),
         }
     }
 
@@ -144,10 +147,10 @@ impl Cloud {
         self.record(draft.fields(fields.to_owned()));
     }
 
-    fn record_late(&mut self, seconds: u32, count: u32) {
-        let age = SignedDuration::from_secs(i64::from(seconds));
+    /// Records `count` events that were created so many seconds ahead.
+    fn record_dated(&mut self, seconds: i64, count: u32) {
         let now = self.clock.now();
-        let created = now.saturating_sub(age).unwrap_or(now);
+        let created = now.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(now);
         for _ in 0..count {
             let draft = self.next_draft();
             self.record_at(draft, created);

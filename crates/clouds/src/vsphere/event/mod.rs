@@ -33,6 +33,9 @@ pub const MALFORMED_BYTES_MAX: usize = 4 * 1024;
 pub struct Page {
     /// In the server's order.
     pub events: Vec<Result<NativeEvent, Malformed>>,
+    /// Whether the answer does not end as one does: somebody on the way gave up in the middle of it. The
+    /// last event is then a part of one, and others may have followed.
+    pub is_cut: bool,
 }
 
 /// One event.
@@ -107,7 +110,13 @@ pub fn decode_page(body: &[u8], element: &str) -> Result<Page, XmlError> {
             Err(Malformed::new(source.get(range).unwrap_or_default(), Some(error)))
         }
     };
-    Ok(Page { events: pieces.into_iter().map(decode).collect() })
+    let is_cut = !ends_envelope(&source);
+    Ok(Page { events: pieces.into_iter().map(decode).collect(), is_cut })
+}
+
+/// Whether the last tag of an answer ends its envelope, as SOAP has it.
+fn ends_envelope(answer: &str) -> bool {
+    answer.rfind("</").is_some_and(|last| answer[last..].contains("Envelope>"))
 }
 
 impl Malformed {

@@ -61,7 +61,7 @@ pub(super) fn collector(cloud: &mut Cloud, call: &Call) -> Result<String, SoapFa
 }
 
 fn create(cloud: &mut Cloud, call: &Call) -> Result<String, SoapFault> {
-    let filter = Filter::read(call.required("filter")?, &cloud.inventory, cloud.api_version)?;
+    let filter = filter(cloud, call)?;
     let collector = Collector::new(filter, &cloud.history, &cloud.inventory)?;
     let session = call.session(cloud)?;
     if session.collectors.len() >= COLLECTORS_MAX {
@@ -74,9 +74,15 @@ fn create(cloud: &mut Cloud, call: &Call) -> Result<String, SoapFault> {
     Ok(out)
 }
 
+fn filter(cloud: &Cloud, call: &Call) -> Result<Filter, SoapFault> {
+    let spec = call.required("filter")?;
+    let filter = Filter::read(spec, &cloud.inventory, cloud.api_version)?;
+    Ok(if cloud.troubles.begin_ignored { filter.without_begin() } else { filter })
+}
+
 /// One look at the newest events, without a collector.
 fn query(cloud: &mut Cloud, call: &Call) -> Result<String, SoapFault> {
-    let mut filter = Filter::read(call.required("filter")?, &cloud.inventory, cloud.api_version)?;
+    let mut filter = filter(cloud, call)?;
     filter.count_max.get_or_insert(PAGE_EVENTS_MAX);
     let without_message = filter.without_message;
     filter.delayed = false;

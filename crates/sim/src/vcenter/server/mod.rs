@@ -36,5 +36,6 @@ fn fate(transport: Transport) -> Fate {
         }
         Transport::Reset => Fate::Reset,
         Transport::Cut => Fate::Cut,
+        Transport::CutWhole => Fate::CutWhole,
     }
 }

@@ -6,11 +6,16 @@
 //! past waits; the tail, which all watchers share, goes on. While somebody waits, readers that take
 //! nothing, or next to nothing, are dropped sooner ([`Room::is_pressed`]).
 //!
+//! One client has no more than a part of it ([`Shares`]): what it does not take, or makes slowly, keeps out
+//! only itself.
+//!
 //! It refuses to count what is small: heads, problems, most documents.
 
 use std::{
+    collections::HashMap,
+    hash::Hash,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -45,7 +50,47 @@ pub(crate) struct Room {
 
 /// A place for some bytes, free again when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Held(OwnedSemaphorePermit);
+pub(crate) struct Held {
+    of_all: OwnedSemaphorePermit,
+    /// The same of the client's part.
+    of_client: Option<OwnedSemaphorePermit>,
+}
+
+/// A part of something for each client: so many permits. It lives as long as one of them is out.
+#[derive(Debug)]
+pub(crate) struct Shares<K> {
+    permits: usize,
+    clients: Mutex<HashMap<K, Weak<Semaphore>>>,
+}
+
+/// So many clients are looked through for some that have nothing.
+const CLIENTS_MANY: usize = 1024;
+
+impl<K: Clone + Eq + Hash> Shares<K> {
+    /// Each client may have so many.
+    pub(crate) fn new(permits: usize) -> Self {
+        Self { permits, clients: Mutex::default() }
+    }
+
+    /// Each client may have so much of a [`Room`].
+    pub(crate) fn of_room(bytes: usize) -> Self {
+        Self::new(bytes / UNIT_BYTES)
+    }
+
+    /// The part of `client`.
+    pub(crate) fn of(&self, client: &K) -> Arc<Semaphore> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(share) = clients.get(client).and_then(Weak::upgrade) {
+            return share;
+        }
+        if clients.len() >= CLIENTS_MANY {
+            clients.retain(|_, share| share.strong_count() > 0);
+        }
+        let share = Arc::new(Semaphore::new(self.permits));
+        clients.insert(client.clone(), Arc::downgrade(&share));
+        share
+    }
+}
 
 impl Room {
     pub(crate) fn new(bytes: usize) -> Self {
@@ -64,8 +109,8 @@ impl Room {
             return Some(held);
         }
         let _waiting = Waiting::new(&self.waiting);
-        let held = Arc::clone(&self.units).acquire_many_owned(units(bytes)).await;
-        held.ok().map(Held)
+        let of_all = Arc::clone(&self.units).acquire_many_owned(units(bytes)).await;
+        of_all.ok().map(|of_all| Held { of_all, of_client: None })
     }
 
     /// The same, if it is this one's turn within `wait`.
@@ -75,12 +120,40 @@ impl Room {
 
     /// A place for `bytes`, if there is one.
     pub(crate) fn try_take(&self, bytes: usize) -> Option<Held> {
-        let held = Arc::clone(&self.units).try_acquire_many_owned(units(bytes));
-        if held.is_err() {
-            self.is_short.store(true, Ordering::Relaxed);
-            self.pressed.notify_one();
+        let of_all = Arc::clone(&self.units).try_acquire_many_owned(units(bytes));
+        let of_all = of_all.inspect_err(|_| self.press()).ok()?;
+        Some(Held { of_all, of_client: None })
+    }
+
+    /// A place for `bytes` in the part of a client, when it is this one's turn within `wait`.
+    pub(crate) async fn take_of(
+        &self,
+        share: &Arc<Semaphore>,
+        bytes: usize,
+        wait: Duration,
+    ) -> Option<Held> {
+        if let Some(held) = self.try_take_of(share, bytes) {
+            return Some(held);
         }
-        held.ok().map(Held)
+        let _waiting = Waiting::new(&self.waiting);
+        let taken = timeout(wait, async {
+            let own = Arc::clone(share).acquire_many_owned(units(bytes)).await.ok()?;
+            Some(Held { of_client: Some(own), ..self.take(bytes).await? })
+        });
+        taken.await.ok().flatten()
+    }
+
+    /// The same, if there is one.
+    pub(crate) fn try_take_of(&self, share: &Arc<Semaphore>, bytes: usize) -> Option<Held> {
+        let own = Arc::clone(share).try_acquire_many_owned(units(bytes));
+        let own = own.inspect_err(|_| self.press()).ok()?;
+        Some(Held { of_client: Some(own), ..self.try_take(bytes)? })
+    }
+
+    /// Somebody found no room.
+    fn press(&self) {
+        self.is_short.store(true, Ordering::Relaxed);
+        self.pressed.notify_one();
     }
 
     /// Waits until somebody finds no room.
@@ -97,28 +170,37 @@ impl Room {
 impl Held {
     /// Makes the place one for at least `bytes`; whether there is as much room.
     pub(crate) fn grow(&mut self, bytes: usize, room: &Room) -> bool {
-        let missing = (units(bytes) as usize).saturating_sub(self.0.num_permits());
+        let missing = (units(bytes) as usize).saturating_sub(self.of_all.num_permits());
         if missing == 0 {
             return true;
         }
-        let more = room.try_take(missing * UNIT_BYTES);
-        more.map(|more| self.0.merge(more.0)).is_some()
+        let more = match &self.of_client {
+            None => room.try_take(missing * UNIT_BYTES),
+            Some(own) => room.try_take_of(own.semaphore(), missing * UNIT_BYTES),
+        };
+        more.map(|more| self.merge(more)).is_some()
     }
 
-    /// Adds another place to this one.
+    /// Adds another place of the same client to this one.
     pub(crate) fn merge(&mut self, other: Self) {
-        self.0.merge(other.0);
+        self.of_all.merge(other.of_all);
+        match (&mut self.of_client, other.of_client) {
+            (Some(own), Some(more)) => own.merge(more),
+            (own @ None, more) => *own = more,
+            (Some(_), None) => {}
+        }
     }
 
     /// How large it is.
     pub(crate) fn bytes(&self) -> usize {
-        self.0.num_permits() * UNIT_BYTES
+        self.of_all.num_permits() * UNIT_BYTES
     }
 
     /// The same for `bytes`, if that is less.
     pub(crate) fn shrunk(mut self, bytes: usize) -> Self {
-        let excess = self.0.num_permits().saturating_sub(units(bytes) as usize);
-        drop(self.0.split(excess));
+        let excess = self.of_all.num_permits().saturating_sub(units(bytes) as usize);
+        drop(self.of_all.split(excess));
+        drop(self.of_client.as_mut().and_then(|own| own.split(excess)));
         self
     }
 
@@ -182,5 +264,22 @@ mod tests {
         assert!(held.grow(8 << 10, &room) && !held.grow(9 << 10, &room));
         let _held = held.shrunk(2 << 10);
         assert!(room.try_take(6 << 10).is_some() && room.try_take(7 << 10).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_has_its_part_waits_for_itself_and_keeps_nobody_else_out() {
+        let (room, shares) = (Room::new(8 << 10), Shares::of_room(4 << 10));
+        let wait = Duration::from_secs(5);
+        let greedy = shares.of(&"greedy");
+        let Some(mut held) = room.try_take_of(&greedy, 3 << 10) else { unreachable!("empty") };
+        assert!(held.grow(4 << 10, &room) && !held.grow(5 << 10, &room));
+        // The part is the same one as long as something of it is out.
+        drop(greedy);
+        assert!(room.take_of(&shares.of(&"greedy"), 1, wait).await.is_none());
+        assert!(room.take_of(&shares.of(&"modest"), 4 << 10, wait).await.is_some());
+        let held = held.shrunk(1 << 10);
+        assert!(room.try_take_of(&shares.of(&"greedy"), 3 << 10).is_some());
+        drop(held);
+        assert!(room.try_take_of(&shares.of(&"greedy"), 4 << 10).is_some());
     }
 }

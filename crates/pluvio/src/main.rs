@@ -19,6 +19,13 @@ use clap::Parser as _;
 use cli::{Cli, Command};
 use command::Failed;
 
+/// The system's allocator on Linux keeps what each thread once needed, in as many arenas as there are cores,
+/// eight times over: 30 Kafka consumers that read the past left 149 MB behind for good. This one gives it
+/// back after ten seconds.
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// This release.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 

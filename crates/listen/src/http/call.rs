@@ -1,6 +1,6 @@
 //! One request on its way to an answer: who asks, for which stream, with which parameters.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -11,8 +11,10 @@ use pluvio_event::filter::Conjunction;
 use pluvio_log::{Extent, Log, StreamName};
 use pluvio_runtime::Principal;
 use serde::Serialize;
+use tokio::time::sleep;
 
 use super::{
+    limits::READ_UNITS_PER_BYTE,
     problem::{Kind, Problem},
     query::{Query, shown},
     server::Server,
@@ -70,20 +72,30 @@ impl Call {
         if !self.query.has_expression() {
             return Ok(Arc::new(mandatory.and(self.query.filter()?)));
         }
-        // Reading kilobytes of an expression takes milliseconds: not on a worker.
+        // Reading kilobytes of an expression takes milliseconds: not on a worker, and not for nothing.
+        let mut allowance = self.server.budgets.join(&self.client);
+        let mut waited = Duration::ZERO;
+        while let Some(wait) = allowance.wait() {
+            waited += wait;
+            if waited > self.server.page_wait {
+                return Err(Problem::invalid(format!(
+                    "the filters of this client have used up their budget of {} units of work a \
+                     second, so that this one was not even read. Come back later",
+                    self.server.budgets.units_per_second()
+                ))
+                .retry_later());
+            }
+            sleep(wait).await;
+        }
         let query = self.query.clone();
-        let filter = self
-            .server
-            .pool
-            .run(Lane::Normal, Turn::Last, move |_| query.filter())
-            .await
-            .map_err(|_| {
-                Problem::new(
-                    Kind::Internal,
-                    "the filter could not be read; the server's log says why",
-                )
-            })??;
-        Ok(Arc::new(mandatory.and(filter)))
+        let read =
+            self.server.pool.run(&self.client, Lane::Normal, Turn::Last, move |_| query.filter());
+        let filter = read.await.map_err(|_| {
+            Problem::new(Kind::Internal, "the filter could not be read; the server's log says why")
+        })?;
+        let units = self.query.expression_bytes() as u64 * READ_UNITS_PER_BYTE;
+        allowance.pay(units, allowance.lane());
+        Ok(Arc::new(mandatory.and(filter?)))
     }
 
     /// Whether events may be hidden from this principal.

@@ -29,6 +29,28 @@ pub(super) const PAGE_BYTES_MAX: usize = 4 << 20;
 /// of 50 events, and to send 250 of those. Documents beyond [`ANSWER_BYTES_FREE`] are counted here, too.
 pub(super) const PAGES_BYTES_MAX_TOTAL: usize = 16 << 20;
 
+/// The part of [`PAGES_BYTES_MAX_TOTAL`] that one client may have, in bytes: room for its largest pages,
+/// and as much for all others.
+pub(super) const PAGES_BYTES_MAX_CLIENT: usize = PAGES_BYTES_MAX_TOTAL / 2;
+
+/// Pages that are made for one client at a time; more wait for their turn. A page that finds nothing looks
+/// through the log for as long as it may, with room for what it could find.
+pub(super) const PAGES_PER_CLIENT_MAX: usize = 8;
+
+/// Most bytes of filters that watches hold, all connections together: a watch lives for weeks, and its
+/// filter with it.
+pub(super) const FILTERS_BYTES_MAX_TOTAL: usize = 12 << 20;
+
+/// The part of that which one client may have.
+pub(super) const FILTERS_BYTES_MAX_CLIENT: usize = FILTERS_BYTES_MAX_TOTAL / 2;
+
+/// What a filter that was read takes, for each byte of its text: a list of one-digit numbers takes most.
+pub(super) const FILTER_BYTES_PER_CHARACTER: usize = 32;
+
+/// What reading a byte of an expression costs its client, in units of work: the worst of 4 KiB take some
+/// milliseconds, and a unit is about a nanosecond.
+pub(super) const READ_UNITS_PER_BYTE: u64 = 1000;
+
 /// What a page reads of the log at once, in bytes.
 pub(super) const PAGE_READ_BYTES: usize = 256 << 10;
 

@@ -23,7 +23,11 @@ use super::{
     Context, Limits,
     connection::Host,
     encode,
-    limits::{HEAD_BYTES_MAX_TOTAL, PAGES_BYTES_MAX_TOTAL, READS_MAX, REFUSALS_MAX},
+    limits::{
+        FILTERS_BYTES_MAX_CLIENT, FILTERS_BYTES_MAX_TOTAL, HEAD_BYTES_MAX_TOTAL,
+        PAGES_BYTES_MAX_CLIENT, PAGES_BYTES_MAX_TOTAL, PAGES_PER_CLIENT_MAX, READS_MAX,
+        REFUSALS_MAX,
+    },
     meter,
     problem::{Kind, Problem},
     render::Renderer,
@@ -34,7 +38,7 @@ use super::{
 };
 use crate::{
     connections::Connections,
-    room::{PRESSED_LOOK, Room},
+    room::{PRESSED_LOOK, Room, Shares},
     tls::Acceptor,
 };
 
@@ -113,6 +117,10 @@ impl HttpListener {
             budgets: Budgets::new(self.limits.filter_units_per_second),
             page_wait: self.limits.page_wait,
             pages: Room::new(PAGES_BYTES_MAX_TOTAL),
+            page_shares: Shares::of_room(PAGES_BYTES_MAX_CLIENT),
+            page_turns: Shares::new(PAGES_PER_CLIENT_MAX),
+            filters: Room::new(FILTERS_BYTES_MAX_TOTAL),
+            filter_shares: Shares::of_room(FILTERS_BYTES_MAX_CLIENT),
             context: self.context.clone(),
             renderer: Renderer::new(&self.context.log, Arc::clone(&reads), drain.clone()),
             reads,

@@ -12,7 +12,7 @@ use tracing::{debug, error};
 
 use super::{
     call::{Answer, Payload},
-    limits::RETRY_AFTER_SECONDS,
+    limits::{PAGES_PER_CLIENT_MAX, RETRY_AFTER_SECONDS},
 };
 
 /// Where the log cannot be read on.
@@ -92,6 +92,24 @@ impl Problem {
     /// 503: there is no room for a large answer.
     pub(super) fn crowded() -> Self {
         Self::new(Kind::Full, "too many answers wait for their readers; come back later")
+    }
+
+    /// 503: the client makes as many pages at a time as it may.
+    pub(super) fn busy() -> Self {
+        let detail = format!(
+            "{PAGES_PER_CLIENT_MAX} pages of this client are being made already; come back later, or ask \
+             for one after the other"
+        );
+        Self::new(Kind::Full, detail)
+    }
+
+    /// 503: there is no room for another filter of a watch.
+    pub(super) fn many_filters() -> Self {
+        Self::new(
+            Kind::Full,
+            "the filters of watches take up all the room for them; come back later, with a shorter \
+             filter, or with fewer watches",
+        )
     }
 
     /// 400.

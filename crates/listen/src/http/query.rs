@@ -124,6 +124,11 @@ impl Query {
         self.all("filter").next().is_some()
     }
 
+    /// How long the expressions are together, in bytes.
+    pub(super) fn expression_bytes(&self) -> usize {
+        self.all("filter").map(str::len).sum()
+    }
+
     /// The filter that the parameters make.
     pub(super) fn filter(&self) -> Result<Filter, Problem> {
         let mut filter = Filter::default();

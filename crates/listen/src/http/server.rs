@@ -9,10 +9,10 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Context,
     render::Renderer,
-    watch::Admission,
+    watch::{Admission, Client},
     work::{Budgets, Pool},
 };
-use crate::room::Room;
+use crate::room::{Room, Shares};
 
 /// The configuration, resolved: plain values, checked.
 pub(super) struct Settings {
@@ -41,6 +41,14 @@ pub(super) struct Server {
     pub(super) page_wait: Duration,
     /// What [`PAGES_BYTES_MAX_TOTAL`](super::limits::PAGES_BYTES_MAX_TOTAL) leaves.
     pub(super) pages: Room,
+    /// How much of that each client may have.
+    pub(super) page_shares: Shares<Client>,
+    /// How many pages are made for each client at a time.
+    pub(super) page_turns: Shares<Client>,
+    /// What [`FILTERS_BYTES_MAX_TOTAL`](super::limits::FILTERS_BYTES_MAX_TOTAL) leaves.
+    pub(super) filters: Room,
+    /// How much of that each client may have.
+    pub(super) filter_shares: Shares<Client>,
     /// What [`READS_MAX`](super::limits::READS_MAX) leaves.
     pub(super) reads: Arc<Semaphore>,
     /// Where the grid of heartbeats begins.

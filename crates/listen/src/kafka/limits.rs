@@ -150,6 +150,11 @@ pub(super) const REBALANCE_TIMEOUT_MIN: Duration = Duration::from_secs(1);
 /// Longest time that a rebalance may take: longer than any client's default (5 min).
 pub(super) const REBALANCE_TIMEOUT_MAX: Duration = Duration::from_secs(30 * 60);
 
+/// Longest time between the answers to those who joined and the assignment of their leader, and the
+/// request for it by each of them. Clients ask at once. Who joined under one name after the other and went
+/// away would otherwise take up groups for the longest rebalance.
+pub(super) const SYNC_TIMEOUT_MAX: Duration = Duration::from_secs(60);
+
 /// A denied login is told after this, as Kafka does: clients try again at once and without end, and
 /// whoever guesses passwords should not do so as fast as the network allows.
 pub(super) const DENIED_PAUSE: Duration = Duration::from_millis(100);

@@ -8,12 +8,19 @@
 //! bound, read the window that ends with it, take from its end. Offsets may leave gaps of any size
 //! (after a crash 2^20), so the latest record is found by steps that double, then by halving.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use pluvio_event::{filter::Conjunction, json};
 use pluvio_log::{Chunk, Log, LogHandle, Offset, ReadError, ReadLimit, StoredRecord, StreamName};
-use tokio::time::sleep;
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{sleep, timeout},
+};
 use tracing::error;
 
 use crate::http::{
@@ -23,6 +30,7 @@ use crate::http::{
     problem::{Kind, Problem},
     render::{Recorded, append_json},
     server::Server,
+    watch::Client,
     work::{Allowance, Lane, Slice, Turn},
 };
 use crate::room::Held;
@@ -99,9 +107,13 @@ pub(super) struct Scan<'a> {
     server: Arc<Server>,
     filter: Arc<Conjunction>,
     passes_all: bool,
+    client: Client,
     allowance: Allowance,
+    /// For a turn, for room, for the budget and in the queue.
     waited: Duration,
     scanned: usize,
+    /// One of the client's turns to make a page.
+    turn: OwnedSemaphorePermit,
     /// What the page has of the room for pages.
     held: Held,
     /// The page's largest size, in bytes: what is held, once there is no room for more.
@@ -130,6 +142,8 @@ struct Sifted {
     scanned: usize,
     units: u64,
     lane: Lane,
+    /// How long it was in the queue.
+    waited: Duration,
 }
 
 /// What one read gave, apart from the batches that it came in: those may be megabytes, and a filter may
@@ -169,10 +183,15 @@ struct Wanted {
 }
 
 impl<'a> Scan<'a> {
-    /// Begins when there is room for a page.
+    /// Begins when it is the client's turn, and there is room for a page.
     pub(super) async fn new(call: &'a Call, filter: Arc<Conjunction>) -> Result<Self, Problem> {
         let server = Arc::clone(&call.server);
-        let held = server.pages.take_within(PAGE_BYTES_FIRST, server.page_wait).await;
+        let (began, wait) = (Instant::now(), server.page_wait);
+        let turn = timeout(wait, server.page_turns.of(&call.client).acquire_owned()).await;
+        let turn = turn.ok().and_then(Result::ok).ok_or_else(Problem::busy)?;
+        let share = server.page_shares.of(&call.client);
+        let wait = wait.saturating_sub(began.elapsed());
+        let held = server.pages.take_of(&share, PAGE_BYTES_FIRST, wait).await;
         let held = held.ok_or_else(Problem::crowded)?;
         Ok(Self {
             log: &call.server.context.log,
@@ -181,8 +200,10 @@ impl<'a> Scan<'a> {
             allowance: server.budgets.join(&call.client),
             server,
             filter,
-            waited: Duration::ZERO,
+            client: call.client.clone(),
+            waited: began.elapsed(),
             scanned: 0,
+            turn,
             held,
             bytes_max: PAGE_BYTES_MAX,
         })
@@ -190,6 +211,7 @@ impl<'a> Scan<'a> {
 
     /// The place of the page that was found.
     pub(super) fn held(self) -> Held {
+        drop(self.turn);
         self.held
     }
 
@@ -354,23 +376,36 @@ impl<'a> Scan<'a> {
         let sifted = if self.passes_all {
             sift(piece, wanted, None)
         } else {
-            while let Some(wait) = self.allowance.wait() {
-                self.waited += wait;
-                if self.waited > self.server.page_wait {
-                    return Err(Halt::Tired);
-                }
-                sleep(wait).await;
-            }
+            self.wait_for_budget().await?;
             let (piece, filter) = (Arc::clone(piece), Arc::clone(&self.filter));
-            let lane = self.allowance.lane();
-            let sifted = self.server.pool.run(lane, Turn::Last, move |is_left| {
-                sift(&piece, wanted, Some((&filter, Slice::begin(lane, is_left))))
+            let (lane, queued) = (self.allowance.lane(), Instant::now());
+            let sifted = self.server.pool.run(&self.client, lane, Turn::Last, move |is_left| {
+                let waited = queued.elapsed();
+                let slice = Slice::begin(lane, is_left);
+                Sifted { waited, ..sift(&piece, wanted, Some((&filter, slice))) }
             });
-            sifted.await.map_err(|_| Halt::Broken)?
+            let sifted = sifted.await.map_err(|_| Halt::Broken)?;
+            self.waited += sifted.waited;
+            sifted
         };
         self.scanned += sifted.scanned;
         self.allowance.pay(sifted.units, sifted.lane);
         Ok(sifted)
+    }
+
+    /// Waits until the client may go on filtering, in all no longer than a page waits.
+    async fn wait_for_budget(&mut self) -> Result<(), Halt> {
+        loop {
+            let wait = self.allowance.wait();
+            self.waited += wait.unwrap_or_default();
+            if self.waited > self.server.page_wait {
+                return Err(Halt::Tired);
+            }
+            match wait {
+                Some(wait) => sleep(wait).await,
+                None => return Ok(()),
+            }
+        }
     }
 
     /// Reads when it is this one's turn.
@@ -385,8 +420,8 @@ impl<'a> Scan<'a> {
             Halt::Read(error) => damage::problem(self.log, self.stream, at, error).await,
             Halt::Tired => Problem::invalid(format!(
                 "the filters of this client have used up their budget of {} units of work a \
-                 second; this one can cost {} units an event. Come back later, or with a cheaper \
-                 filter",
+                 second, or wait for one another; this one can cost {} units an event. Come back \
+                 later, or with a cheaper filter",
                 self.server.budgets.units_per_second(),
                 self.filter.units_max()
             ))
@@ -445,8 +480,14 @@ impl<'a> Scan<'a> {
 
 /// Renders records and keeps those that the filter lets through.
 fn sift(piece: &Piece, wanted: Wanted, mut filtered: Option<(&Conjunction, Slice<'_>)>) -> Sifted {
-    let mut sifted =
-        Sifted { events: Vec::new(), end: wanted.from, scanned: 0, units: 0, lane: Lane::Light };
+    let mut sifted = Sifted {
+        events: Vec::new(),
+        end: wanted.from,
+        scanned: 0,
+        units: 0,
+        lane: Lane::Light,
+        waited: Duration::ZERO,
+    };
     let (mut bytes, mut recorded) = (0, Recorded::default());
     let behind = |record: &&StoredRecord| record.offset < wanted.from;
     let mut is_through = true;

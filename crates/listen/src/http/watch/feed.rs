@@ -11,7 +11,7 @@ use pluvio_log::{Offset, ReadError, StreamName};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    admission::Permit,
+    admission::{Client, Permit},
     beat::Beat,
     inband::{self, Message},
     slowing::Slowing,
@@ -23,6 +23,7 @@ use crate::http::{
     server::Server,
     work::{Allowance, Lane, Slice, Turn},
 };
+use crate::room::Held;
 
 /// A watch in progress.
 pub(super) struct Feed {
@@ -30,6 +31,7 @@ pub(super) struct Feed {
     pub(super) stream: StreamName,
     pub(super) form: Form,
     pub(super) filter: Arc<Conjunction>,
+    pub(super) client: Client,
     pub(super) allowance: Allowance,
     pub(super) slowing: Slowing,
     pub(super) is_filtered: bool,
@@ -42,6 +44,8 @@ pub(super) struct Feed {
     pub(super) ends_at: Option<Instant>,
     pub(super) has_bookmarks: bool,
     pub(super) stage: Stage,
+    /// Of the room for filters.
+    pub(super) _held: Option<Held>,
     pub(super) _permit: Permit,
 }
 
@@ -139,7 +143,7 @@ impl Feed {
         let (server, filter) = (Arc::clone(&self.server), Arc::clone(&self.filter));
         let shared = Arc::clone(&page);
         let (lane, turn) = (self.allowance.lane(), if is_past { Turn::Last } else { Turn::First });
-        let picked = self.server.pool.run(lane, turn, move |is_left| {
+        let picked = self.server.pool.run(&self.client, lane, turn, move |is_left| {
             let mut slice = Slice::begin(lane, is_left);
             let events = server.renderer.events(&shared);
             let (mut runs, mut count, mut end) = (Vec::<Range<usize>>::new(), 0, lines.start);

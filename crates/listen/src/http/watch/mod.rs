@@ -36,6 +36,7 @@ use tokio::time::Instant;
 use super::{
     call::{Answer, Call, Payload},
     config::HEARTBEAT_MIN,
+    limits::FILTER_BYTES_PER_CHARACTER,
     problem::Problem,
     render::Form,
 };
@@ -64,6 +65,14 @@ pub(super) async fn open(call: &Call) -> Result<Answer, Problem> {
     let from = start::offset(call, form, extent)?;
     let timeout = call.query.period("timeout")?;
     let server = &call.server;
+    let held = match call.query.expression_bytes() {
+        0 => None,
+        bytes => {
+            let share = server.filter_shares.of(&call.client);
+            let held = server.filters.try_take_of(&share, bytes * FILTER_BYTES_PER_CHARACTER);
+            Some(held.ok_or_else(Problem::many_filters)?)
+        }
+    };
     let permit = server.admission.admit(call.client.clone())?;
     let feed = Feed {
         server: Arc::clone(server),
@@ -71,6 +80,7 @@ pub(super) async fn open(call: &Call) -> Result<Answer, Problem> {
         form,
         is_filtered: !filter.passes_all(),
         filter,
+        client: call.client.clone(),
         allowance: server.budgets.join(&call.client),
         slowing: Slowing::default(),
         from,
@@ -80,6 +90,7 @@ pub(super) async fn open(call: &Call) -> Result<Answer, Problem> {
         ends_at: timeout.map(|timeout| Instant::now() + timeout),
         has_bookmarks: call.query.flag("bookmarks")?,
         stage: feed::Stage::Opening,
+        _held: held,
         _permit: permit,
     };
     Ok(answer(call, form, feed))

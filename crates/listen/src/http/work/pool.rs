@@ -20,11 +20,12 @@
 //! with the hostile clients of the measurement stepping back, too, another watcher came from 1.98 times to
 //! 1.26 and 1.58 (two runs), one with a filter from 3.0 to 2.0 times (`cargo xtask bench hostile-filters`).
 //!
-//! It refuses to look at anything but how long slices took and what they are for: else it is first come,
-//! first served, and nobody has two in the queue.
+//! Within a lane and a turn clients take turns, however many readers each has: a hundred readers of one
+//! client are one place in the round. It refuses to look at anything but how long slices took, what they are
+//! for and whose they are: among the readers of one client it is first come, first served.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     io,
     num::NonZero,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -37,6 +38,8 @@ use std::{
 };
 
 use tokio::sync::oneshot;
+
+use crate::http::watch::Client;
 
 /// Most threads of the normal lane: filters are not what a server is for.
 const THREADS_MAX: usize = 4;
@@ -104,9 +107,40 @@ struct Queue {
 
 #[derive(Default)]
 struct State {
-    first: VecDeque<Job>,
-    last: VecDeque<Job>,
+    first: Round,
+    last: Round,
     is_closed: bool,
+}
+
+/// Clients that take turns, each with what waits for it.
+#[derive(Default)]
+struct Round {
+    clients: VecDeque<Client>,
+    jobs: HashMap<Client, VecDeque<Job>>,
+}
+
+impl Round {
+    fn push(&mut self, client: &Client, job: Job) {
+        match self.jobs.get_mut(client) {
+            Some(jobs) => jobs.push_back(job),
+            None => {
+                self.jobs.insert(client.clone(), VecDeque::from([job]));
+                self.clients.push_back(client.clone());
+            }
+        }
+    }
+
+    fn pop(&mut self) -> Option<Job> {
+        let client = self.clients.pop_front()?;
+        let jobs = self.jobs.get_mut(&client)?;
+        let job = jobs.pop_front();
+        if jobs.is_empty() {
+            self.jobs.remove(&client);
+        } else {
+            self.clients.push_back(client);
+        }
+        job
+    }
 }
 
 /// The work was not done: it panicked. The log says more.
@@ -141,6 +175,7 @@ impl Pool {
     /// and then: whether this future was dropped, so that nobody waits for the result.
     pub(in crate::http) async fn run<T: Send + 'static>(
         &self,
+        client: &Client,
         lane: Lane,
         turn: Turn,
         work: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static,
@@ -160,7 +195,7 @@ impl Pool {
                 let _ = sender.send(value);
             }
         };
-        self.0.of(lane).push(turn, Box::new(job));
+        self.0.of(lane).push(client, turn, Box::new(job));
         result.await.map_err(|_| Broken)
     }
 }
@@ -219,11 +254,11 @@ impl Queues {
 }
 
 impl Queue {
-    fn push(&self, turn: Turn, job: Job) {
+    fn push(&self, client: &Client, turn: Turn, job: Job) {
         let mut state = self.lock();
         match turn {
-            Turn::First => state.first.push_back(job),
-            Turn::Last => state.last.push_back(job),
+            Turn::First => state.first.push(client, job),
+            Turn::Last => state.last.push(client, job),
         }
         drop(state);
         self.came.notify_one();
@@ -233,7 +268,7 @@ impl Queue {
     fn next(&self) -> Option<Job> {
         let mut state = self.lock();
         loop {
-            let job = state.first.pop_front().or_else(|| state.last.pop_front());
+            let job = state.first.pop().or_else(|| state.last.pop());
             if job.is_some() || state.is_closed {
                 return job;
             }
@@ -259,15 +294,20 @@ impl Drop for Left {
 mod tests {
     use super::*;
 
+    const ANYBODY: Client = Client::Address(None);
+
     #[tokio::test]
     async fn work_is_done_and_a_panic_costs_only_its_own_reader() {
         let pool = Pool::start().unwrap_or_else(|error| unreachable!("{error}"));
-        assert_eq!(pool.run(Lane::Normal, Turn::Last, |_| 1 + 1).await, Ok(2));
-        let broken = pool.run(Lane::Normal, Turn::Last, |_| {
+        assert_eq!(pool.run(&ANYBODY, Lane::Normal, Turn::Last, |_| 1 + 1).await, Ok(2));
+        let broken = pool.run(&ANYBODY, Lane::Normal, Turn::Last, |_| {
             "x".parse::<u8>().map_or_else(|_| unreachable!("on purpose"), u32::from)
         });
         assert_eq!(broken.await, Err(Broken));
-        assert_eq!(pool.run(Lane::Normal, Turn::Last, |is_left| is_left()).await, Ok(false));
+        assert_eq!(
+            pool.run(&ANYBODY, Lane::Normal, Turn::Last, |is_left| is_left()).await,
+            Ok(false)
+        );
     }
 
     #[tokio::test]
@@ -275,7 +315,7 @@ mod tests {
         let pool = Pool::start().unwrap_or_else(|error| unreachable!("{error}"));
         let (began, begun) = oneshot::channel();
         let (ended, end) = oneshot::channel();
-        let endless = pool.run(Lane::Normal, Turn::Last, move |is_left| {
+        let endless = pool.run(&ANYBODY, Lane::Normal, Turn::Last, move |is_left| {
             let _ = began.send(());
             while !is_left() {}
             let _ = ended.send(());
@@ -291,13 +331,13 @@ mod tests {
     async fn who_needs_little_waits_for_no_heavy_one() {
         let pool = Pool::start().unwrap_or_else(|error| unreachable!("{error}"));
         let (began, begun) = oneshot::channel();
-        let heavy = pool.run(Lane::Heavy, Turn::Last, move |is_left| {
+        let heavy = pool.run(&ANYBODY, Lane::Heavy, Turn::Last, move |is_left| {
             let _ = began.send(());
             while !is_left() {}
         });
         let light = async {
             assert!(begun.await.is_ok());
-            pool.run(Lane::Light, Turn::Last, |_| 1).await
+            pool.run(&ANYBODY, Lane::Light, Turn::Last, |_| 1).await
         };
         tokio::select! {
             _ = heavy => unreachable!("it ends only when its reader is gone"),
@@ -317,15 +357,15 @@ mod tests {
                 order.lock().unwrap_or_else(PoisonError::into_inner).push(name);
             }
         };
-        let running = pool.run(Lane::Light, Turn::Last, move |_| {
+        let running = pool.run(&ANYBODY, Lane::Light, Turn::Last, move |_| {
             let _ = began.send(());
             gone.recv()
         });
         let rest = async {
             assert!(begun.await.is_ok());
             let (mut past, mut now) = (
-                Box::pin(pool.run(Lane::Light, Turn::Last, note("past"))),
-                Box::pin(pool.run(Lane::Light, Turn::First, note("now"))),
+                Box::pin(pool.run(&ANYBODY, Lane::Light, Turn::Last, note("past"))),
+                Box::pin(pool.run(&ANYBODY, Lane::Light, Turn::First, note("now"))),
             );
             // Each is in the queue when it was polled once.
             assert!(
@@ -345,5 +385,22 @@ mod tests {
             [lane(20), lane(2_100), lane(400_000)],
             [Lane::Light, Lane::Normal, Lane::Heavy]
         );
+    }
+
+    #[test]
+    fn a_client_with_one_reader_waits_for_one_slice_of_a_client_with_a_hundred() {
+        let order = Arc::new(Mutex::new(String::new()));
+        let mut round = Round::default();
+        let client = |name: &str| Client::Principal(name.to_owned());
+        for name in ["a"; 100].iter().chain(&["b", "c", "b"]) {
+            let order = Arc::clone(&order);
+            let job = move || order.lock().unwrap_or_else(PoisonError::into_inner).push_str(name);
+            round.push(&client(name), Box::new(job));
+        }
+        while let Some(job) = round.pop() {
+            job();
+        }
+        let order = order.lock().unwrap_or_else(PoisonError::into_inner);
+        assert!(order.starts_with("abcabaaa") && order.len() == 103, "{order}");
     }
 }

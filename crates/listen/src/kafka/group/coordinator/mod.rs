@@ -479,7 +479,13 @@ impl Inner {
         let is_full = !GROUPS.admits(space, usage, 1);
         if is_full && let Some(count) = self.spaces.refused_group(space) {
             let (space, groups) = (shown(space), usage.own);
-            warn!(space, groups, count, "group limit reached, refusing new groups");
+            warn!(
+                space,
+                groups,
+                count,
+                "group limit reached, refusing new groups: delete those that nobody uses, for example \
+                 with `kafka-consumer-groups.sh --delete --group …`"
+            );
         }
         is_full
     }

@@ -24,7 +24,9 @@ use super::{
     event::{Action, Join, Joined, Member, Name, NotJoined, Speaker, Synced, Ticket, Time, said},
     vote,
 };
-use crate::kafka::limits::{GROUP_MEMBERS_MAX, MEMBER_OVERHEAD_BYTES, REBALANCE_TIMEOUT_MIN};
+use crate::kafka::limits::{
+    GROUP_MEMBERS_MAX, MEMBER_OVERHEAD_BYTES, REBALANCE_TIMEOUT_MIN, SYNC_TIMEOUT_MAX,
+};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
@@ -430,7 +432,7 @@ impl Group {
         }
         self.generation = self.generation.wrapping_add(1).max(0);
         self.protocol = vote::elect(self.members.values().map(|member| &member.protocols));
-        self.state = State::Completing(now + self.longest_rebalance());
+        self.state = State::Completing(now + self.longest_rebalance().min(SYNC_TIMEOUT_MAX));
         let names: Vec<Name> = self.members.keys().cloned().collect();
         for name in names {
             let joining = self.members.get_mut(&name).and_then(|member| member.joining.take());

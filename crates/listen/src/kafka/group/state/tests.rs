@@ -1,7 +1,7 @@
 //! Stories of a group, told event by event.
 
 use super::*;
-use crate::kafka::group::event::NotJoined;
+use crate::kafka::{group::event::NotJoined, limits::SYNC_TIMEOUT_MAX};
 
 const SESSION: Time = Time::from_secs(10);
 const REBALANCE: Time = Time::from_secs(60);
@@ -241,6 +241,17 @@ fn a_leader_that_does_not_assign_in_time_is_given_up() {
     assert_eq!(story.assigned(b), Some(Err(ResponseError::RebalanceInProgress)));
     let b = story.rejoins("b");
     assert_eq!(story.joined(b), (3, "b", 1));
+}
+
+#[test]
+fn who_joined_and_went_away_holds_the_group_for_a_minute_and_not_for_its_half_hour() {
+    let mut story = Story::default();
+    let half_hour = Duration::from_secs(1800);
+    let join =
+        Join { session_timeout: half_hour, rebalance_timeout: half_hour, ..join_of("", "a", None) };
+    story.act(|group, ticket, now| group.join(join, ticket, now));
+    story.passes(SYNC_TIMEOUT_MAX);
+    assert!(story.group.is_idle());
 }
 
 #[test]

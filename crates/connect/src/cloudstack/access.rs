@@ -189,7 +189,14 @@ pub(super) async fn log_out(client: &Client) {
     }
 }
 
+/// By how much the clock of a server that does not tell it may be ahead of ours, in seconds: beyond, it
+/// would not take our signatures (they hold for 15 minutes).
+pub(super) const UNTOLD_S: i64 = 900;
+
 /// A clock that is asked for often and answered seldom: the server's, carried on by ours.
+///
+/// A server from 4.11 on sends no `Date` (`setSendDateHeader(false)`), unless a proxy before it adds one.
+/// Its events then tell what its clock is at least.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ServerClock {
     /// Whether the server told it.
@@ -207,6 +214,14 @@ impl ServerClock {
     /// The server said what time it is.
     pub(super) fn set(&mut self, at: Timestamp) {
         (self.is_told, self.at, self.since) = (true, at, tokio::time::Instant::now());
+    }
+
+    /// The server dated an event so: it is at least as late there, within what its clock can be ahead.
+    pub(super) fn saw(&mut self, created: Timestamp) {
+        let ahead_s = created.duration_since(Timestamp::now()).as_secs();
+        if !self.is_told && created > self.now() && ahead_s <= UNTOLD_S {
+            (self.at, self.since) = (created, tokio::time::Instant::now());
+        }
     }
 
     /// The server's time, if it told it.

@@ -34,6 +34,10 @@ pub(super) trait Lists: Send {
     /// The same, if the server itself told it.
     fn clock(&self) -> Option<Timestamp>;
 
+    /// The latest time at which an event can have happened by now: later than [`now`](Self::now) where the
+    /// server does not tell it.
+    fn latest(&self) -> Timestamp;
+
     /// Whether archived events can be listed.
     fn knows_archived(&self) -> bool;
 

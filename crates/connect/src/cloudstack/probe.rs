@@ -33,7 +33,8 @@ pub struct Found {
     lists_usage: bool,
     /// 0: never.
     purge_s: Option<i64>,
-    skew: SignedDuration,
+    /// The cloud's clock minus ours, if it tells it.
+    skew: Option<SignedDuration>,
     /// Events of the last hour that are the account's own.
     own_events: Option<u64>,
 }
@@ -58,7 +59,10 @@ impl fmt::Display for Found {
             Some(seconds) => write!(f, "; purge after {} d", seconds / DAY_S)?,
             None => {}
         }
-        write!(f, "; clock {:+} s", self.skew.as_secs())?;
+        match self.skew {
+            Some(skew) => write!(f, "; clock {:+} s", skew.as_secs())?,
+            None => write!(f, "; tells no clock")?,
+        }
         match self.own_events {
             Some(own) if self.events_last_hour.is_none_or(|events| own <= events) => {
                 write!(f, "; listall works")
@@ -96,11 +100,15 @@ pub(super) async fn look_for_usage(
             events_last_hour: None,
             lists_usage: false,
             purge_s: None,
-            skew: session.now().duration_since(jiff::Timestamp::now()),
+            skew: skew(session),
             own_events: None,
         }
     };
     Ok(Found { lists_usage: reads_records, ..found })
+}
+
+fn skew(session: &Session) -> Option<SignedDuration> {
+    Some(session.clock()?.duration_since(jiff::Timestamp::now()))
 }
 
 /// Looks around.
@@ -116,7 +124,6 @@ pub(super) async fn look(session: &mut Session) -> Result<Found, Error> {
         holds_all |= projects && answer.rows.iter().flatten().any(|row| row.project_id.is_none());
         events = if holds_all { count.max(events) } else { events + count };
     }
-    let skew = now.duration_since(jiff::Timestamp::now());
     let own = EventQuery {
         scope: Scope { list_all: false, ..Scope::default() },
         start: Some(span.start()),
@@ -133,7 +140,7 @@ pub(super) async fn look(session: &mut Session) -> Result<Found, Error> {
         events_last_hour: Some(events),
         lists_usage: false,
         purge_s: purge_s(client).await,
-        skew,
+        skew: skew(session),
         own_events: own.map(|page| if page.rows.is_empty() { 0 } else { page.count.unwrap_or(0) }),
     })
 }
@@ -218,7 +225,7 @@ mod tests {
             events_last_hour: Some(412),
             lists_usage: false,
             purge_s: Some(15 * DAY_S),
-            skew: SignedDuration::from_secs(2),
+            skew: Some(SignedDuration::from_secs(2)),
             own_events: Some(7),
         };
         assert_eq!(

@@ -4,6 +4,8 @@
 //! an offset that is refused, or that the server cuts to its day, means wall clocks; a page that is refused
 //! means a smaller one; whether archived events can be listed, `listApis` tells.
 
+use std::time::Duration;
+
 use jiff::{Timestamp, tz::Offset};
 use pluvio_clouds::cloudstack::{
     self as client, Client, DateFormat, EventQuery, FaultKind, Page, Paging, Query, Scope,
@@ -12,11 +14,11 @@ use tracing::debug;
 
 use super::{
     Error,
-    access::{Access, Opened, ServerClock, log_out},
+    access::{Access, Opened, ServerClock, UNTOLD_S, log_out},
     lists::{Answer, List, Lists},
     order::Row,
     people::People,
-    span::Span,
+    span::{Span, at},
 };
 
 /// Attempts to find out how the server wants to be asked: each changes one thing.
@@ -42,6 +44,8 @@ pub(super) struct Session {
     dates: DateFormat,
     knows_archived: bool,
     slack_s: i64,
+    /// When the newest event was created that was shown.
+    newest: Option<Timestamp>,
 }
 
 impl Session {
@@ -58,7 +62,7 @@ impl Session {
     /// Opens it for whoever needs no events: how they can be listed is found out only where the role allows
     /// it, and `false` where it does not.
     pub(super) async fn open_for_usage(access: &Access) -> Result<(Self, bool), Error> {
-        let mut session = Self::begin(access, &People::default()).await?;
+        let mut session = Self::enter(access, &People::default()).await?;
         match session.negotiate().await {
             Ok(()) => Ok((session, true)),
             Err(Error::Role { .. }) => Ok((session, false)),
@@ -71,7 +75,7 @@ impl Session {
 
     /// Opens it, and finds out how its events can be listed.
     pub(super) async fn open(access: &Access, people: &People) -> Result<Self, Error> {
-        let mut session = Self::begin(access, people).await?;
+        let mut session = Self::enter(access, people).await?;
         match session.negotiate().await {
             Ok(()) => Ok(session),
             Err(error) => {
@@ -81,7 +85,7 @@ impl Session {
         }
     }
 
-    async fn begin(access: &Access, people: &People) -> Result<Self, Error> {
+    async fn enter(access: &Access, people: &People) -> Result<Self, Error> {
         let Opened { client, capabilities } = access.open().await?;
         people.session_begins();
         Ok(Self {
@@ -92,6 +96,7 @@ impl Session {
             dates: DateFormat::Iso,
             knows_archived: false,
             slack_s: 0,
+            newest: None,
             client,
         })
     }
@@ -99,6 +104,19 @@ impl Session {
     /// The format in which the server reads dates.
     pub(super) fn dates(&self) -> DateFormat {
         self.dates
+    }
+
+    /// Where a first look begins that is to show what happens from `before` now on. Where the server does
+    /// not tell its clock, ours may be ahead of it, and what it dates next would lie before our now; but
+    /// what happens next is not older than the newest event there is.
+    pub(super) fn begin(&self, before: Duration) -> Timestamp {
+        let now = self.clock.now();
+        let now = match (self.clock.told(), self.newest) {
+            (Some(now), _) => now,
+            (None, Some(newest)) => newest.min(now),
+            (None, None) => at(now.as_second() - UNTOLD_S),
+        };
+        now.checked_sub(before).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
     /// Everything in scope, in one of the two lists that together hold it.
@@ -157,7 +175,7 @@ impl Session {
         for reach_s in PROOF_S {
             for projects in [false, true] {
                 let list = List { projects, archived: false };
-                let span = Span { from: now - reach_s, to: now };
+                let span = Span { from: now - reach_s, to: self.latest().as_second() };
                 let rows = match self.page(list, span, one).await {
                     Ok(Answer { rows, .. }) => rows,
                     Err(Error::Call(error)) if !error.is_denied() => {
@@ -224,7 +242,8 @@ impl Session {
     /// The newest event tells the server's zone; without any there is nothing to miss either.
     async fn find_zone(&mut self) -> Result<(), Error> {
         let now = self.clock.now().as_second();
-        let span = Span { from: now - ZONE_BEFORE_S, to: now }.widened(ZONE_S);
+        let to = self.latest().as_second();
+        let span = Span { from: now - ZONE_BEFORE_S, to }.widened(ZONE_S);
         for projects in [false, true] {
             let list = List { projects, archived: false };
             self.page(list, span, Paging { page: 1, page_rows: 1 }).await?;
@@ -257,6 +276,13 @@ impl Lists for Session {
         self.clock.told()
     }
 
+    fn latest(&self) -> Timestamp {
+        match self.clock.told() {
+            Some(now) => now,
+            None => at(self.clock.now().as_second() + UNTOLD_S),
+        }
+    }
+
     fn knows_archived(&self) -> bool {
         self.knows_archived
     }
@@ -282,6 +308,11 @@ impl Lists for Session {
         let Page { count, rows, server } = page.map_err(|error| self.error(error))?;
         if let Some(server) = server {
             self.clock.set(server.at);
+        }
+        let newest = rows.iter().flatten().map(|event| event.created.at).max();
+        if let Some(newest) = newest {
+            self.clock.saw(newest);
+            self.newest = self.newest.max(Some(newest));
         }
         self.learn_zone(&rows);
         let (scope, events) = (self.access.scope(false), rows.iter().flatten());

@@ -84,17 +84,16 @@ impl Cloudstack {
     }
 
     /// The stored place; at the first start, `begin` ago by the cloud's clock.
-    fn place(&self, resume: &Resume, now: Timestamp) -> Result<Place, Error> {
-        if let Some(position) = &resume.position {
-            return Ok(Place::parse(position)?);
+    fn place(&self, resume: &Resume, session: &Session) -> Result<Place, Error> {
+        match &resume.position {
+            Some(position) => Ok(Place::parse(position)?),
+            None => Ok(Place::first(session.begin(self.settings.begin))),
         }
-        let begin = now.checked_sub(self.settings.begin).unwrap_or(Timestamp::UNIX_EPOCH);
-        Ok(Place::first(begin))
     }
 
     async fn begin(&self, session: Session, resume: Resume) -> Result<Reading, Error> {
         let client = session.client.clone();
-        let place = self.place(&resume, session.now())?;
+        let place = self.place(&resume, &session)?;
         let is_resumed = resume.position.is_some();
         let mut rules = self.settings.rules.clone();
         if is_resumed {

@@ -27,6 +27,8 @@ pub(crate) fn quiet() -> CloudStackConfig {
         machines: 20,
         backlog_events: 100,
         backlog_span: Duration::from_secs(600),
+        // Most of these tests let days pass there.
+        sends_date: true,
         ..CloudStackConfig::default()
     }
 }
@@ -110,6 +112,16 @@ impl CloudSite {
         let now = self.cloud.now();
         let client = Client::connect(http, endpoint, &Credentials::Keys(keys)).await.unwrap();
         client.with_clock(move || now)
+    }
+
+    /// Waits until the source has noted where it begins.
+    pub(crate) async fn until_begun(&self) {
+        let noted = async {
+            while self.log.positions(&StreamName::events()).await.unwrap().is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, noted).await.unwrap();
     }
 
     /// Everything in the log.

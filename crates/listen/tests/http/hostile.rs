@@ -1,5 +1,7 @@
 //! Readers whose filters cost as much as a filter can: everybody else is served all the same.
 
+use std::time::Duration;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -79,7 +81,9 @@ fn table() -> AccessTable {
 }
 
 async fn house_of_large_events() -> House {
-    let house = plan().access(table()).open().await;
+    // It is not about how long a page may wait: the machine that runs this may be busy.
+    let plan = plan().access(table()).limits(|limits| limits.page_wait = Duration::from_secs(60));
+    let house = plan.open().await;
     for id in 0..200 {
         house.append_event(large(id)).await;
     }
@@ -87,10 +91,10 @@ async fn house_of_large_events() -> House {
 }
 
 /// A house in which a client's budget is small, so that a test can use it up.
-async fn tired_house() -> House {
+async fn tired_house(page_wait: Duration) -> House {
     let plan = plan().access(table()).limits(|limits| {
         limits.filter_units_per_second = 2_000_000;
-        limits.page_wait = std::time::Duration::from_millis(50);
+        limits.page_wait = page_wait;
     });
     let house = plan.open().await;
     for id in 0..200 {
@@ -142,7 +146,7 @@ async fn others_are_served_beside_the_dearest_filters() {
 
 #[tokio::test]
 async fn a_watch_that_costs_too_much_is_slowed_and_told_so_and_goes_on() {
-    let house = tired_house().await;
+    let house = tired_house(Duration::from_secs(1)).await;
     let parameters = format!("&offset=0&{}", filter(&format!("{LOOPS} && data.Key > 500")));
     let mut readers = Vec::new();
     for _ in 0..4 {
@@ -156,7 +160,7 @@ async fn a_watch_that_costs_too_much_is_slowed_and_told_so_and_goes_on() {
 
 #[tokio::test]
 async fn a_page_beyond_the_budget_is_short_or_refused_with_the_cost() {
-    let house = tired_house().await;
+    let house = tired_house(Duration::from_secs(1)).await;
     let target = format!("/api/v1/events?offset=0&{}", filter(LOOPS));
     let pages = (0..20).map(|_| house.get_with(&target, &[HOSTILE]));
     let replies: Vec<Reply> = within(futures::future::join_all(pages)).await;
@@ -169,7 +173,6 @@ async fn a_page_beyond_the_budget_is_short_or_refused_with_the_cost() {
         let has_cost = detail.contains("units an event") || detail.contains("was not even read");
         assert!(detail.contains(budget) && has_cost, "{detail}");
     }
-    assert!(refused.iter().any(|detail| detail.contains("units an event")), "{}", refused[0]);
     for reply in replies.iter().filter(|reply| reply.status == 200) {
         assert!(reply.ids().len() == 50 || reply.link("next").is_some());
     }
@@ -177,4 +180,25 @@ async fn a_page_beyond_the_budget_is_short_or_refused_with_the_cost() {
         .get_with(&format!("/api/v1/events?limit=1&{}", filter("id == '199'")), &[HONEST])
         .await;
     assert_eq!(honest.ids(), [199]);
+}
+
+#[tokio::test]
+async fn a_client_whose_pages_wait_for_its_budget_keeps_no_other_client_out() {
+    let house = tired_house(Duration::from_secs(60)).await;
+    let target = format!("/api/v1/events?offset=0&{}", filter(LOOPS));
+    // Each has room for a page while it waits: so many would fill it.
+    let pages = (0..100).map(|_| house.get_with(&target, &[HOSTILE]));
+    let waiting = futures::future::join_all(pages);
+    let others = async {
+        for _ in 0..20 {
+            let page = house.get_with("/api/v1/events?limit=1", &[HONEST]).await;
+            assert_eq!(page.ids(), [199]);
+            let filtered = format!("/api/v1/events?limit=1&{}", filter("id == '199'"));
+            assert_eq!(house.get_with(&filtered, &[HONEST]).await.ids(), [199]);
+        }
+    };
+    tokio::select! {
+        _ = waiting => unreachable!("their client's budget is for some of them only"),
+        () = within(others) => {}
+    }
 }

@@ -1,5 +1,7 @@
 //! Paging: each event once, whichever way one goes.
 
+use std::time::Duration;
+
 use pluvio_event::{AttributeName, Data, Event};
 use pluvio_log::{Log, StreamName};
 
@@ -80,7 +82,8 @@ async fn filtered_pages_visit_every_match_once_and_keep_their_filter() {
 
 #[tokio::test]
 async fn a_page_looks_at_a_hundred_thousand_records_and_then_links_on() {
-    let house = plan().open().await;
+    let plan = plan().limits(|limits| limits.page_wait = Duration::from_secs(600));
+    let house = plan.open().await;
     let events = StreamName::events();
     for thousand in 0..101 {
         let ids = thousand * 1000..(thousand + 1) * 1000;

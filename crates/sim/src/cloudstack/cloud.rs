@@ -96,6 +96,7 @@ pub(crate) struct Cloud {
     /// Users who may act, by account.
     pub(crate) users_of: Vec<Vec<usize>>,
     pub(crate) machines_target: usize,
+    pub(crate) sends_date: bool,
     pub(crate) failures_percent: u8,
     pub(crate) job_duration: SignedDuration,
     pub(crate) events_per_second: f64,
@@ -139,6 +140,7 @@ impl Cloud {
             client_rng: StdRng::seed_from_u64(!config.seed),
             users_of,
             machines_target: config.machines,
+            sends_date: config.sends_date,
             failures_percent: config.failures_percent,
             job_duration: signed(config.job_duration),
             events_per_second: config.events_per_second,

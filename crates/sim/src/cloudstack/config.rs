@@ -34,6 +34,9 @@ pub struct CloudStackConfig {
     /// The time at which the clock stands until it is advanced; `None` follows the machine's clock.
     /// While it stands the workload rests and jobs wait.
     pub starts_at: Option<Timestamp>,
+    /// Whether answers carry a `Date`. The embedded server of 4.11 and later sends none
+    /// (`setSendDateHeader(false)` in `ServerDaemon`); a proxy before it may add one.
+    pub sends_date: bool,
     /// The largest page of any list (`default.page.size`).
     pub page_rows_max: usize,
     /// Whether there is a service offering whose size is asked for with each machine. Real servers
@@ -62,6 +65,7 @@ impl Default for CloudStackConfig {
             backlog_span: Duration::from_secs(24 * 60 * 60),
             time_zone: "CET-1CEST,M3.5.0,M10.5.0/3".to_owned(),
             starts_at: None,
+            sends_date: false,
             page_rows_max: 500,
             custom_offering: false,
             job_duration: Duration::from_secs(1),

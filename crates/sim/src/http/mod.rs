@@ -68,6 +68,8 @@ pub(crate) struct Site {
     pub(crate) router: Router,
     /// What goes wrong.
     pub(crate) decide: Arc<Decide>,
+    /// Whether an answer without a `Date` gets the machine's.
+    pub(crate) dates_itself: bool,
     /// Raised when the simulator stops.
     pub(crate) stop: CancellationToken,
 }
@@ -100,7 +102,9 @@ async fn connection(stream: TcpStream, address: SocketAddr, site: Site) {
         request.extensions_mut().insert(PeerAddress(address));
         request_on_the_wire(request, &site, &reset)
     });
-    let mut connection = pin!(http1::Builder::new().serve_connection(io, service));
+    let mut builder = http1::Builder::new();
+    builder.auto_date_header(site.dates_itself);
+    let mut connection = pin!(builder.serve_connection(io, service));
     tokio::select! {
         // Clients may leave as they please.
         _ = connection.as_mut() => return,

@@ -21,6 +21,7 @@ fn quiet() -> CloudStackConfig {
         machines: 20,
         events_per_second: 0.0,
         starts_at: "2026-11-20T12:00:00Z".parse().ok(),
+        sends_date: true,
         job_duration: Duration::ZERO,
         ..CloudStackConfig::default()
     }

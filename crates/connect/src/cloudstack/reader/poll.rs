@@ -37,7 +37,7 @@ impl<L: Lists> Reader<L> {
     pub(in super::super) async fn poll(&mut self) -> Result<Vec<Record>, Error> {
         let now = self.lists.now();
         let Place { time, last, begin, .. } = self.ledger.place;
-        let (read, end) = (time.min(now).as_second(), now.as_second());
+        let (read, end) = (time.min(now).as_second(), self.lists.latest().as_second());
         let newest = last.unwrap_or(time).as_second().min(read);
         let from = (newest - POLL_BEFORE_S).max(read - self.overlap_s()).max(begin.as_second());
         let span = Span { from: from.min(end), to: end };
@@ -47,7 +47,7 @@ impl<L: Lists> Reader<L> {
             rows => rows?,
         };
         let Some(rows) = rows else {
-            self.walk_to(end + self.slack_s);
+            self.walk_to(self.lists.now().as_second() + self.slack_s);
             return Ok(Vec::new());
         };
         let (known, moves) = (HashSet::new(), Moves::Behind(now));

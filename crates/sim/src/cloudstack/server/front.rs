@@ -40,7 +40,8 @@ pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) content_type: &'static str,
     pub(super) body: String,
-    pub(super) date: String,
+    /// `Date`, where the server sends one.
+    pub(super) date: Option<String>,
     /// `X-Description`: the text of an error.
     pub(super) description: Option<String>,
     /// Cookies to set.
@@ -82,7 +83,9 @@ pub(super) fn answer(cloud: &mut Cloud, request: &Request) -> Reply {
         status,
         content_type: spelling.content_type(cloud.version),
         body,
-        date: cloud.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string(),
+        date: cloud
+            .sends_date
+            .then(|| cloud.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()),
         description,
         cookies,
     }

@@ -59,7 +59,7 @@ pub(super) fn site(shared: &Arc<Shared>, door: Door) -> Site {
         let (transport, delay) = shared.with(|cloud| cloud.troubles.next_transport());
         (fate(transport), delay)
     };
-    Site { router, decide: Arc::new(decide), stop }
+    Site { router, decide: Arc::new(decide), dates_itself: false, stop }
 }
 
 fn fate(transport: Transport) -> Fate {
@@ -104,7 +104,9 @@ fn response(reply: Reply) -> Response {
             headers.append(name, value);
         }
     };
-    insert(DATE, &reply.date);
+    if let Some(date) = &reply.date {
+        insert(DATE, date);
+    }
     if let Some(text) = &reply.description {
         insert(DESCRIPTION, text);
     }

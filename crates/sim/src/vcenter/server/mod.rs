@@ -24,7 +24,7 @@ pub(super) fn site(shared: &Arc<Shared>) -> Site {
         let (transport, delay) = shared.with(|cloud| cloud.troubles.next_transport());
         (fate(transport), delay)
     };
-    Site { router, decide: Arc::new(decide), stop }
+    Site { router, decide: Arc::new(decide), dates_itself: true, stop }
 }
 
 fn fate(transport: Transport) -> Fate {

@@ -221,6 +221,10 @@ impl Lists for Model {
         Some(self.now())
     }
 
+    fn latest(&self) -> Timestamp {
+        self.now()
+    }
+
     fn now(&self) -> Timestamp {
         at(self.second())
     }

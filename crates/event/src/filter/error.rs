@@ -3,7 +3,9 @@
 //! It refuses to wait for the first event: all of these are found when the filter is read.
 
 use super::cost::{EVENT_UNITS_MAX, SMALL_EVENT_UNITS_MAX};
-use super::lexical::{EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, EXPRESSION_OPERATORS_MAX};
+use super::lexical::{
+    EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, EXPRESSION_OPERATORS_MAX, EXPRESSION_TOKENS_MAX,
+};
 use super::regex::{PATTERNS_BYTES_MAX, RegexError};
 
 /// A filter that cannot be used.
@@ -21,6 +23,12 @@ pub enum FilterError {
     /// The expression holds more operators than [`EXPRESSION_OPERATORS_MAX`].
     #[error("filter expression has more than {EXPRESSION_OPERATORS_MAX} operators")]
     TooManyOperators,
+    /// The expression holds more tokens than are taken, because parsing one takes its time.
+    #[error(
+        "filter expression has {0} names, values, operators, brackets and commas; at most \
+         {EXPRESSION_TOKENS_MAX} are taken"
+    )]
+    TooManyTokens(usize),
     /// A comment could hide an operator from the count.
     #[error("filter expression holds a comment (`//`); leave it out")]
     Comment,

@@ -20,14 +20,16 @@ use crate::known::{CORE_ATTRIBUTES, EXTENSIONS};
 
 /// The map of all attributes: `event.traceparent`, for names that no source of Pluvio writes.
 const EVENT: &str = "event";
-/// Longest name that is shown in an error.
+/// Longest name that is shown in an error, in characters.
 const SHOWN_CHARS_MAX: usize = 100;
+/// Longest message of the parser that is shown, in characters: it repeats what was written.
+const SYNTAX_CHARS_MAX: usize = 200;
 
 /// Parses `cel`, whose text [`lexical`](super::lexical) has checked.
 pub(super) fn read(cel: &str) -> Result<Node, FilterError> {
     let parser = cel::Env::default().with_optional_support(false).parser();
     let parsed = parser.parse_with_source_info(cel);
-    let (tree, source) = parsed.map_err(|error| FilterError::Syntax(one_line(&error)))?;
+    let (tree, source) = parsed.map_err(|errors| FilterError::Syntax(first(&errors)))?;
     Reader { source, locals: Vec::new() }.node(&tree)
 }
 
@@ -333,6 +335,22 @@ fn text(tree: &IdedExpr) -> Option<&str> {
     }
 }
 
-fn one_line(error: &impl std::fmt::Display) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+/// The first of the parser's errors with its place: the others mostly follow from it, and each repeats
+/// the whole expression.
+fn first(errors: &cel::ParseErrors) -> String {
+    let Some(error) = errors.errors.first() else {
+        return "the parser does not say why".to_owned();
+    };
+    let (line, column) = error.pos;
+    let line = if line > 1 { format!("line {line}, ") } else { String::new() };
+    let message = error.msg.strip_prefix("Syntax error: ").unwrap_or(&error.msg);
+    format!("{line}column {column}: {}", cut(message, SYNTAX_CHARS_MAX))
+}
+
+/// At most `max` characters of `text`, in one line.
+fn cut(text: &str, max: usize) -> String {
+    let mut chars = text.chars();
+    let shown: String = chars.by_ref().take(max).collect();
+    let more = if chars.next().is_some() { "…" } else { "" };
+    format!("{}{more}", crate::shown(&shown))
 }

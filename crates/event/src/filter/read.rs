@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use super::{
     FilterError,
     names::{self, FUNCTIONS, Form, LOOPS, OPERATORS, PARTS, find},
-    regex::{Regex, RegexError},
+    regex::{PATTERNS_BYTES_MAX, Patterns, RegexError},
     tree::{Function, Literal, Loop, LoopKind, Node, Operator, Part},
 };
 use crate::known::{CORE_ATTRIBUTES, EXTENSIONS};
@@ -30,13 +30,18 @@ pub(super) fn read(cel: &str) -> Result<Node, FilterError> {
     let parser = cel::Env::default().with_optional_support(false).parser();
     let parsed = parser.parse_with_source_info(cel);
     let (tree, source) = parsed.map_err(|errors| FilterError::Syntax(first(&errors)))?;
-    Reader { source, locals: Vec::new() }.node(&tree)
+    let mut reader =
+        Reader { source, locals: Vec::new(), patterns: Patterns::default(), pattern_bytes: 0 };
+    reader.node(&tree)
 }
 
 struct Reader {
     source: SourceInfo,
     /// The variables of the loops around, the innermost last.
     locals: Vec<String>,
+    patterns: Patterns,
+    /// Bytes of the patterns compiled so far.
+    pattern_bytes: usize,
 }
 
 type Read<T = Node> = Result<T, FilterError>;
@@ -252,10 +257,14 @@ impl Reader {
     fn matches(&mut self, of: &IdedExpr, pattern: &IdedExpr, id: u64) -> Read {
         let column = self.column("matches", id);
         let regex = match text(pattern) {
-            Some(pattern) => Regex::new(pattern),
+            Some(pattern) => self.patterns.compile(pattern),
             None => Err(RegexError::NotLiteral),
         };
         let regex = regex.map_err(|error| FilterError::Regex { column, error })?;
+        self.pattern_bytes = self.pattern_bytes.saturating_add(regex.bytes());
+        if self.pattern_bytes > PATTERNS_BYTES_MAX {
+            return Err(FilterError::PatternsTooLarge { bytes: self.pattern_bytes });
+        }
         Ok(Node::Matches(Box::new(self.node(of)?), regex))
     }
 

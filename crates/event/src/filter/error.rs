@@ -2,7 +2,7 @@
 //!
 //! It refuses to wait for the first event: all of these are found when the filter is read.
 
-use super::cost::{EVENT_UNITS_MAX, SMALL_EVENT_UNITS_MAX};
+use super::cost::{EVENT_UNITS_MAX, MATCH_UNITS_MAX, SMALL_EVENT_UNITS_MAX};
 use super::lexical::{
     EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, EXPRESSION_OPERATORS_MAX, EXPRESSION_TOKENS_MAX,
 };
@@ -89,6 +89,23 @@ pub enum FilterError {
         small: u64,
         /// Bound of the work on the largest event, in units.
         largest: u64,
+    },
+    /// One `matches` could take too long, and nothing is looked at meanwhile.
+    #[error(
+        "the pattern `{pattern}` of `matches` can cost {per_byte} units of work a byte, which makes {units} on \
+         the largest text that it can be asked for ({bytes} bytes); at most {MATCH_UNITS_MAX} are taken. \
+         Classes of Unicode (`\\pL`) and repetitions such as `[ab]{{12}}` behind a `*` cost most; an \
+         attribute (`subject`, `type`) is shorter than a text of `data`"
+    )]
+    MatchTooCostly {
+        /// The pattern, cut.
+        pattern: String,
+        /// Bound of its work on one byte, in units.
+        per_byte: u64,
+        /// Size of the largest text, in bytes.
+        bytes: u64,
+        /// Bound of its work on that text, in units.
+        units: u64,
     },
     /// A pattern of `type`, `source` or `subject` with a star where none can be.
     #[error("`{0}`: `*` stands only at the end; `matches` in a CEL filter can do more")]

@@ -116,8 +116,7 @@ impl Filter {
         self.small = self.small.and(expression.small);
         self.largest = self.largest.and(expression.largest);
         let (small, largest) = (self.small.total(SMALL), self.largest.total(LARGEST));
-        let is_long = self.largest.has_long_match();
-        if small > SMALL_EVENT_UNITS_MAX || largest > EVENT_UNITS_MAX || is_long {
+        if small > SMALL_EVENT_UNITS_MAX || largest > EVENT_UNITS_MAX {
             return Err(FilterError::TooCostly { small, largest });
         }
         if self.largest.pattern_bytes > PATTERNS_BYTES_MAX {

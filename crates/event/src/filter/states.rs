@@ -111,6 +111,65 @@ mod tests {
         assert!((one + one / 2..=2 * one).contains(&two), "{two}, and {one} for one");
     }
 
+    /// Adds a state and all that are reached from it without a byte, as an engine does.
+    fn add(nfa: &NFA, at: usize, set: &mut std::collections::BTreeSet<usize>) {
+        if !set.insert(at) {
+            return;
+        }
+        match nfa.states().get(at) {
+            Some(State::Look { next, .. } | State::Capture { next, .. }) => {
+                add(nfa, next.as_usize(), set);
+            }
+            Some(State::Union { alternates }) => {
+                alternates.iter().for_each(|at| add(nfa, at.as_usize(), set));
+            }
+            Some(State::BinaryUnion { alt1, alt2 }) => {
+                add(nfa, alt1.as_usize(), set);
+                add(nfa, alt2.as_usize(), set);
+            }
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn no_text_makes_more_states_active_than_are_charged() {
+        let letters = "aßĀ一𝒜ab b😀\u{10fffd}aaab";
+        for pattern in [
+            r"^[\p{L}0-9 ._-]+$",
+            r"\pL\pL*\PL|[^\p{Greek}]{3}x",
+            r"(\pL|a)*a(\pL|b){6}x",
+            "[ab]*a[ab]{12}x",
+            "abab|aaab|(ba|ab)+[à-ž]|..b",
+            r"(?i)(?:ß|k|\p{Lu}+)*x",
+            r"(?s-u:\xff.{4})|(?s).{5}z",
+        ] {
+            let config = regex_automata::util::syntax::Config::new().utf8(false);
+            let compiler = NFA::compiler().syntax(config).build(pattern);
+            let Ok(nfa) = compiler else { panic!("{pattern}") };
+            let bound = units_per_byte(&nfa);
+            let mut set = std::collections::BTreeSet::new();
+            for byte in letters.repeat(4).bytes() {
+                // A search begins anew at each byte.
+                add(&nfa, nfa.start_anchored().as_usize(), &mut set);
+                let work: u64 = set.iter().map(|at| weight(&nfa, *at)).sum();
+                assert!(work <= bound, "{pattern}: {work} > {bound}");
+                let mut then = std::collections::BTreeSet::new();
+                for at in &set {
+                    let next = match nfa.states().get(*at) {
+                        Some(State::ByteRange { trans }) if trans.matches_byte(byte) => trans.next,
+                        Some(State::Sparse(sparse)) => match sparse.matches_byte(byte) {
+                            Some(next) => next,
+                            None => continue,
+                        },
+                        _ => continue,
+                    };
+                    add(&nfa, next.as_usize(), &mut then);
+                }
+                set = then;
+            }
+        }
+    }
+
     #[test]
     fn states_that_are_active_together_are_charged_together() {
         for pattern in ["[ab]*a[ab]{12}x", "a?a?a?a?aaaa", "(.*a.){5}", "abcdefgh"] {

@@ -62,6 +62,16 @@ pub enum FilterError {
         /// Where it stands, in characters from 1.
         column: usize,
     },
+    /// Valid CEL that is never true, whatever the event.
+    #[error("{what} at column {column} is never true; {instead}")]
+    NeverTrue {
+        /// What it is, and of which types.
+        what: String,
+        /// Where it stands, in characters from 1.
+        column: usize,
+        /// What to write.
+        instead: String,
+    },
     /// The pattern of `matches` cannot be used.
     #[error("the pattern of `matches` at column {column} {error}")]
     Regex {

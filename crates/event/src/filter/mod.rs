@@ -41,6 +41,7 @@ mod regex;
 mod states;
 mod time;
 mod tree;
+mod types;
 mod value;
 
 use jiff::Timestamp;

@@ -15,6 +15,7 @@ use super::{
     names::{self, FUNCTIONS, Form, LOOPS, OPERATORS, PARTS, find},
     regex::{PATTERNS_BYTES_MAX, Patterns, RegexError},
     tree::{Function, Literal, Loop, LoopKind, Node, Operator, Part},
+    types::Type,
 };
 use crate::known::{CORE_ATTRIBUTES, EXTENSIONS};
 
@@ -32,7 +33,9 @@ pub(super) fn read(cel: &str) -> Result<Node, FilterError> {
     let (tree, source) = parsed.map_err(|errors| FilterError::Syntax(first(&errors)))?;
     let mut reader =
         Reader { source, locals: Vec::new(), patterns: Patterns::default(), pattern_bytes: 0 };
-    reader.node(&tree)
+    let node = reader.node(&tree)?;
+    reader.check_condition("a filter that is", &tree)?;
+    Ok(node)
 }
 
 struct Reader {
@@ -114,7 +117,18 @@ impl Reader {
         if self.is_event(of) {
             return self.attribute(field, is_test, id);
         }
-        Ok(Node::Select { of: Box::new(self.node(of)?), field: field.into(), is_test })
+        let node = self.node(of)?;
+        if let Some(known) = self.type_of(of).filter(|known| *known != Type::Map) {
+            let what = format!("`.{}` of {}", cut(field, SHOWN_CHARS_MAX), known.shown());
+            let is_method = names::methods().any(|method| method == field);
+            let instead = if is_method {
+                format!("a function is called with brackets: `.{field}(…)`")
+            } else {
+                "only `data` and maps have fields".to_owned()
+            };
+            return Err(self.never(what, id, &instead));
+        }
+        Ok(Node::Select { of: Box::new(node), field: field.into(), is_test })
     }
 
     fn is_event(&self, tree: &IdedExpr) -> bool {
@@ -148,12 +162,17 @@ impl Reader {
             return self.binary(operator, args, id);
         }
         match (name, args) {
-            ("_&&_", [one, other]) => Ok(Node::And(Box::new([self.node(one)?, self.node(other)?]))),
-            ("_||_", [one, other]) => Ok(Node::Or(Box::new([self.node(one)?, self.node(other)?]))),
-            ("!_", [one]) => Ok(Node::Not(Box::new(self.node(one)?))),
+            ("_&&_", [one, other]) => {
+                Ok(Node::And(Box::new([self.condition(one)?, self.condition(other)?])))
+            }
+            ("_||_", [one, other]) => {
+                Ok(Node::Or(Box::new([self.condition(one)?, self.condition(other)?])))
+            }
+            ("!_", [one]) => Ok(Node::Not(Box::new(self.condition(one)?))),
             ("-_", [one]) => Ok(Node::Negate(Box::new(self.node(one)?))),
             ("_?_:_", [condition, one, other]) => {
-                Ok(Node::If(Box::new([self.node(condition)?, self.node(one)?, self.node(other)?])))
+                let condition = self.condition(condition)?;
+                Ok(Node::If(Box::new([condition, self.node(one)?, self.node(other)?])))
             }
             ("_[_]", [of, at]) => self.index(of, at, id),
             ("has", [tested]) => match &tested.expr {
@@ -180,10 +199,98 @@ impl Reader {
                 None => Err(self.arguments("in event", id, "takes a name in quotes")),
             },
             [one, other] => {
-                Ok(Node::Binary(operator, Box::new([self.node(one)?, self.node(other)?])))
+                let parts = Box::new([self.node(one)?, self.node(other)?]);
+                self.check_types(operator, one, other, id)?;
+                Ok(Node::Binary(operator, parts))
             }
             _ => Err(self.unsupported("this operator", id)),
         }
+    }
+
+    /// What is a side of `&&`, `||` and the like.
+    fn condition(&mut self, tree: &IdedExpr) -> Read {
+        let node = self.node(tree)?;
+        self.check_condition("a condition that is", tree)?;
+        Ok(node)
+    }
+
+    /// Refuses what is certainly no boolean where one decides.
+    fn check_condition(&self, what: &str, tree: &IdedExpr) -> Read<()> {
+        match self.type_of(tree) {
+            None | Some(Type::Bool) => Ok(()),
+            Some(known) => {
+                let instead = match &tree.expr {
+                    Expr::Ident(name) if known == Type::Number => {
+                        format!("compare it, for example `{name} >= 13`")
+                    }
+                    Expr::Ident(name) => format!("compare it, for example `{name} != null`"),
+                    Expr::Literal(LiteralValue::String(_)) => {
+                        "compare each text, for example `type == \"a\" || type == \"b\"`; `true` is \
+                         written without quotes"
+                            .to_owned()
+                    }
+                    _ => "compare it with something".to_owned(),
+                };
+                Err(self.never(format!("{what} {}", known.shown()), tree.id, &instead))
+            }
+        }
+    }
+
+    /// Refuses a comparison whose sides are certainly of different types.
+    fn check_types(&self, by: Operator, one: &IdedExpr, other: &IdedExpr, id: u64) -> Read<()> {
+        let (Some(left), Some(right)) = (self.type_of(one), self.type_of(other)) else {
+            return Ok(());
+        };
+        let is_fine = match by {
+            Operator::In if right.has_parts() => return self.check_elements(left, other, id),
+            Operator::In => {
+                let what = format!("`in` with {} behind it", right.shown());
+                let instead =
+                    "it looks into lists and maps; `type.contains(\"Vm\")` looks into a text";
+                return Err(self.never(what, id, instead));
+            }
+            // Always true instead: no condition either.
+            Operator::Equal | Operator::NotEqual => left.can_equal(right),
+            Operator::Less
+            | Operator::LessOrEqual
+            | Operator::Greater
+            | Operator::GreaterOrEqual => left.can_order(right),
+            _ => true,
+        };
+        if is_fine {
+            return Ok(());
+        }
+        Err(self.different(left, right, id))
+    }
+
+    /// Refuses a list with an element that `left` can certainly not be equal to.
+    fn check_elements(&self, left: Type, list: &IdedExpr, id: u64) -> Read<()> {
+        let Expr::List(list) = &list.expr else { return Ok(()) };
+        let types = list.elements.iter().filter_map(|element| self.type_of(element));
+        match types.into_iter().find(|element| !left.can_equal(*element)) {
+            Some(element) => Err(self.different(left, element, id)),
+            None => Ok(()),
+        }
+    }
+
+    fn different(&self, left: Type, right: Type, id: u64) -> FilterError {
+        let what = format!("a comparison of {} with {}", left.shown(), right.shown());
+        let instead = match (left, right) {
+            (Type::Number, Type::Text) | (Type::Text, Type::Number) => {
+                "a number is written without quotes and a text with them"
+            }
+            (Type::Null, _) | (_, Type::Null) => "`null` is only equal or not",
+            _ => "both sides must be of one type",
+        };
+        self.never(what, id, instead)
+    }
+
+    fn never(&self, what: String, id: u64, instead: &str) -> FilterError {
+        FilterError::NeverTrue { what, column: self.column("", id), instead: instead.to_owned() }
+    }
+
+    fn type_of(&self, tree: &IdedExpr) -> Option<Type> {
+        Type::of(tree, &self.locals)
     }
 
     fn index(&mut self, of: &IdedExpr, at: &IdedExpr, id: u64) -> Read {

@@ -32,6 +32,10 @@ const PATTERNS_MAX: usize = 10;
 /// Most wide classes (see [`re2`](super::re2)) in the patterns of one expression: to build one from
 /// Unicode's tables takes up to 0.2 ms, and some hundred fit into a pattern of 4 KiB.
 const WIDE_CLASSES_MAX: usize = 16;
+/// Most work of all patterns of one expression that are run state by state, for one byte, in units: how long
+/// the attempt to make a table of one takes grows with its states. One pattern alone has its limit where
+/// it is used.
+const STATES_UNITS_MAX: u64 = 2500;
 /// Longest pattern that is shown in an error, in characters.
 const SHOWN_CHARS_MAX: usize = 60;
 /// Deepest nesting of groups.
@@ -62,6 +66,15 @@ pub enum RegexError {
          above all those of Unicode (`\\pL`, `[à-ž]`)"
     )]
     TooLarge,
+    /// Together with those before it, it has too many states.
+    #[error(
+        "and those before it cost {units} units of work a byte; at most {STATES_UNITS_MAX} are taken. \
+         Classes of Unicode (`\\pL`) and repetitions such as `[ab]{{12}}` behind a `*` cost most"
+    )]
+    TogetherTooCostly {
+        /// What they cost, in units.
+        units: u64,
+    },
     /// The expression has too many patterns.
     #[error(
         "is one too many: a filter expression may have {PATTERNS_MAX}; alternatives can share one, \
@@ -98,6 +111,8 @@ enum Machine {
 pub(super) struct Patterns {
     count: usize,
     wide_classes: usize,
+    /// Work for one byte in those that are run state by state, in units.
+    states_units: u64,
 }
 
 impl Patterns {
@@ -113,6 +128,13 @@ impl Patterns {
             return Err(RegexError::TooLarge);
         }
         let machine = Machine::new(&read.pattern)?;
+        if let Machine::States { units, .. } = &machine {
+            let is_first = self.states_units == 0;
+            self.states_units = self.states_units.saturating_add(*units);
+            if !is_first && self.states_units > STATES_UNITS_MAX {
+                return Err(RegexError::TogetherTooCostly { units: self.states_units });
+            }
+        }
         Ok(Regex(Arc::new(Compiled { shown: cut(pattern), machine })))
     }
 }
@@ -135,7 +157,7 @@ impl Machine {
                 dense::Config::new()
                     .start_kind(regex_automata::dfa::StartKind::Unanchored)
                     .dfa_size_limit(Some(PATTERN_BYTES_MAX))
-                    .determinize_size_limit(Some(4 * PATTERN_BYTES_MAX)),
+                    .determinize_size_limit(Some(PATTERN_BYTES_MAX)),
             )
             .build_from_nfa(&nfa);
         if let Ok(table) = table {
@@ -241,6 +263,39 @@ mod tests {
         for large in ["((a{100}){100}){100}", "\\pL{200}", &r"\pL\pN".repeat(100)] {
             assert_eq!(refused(large), Some(RegexError::TooLarge), "{large}");
         }
+    }
+
+    #[test]
+    fn what_people_write_becomes_a_table() {
+        for pattern in [
+            "^(web|db|app)-[0-9]{1,4}(\\.[a-z0-9-]+)*$",
+            "(?i)error.*(timeout|refused|unreachable)",
+            "^com\\.vmware\\.vsphere\\.(Vm|Host|Datastore|Cluster)[A-Za-z]+Event\\.v0$",
+            r"^[\w.+-]+@[\w-]+\.[\w.-]+$",
+            r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b",
+            "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
+            "(?i)(failed|error|denied|refused|timeout|unreachable|disconnected|lost)",
+            "^(VmPoweredOnEvent|VmPoweredOffEvent|VmCreatedEvent|VmRemovedEvent|VmMigratedEvent)$",
+            "(?i)^(vm|volume|snapshot|network)\\.(create|delete|start|stop|attach|detach)$",
+        ] {
+            let units = Regex::new(pattern).map(|regex| regex.units_per_byte());
+            assert_eq!(units, Ok(TABLE_UNITS), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn patterns_of_one_expression_are_counted_together() {
+        let all = |pattern: &str, count: usize| {
+            let mut patterns = Patterns::default();
+            (0..count).try_for_each(|_| patterns.compile(pattern).map(|_| ()))
+        };
+        assert_eq!(all("^web-", PATTERNS_MAX), Ok(()));
+        assert_eq!(all("^web-", PATTERNS_MAX + 1), Err(RegexError::TooMany));
+        assert_eq!(all(r"^[\p{L} -]+$", 4), Ok(()));
+        let many = all("[ab]*a[ab]{70}x", 7);
+        assert!(matches!(many, Err(RegexError::TogetherTooCostly { units }) if units > 2500));
+        let classes = all(&format!("(?i)[{}]", r"\pL".repeat(500)), 1);
+        assert_eq!(classes, Err(RegexError::TooLarge));
     }
 
     #[test]

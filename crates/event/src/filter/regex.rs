@@ -122,6 +122,10 @@ impl Patterns {
         if self.count > PATTERNS_MAX {
             return Err(RegexError::TooMany);
         }
+        // One that is over the limit by itself took its time already.
+        if self.states_units > STATES_UNITS_MAX {
+            return Err(RegexError::TogetherTooCostly { units: self.states_units });
+        }
         let read = re2::read(pattern)?;
         self.wide_classes += read.wide_classes;
         if self.wide_classes > WIDE_CLASSES_MAX {
@@ -294,6 +298,9 @@ mod tests {
         assert_eq!(all(r"^[\p{L} -]+$", 4), Ok(()));
         let many = all("[ab]*a[ab]{70}x", 7);
         assert!(matches!(many, Err(RegexError::TogetherTooCostly { units }) if units > 2500));
+        let mut patterns = Patterns { states_units: STATES_UNITS_MAX + 1, ..Patterns::default() };
+        let next = patterns.compile("^web-").map(|_| ());
+        assert!(matches!(next, Err(RegexError::TogetherTooCostly { .. })));
         let classes = all(&format!("(?i)[{}]", r"\pL".repeat(500)), 1);
         assert_eq!(classes, Err(RegexError::TooLarge));
     }

@@ -62,13 +62,15 @@ pub enum FilterError {
         /// Where it stands, in characters from 1.
         column: usize,
     },
-    /// Valid CEL that is never true, whatever the event.
-    #[error("{what} at column {column} is never true; {instead}")]
-    NeverTrue {
+    /// Valid CEL that says the same of every event.
+    #[error("{what} at column {column} is {verdict}; {instead}")]
+    SameForAll {
         /// What it is, and of which types.
         what: String,
         /// Where it stands, in characters from 1.
         column: usize,
+        /// What it says: `never true` or `always true`.
+        verdict: &'static str,
         /// What to write.
         instead: String,
     },

@@ -249,7 +249,6 @@ impl Reader {
                     "it looks into lists and maps; `type.contains(\"Vm\")` looks into a text";
                 return Err(self.never(what, id, instead));
             }
-            // Always true instead: no condition either.
             Operator::Equal | Operator::NotEqual => left.can_equal(right),
             Operator::Less
             | Operator::LessOrEqual
@@ -260,7 +259,12 @@ impl Reader {
         if is_fine {
             return Ok(());
         }
-        Err(self.different(left, right, id))
+        Err(match self.different(left, right, id) {
+            FilterError::SameForAll { what, column, instead, .. } if by == Operator::NotEqual => {
+                FilterError::SameForAll { what, column, verdict: "always true", instead }
+            }
+            error => error,
+        })
     }
 
     /// Refuses a list with an element that `left` can certainly not be equal to.
@@ -286,7 +290,8 @@ impl Reader {
     }
 
     fn never(&self, what: String, id: u64, instead: &str) -> FilterError {
-        FilterError::NeverTrue { what, column: self.column("", id), instead: instead.to_owned() }
+        let (column, instead) = (self.column("", id), instead.to_owned());
+        FilterError::SameForAll { what, column, verdict: "never true", instead }
     }
 
     fn type_of(&self, tree: &IdedExpr) -> Option<Type> {

@@ -1,9 +1,10 @@
 //! What is known of an expression's types before there is an event, and what that rules out.
 //!
-//! A comparison of values of different types is never true, and an error nowhere (`evaluate`): a filter
-//! such as `severitynumber > "3"` would pass nothing for months. So it is refused, but only where both
-//! types are certain: of literals, of operators, of functions, and of the attributes that Pluvio's own
-//! sources write with one type. Everything may be absent, and so `null`.
+//! A comparison of values of different types is no error when an event comes, it just does not match: a
+//! filter such as `severitynumber > "3"` would pass nothing for months, and a mandatory one such as
+//! `account != 7` everything. So it is refused, but only where both types are certain: of literals, of
+//! operators, of functions, and of the attributes that Pluvio's own sources write with one type.
+//! Everything may be absent, and so `null`.
 //!
 //! It refuses to guess: `data`, `event.NAME` (which a foreign producer may have written), variables of
 //! loops and `dyn(…)` have no known type and pass.

@@ -90,7 +90,7 @@ fn an_unknown_name_is_refused_with_its_place_and_the_nearest_one() {
 }
 
 #[test]
-fn a_filter_that_is_never_true_is_refused_with_what_would_be_right() {
+fn a_filter_that_says_the_same_of_every_event_is_refused_with_what_would_be_right() {
     for (cel, told) in [
         ("\"true\"", "a filter that is a text at column 1 is never true; compare each text"),
         (
@@ -108,7 +108,7 @@ fn a_filter_that_is_never_true_is_refused_with_what_would_be_right() {
         ("!account", "a condition that is a text at column 2"),
         ("severitynumber > '3'", "a comparison of a number with a text at column 16 is never true"),
         ("pluviooffset == 44", "a number is written without quotes and a text with them"),
-        ("account != 7", "a comparison of a text with a number"),
+        ("account != 7", "a comparison of a text with a number at column 9 is always true"),
         ("account > null", "`null` is only equal or not"),
         ("time > 2026", "a comparison of a time with a number"),
         ("time - time > duration('1h') && type == true", "a comparison of a text with a boolean"),
@@ -126,13 +126,13 @@ fn a_filter_that_is_never_true_is_refused_with_what_would_be_right() {
         ("has(time.year)", "`.year` of a time at column 4 is never true; only `data` and maps"),
     ] {
         let error = refused(cel);
-        assert!(matches!(error, FilterError::NeverTrue { .. }), "{cel}: {error}");
+        assert!(matches!(error, FilterError::SameForAll { .. }), "{cel}: {error}");
         assert!(error.to_string().contains(told), "{cel}: {error}");
     }
 }
 
 #[test]
-fn what_is_only_probably_never_true_is_taken() {
+fn what_only_probably_says_the_same_of_every_event_is_taken() {
     for cel in [
         "data",
         "data.Key == 44 || data.Key == '44'",

@@ -13,6 +13,7 @@
 //!
 //! It refuses to be exact: it must be simple enough to be believed.
 
+use super::regex::Regex;
 use super::tree::{Function, Loop, LoopKind, Node, Operator};
 use super::value::{COMPARE_UNITS, NODE_UNITS, TIME_UNITS};
 
@@ -22,8 +23,9 @@ pub const SMALL_EVENT_UNITS_MAX: u64 = 2_000_000;
 /// Most work on the largest event, in units: some tenths of a second for a payload of 250,000 numbers
 /// that a loop with a few comparisons runs over; whether to stop is asked every 200,000 units.
 pub const EVENT_UNITS_MAX: u64 = 400_000_000;
-/// Most work of one `matches`, in units: the look for a closed connection comes between two.
-const MATCH_UNITS_MAX: u64 = 10_000_000;
+/// Most work of one `matches` on the largest text that it can be asked for, in units: the look for a closed
+/// connection comes between two.
+pub(super) const MATCH_UNITS_MAX: u64 = 10_000_000;
 
 /// Work of making one element of a list, in units.
 pub(super) const ELEMENT_UNITS: u64 = 40;
@@ -174,18 +176,26 @@ pub(super) struct Bound {
     pub(super) units: u64,
     /// Whether the payload is looked at; parsing it is paid once for all expressions.
     pub(super) parses: bool,
-    /// Units of the costliest single `matches`.
-    match_units: u64,
     /// Bytes of the compiled patterns.
     pub(super) pattern_bytes: usize,
 }
 
 impl Bound {
     pub(super) fn of(tree: &Node, sizes: Sizes) -> Self {
-        let mut bounder =
-            Bounder { sizes, locals: Vec::new(), ranges: Vec::new(), bound: Self::default() };
+        Self::with_longest(tree, sizes).0
+    }
+
+    /// The bound, and the costliest single `matches`.
+    pub(super) fn with_longest(tree: &Node, sizes: Sizes) -> (Self, Option<Match>) {
+        let mut bounder = Bounder {
+            sizes,
+            locals: Vec::new(),
+            ranges: Vec::new(),
+            bound: Self::default(),
+            longest: None,
+        };
         let (work, _) = bounder.node(tree);
-        Self { units: work.max(&[]), ..bounder.bound }
+        (Self { units: work.max(&[]), ..bounder.bound }, bounder.longest)
     }
 
     /// Both, one after the other.
@@ -193,7 +203,6 @@ impl Bound {
         Self {
             units: self.units.saturating_add(other.units),
             parses: self.parses || other.parses,
-            match_units: self.match_units.max(other.match_units),
             pattern_bytes: self.pattern_bytes.saturating_add(other.pattern_bytes),
         }
     }
@@ -203,11 +212,15 @@ impl Bound {
         let parsing = if self.parses { PARSE_UNITS.saturating_mul(sizes.data) } else { 0 };
         self.units.saturating_add(parsing)
     }
+}
 
-    /// Whether one `matches` could run for too long without a look for a closed connection.
-    pub(super) fn has_long_match(self) -> bool {
-        self.match_units > MATCH_UNITS_MAX
-    }
+/// One `matches`, and what it costs at most.
+#[derive(Clone, Debug)]
+pub(super) struct Match {
+    pub(super) regex: Regex,
+    /// Bytes of the largest text that it can be asked for.
+    pub(super) bytes: u64,
+    pub(super) units: u64,
 }
 
 struct Bounder {
@@ -217,6 +230,7 @@ struct Bounder {
     /// What each loop runs over.
     ranges: Vec<Shape>,
     bound: Bound,
+    longest: Option<Match>,
 }
 
 impl Bounder {
@@ -280,8 +294,7 @@ impl Bounder {
             Node::Matches(of, regex) => {
                 let (work, shape) = self.node(of);
                 let units = shape.size.clone().plus(&Linear::of(1)).times(regex.units_per_byte());
-                let largest = units.max(&self.locals);
-                self.bound.match_units = self.bound.match_units.max(largest);
+                self.keep_longest(regex, shape.size.max(&self.locals), units.max(&self.locals));
                 self.bound.pattern_bytes = self.bound.pattern_bytes.saturating_add(regex.bytes());
                 (work.plus(&units).plus(&self.reading(&shape)), Shape::scalar(8))
             }
@@ -290,6 +303,12 @@ impl Bounder {
                 (work.plus(&Linear::of(TIME_UNITS)), Shape::scalar(8))
             }
             Node::Loop(inner) => self.looped(inner),
+        }
+    }
+
+    fn keep_longest(&mut self, regex: &Regex, bytes: u64, units: u64) {
+        if self.longest.as_ref().is_none_or(|longest| longest.units < units) {
+            self.longest = Some(Match { regex: regex.clone(), bytes, units });
         }
     }
 

@@ -2,8 +2,10 @@
 //!
 //! It refuses to wait for the first event: all of these are found when the filter is read.
 
-use super::cost::{EVENT_UNITS_MAX, SMALL_EVENT_UNITS_MAX};
-use super::lexical::{EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, EXPRESSION_OPERATORS_MAX};
+use super::cost::{EVENT_UNITS_MAX, MATCH_UNITS_MAX, SMALL_EVENT_UNITS_MAX};
+use super::lexical::{
+    EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, EXPRESSION_OPERATORS_MAX, EXPRESSION_TOKENS_MAX,
+};
 use super::regex::{PATTERNS_BYTES_MAX, RegexError};
 
 /// A filter that cannot be used.
@@ -21,6 +23,12 @@ pub enum FilterError {
     /// The expression holds more operators than [`EXPRESSION_OPERATORS_MAX`].
     #[error("filter expression has more than {EXPRESSION_OPERATORS_MAX} operators")]
     TooManyOperators,
+    /// The expression holds more tokens than are taken, because parsing one takes its time.
+    #[error(
+        "filter expression has {0} names, values, operators, brackets and commas; at most \
+         {EXPRESSION_TOKENS_MAX} are taken"
+    )]
+    TooManyTokens(usize),
     /// A comment could hide an operator from the count.
     #[error("filter expression holds a comment (`//`); leave it out")]
     Comment,
@@ -54,6 +62,18 @@ pub enum FilterError {
         /// Where it stands, in characters from 1.
         column: usize,
     },
+    /// Valid CEL that says the same of every event.
+    #[error("{what} at column {column} is {verdict}; {instead}")]
+    SameForAll {
+        /// What it is, and of which types.
+        what: String,
+        /// Where it stands, in characters from 1.
+        column: usize,
+        /// What it says: `never true` or `always true`.
+        verdict: &'static str,
+        /// What to write.
+        instead: String,
+    },
     /// The pattern of `matches` cannot be used.
     #[error("the pattern of `matches` at column {column} {error}")]
     Regex {
@@ -81,6 +101,23 @@ pub enum FilterError {
         small: u64,
         /// Bound of the work on the largest event, in units.
         largest: u64,
+    },
+    /// One `matches` could take too long, and nothing is looked at meanwhile.
+    #[error(
+        "the pattern `{pattern}` of `matches` can cost {per_byte} units of work a byte, which makes {units} on \
+         the largest text that it can be asked for ({bytes} bytes); at most {MATCH_UNITS_MAX} are taken. \
+         Classes of Unicode (`\\pL`) and repetitions such as `[ab]{{12}}` behind a `*` cost most; an \
+         attribute (`subject`, `type`) is shorter than a text of `data`"
+    )]
+    MatchTooCostly {
+        /// The pattern, cut.
+        pattern: String,
+        /// Bound of its work on one byte, in units.
+        per_byte: u64,
+        /// Size of the largest text, in bytes.
+        bytes: u64,
+        /// Bound of its work on that text, in units.
+        units: u64,
     },
     /// A pattern of `type`, `source` or `subject` with a star where none can be.
     #[error("`{0}`: `*` stands only at the end; `matches` in a CEL filter can do more")]

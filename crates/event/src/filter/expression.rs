@@ -2,7 +2,7 @@
 
 use super::{
     FilterError,
-    cost::{Bound, LARGEST, SMALL},
+    cost::{Bound, LARGEST, MATCH_UNITS_MAX, Match, SMALL},
     evaluate::{self, Subject},
     lexical,
     meter::{Meter, Stopped},
@@ -28,7 +28,14 @@ impl Expression {
     pub(super) fn parse(cel: &str) -> Result<Self, FilterError> {
         lexical::check(cel)?;
         let tree = read::read(cel)?;
-        let (small, largest) = (Bound::of(&tree, SMALL), Bound::of(&tree, LARGEST));
+        let small = Bound::of(&tree, SMALL);
+        let (largest, longest) = Bound::with_longest(&tree, LARGEST);
+        if let Some(Match { regex, bytes, units }) = longest
+            && units > MATCH_UNITS_MAX
+        {
+            let (pattern, per_byte) = (regex.shown().to_owned(), regex.units_per_byte());
+            return Err(FilterError::MatchTooCostly { pattern, per_byte, bytes, units });
+        }
         Ok(Self { tree: tree.into(), small, largest })
     }
 

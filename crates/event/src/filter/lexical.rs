@@ -1,10 +1,13 @@
 //! What is checked in an expression's text before it is parsed: the parser recurses, so nesting and
-//! chains are bounded first, or a hundred bytes of brackets overflow a stack.
+//! chains are bounded first, or a hundred bytes of brackets overflow a stack; and it takes some
+//! microseconds for each token, so their number is bounded, too.
 //!
-//! String literals of all kinds (plain, raw, triple-quoted) are taken out first, so that a URL is no
-//! comment and a pattern's brackets do not count. A literal that does not end, or holds an escape that CEL
-//! does not have, is refused here: the parser would read on behind its quote, and what it then reads
-//! would not have been counted.
+//! The text is cut into the tokens of CEL's grammar, exactly as the parser's lexer cuts it: string
+//! literals of all kinds (plain, raw, triple-quoted) are taken out, so that a URL is no comment and a
+//! pattern's brackets do not count. What the lexer could cut otherwise is refused: a literal that does
+//! not end, an escape that CEL does not have (the parser would read on behind the quote), a number with
+//! letters behind it (`1r"…"` is a number and a raw text), and any character that CEL does not have
+//! outside of texts.
 //!
 //! It refuses to understand CEL: that is the parser's work.
 
@@ -18,13 +21,17 @@ pub const EXPRESSION_DEPTH_MAX: usize = 8;
 /// Most operators taken, `.` among them: a chain of them nests as brackets do. Commas do not count:
 /// a list of eighty event types is an honest filter.
 pub const EXPRESSION_OPERATORS_MAX: usize = 64;
+/// Most tokens taken (names, numbers, texts, operators, brackets and commas): the parser needs up to
+/// five microseconds for each. A list of 340 names of twelve bytes has 680 and fills
+/// [`EXPRESSION_BYTES_MAX`].
+pub(super) const EXPRESSION_TOKENS_MAX: usize = 1000;
 
 /// Refuses what could overflow the parser's stack or keep it busy.
 pub(super) fn check(cel: &str) -> Result<(), FilterError> {
     if cel.len() > EXPRESSION_BYTES_MAX {
         return Err(FilterError::TooLong(cel.len()));
     }
-    let bare = without_strings(cel)?;
+    let Code { bare, tokens } = code(cel)?;
     if bare.contains("//") {
         return Err(FilterError::Comment);
     }
@@ -32,44 +39,134 @@ pub(super) fn check(cel: &str) -> Result<(), FilterError> {
         return Err(FilterError::TooDeep);
     }
     let is_operator = |c: &char| "+-*/%.<>=&|?:!".contains(*c);
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let words = bare.split(|c| !is_word(c)).filter(|word| *word == "in").count();
     if bare.chars().filter(is_operator).count() + words > EXPRESSION_OPERATORS_MAX {
         return Err(FilterError::TooManyOperators);
     }
+    if tokens > EXPRESSION_TOKENS_MAX {
+        return Err(FilterError::TooManyTokens(tokens));
+    }
     Ok(())
 }
 
-/// The expression with every string literal replaced by a blank.
-fn without_strings(cel: &str) -> Result<String, FilterError> {
-    let mut out = String::new();
-    let mut rest = cel;
-    while let Some(c) = rest.chars().next() {
-        let length = if matches!(c, '"' | '\'') {
-            let length = literal(rest, is_raw(&out)).ok_or_else(|| {
-                let column = cel.chars().count() - rest.chars().count() + 1;
-                FilterError::Syntax(format!(
-                    "the text at column {column} does not end, or holds an escape that CEL does not \
-                     have; a backslash is written `\\\\`, or as it is in `r'…'`"
-                ))
-            })?;
-            out.push(' ');
-            length
-        } else {
-            out.push(c);
-            c.len_utf8()
-        };
-        rest = rest.get(length..).unwrap_or_default();
-    }
-    Ok(out)
+/// An expression without its texts.
+#[derive(Debug)]
+struct Code {
+    /// The expression with every string literal replaced by a blank.
+    bare: String,
+    /// How many tokens the parser will see, string literals among them.
+    tokens: usize,
 }
 
-/// Whether the letters at the end of `code` make a literal raw (`r`, `br`, `rb`), and are not the end
-/// of a name.
-fn is_raw(code: &str) -> bool {
-    let bare = code.trim_end_matches(|c: char| c.is_alphanumeric() || c == '_');
-    let word = code.get(bare.len()..).unwrap_or_default();
-    ["r", "br", "rb"].iter().any(|prefix| word.eq_ignore_ascii_case(prefix))
+/// Cuts `cel` into tokens.
+fn code(cel: &str) -> Result<Code, FilterError> {
+    let mut code = Code { bare: String::new(), tokens: 0 };
+    let mut at = 0;
+    while let Some(rest) = cel.get(at..).filter(|rest| !rest.is_empty()) {
+        let blanks = rest.bytes().take_while(|b| b" \t\r\n\x0c".contains(b)).count();
+        let length = if blanks > 0 { blanks } else { token(rest).map_err(|e| e.at(cel, at))? };
+        code.tokens += usize::from(blanks == 0);
+        let token = rest.get(..length).unwrap_or_default();
+        match token.find(['"', '\'']) {
+            Some(prefix) => {
+                code.bare.push_str(token.get(..prefix).unwrap_or_default());
+                code.bare.push(' ');
+            }
+            None => code.bare.push_str(token),
+        }
+        at += length;
+    }
+    Ok(code)
+}
+
+/// Why a text has no next token.
+enum Broken {
+    Text,
+    Number,
+    /// Half of an operator, and the whole one.
+    Half(char, &'static str),
+    Illegal(char),
+}
+
+impl Broken {
+    /// In words; `at` is its place in bytes.
+    fn at(self, cel: &str, at: usize) -> FilterError {
+        let column = cel.get(..at).unwrap_or_default().chars().count() + 1;
+        FilterError::Syntax(match self {
+            Self::Text => format!(
+                "the text at column {column} does not end, or holds an escape that CEL does not \
+                 have; a backslash is written `\\\\`, or as it is in `r'…'`"
+            ),
+            Self::Number => format!(
+                "the number at column {column} has letters or digits directly behind it; a text is \
+                 written in quotes"
+            ),
+            Self::Half(half, whole) => {
+                format!("`{half}` at column {column} is no operator of CEL; `{whole}` is one")
+            }
+            Self::Illegal(c) => format!(
+                "`{}` at column {column} cannot stand outside of a text; a text is written in `\"` \
+                 or `'`",
+                crate::shown(c.encode_utf8(&mut [0; 4]))
+            ),
+        })
+    }
+}
+
+/// The length in bytes of the token that `rest` begins with.
+fn token(rest: &str) -> Result<usize, Broken> {
+    let mut chars = rest.chars();
+    let (first, second) = (chars.next().unwrap_or_default(), chars.next());
+    let double = |whole: &'static str| {
+        if rest.starts_with(whole) { Ok(2) } else { Err(Broken::Half(first, whole)) }
+    };
+    match first {
+        '"' | '\'' => literal(rest, false).ok_or(Broken::Text),
+        '0'..='9' => number(rest).ok_or(Broken::Number),
+        _ if is_word(first) => {
+            let length = rest.bytes().take_while(|b| is_word(char::from(*b))).count();
+            let (word, behind) = rest.split_at_checked(length).unwrap_or((rest, ""));
+            let is_prefix = |prefix: &&str| word.eq_ignore_ascii_case(prefix);
+            match ["r", "b", "br"].iter().find(|prefix| is_prefix(prefix)) {
+                Some(prefix) if behind.starts_with(['"', '\'']) => {
+                    let text = literal(behind, prefix.contains('r')).ok_or(Broken::Text)?;
+                    Ok(length + text)
+                }
+                _ => Ok(length),
+            }
+        }
+        '=' => double("=="),
+        '&' => double("&&"),
+        '|' => double("||"),
+        '!' | '<' | '>' if second == Some('=') => Ok(2),
+        '!' | '<' | '>' | '+' | '-' | '*' | '/' | '%' | '.' | ',' | '?' | ':' => Ok(1),
+        '(' | ')' | '[' | ']' | '{' | '}' => Ok(1),
+        _ => Err(Broken::Illegal(first)),
+    }
+}
+
+/// Whether the lexer takes `c` for a part of a name: it knows no letters but ASCII's.
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+/// The length in bytes of the number that `text` begins with; `None` if a name goes on behind it.
+fn number(text: &str) -> Option<usize> {
+    let count = |from: usize, is: fn(&u8) -> bool| text.bytes().skip(from).take_while(is).count();
+    let byte = |at: usize| text.as_bytes().get(at).copied().unwrap_or_default();
+    let hex = if text.starts_with("0x") { count(2, u8::is_ascii_hexdigit) } else { 0 };
+    let mut at = if hex > 0 { 2 + hex } else { count(0, u8::is_ascii_digit) };
+    let whole = at;
+    if hex == 0 {
+        let fraction = if byte(at) == b'.' { count(at + 1, u8::is_ascii_digit) } else { 0 };
+        at += if fraction > 0 { 1 + fraction } else { 0 };
+        let sign = usize::from(matches!(byte(at + 1), b'+' | b'-'));
+        let is_exponent = matches!(byte(at), b'e' | b'E');
+        let exponent = if is_exponent { count(at + 1 + sign, u8::is_ascii_digit) } else { 0 };
+        at += if exponent > 0 { 1 + sign + exponent } else { 0 };
+    }
+    at += usize::from(at == whole && matches!(byte(at), b'u' | b'U'));
+    (!is_word(char::from(byte(at)))).then_some(at)
 }
 
 /// The length in bytes of the string literal that `text` begins with.
@@ -137,12 +234,61 @@ mod tests {
             ("'''it's''' + c", "  + c"),
             (r"'\n\x41\u00e4\101' + c", "  + c"),
         ] {
-            assert_eq!(without_strings(cel).ok().as_deref(), Some(bare), "{cel}");
+            let code = code(cel).ok();
+            assert_eq!(code.as_ref().map(|code| &*code.bare), Some(bare), "{cel}");
         }
         for broken in ["'open + c", "'a\n' + c'", r"'\q ((((' + c", "\"\"\"x\"\"", r"'\x4'", "'''"]
         {
-            let refused = without_strings(broken);
-            assert!(matches!(refused, Err(FilterError::Syntax(_))), "{broken}");
+            assert!(matches!(code(broken), Err(FilterError::Syntax(_))), "{broken}");
         }
+    }
+
+    #[test]
+    fn tokens_are_counted_as_the_parser_counts_them() {
+        for (cel, tokens) in [
+            ("", 0),
+            ("type == 'a b'", 3),
+            ("[1, 2.5e-3, 0x1Fu, 7U, r'\\', b\"x\"]", 13),
+            ("a.b[0]<=c&&!d||-e?f:g", 18),
+            ("rb'x'in\"y\"", 4),
+            ("1.size() + .5", 8),
+        ] {
+            assert_eq!(code(cel).ok().map(|code| code.tokens), Some(tokens), "{cel}");
+        }
+    }
+
+    #[test]
+    fn a_character_outside_of_texts_that_cel_does_not_have_is_refused_with_its_place() {
+        for (cel, told) in [
+            ("'é' == $ $ $", "`$` at column 8 cannot stand outside of a text"),
+            ("type == “VM”", "`“` at column 9 cannot"),
+            ("größe == 1", "`ö` at column 3 cannot"),
+            ("a == 1\u{1b}", "`\\u001b` at column 7 cannot"),
+            ("type = 'a'", "`=` at column 6 is no operator of CEL; `==` is one"),
+            ("a & b", "`&` at column 3 is no operator of CEL; `&&` is one"),
+            ("a.`b c`", "`` ` `` at column 3"),
+            ("a == 1b", "the number at column 6 has letters or digits directly behind it"),
+            ("0xg == 1.5u", "the number at column 1"),
+        ] {
+            let error = code(cel).err().map(|error| error.to_string()).unwrap_or_default();
+            let told = told.replace("`` ` ``", "```");
+            assert!(error.contains(&told), "{cel}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_stands_before_a_text_does_not_hide_code_in_it() {
+        let brackets = format!("{}1{}", "(".repeat(20), ")".repeat(20));
+        // The parser takes these for a raw text, and what follows for code.
+        for before in ["ér", "1r", "1ur", "0xbr", "1e", "٣r"] {
+            let cel = format!("{before}\"\\\"=={brackets}\"");
+            assert!(matches!(check(&cel), Err(FilterError::Syntax(_))), "{cel}");
+        }
+        // And these for a name and a plain text, which ends only at its third quote.
+        for before in ["rb", "Rb", "xr"] {
+            let cel = format!("{before}\"\\\" \"=={brackets}==\" \"");
+            assert!(matches!(check(&cel), Err(FilterError::TooDeep)), "{cel}");
+        }
+        assert!(matches!(check(&format!("r\"\\\"=={brackets}")), Err(FilterError::TooDeep)));
     }
 }

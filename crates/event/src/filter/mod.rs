@@ -35,10 +35,13 @@ mod lexical;
 mod meter;
 mod names;
 mod pattern;
+mod re2;
 mod read;
 mod regex;
+mod states;
 mod time;
 mod tree;
+mod types;
 mod value;
 
 use jiff::Timestamp;
@@ -114,8 +117,7 @@ impl Filter {
         self.small = self.small.and(expression.small);
         self.largest = self.largest.and(expression.largest);
         let (small, largest) = (self.small.total(SMALL), self.largest.total(LARGEST));
-        let is_long = self.largest.has_long_match();
-        if small > SMALL_EVENT_UNITS_MAX || largest > EVENT_UNITS_MAX || is_long {
+        if small > SMALL_EVENT_UNITS_MAX || largest > EVENT_UNITS_MAX {
             return Err(FilterError::TooCostly { small, largest });
         }
         if self.largest.pattern_bytes > PATTERNS_BYTES_MAX {

@@ -93,10 +93,17 @@ pub(super) fn functions() -> impl Iterator<Item = &'static str> {
     functions.map(|(name, ..)| *name).chain(["has", "matches"])
 }
 
+/// Longest name that a similar one is looked for, in bytes: comparing two takes the product of their
+/// lengths, and no known name is half as long.
+const COMPARED_BYTES_MAX: usize = 64;
+
 /// `; did you mean …?` with the nearest of `known`, at most two; empty if none is near.
 pub fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     /// Below, a suggestion misleads more than it helps.
     const SIMILAR: f64 = 0.6;
+    if name.len() > COMPARED_BYTES_MAX {
+        return String::new();
+    }
     let name = name.to_ascii_lowercase();
     let score = |known: &str| {
         let known = known.to_ascii_lowercase();

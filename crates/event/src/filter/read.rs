@@ -13,28 +13,38 @@ use jiff::tz::TimeZone;
 use super::{
     FilterError,
     names::{self, FUNCTIONS, Form, LOOPS, OPERATORS, PARTS, find},
-    regex::{Regex, RegexError},
+    regex::{PATTERNS_BYTES_MAX, Patterns, RegexError},
     tree::{Function, Literal, Loop, LoopKind, Node, Operator, Part},
+    types::Type,
 };
 use crate::known::{CORE_ATTRIBUTES, EXTENSIONS};
 
 /// The map of all attributes: `event.traceparent`, for names that no source of Pluvio writes.
 const EVENT: &str = "event";
-/// Longest name that is shown in an error.
+/// Longest name that is shown in an error, in characters.
 const SHOWN_CHARS_MAX: usize = 100;
+/// Longest message of the parser that is shown, in characters: it repeats what was written.
+const SYNTAX_CHARS_MAX: usize = 200;
 
 /// Parses `cel`, whose text [`lexical`](super::lexical) has checked.
 pub(super) fn read(cel: &str) -> Result<Node, FilterError> {
     let parser = cel::Env::default().with_optional_support(false).parser();
     let parsed = parser.parse_with_source_info(cel);
-    let (tree, source) = parsed.map_err(|error| FilterError::Syntax(one_line(&error)))?;
-    Reader { source, locals: Vec::new() }.node(&tree)
+    let (tree, source) = parsed.map_err(|errors| FilterError::Syntax(first(&errors)))?;
+    let mut reader =
+        Reader { source, locals: Vec::new(), patterns: Patterns::default(), pattern_bytes: 0 };
+    let node = reader.node(&tree)?;
+    reader.check_condition("a filter that is", &tree)?;
+    Ok(node)
 }
 
 struct Reader {
     source: SourceInfo,
     /// The variables of the loops around, the innermost last.
     locals: Vec<String>,
+    patterns: Patterns,
+    /// Bytes of the patterns compiled so far.
+    pattern_bytes: usize,
 }
 
 type Read<T = Node> = Result<T, FilterError>;
@@ -107,7 +117,18 @@ impl Reader {
         if self.is_event(of) {
             return self.attribute(field, is_test, id);
         }
-        Ok(Node::Select { of: Box::new(self.node(of)?), field: field.into(), is_test })
+        let node = self.node(of)?;
+        if let Some(known) = self.type_of(of).filter(|known| *known != Type::Map) {
+            let what = format!("`.{}` of {}", cut(field, SHOWN_CHARS_MAX), known.shown());
+            let is_method = names::methods().any(|method| method == field);
+            let instead = if is_method {
+                format!("a function is called with brackets: `.{field}(…)`")
+            } else {
+                "only `data` and maps have fields".to_owned()
+            };
+            return Err(self.never(what, id, &instead));
+        }
+        Ok(Node::Select { of: Box::new(node), field: field.into(), is_test })
     }
 
     fn is_event(&self, tree: &IdedExpr) -> bool {
@@ -141,12 +162,17 @@ impl Reader {
             return self.binary(operator, args, id);
         }
         match (name, args) {
-            ("_&&_", [one, other]) => Ok(Node::And(Box::new([self.node(one)?, self.node(other)?]))),
-            ("_||_", [one, other]) => Ok(Node::Or(Box::new([self.node(one)?, self.node(other)?]))),
-            ("!_", [one]) => Ok(Node::Not(Box::new(self.node(one)?))),
+            ("_&&_", [one, other]) => {
+                Ok(Node::And(Box::new([self.condition(one)?, self.condition(other)?])))
+            }
+            ("_||_", [one, other]) => {
+                Ok(Node::Or(Box::new([self.condition(one)?, self.condition(other)?])))
+            }
+            ("!_", [one]) => Ok(Node::Not(Box::new(self.condition(one)?))),
             ("-_", [one]) => Ok(Node::Negate(Box::new(self.node(one)?))),
             ("_?_:_", [condition, one, other]) => {
-                Ok(Node::If(Box::new([self.node(condition)?, self.node(one)?, self.node(other)?])))
+                let condition = self.condition(condition)?;
+                Ok(Node::If(Box::new([condition, self.node(one)?, self.node(other)?])))
             }
             ("_[_]", [of, at]) => self.index(of, at, id),
             ("has", [tested]) => match &tested.expr {
@@ -173,10 +199,103 @@ impl Reader {
                 None => Err(self.arguments("in event", id, "takes a name in quotes")),
             },
             [one, other] => {
-                Ok(Node::Binary(operator, Box::new([self.node(one)?, self.node(other)?])))
+                let parts = Box::new([self.node(one)?, self.node(other)?]);
+                self.check_types(operator, one, other, id)?;
+                Ok(Node::Binary(operator, parts))
             }
             _ => Err(self.unsupported("this operator", id)),
         }
+    }
+
+    /// What is a side of `&&`, `||` and the like.
+    fn condition(&mut self, tree: &IdedExpr) -> Read {
+        let node = self.node(tree)?;
+        self.check_condition("a condition that is", tree)?;
+        Ok(node)
+    }
+
+    /// Refuses what is certainly no boolean where one decides.
+    fn check_condition(&self, what: &str, tree: &IdedExpr) -> Read<()> {
+        match self.type_of(tree) {
+            None | Some(Type::Bool) => Ok(()),
+            Some(known) => {
+                let instead = match &tree.expr {
+                    Expr::Ident(name) if known == Type::Number => {
+                        format!("compare it, for example `{name} >= 13`")
+                    }
+                    Expr::Ident(name) => format!("compare it, for example `{name} != null`"),
+                    Expr::Literal(LiteralValue::String(_)) => {
+                        "compare each text, for example `type == \"a\" || type == \"b\"`; `true` is \
+                         written without quotes"
+                            .to_owned()
+                    }
+                    _ => "compare it with something".to_owned(),
+                };
+                Err(self.never(format!("{what} {}", known.shown()), tree.id, &instead))
+            }
+        }
+    }
+
+    /// Refuses a comparison whose sides are certainly of different types.
+    fn check_types(&self, by: Operator, one: &IdedExpr, other: &IdedExpr, id: u64) -> Read<()> {
+        let (Some(left), Some(right)) = (self.type_of(one), self.type_of(other)) else {
+            return Ok(());
+        };
+        let is_fine = match by {
+            Operator::In if right.has_parts() => return self.check_elements(left, other, id),
+            Operator::In => {
+                let what = format!("`in` with {} behind it", right.shown());
+                let instead =
+                    "it looks into lists and maps; `type.contains(\"Vm\")` looks into a text";
+                return Err(self.never(what, id, instead));
+            }
+            Operator::Equal | Operator::NotEqual => left.can_equal(right),
+            Operator::Less
+            | Operator::LessOrEqual
+            | Operator::Greater
+            | Operator::GreaterOrEqual => left.can_order(right),
+            _ => true,
+        };
+        if is_fine {
+            return Ok(());
+        }
+        Err(match self.different(left, right, id) {
+            FilterError::SameForAll { what, column, instead, .. } if by == Operator::NotEqual => {
+                FilterError::SameForAll { what, column, verdict: "always true", instead }
+            }
+            error => error,
+        })
+    }
+
+    /// Refuses a list with an element that `left` can certainly not be equal to.
+    fn check_elements(&self, left: Type, list: &IdedExpr, id: u64) -> Read<()> {
+        let Expr::List(list) = &list.expr else { return Ok(()) };
+        let types = list.elements.iter().filter_map(|element| self.type_of(element));
+        match types.into_iter().find(|element| !left.can_equal(*element)) {
+            Some(element) => Err(self.different(left, element, id)),
+            None => Ok(()),
+        }
+    }
+
+    fn different(&self, left: Type, right: Type, id: u64) -> FilterError {
+        let what = format!("a comparison of {} with {}", left.shown(), right.shown());
+        let instead = match (left, right) {
+            (Type::Number, Type::Text) | (Type::Text, Type::Number) => {
+                "a number is written without quotes and a text with them"
+            }
+            (Type::Null, _) | (_, Type::Null) => "`null` is only equal or not",
+            _ => "both sides must be of one type",
+        };
+        self.never(what, id, instead)
+    }
+
+    fn never(&self, what: String, id: u64, instead: &str) -> FilterError {
+        let (column, instead) = (self.column("", id), instead.to_owned());
+        FilterError::SameForAll { what, column, verdict: "never true", instead }
+    }
+
+    fn type_of(&self, tree: &IdedExpr) -> Option<Type> {
+        Type::of(tree, &self.locals)
     }
 
     fn index(&mut self, of: &IdedExpr, at: &IdedExpr, id: u64) -> Read {
@@ -250,10 +369,14 @@ impl Reader {
     fn matches(&mut self, of: &IdedExpr, pattern: &IdedExpr, id: u64) -> Read {
         let column = self.column("matches", id);
         let regex = match text(pattern) {
-            Some(pattern) => Regex::new(pattern),
+            Some(pattern) => self.patterns.compile(pattern),
             None => Err(RegexError::NotLiteral),
         };
         let regex = regex.map_err(|error| FilterError::Regex { column, error })?;
+        self.pattern_bytes = self.pattern_bytes.saturating_add(regex.bytes());
+        if self.pattern_bytes > PATTERNS_BYTES_MAX {
+            return Err(FilterError::PatternsTooLarge { bytes: self.pattern_bytes });
+        }
         Ok(Node::Matches(Box::new(self.node(of)?), regex))
     }
 
@@ -333,6 +456,22 @@ fn text(tree: &IdedExpr) -> Option<&str> {
     }
 }
 
-fn one_line(error: &impl std::fmt::Display) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+/// The first of the parser's errors with its place: the others mostly follow from it, and each repeats
+/// the whole expression.
+fn first(errors: &cel::ParseErrors) -> String {
+    let Some(error) = errors.errors.first() else {
+        return "the parser does not say why".to_owned();
+    };
+    let (line, column) = error.pos;
+    let line = if line > 1 { format!("line {line}, ") } else { String::new() };
+    let message = error.msg.strip_prefix("Syntax error: ").unwrap_or(&error.msg);
+    format!("{line}column {column}: {}", cut(message, SYNTAX_CHARS_MAX))
+}
+
+/// At most `max` characters of `text`, in one line.
+fn cut(text: &str, max: usize) -> String {
+    let mut chars = text.chars();
+    let shown: String = chars.by_ref().take(max).collect();
+    let more = if chars.next().is_some() { "…" } else { "" };
+    format!("{}{more}", crate::shown(&shown))
 }

@@ -1,10 +1,12 @@
 //! The patterns of `matches`: compiled once, when the filter is read, with a bounded size and a known
 //! cost a byte.
 //!
-//! Patterns have RE2's syntax, as CEL says: `\w`, `\d`, `\s` and `\b` mean ASCII, which also keeps
-//! them small. A pattern becomes a table (a DFA) that looks at each byte once; where the table would
-//! be too large, it is run as an automaton (NFA) that costs each of its states for each byte, and is
-//! charged so.
+//! Patterns have RE2's syntax, as CEL says ([`re2`](super::re2)). A pattern becomes a table (a DFA) that looks at each byte once; where the table would
+//! be too large, it is run as an automaton (NFA) that costs each of its active states for each byte, and
+//! is charged so ([`states`](super::states)).
+//!
+//! Compiling one takes up to a millisecond, so the patterns of one expression are counted before they are
+//! compiled ([`Patterns`]).
 //!
 //! It refuses patterns that are not literal, that would need more than [`PATTERN_BYTES_MAX`], and
 //! lazy tables: they are fast on average, and an adversary chooses the worst case.
@@ -17,19 +19,29 @@ use regex_automata::{
     nfa::thompson::{self, NFA, pikevm},
     util::syntax,
 };
-use regex_syntax::ast::{self, Ast, parse::ParserBuilder};
+
+use super::{re2, states};
 
 /// Largest compiled pattern, in bytes; the text of a person's pattern needs about a tenth.
 pub const PATTERN_BYTES_MAX: usize = 32 << 10;
 /// Largest size of all patterns of one request or configured filter, in bytes: every watch keeps its
 /// own.
 pub const PATTERNS_BYTES_MAX: usize = 64 << 10;
+/// Most patterns of one expression: to compile one takes up to a millisecond.
+const PATTERNS_MAX: usize = 10;
+/// Most wide classes (see [`re2`](super::re2)) in the patterns of one expression: to build one from
+/// Unicode's tables takes up to 0.2 ms, and some hundred fit into a pattern of 4 KiB.
+const WIDE_CLASSES_MAX: usize = 16;
+/// Most work of all patterns of one expression that are run state by state, for one byte, in units: how long
+/// the attempt to make a table of one takes grows with its states. One pattern alone has its limit where
+/// it is used.
+const STATES_UNITS_MAX: u64 = 2500;
+/// Longest pattern that is shown in an error, in characters.
+const SHOWN_CHARS_MAX: usize = 60;
 /// Deepest nesting of groups.
-const NEST_MAX: u32 = 32;
+pub(super) const NEST_MAX: u32 = 32;
 /// Work of one byte in a table, in units.
 const TABLE_UNITS: u64 = 2;
-/// Work of one state for one byte in an automaton, in units.
-const STATE_UNITS: u64 = 6;
 
 /// What is wrong with a pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,16 +52,47 @@ pub enum RegexError {
     /// It does not parse.
     #[error("does not parse: {0}")]
     Syntax(String),
-    /// It needs more memory than [`PATTERN_BYTES_MAX`].
+    /// It is read, but means something else in RE2's syntax.
+    #[error("holds {what}; {instead}")]
+    NotRe2 {
+        /// What it is, and what RE2 takes it for.
+        what: &'static str,
+        /// What to write.
+        instead: &'static str,
+    },
+    /// It needs more memory than [`PATTERN_BYTES_MAX`], or would while it is compiled.
     #[error(
-        "needs more than {PATTERN_BYTES_MAX} bytes when compiled; shorten repetitions and classes"
+        "needs more than {PATTERN_BYTES_MAX} bytes when compiled; shorten repetitions and classes, \
+         above all those of Unicode (`\\pL`, `[à-ž]`)"
     )]
     TooLarge,
+    /// Together with those before it, it has too many states.
+    #[error(
+        "and those before it cost {units} units of work a byte; at most {STATES_UNITS_MAX} are taken. \
+         Classes of Unicode (`\\pL`) and repetitions such as `[ab]{{12}}` behind a `*` cost most"
+    )]
+    TogetherTooCostly {
+        /// What they cost, in units.
+        units: u64,
+    },
+    /// The expression has too many patterns.
+    #[error(
+        "is one too many: a filter expression may have {PATTERNS_MAX}; alternatives can share one, \
+         for example `^(web|db)-`"
+    )]
+    TooMany,
 }
 
 /// A compiled pattern.
 #[derive(Clone, Debug)]
-pub(super) struct Regex(Arc<Machine>);
+pub(super) struct Regex(Arc<Compiled>);
+
+#[derive(Debug)]
+struct Compiled {
+    /// As it was written, cut.
+    shown: Box<str>,
+    machine: Machine,
+}
 
 #[derive(Debug)]
 enum Machine {
@@ -57,17 +100,54 @@ enum Machine {
     States {
         engine: Box<pikevm::PikeVM>,
         cache: Box<Mutex<pikevm::Cache>>,
-        states: u64,
+        /// Units of work for one byte of text, at most.
+        units: u64,
         bytes: usize,
     },
 }
 
-impl Regex {
-    pub(super) fn new(pattern: &str) -> Result<Self, RegexError> {
-        let pattern = ascii_classes(pattern)?;
+/// What the patterns of one expression have used so far.
+#[derive(Debug, Default)]
+pub(super) struct Patterns {
+    count: usize,
+    wide_classes: usize,
+    /// Work for one byte in those that are run state by state, in units.
+    states_units: u64,
+}
+
+impl Patterns {
+    /// Compiles the next pattern, if there is room for it.
+    pub(super) fn compile(&mut self, pattern: &str) -> Result<Regex, RegexError> {
+        self.count += 1;
+        if self.count > PATTERNS_MAX {
+            return Err(RegexError::TooMany);
+        }
+        // One that is over the limit by itself took its time already.
+        if self.states_units > STATES_UNITS_MAX {
+            return Err(RegexError::TogetherTooCostly { units: self.states_units });
+        }
+        let read = re2::read(pattern)?;
+        self.wide_classes += read.wide_classes;
+        if self.wide_classes > WIDE_CLASSES_MAX {
+            return Err(RegexError::TooLarge);
+        }
+        let machine = Machine::new(&read.pattern)?;
+        if let Machine::States { units, .. } = &machine {
+            let is_first = self.states_units == 0;
+            self.states_units = self.states_units.saturating_add(*units);
+            if !is_first && self.states_units > STATES_UNITS_MAX {
+                return Err(RegexError::TogetherTooCostly { units: self.states_units });
+            }
+        }
+        Ok(Regex(Arc::new(Compiled { shown: cut(pattern), machine })))
+    }
+}
+
+impl Machine {
+    fn new(pattern: &str) -> Result<Self, RegexError> {
         let syntax = syntax::Config::new().utf8(false).nest_limit(NEST_MAX);
-        let parsed = syntax::parse_with(&pattern, &syntax)
-            .map_err(|error| RegexError::Syntax(one_line(&error)))?;
+        let parsed = syntax::parse_with(pattern, &syntax)
+            .map_err(|error| RegexError::Syntax(re2::reason(&error)))?;
         let config = thompson::Config::new()
             .utf8(false)
             .nfa_size_limit(Some(PATTERN_BYTES_MAX))
@@ -81,25 +161,32 @@ impl Regex {
                 dense::Config::new()
                     .start_kind(regex_automata::dfa::StartKind::Unanchored)
                     .dfa_size_limit(Some(PATTERN_BYTES_MAX))
-                    .determinize_size_limit(Some(4 * PATTERN_BYTES_MAX)),
+                    .determinize_size_limit(Some(PATTERN_BYTES_MAX)),
             )
             .build_from_nfa(&nfa);
         if let Ok(table) = table {
-            return Ok(Self(Arc::new(Machine::Table(Box::new(table)))));
+            return Ok(Self::Table(Box::new(table)));
         }
-        let (states, bytes) = (nfa.states().len() as u64, nfa.memory_usage());
-        let engine = pikevm::PikeVM::builder()
-            .build_from_nfa(nfa)
-            .map_err(|error| RegexError::Syntax(one_line(&error)))?;
+        let units = states::units_per_byte(&nfa);
+        let bytes = nfa.memory_usage().saturating_add(nfa.states().len().saturating_mul(32));
+        let engine =
+            pikevm::PikeVM::builder().build_from_nfa(nfa).map_err(|_| RegexError::TooLarge)?;
         let cache = Box::new(Mutex::new(engine.create_cache()));
         let engine = Box::new(engine);
-        Ok(Self(Arc::new(Machine::States { engine, cache, states, bytes })))
+        Ok(Self::States { engine, cache, units, bytes })
+    }
+}
+
+impl Regex {
+    /// The pattern as it was written, cut to some characters.
+    pub(super) fn shown(&self) -> &str {
+        &self.0.shown
     }
 
     /// Whether `text` holds a match.
     pub(super) fn is_match(&self, text: &str) -> bool {
         let input = Input::new(text).anchored(Anchored::No).earliest(true);
-        match &*self.0 {
+        match &self.0.machine {
             // A table without quit bytes gives no error.
             Machine::Table(table) => matches!(table.try_search_fwd(&input), Ok(Some(_))),
             Machine::States { engine, cache, .. } => {
@@ -111,102 +198,38 @@ impl Regex {
 
     /// Units of work for one byte of text, at most.
     pub(super) fn units_per_byte(&self) -> u64 {
-        match &*self.0 {
+        match &self.0.machine {
             Machine::Table(_) => TABLE_UNITS,
-            Machine::States { states, .. } => STATE_UNITS.saturating_mul(*states),
+            Machine::States { units, .. } => *units,
         }
     }
 
     /// What it keeps in memory, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        match &*self.0 {
+        match &self.0.machine {
             Machine::Table(table) => table.memory_usage(),
-            Machine::States { states, bytes, .. } => {
-                bytes.saturating_add(usize::try_from(states * 32).unwrap_or(usize::MAX))
-            }
+            Machine::States { bytes, .. } => *bytes,
         }
     }
 }
 
-/// Replaces the classes that RE2 defines over ASCII, which Rust's syntax defines over Unicode.
-fn ascii_classes(pattern: &str) -> Result<String, RegexError> {
-    let ast = ParserBuilder::new()
-        .nest_limit(NEST_MAX)
-        .build()
-        .parse(pattern)
-        .map_err(|error| RegexError::Syntax(one_line(error.kind())))?;
-    let mut found = Found(Vec::new());
-    let Ok(()) = ast::visit(&ast, &mut found);
-    let Found(mut found) = found;
-    found.sort_by_key(|(start, ..)| *start);
-    let (mut out, mut at) = (String::new(), 0);
-    for (start, end, replacement) in found {
-        out.push_str(pattern.get(at..start).unwrap_or_default());
-        out.push_str(replacement);
-        at = end;
-    }
-    out.push_str(pattern.get(at..).unwrap_or_default());
-    Ok(out)
-}
-
-/// Where a class stands, in bytes, and what it becomes.
-struct Found(Vec<(usize, usize, &'static str)>);
-
-impl Found {
-    fn class(&mut self, class: &ast::ClassPerl) {
-        use ast::ClassPerlKind as Kind;
-        let replacement = match (&class.kind, class.negated) {
-            (Kind::Digit, false) => "[0-9]",
-            (Kind::Digit, true) => "[^0-9]",
-            (Kind::Space, false) => "[\\t\\n\\f\\r\\x20]",
-            (Kind::Space, true) => "[^\\t\\n\\f\\r\\x20]",
-            (Kind::Word, false) => "[0-9A-Za-z_]",
-            (Kind::Word, true) => "[^0-9A-Za-z_]",
-        };
-        self.0.push((class.span.start.offset, class.span.end.offset, replacement));
-    }
-}
-
-impl ast::Visitor for &mut Found {
-    type Output = ();
-    type Err = std::convert::Infallible;
-
-    fn finish(self) -> Result<(), Self::Err> {
-        Ok(())
-    }
-
-    fn visit_pre(&mut self, ast: &Ast) -> Result<(), Self::Err> {
-        match ast {
-            Ast::ClassPerl(class) => self.class(class),
-            Ast::Assertion(assertion) => {
-                let replacement = match assertion.kind {
-                    ast::AssertionKind::WordBoundary => "(?-u:\\b)",
-                    ast::AssertionKind::NotWordBoundary => "(?-u:\\B)",
-                    _ => return Ok(()),
-                };
-                let span = assertion.span;
-                self.0.push((span.start.offset, span.end.offset, replacement));
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn visit_class_set_item_pre(&mut self, item: &ast::ClassSetItem) -> Result<(), Self::Err> {
-        if let ast::ClassSetItem::Perl(class) = item {
-            self.class(class);
-        }
-        Ok(())
-    }
-}
-
-fn one_line(error: &impl std::fmt::Display) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+/// The first characters of `pattern`, as it is shown in an error.
+fn cut(pattern: &str) -> Box<str> {
+    let mut chars = pattern.chars();
+    let shown: String = chars.by_ref().take(SHOWN_CHARS_MAX).collect();
+    let more = if chars.next().is_some() { "…" } else { "" };
+    format!("{}{more}", crate::shown(&shown)).into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Regex {
+        fn new(pattern: &str) -> Result<Self, RegexError> {
+            Patterns::default().compile(pattern)
+        }
+    }
 
     fn is_match(pattern: &str, text: &str) -> bool {
         Regex::new(pattern).is_ok_and(|regex| regex.is_match(text))
@@ -244,6 +267,42 @@ mod tests {
         for large in ["((a{100}){100}){100}", "\\pL{200}", &r"\pL\pN".repeat(100)] {
             assert_eq!(refused(large), Some(RegexError::TooLarge), "{large}");
         }
+    }
+
+    #[test]
+    fn what_people_write_becomes_a_table() {
+        for pattern in [
+            "^(web|db|app)-[0-9]{1,4}(\\.[a-z0-9-]+)*$",
+            "(?i)error.*(timeout|refused|unreachable)",
+            "^com\\.vmware\\.vsphere\\.(Vm|Host|Datastore|Cluster)[A-Za-z]+Event\\.v0$",
+            r"^[\w.+-]+@[\w-]+\.[\w.-]+$",
+            r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b",
+            "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
+            "(?i)(failed|error|denied|refused|timeout|unreachable|disconnected|lost)",
+            "^(VmPoweredOnEvent|VmPoweredOffEvent|VmCreatedEvent|VmRemovedEvent|VmMigratedEvent)$",
+            "(?i)^(vm|volume|snapshot|network)\\.(create|delete|start|stop|attach|detach)$",
+        ] {
+            let units = Regex::new(pattern).map(|regex| regex.units_per_byte());
+            assert_eq!(units, Ok(TABLE_UNITS), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn patterns_of_one_expression_are_counted_together() {
+        let all = |pattern: &str, count: usize| {
+            let mut patterns = Patterns::default();
+            (0..count).try_for_each(|_| patterns.compile(pattern).map(|_| ()))
+        };
+        assert_eq!(all("^web-", PATTERNS_MAX), Ok(()));
+        assert_eq!(all("^web-", PATTERNS_MAX + 1), Err(RegexError::TooMany));
+        assert_eq!(all(r"^[\p{L} -]+$", 4), Ok(()));
+        let many = all("[ab]*a[ab]{70}x", 7);
+        assert!(matches!(many, Err(RegexError::TogetherTooCostly { units }) if units > 2500));
+        let mut patterns = Patterns { states_units: STATES_UNITS_MAX + 1, ..Patterns::default() };
+        let next = patterns.compile("^web-").map(|_| ());
+        assert!(matches!(next, Err(RegexError::TogetherTooCostly { .. })));
+        let classes = all(&format!("(?i)[{}]", r"\pL".repeat(500)), 1);
+        assert_eq!(classes, Err(RegexError::TooLarge));
     }
 
     #[test]

@@ -25,7 +25,8 @@ fn an_expression_asks_attributes_extensions_and_data() {
 
 #[test]
 fn an_expression_that_errs_on_an_event_does_not_match_it() {
-    for errs in ["data.NoSuch.Field == 1", "account.startsWith(\"a\")", "id + 1 == 45", "id"] {
+    for errs in ["data.NoSuch.Field == 1", "account.startsWith(\"a\")", "id + 1 == 45", "data.Key"]
+    {
         assert!(!passes(errs), "{errs}");
     }
 }
@@ -85,6 +86,89 @@ fn an_unknown_name_is_refused_with_its_place_and_the_nearest_one() {
     ] {
         let error = refused(cel).to_string();
         assert!(error.contains(told), "{cel}: {error}");
+    }
+}
+
+#[test]
+fn a_filter_that_says_the_same_of_every_event_is_refused_with_what_would_be_right() {
+    for (cel, told) in [
+        ("\"true\"", "a filter that is a text at column 1 is never true; compare each text"),
+        (
+            "account",
+            "a filter that is a text at column 1 is never true; compare it, for example `account != null`",
+        ),
+        ("severitynumber", "for example `severitynumber >= 13`"),
+        ("1 + 1", "a filter that is a number"),
+        ("[true]", "a filter that is a list"),
+        ("true ? type : subject", "a filter that is a text"),
+        (
+            "type == 'a' || 'b'",
+            "a condition that is a text at column 16 is never true; compare each text",
+        ),
+        ("!account", "a condition that is a text at column 2"),
+        ("severitynumber > '3'", "a comparison of a number with a text at column 16 is never true"),
+        ("pluviooffset == 44", "a number is written without quotes and a text with them"),
+        ("account != 7", "a comparison of a text with a number at column 9 is always true"),
+        ("account > null", "`null` is only equal or not"),
+        ("time > 2026", "a comparison of a time with a number"),
+        ("time - time > duration('1h') && type == true", "a comparison of a text with a boolean"),
+        ("size(type) == '3'", "a comparison of a number with a text"),
+        ("data.a.exists(x, type == 1)", "a comparison of a text with a number"),
+        ("severitynumber in [13, '17']", "a comparison of a number with a text at column 16"),
+        (
+            "'VM' in type",
+            "`in` with a text behind it at column 6 is never true; it looks into lists",
+        ),
+        (
+            "type.size == 3",
+            "`.size` of a text at column 5 is never true; a function is called with brackets: `.size(…)`",
+        ),
+        ("has(time.year)", "`.year` of a time at column 4 is never true; only `data` and maps"),
+    ] {
+        let error = refused(cel);
+        assert!(matches!(error, FilterError::SameForAll { .. }), "{cel}: {error}");
+        assert!(error.to_string().contains(told), "{cel}: {error}");
+    }
+}
+
+#[test]
+fn what_only_probably_says_the_same_of_every_event_is_taken() {
+    for cel in [
+        "data",
+        "data.Key == 44 || data.Key == '44'",
+        "event.severitynumber == '9' || event.template",
+        "dyn(severitynumber) == '9'",
+        "account == null && account != null",
+        "account in ['acme', null]",
+        "time > '2026-11-20' && '2026-11-20' < time",
+        "time in ['2026-11-20T10:00:00Z', timestamp('2026-11-20T10:00:00Z')]",
+        "severitynumber > 8.5 && severitynumber == 9u",
+        "data.a.exists(type, type == 1)",
+        "data.a.exists(account, account)",
+        "type in data.Types && type in {'a': 1}",
+        "(data.a ? type : severitynumber) == 1",
+        "category == 1 || category == 'a'",
+        "{'a': 1}.a == 1 && [1, 'a'] == [1]",
+    ] {
+        let filter = Filter::default().and_expression(cel);
+        assert!(filter.is_ok(), "{cel}: {:?}", filter.err());
+    }
+}
+
+#[test]
+fn a_syntax_error_is_one_short_line_with_its_place_whatever_was_written() {
+    for (cel, told) in [
+        ("$ ".repeat(2000), "`$` at column 1 cannot stand outside of a text"),
+        ("[]]".repeat(300), "column 3: mismatched input ']'"),
+        (format!("1 {}", "a".repeat(4000)), "column 3: extraneous input 'aaa"),
+        (format!("{}\n ==", "type"), "line 2, column 4: mismatched input '<EOF>'"),
+        ("9".repeat(4000), "column 1: invalid int literal"),
+        (format!("matches(type, r'({}')", "a".repeat(4000)), "unclosed group"),
+        (format!("matches(type, r'{}\\pX')", "a".repeat(4000)), "Unicode property not found"),
+    ] {
+        let error = refused(&cel).to_string();
+        assert!(error.contains(told), "{error}");
+        assert!(error.len() < 400 && error.lines().count() == 1, "{} bytes", error.len());
     }
 }
 

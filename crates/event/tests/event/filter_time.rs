@@ -36,6 +36,7 @@ const EXPRESSIONS: [(&str, &[&str]); 8] = [
             "string(time) + type != ''",
             r"type.matches('^com\\.vmware\\.vsphere\\.(Vm|Host)[A-Za-z]+Event')",
             "type.matches('[a-z]*o[a-z]{9}x')",
+            r"type.matches('^[\\p{L}0-9 ._-]+$')",
             "type.upperAscii().contains('POWERED')",
             "data.Arguments.exists(a, a.Key == 'vm' && a.Value.startsWith('prod-'))",
             "[1,2,3,4,5,6,7,8,9].all(a, [1,2,3,4,5,6,7,8,9].all(b, a + b > 0))",

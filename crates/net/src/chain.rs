@@ -1,4 +1,4 @@
-//! Looking into a chain of errors by type.
+//! Looking into a chain of errors, by type or as text.
 //!
 //! Libraries wrap the error that matters three layers deep. Searching by type, never by text, keeps
 //! working when they change their words.
@@ -19,4 +19,16 @@ fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 
         Some(held) => Some(held),
         None => error.source(),
     }
+}
+
+/// An error with its causes, `: ` between them.
+pub(crate) fn text(error: &(dyn StdError + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }

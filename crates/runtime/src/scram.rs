@@ -8,11 +8,12 @@
 //!                           ◀─  v=signature
 //! ```
 //!
-//! Pure but for the nonce and the salts. The password is needed once, to derive the keys; they prove
+//! Pure but for the nonce. The password is needed once, to derive the keys; they prove
 //! a password to whoever holds it and are no password themselves.
 //!
-//! A user that does not exist is asked with a salt derived from its name under a secret of this
-//! process, and fails at the same place with the same work: names cannot be probed.
+//! Every user, also one that does not exist, is asked with a salt derived from its name under a secret of
+//! this process, and a user that does not exist fails at the same place with the same work: names
+//! cannot be probed.
 //!
 //! It refuses channel binding, whose variants (`-PLUS`) are not offered, and acting for somebody
 //! else. Passwords are taken as they are written: SASLprep, which changes a few characters beyond
@@ -113,9 +114,14 @@ impl fmt::Debug for ScramKeys {
 }
 
 impl ScramKeys {
-    /// Derives keys with a salt of their own.
-    pub(crate) fn derive(mechanism: ScramMechanism, password: &str) -> Self {
-        let salt = rand::random::<[u8; SALT_BYTES]>().to_vec();
+    /// Derives the keys of `user` from its password.
+    pub(crate) fn derive(
+        mechanism: ScramMechanism,
+        secret: &[u8; 32],
+        user: &str,
+        password: &str,
+    ) -> Self {
+        let salt = salt_of(mechanism, secret, user);
         let salted = mechanism.salted(password, &salt);
         let stored = mechanism.hash(&mechanism.hmac(&salted, &[b"Client Key"]));
         let server = mechanism.hmac(&salted, &[b"Server Key"]);
@@ -125,10 +131,17 @@ impl ScramKeys {
     /// Keys that no password has, the same each time for one name.
     fn invented(mechanism: ScramMechanism, secret: &[u8; 32], user: &str) -> Self {
         let of = |what: &[u8]| mechanism.hmac(secret, &[mechanism.name(), what, user.as_bytes()]);
-        let mut salt = of(b"salt");
-        salt.truncate(SALT_BYTES);
+        let salt = salt_of(mechanism, secret, user);
         Self { salt, stored: of(b"stored"), server: of(b"server") }
     }
+}
+
+/// The salt of a user, whether it exists or not: one that changed with a password would tell that there
+/// is such a user.
+fn salt_of(mechanism: ScramMechanism, secret: &[u8; 32], user: &str) -> Vec<u8> {
+    let mut salt = mechanism.hmac(secret, &[mechanism.name(), b"salt", user.as_bytes()]);
+    salt.truncate(SALT_BYTES);
+    salt
 }
 
 /// An exchange after the challenge.
@@ -311,7 +324,7 @@ mod tests {
     #[test]
     fn a_client_that_says_its_nonce_twice_is_let_in_and_one_without_ours_is_not() {
         let mechanism = ScramMechanism::Sha256;
-        let keys = ScramKeys::derive(mechanism, "pencil");
+        let keys = ScramKeys::derive(mechanism, &SECRET, "user", "pencil");
         let principal = Arc::new(Principal::anonymous());
         let is_let_in = |nonces: &str| {
             let first = b"n,,n=user,r=theirs";
@@ -347,7 +360,7 @@ mod tests {
         assert_ne!(challenge(a, "nobody"), challenge(a, "no1"));
         assert_ne!(challenge(a, "nobody"), challenge(b, "nobody"));
         let length = |user| challenge(a, user).and_then(Result::ok).map(|text| text.len());
-        let real = ScramKeys::derive(a, "pencil");
+        let real = ScramKeys::derive(a, &SECRET, "user", "pencil");
         assert_eq!(length("nobody"), Some("r=xy,s=,i=4096".len() + 24));
         assert_eq!(BASE64_STANDARD.encode(&real.salt).len(), 24);
     }
@@ -381,6 +394,7 @@ mod tests {
 
     #[test]
     fn keys_are_not_printed() {
-        assert_eq!(format!("{:?}", ScramKeys::derive(ScramMechanism::Sha256, "p")), "ScramKeys(…)");
+        let keys = ScramKeys::derive(ScramMechanism::Sha256, &SECRET, "user", "p");
+        assert_eq!(format!("{keys:?}"), "ScramKeys(…)");
     }
 }

@@ -12,7 +12,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
 
-use super::{map::Mapping, session::Pages, source::Vsphere};
+use super::{
+    map::{Mapping, TYPE_PREFIX, TYPE_SUFFIX},
+    session::Pages,
+    source::Vsphere,
+};
 
 /// A vCenter whose events are captured.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -48,7 +52,7 @@ pub struct Config {
     pub source: Option<String>,
     /// Capture only these classes or event type ids, for example `["VmPoweredOnEvent"]`. Ids of `EventEx`
     /// and `ExtendedEvent` have dots. Names are whole and case counts: a class that the vSphere API does
-    /// not have is refused, and so is `*`.
+    /// not have is refused, and so are `*` and the `type` that Pluvio gives to an event.
     #[serde(default)]
     pub event_types: Vec<String>,
     /// Capture only what these users caused.
@@ -130,6 +134,17 @@ pub enum ConfigError {
          each class, or capture all and filter by type where events are read"
     )]
     Pattern(String),
+    /// As events carry it here, and not as vCenter knows it.
+    #[error(
+        "`event_types` has `{name}`, which is the `type` that Pluvio gives to events and not a name that \
+         vCenter knows; did you mean `{vcenter}`?"
+    )]
+    OwnType {
+        /// As it is written.
+        name: String,
+        /// Its name at the vCenter.
+        vcenter: String,
+    },
     /// It would be waited for in vain.
     #[error("`event_types` has `{name}`, which is not a class of events in the vSphere API{hint}")]
     EventType {
@@ -149,7 +164,7 @@ impl ConfigError {
             Self::Sweep => "sweep",
             Self::Tls(_) => "tls",
             Self::Entity(_) | Self::EntityType { .. } => "entity",
-            Self::Pattern(_) | Self::EventType { .. } => "event_types",
+            Self::Pattern(_) | Self::OwnType { .. } | Self::EventType { .. } => "event_types",
         }
     }
 }
@@ -247,13 +262,22 @@ fn entity(text: &str) -> Result<MoRef, ConfigError> {
     }
 }
 
-/// A class of the API, or an id with dots, which any extension of a vCenter may define.
+/// A class of the API, or an id with dots, which any extension of a vCenter may define. The `type` of our
+/// own events has dots, too, and no vCenter knows it.
 fn event_type(name: &str) -> Result<(), ConfigError> {
     if name.contains('*') {
         return Err(ConfigError::Pattern(name.to_owned()));
     }
+    let is_class = |name: &str| event_classes().any(|class| class == name);
+    let bare = name.strip_prefix(TYPE_PREFIX).unwrap_or(name);
+    let bare = bare.strip_suffix(TYPE_SUFFIX).unwrap_or(bare);
+    let is_ours = name.starts_with(TYPE_PREFIX) && name.ends_with(TYPE_SUFFIX);
+    if bare != name && (is_ours || is_class(bare)) {
+        let (own, vcenter) = (name.to_owned(), bare.to_owned());
+        return event_type(bare).and(Err(ConfigError::OwnType { name: own, vcenter }));
+    }
     let is_id = name.contains('.') && !name.contains(char::is_whitespace);
-    if is_id || event_classes().any(|class| class == name) {
+    if is_id || is_class(name) {
         return Ok(());
     }
     Err(ConfigError::EventType { name: name.to_owned(), hint: hint(name, event_classes()) })
@@ -301,6 +325,28 @@ mod tests {
                 of_type(pattern).is_some_and(|said| said.contains("not a pattern")),
                 "{pattern}"
             );
+        }
+    }
+
+    #[test]
+    fn the_type_that_pluvio_gives_to_events_is_refused_with_the_name_at_the_vcenter() {
+        let hot = "VmBeingHotMigratedEvent";
+        for (own, vcenter) in [
+            (format!("com.vmware.vsphere.{hot}.v0"), hot),
+            (format!("com.vmware.vsphere.{hot}"), hot),
+            (format!("{hot}.v0"), hot),
+            (
+                "com.vmware.vsphere.com.vmware.vc.ha.VmRestarted.v0".to_owned(),
+                "com.vmware.vc.ha.VmRestarted",
+            ),
+            // A typing error in it is told as such.
+            ("com.vmware.vsphere.VmPoweredOnEvnt.v0".to_owned(), "VmPoweredOnEvent"),
+        ] {
+            let said = of_type(&own).unwrap_or_default();
+            assert!(said.contains(&format!("did you mean `{vcenter}`?")), "{own}: {said}");
+        }
+        for id in ["com.vmware.vc.ha.VmRestarted", "com.vmware.vsphere.of.some.extension"] {
+            assert_eq!(of_type(id), None);
         }
     }
 

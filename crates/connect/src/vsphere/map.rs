@@ -21,6 +21,11 @@ use pluvio_clouds::vsphere::{DataFormat, Malformed, NativeEvent, Redaction};
 use pluvio_event::{AttributeName, Data, Event, EventBuilder, InvalidEvent, Json};
 use uuid::Uuid;
 
+/// What stands before the class or id in an event's `type`.
+pub(super) const TYPE_PREFIX: &str = "com.vmware.vsphere.";
+/// What stands behind it.
+pub(super) const TYPE_SUFFIX: &str = ".v0";
+
 /// What does not change from event to event.
 #[derive(Clone, Debug)]
 pub(super) struct Mapping {
@@ -65,7 +70,7 @@ impl Mapping {
         category: Category<'_>,
     ) -> Result<Event, MapError> {
         let rendered = native.render(self.format, &self.redaction);
-        let event_type = format!("com.vmware.vsphere.{}.v0", bounded(native.type_name()));
+        let event_type = format!("{TYPE_PREFIX}{}{TYPE_SUFFIX}", bounded(native.type_name()));
         let mut event =
             Event::builder(id, &self.source, event_type).datacontenttype("application/json");
         if let Some(subject) = native.subject() {

@@ -77,7 +77,15 @@ pub(crate) struct Written<E> {
 
 /// Writes a batch once.
 pub(crate) async fn written<W: Writer>(writer: &mut W, batch: &[Delivered]) -> Written<W::Error> {
-    let answers = Answers::default();
+    written_for(writer, batch, Answers::default()).await
+}
+
+/// The same, told to these answers.
+pub(crate) async fn written_for<W: Writer>(
+    writer: &mut W,
+    batch: &[Delivered],
+    answers: Answers,
+) -> Written<W::Error> {
     let outcome = writer.write(batch, &answers).await;
     let News { mut taken, rejected } = answers.take();
     taken.sort_unstable();

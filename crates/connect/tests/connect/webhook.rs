@@ -7,10 +7,10 @@ use std::{
 
 use pluvio_connect::webhook::{Config, Format, Signature};
 use pluvio_net::SecretSource;
-use pluvio_runtime::{Failure as _, Outcome, Response, Sink as _};
+use pluvio_runtime::{Answers, Failure as _, Outcome, Response, Sink as _};
 
 use crate::{
-    hand::{connected, records, records_of, standing, written},
+    hand::{connected, records, records_of, standing, written, written_for},
     http_peer::{Asked, Peer, status},
 };
 
@@ -67,6 +67,22 @@ async fn a_refused_event_in_the_middle_stops_nobody_and_nothing_is_sent_twice() 
     assert!(matches!(told.outcome, Outcome::Answered), "{told:?}");
     assert_eq!((told.refused(), told.taken.len()), (vec![3, 13, 23], 27));
     assert_eq!(peer.asked().len(), 30);
+}
+
+#[tokio::test]
+async fn a_receiver_that_refuses_everything_is_left_alone_after_as_many_as_are_allowed() {
+    let peer = Peer::start(|_| status(422)).await;
+    for in_flight in [1, 8] {
+        let config = Config { max_in_flight: in_flight, ..Config::new(peer.url.clone()) };
+        let (mut writer, _) = connected(&config.build().unwrap(), standing(1, 0)).await;
+        let batch = records_of(0..=499, |number| Some(format!("vm-{}", number % 50))).await;
+        let before = peer.asked().len();
+        let told = written_for(&mut writer, &batch, Answers::with_refusals(20, 20)).await;
+        assert!(matches!(told.outcome, Outcome::Answered), "{told:?}");
+        let asked = peer.asked().len() - before;
+        assert_eq!(asked, told.rejected.len());
+        assert!((20..20 + in_flight).contains(&asked), "{in_flight}: {asked} requests");
+    }
 }
 
 #[tokio::test]

@@ -241,6 +241,49 @@ fn only_the_offsets_of_the_damaged_batch_are_said_to_be_lost() {
 }
 
 #[test]
+fn the_plan_names_the_records_that_the_gap_events_name() {
+    let flipped = |base: i64, byte: u64| {
+        move |site: &Site| assert!(site.disk.flip(file(base, "log"), byte, 1))
+    };
+    let lost = |base: i64| move |site: &Site| site.remove(file(base, "log"));
+    let emptied = |base: i64| move |site: &Site| site.replace(file(base, "log"), b"");
+    type Harm = Box<dyn Fn(&Site)>;
+    let harms: [(&str, Harm, &[&str]); 8] = [
+        // The next segment begins at 6, and what is lost ends at 2.
+        ("a batch in the middle", Box::new(flipped(0, 100)), &["0 to 2"]),
+        ("a batch ahead of a jump", Box::new(flipped(6, 100)), &["6 to 12"]),
+        ("what can be mended", Box::new(flipped(6, 7)), &[]),
+        ("a batch of the last segment", Box::new(flipped(16, 100)), &["16 to 16"]),
+        ("a segment that is gone", Box::new(lost(6)), &["6 to 12"]),
+        ("an empty segment", Box::new(emptied(6)), &["6 to 12"]),
+        ("the last segment", Box::new(lost(16)), &["16 to 16"]),
+        (
+            "two segments",
+            Box::new(move |site| [flipped(0, 100), flipped(13, 100)].iter().for_each(|f| f(site))),
+            &["0 to 2", "13 to 15"],
+        ),
+    ];
+    for (what, harm, named) in harms {
+        let site = Site::new();
+        harm(&site);
+        let told = site.repair();
+        let ranges = told.iter().filter_map(|step| {
+            let (_, range) = step.split_once("tells that records ")?;
+            range.split_once(" are lost").map(|(range, _)| range.to_owned())
+        });
+        let ranges: Vec<_> = ranges.collect();
+        assert_eq!(ranges, named, "{what}: {told:#?}");
+        assert_eq!(site.lost(), named, "{what}: {told:#?}");
+        if named.is_empty() {
+            assert!(
+                told.iter().any(|step| step.contains("no record is lost")),
+                "{what}: {told:#?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_rotten_index_of_deleted_records_is_set_aside() {
     let site = Site::new();
     let log = site.open(1);

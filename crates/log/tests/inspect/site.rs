@@ -162,6 +162,30 @@ impl Site {
         })
     }
 
+    /// The records that each gap event names, as `FIRST to LAST`.
+    pub(crate) fn lost(&self) -> Vec<String> {
+        block_on(async {
+            let log = self.open(1);
+            let mut lost = Vec::new();
+            let mut next = at(0);
+            loop {
+                let chunk = log.read(&events(), next, pluvio_log::ReadLimit::default()).await;
+                let chunk = chunk.unwrap();
+                if chunk.is_empty() {
+                    return lost;
+                }
+                for record in chunk.records() {
+                    let event = record.event().unwrap();
+                    let json = String::from_utf8(pluvio_event::json::to_vec(&event)).unwrap();
+                    if let Some((_, reason)) = json.split_once("\"reason\":\"records ") {
+                        lost.push(reason.split_once(" of stream").unwrap().0.to_owned());
+                    }
+                }
+                next = chunk.next;
+            }
+        })
+    }
+
     pub(crate) fn positions(&self) -> Positions {
         let log = self.open(1);
         block_on(log.positions(&events())).unwrap()

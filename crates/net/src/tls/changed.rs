@@ -16,7 +16,7 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 type Stamp = Option<(u64, u64, u64, i64, i64)>;
 
 /// Files, and what they looked like when they were read last.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ChangedFiles {
     paths: Vec<PathBuf>,
     stamps: Vec<Stamp>,

@@ -18,6 +18,11 @@ use serde::Deserialize;
 use tracing::{info, warn};
 
 use super::{changed::ChangedFiles, regular};
+use crate::chain;
+
+/// Most certificates of one chain. Real ones have two to five; a bundle of all authorities, put in by
+/// mistake, makes a handshake that no client takes.
+const CERTIFICATES_MAX: usize = 100;
 
 /// A listener's certificate and key. Files that change are read again within a second of the next
 /// connection.
@@ -47,6 +52,18 @@ pub enum ServerTlsError {
     NoCertificate {
         /// The file's path.
         path: PathBuf,
+    },
+    /// No client would take so many.
+    #[error(
+        "`{}` holds {count} certificates, and at most {CERTIFICATES_MAX} are shown to a client; it must \
+         hold the server's own and the intermediate ones",
+        path.display()
+    )]
+    TooMany {
+        /// The file's path.
+        path: PathBuf,
+        /// How many it holds.
+        count: usize,
     },
     /// The key cannot be read as PEM.
     #[error("failed to read a private key from `{}`; it must be a PEM file", path.display())]
@@ -155,7 +172,7 @@ impl Renewed {
                 }
                 Err(error) => warn!(
                     %file,
-                    error = &error as &dyn std::error::Error,
+                    error = chain::text(&error),
                     "cannot use the changed certificate or key; showing the previous certificate"
                 ),
             }
@@ -172,6 +189,10 @@ fn certificates_of(path: &Path) -> Result<Vec<CertificateDer<'static>>, ServerTl
     match found {
         Ok(certificates) if certificates.is_empty() => {
             Err(ServerTlsError::NoCertificate { path: path.to_owned() })
+        }
+        Ok(certificates) if certificates.len() > CERTIFICATES_MAX => {
+            let count = certificates.len();
+            Err(ServerTlsError::TooMany { path: path.to_owned(), count })
         }
         other => other.map_err(failed),
     }
@@ -219,6 +240,67 @@ mod tests {
         assert!(is_shown(&old.cert));
         write(&files.key_file, new.signing_key.serialize_pem());
         assert!(is_shown(&new.cert));
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    /// A folder with a pair that can be used.
+    fn pair(name: &str) -> (PathBuf, ServerTls) {
+        let folder = std::env::temp_dir().join(format!("pluvio-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let files =
+            ServerTls { cert_file: folder.join("cert.pem"), key_file: folder.join("key.pem") };
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        std::fs::write(&files.cert_file, made.cert.pem()).unwrap();
+        std::fs::write(&files.key_file, made.signing_key.serialize_pem()).unwrap();
+        (folder, files)
+    }
+
+    /// Log lines, kept.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_renewed_certificate_that_cannot_be_used_is_told_with_its_cause() {
+        let (folder, files) = pair("unusable");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let renewed = Renewed::new(files.clone(), provider).unwrap();
+        // PEM, and no certificate in it.
+        let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        std::fs::write(&files.cert_file, broken).unwrap();
+        let lines = Lines::default();
+        let out = lines.clone();
+        let lines_of = tracing_subscriber::fmt().with_ansi(false);
+        let subscriber = lines_of.with_writer(move || out.clone()).finish();
+        tracing::subscriber::with_default(subscriber, || renewed.current(ChangedFiles::look));
+        let said = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let cause = std::error::Error::source(&files.server_config().unwrap_err())
+            .map(ToString::to_string)
+            .unwrap();
+        assert!(said.contains("WARN") && said.contains("cannot serve with"), "{said}");
+        assert!(said.contains(&format!(": {cause}")), "`{cause}` is not in {said}");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_with_more_certificates_than_a_client_takes_is_refused_with_their_number() {
+        let (folder, files) = pair("too-many");
+        let one = std::fs::read_to_string(&files.cert_file).unwrap();
+        std::fs::write(&files.cert_file, one.repeat(CERTIFICATES_MAX)).unwrap();
+        assert!(files.server_config().is_ok());
+        std::fs::write(&files.cert_file, one.repeat(CERTIFICATES_MAX + 1)).unwrap();
+        let refused = files.server_config().unwrap_err();
+        assert!(matches!(refused, ServerTlsError::TooMany { count: 101, .. }), "{refused}");
+        assert!(refused.to_string().contains("holds 101 certificates"), "{refused}");
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -18,6 +18,9 @@ use super::{
     exposed::Sensitive,
 };
 
+/// How a secret is written.
+const SECRET_FORMS: &str = "a string, { env = \"NAME\" } or { file = \"path\" }";
+
 /// Walks one table with its schema.
 pub(crate) struct Inspection<'a> {
     document: &'a Document,
@@ -74,6 +77,11 @@ impl<'a> Inspection<'a> {
         let schema = self.resolve(schema);
         let alternatives = ["anyOf", "oneOf"].iter().find_map(|key| schema[*key].as_array());
         if let Some(alternatives) = alternatives {
+            if is_secret && !matches!(value.get_ref(), DeValue::String(_) | DeValue::Table(_)) {
+                let found = article(kind_of(value.get_ref()));
+                let message = format!("`{name}` must be {SECRET_FORMS}, not {found}");
+                return vec![self.problem(value, message)];
+            }
             let problems = self.one_of(name, value, alternatives);
             let is_right = problems.is_empty() && is_secret;
             return if is_right { self.secret(name, value) } else { problems };
@@ -136,7 +144,8 @@ impl<'a> Inspection<'a> {
         }
         nearest.unwrap_or_else(|| {
             let kinds = schemas.iter().filter_map(|s| self.resolve(s)["type"].as_str());
-            let kinds: Vec<_> = kinds.filter(|kind| *kind != "null").map(article).collect();
+            let mut kinds: Vec<_> = kinds.filter(|kind| *kind != "null").map(article).collect();
+            kinds.dedup();
             let message = format!("`{name}` must be {}", kinds.join(" or "));
             vec![self.problem(value, message)]
         })

@@ -19,7 +19,7 @@ mod sections;
 mod sinks;
 mod template;
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use pluvio_log::{SourceName, StreamName};
 
@@ -70,15 +70,36 @@ pub(crate) struct ReadySource {
     pub(crate) built: BuiltSource,
 }
 
-/// Reads and checks a file.
+/// Reads and checks a file, or what a shell hands over as one: `--config <(…)`, `/dev/stdin`.
 pub(crate) fn load(path: &Path) -> Result<Configuration, Vec<Problem>> {
+    let is_handed_over = path == Path::new("/dev/stdin")
+        || path.starts_with("/dev/fd")
+        || path.starts_with("/proc/self/fd");
+    read(path, is_handed_over)
+}
+
+/// Reads and checks the file once more: a regular one, for a pipe has no second reading.
+fn load_again(path: &Path) -> Result<Configuration, Vec<Problem>> {
+    read(path, false)
+}
+
+fn read(path: &Path, may_be_pipe: bool) -> Result<Configuration, Vec<Problem>> {
     let shown = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = text_of(path, may_be_pipe).map_err(|error| {
         let message = format!("failed to read the configuration: {error}");
         vec![Problem { place: shown.clone(), message }]
     })?;
     let original = Original::new(path, &text);
     parse(&Document::new(shown, text)).map(|read| Configuration { original, ..read })
+}
+
+/// Opening a named pipe waits for a writer, who may never come; one that a shell hands over has it.
+fn text_of(path: &Path, may_be_pipe: bool) -> io::Result<String> {
+    let kind = std::fs::metadata(path)?;
+    if !kind.is_file() && !kind.is_dir() && !may_be_pipe {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    std::fs::read_to_string(path)
 }
 
 impl Configuration {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::{Problem, load, reader::header};
+use super::{Problem, load_again, reader::header};
 
 /// A file as it was read.
 #[derive(Clone)]
@@ -26,7 +26,7 @@ impl Original {
     /// Reads the file again; gives the sections in which it says something else, or what is wrong with
     /// it. Blocks.
     pub(crate) fn changed(&self) -> Result<Vec<String>, Vec<Problem>> {
-        let mut configuration = load(&self.path)?;
+        let mut configuration = load_again(&self.path)?;
         configuration.resolve()?;
         let now = configuration.original.map(|original| original.table).unwrap_or_default();
         Ok(differing(&self.table, &now))

@@ -1,12 +1,13 @@
 //! `[principals.NAME]`: who is let in, and how far.
 //!
-//! The sections are kept while Pluvio runs, because their tokens and passwords may change on disk: a
-//! table is made of them as often as that happens.
+//! The sections are kept while Pluvio runs, because their tokens and passwords may change on disk. At the
+//! start all of them must be usable. Later each stands for itself: a file that cannot be used keeps its
+//! principal at the previous secret, and nobody else at a revoked one.
 
 use std::{path::PathBuf, sync::Arc};
 
 use pluvio_event::{Filter, Pattern};
-use pluvio_net::{SecretError, SecretSource};
+use pluvio_net::{Secret, SecretSource};
 use pluvio_runtime::{AccessTable, Chain, Principal, Streams, Verb};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -47,6 +48,43 @@ impl Principals {
             }
         }
         if problems.is_empty() { Ok(table) } else { Err(problems) }
+    }
+
+    /// Reads all tokens and passwords again, for `before`, which was made of the same sections. A secret
+    /// that cannot be used now stays what it was, and what is wrong with it is told; all others are
+    /// replaced.
+    pub(crate) fn renewed(&self, before: &AccessTable) -> (AccessTable, Vec<Problem>) {
+        let (mut table, mut problems, mut tokens) = (before.clone(), Vec::new(), Vec::new());
+        let mut kept = |place: &Place, key: &str, message: String| {
+            let name = &place.name;
+            let message = format!(
+                "`{key}` of principal `{name}`: {message}; its previous {key} stays valid until this is \
+                 mended"
+            );
+            problems.push(place.problem(Some(key), message));
+        };
+        for (place, section) in &self.0 {
+            if let Some(token) = &section.token {
+                match usable(token) {
+                    Ok(token) => tokens.push((place, token)),
+                    Err(message) => kept(place, "token", message),
+                }
+            }
+            if let Some(password) = &section.password {
+                match usable(password) {
+                    Ok(password) => table.replace_password(&place.name, password.expose()),
+                    Err(message) => kept(place, "password", message),
+                }
+            }
+        }
+        let tokens_now: Vec<_> =
+            tokens.iter().map(|(place, token)| (place.name.as_str(), token.expose())).collect();
+        for (name, same) in table.replace_tokens(&tokens_now) {
+            if let Some((place, _)) = tokens.iter().find(|(place, _)| place.name == name) {
+                kept(place, "token", same.to_string());
+            }
+        }
+        (table, problems)
     }
 
     /// What may be and ought to be otherwise: tokens that can be guessed.
@@ -140,22 +178,126 @@ impl PrincipalSection {
         if self.token.is_none() && self.password.is_none() {
             return Err(("token", "set `token` or `password`: nobody could be this".to_owned()));
         }
-        let secret = |key, source: &SecretSource| match source.resolve() {
-            Ok(secret) if secret.is_empty() => Err((key, "is empty".to_owned())),
-            // No client could present it: neither HTTP nor SASL lets it through.
-            Ok(secret) if secret.expose().contains(char::is_control) => Err((
-                key,
-                "holds a line end or another control character; write one line".to_owned(),
-            )),
-            resolved => resolved.map_err(|error: SecretError| (key, Chain(&error).to_string())),
-        };
         if let Some(token) = &self.token {
-            let added = table.add_bearer(secret("token", token)?.expose(), Arc::clone(&principal));
+            let token = usable(token).map_err(|message| ("token", message))?;
+            let added = table.add_bearer(token.expose(), Arc::clone(&principal));
             added.map_err(|error| ("token", error.to_string()))?;
         }
         if let Some(password) = &self.password {
-            table.add_password(secret("password", password)?.expose(), principal);
+            let password = usable(password).map_err(|message| ("password", message))?;
+            table.add_password(password.expose(), principal);
         }
         Ok(())
+    }
+}
+
+/// Reads a token or password now, or says why no client could present it.
+fn usable(source: &SecretSource) -> Result<Secret, String> {
+    match source.resolve() {
+        Ok(secret) if secret.is_empty() => Err("is empty".to_owned()),
+        // Neither HTTP nor SASL lets it through.
+        Ok(secret) if secret.expose().contains(char::is_control) => {
+            Err("holds a line end or another control character; write one line".to_owned())
+        }
+        resolved => resolved.map_err(|error| Chain(&error).to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use std::path::Path;
+
+    use pluvio_runtime::Credential;
+
+    use super::*;
+
+    /// Principals whose tokens are files called as they are, and `p` with a password in `p.password`.
+    fn principals(folder: &Path, names: &[&str]) -> Principals {
+        let section = |key: &str, file: &str| {
+            let path = folder.join(file);
+            toml::from_str(&format!("{key} = {{ file = {path:?} }}")).unwrap()
+        };
+        let mut principals = Principals::default();
+        let place = |name: &str| Place { name: name.to_owned(), keys: Default::default() };
+        for name in names {
+            principals.push(place(name), section("token", name));
+        }
+        principals.push(place("p"), section("password", "p.password"));
+        principals
+    }
+
+    fn who(table: &AccessTable, token: &str) -> Option<String> {
+        Some(table.authenticate(Credential::Bearer(token)).ok()?.name.clone())
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_used_keeps_its_own_principal_back_and_nobody_else() {
+        let folder = std::env::temp_dir().join(format!("pluvio-renewed-of-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
+        for name in ["a", "b", "c", "d", "p.password"] {
+            write(name, &format!("old-{name}"));
+        }
+        let principals = principals(&folder, &["a", "b", "c", "d"]);
+        let before = principals.table().unwrap();
+        std::fs::remove_file(folder.join("a")).unwrap();
+        write("b", "new-b\n");
+        write("c", "\n");
+        write("d", "one\ntwo");
+        write("p.password", "new-p");
+
+        let (table, problems) = principals.renewed(&before);
+        let told: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();
+        assert_eq!(told.len(), 3, "{told:#?}");
+        for (told, name) in told.iter().zip(["a", "c", "d"]) {
+            assert!(told.starts_with(&format!("`token` of principal `{name}`: ")), "{told}");
+            assert!(told.contains("its previous token stays valid"), "{told}");
+            assert_eq!(who(&table, &format!("old-{name}")).as_deref(), Some(name));
+        }
+        assert_eq!((who(&table, "new-b").as_deref(), who(&table, "old-b")), (Some("b"), None));
+        let logs_in =
+            |password| table.authenticate(Credential::Basic { user: "p", password }).is_ok();
+        assert!(logs_in("new-p") && !logs_in("old-p.password"));
+        assert!(principals.table().is_err(), "at the start all must be usable");
+
+        // Once they are mended, nobody is let in with what was replaced.
+        for name in ["a", "c", "d"] {
+            write(name, &format!("new-{name}"));
+        }
+        std::fs::remove_file(folder.join("p.password")).unwrap();
+        let (table, problems) = principals.renewed(&table);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        for name in ["a", "b", "c", "d"] {
+            assert_eq!(who(&table, &format!("new-{name}")).as_deref(), Some(name));
+            assert_eq!(who(&table, &format!("old-{name}")), None);
+        }
+        assert!(table.authenticate(Credential::Basic { user: "p", password: "new-p" }).is_ok());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_token_that_two_files_hold_is_given_to_neither_and_both_are_told() {
+        let folder = std::env::temp_dir().join(format!("pluvio-equal-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
+        for name in ["a", "b", "c", "p.password"] {
+            write(name, &format!("old-{name}"));
+        }
+        let principals = principals(&folder, &["a", "b", "c"]);
+        let before = principals.table().unwrap();
+        for (name, token) in [("a", "same"), ("b", "same"), ("c", "new-c")] {
+            write(name, token);
+        }
+        let (table, problems) = principals.renewed(&before);
+        assert_eq!(who(&table, "same"), None);
+        for (token, name) in [("old-a", "a"), ("old-b", "b"), ("new-c", "c")] {
+            assert_eq!(who(&table, token).as_deref(), Some(name));
+        }
+        let told: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();
+        assert_eq!(told.len(), 2, "{told:#?}");
+        assert!(told[0].contains("also that of principal `b`"), "{told:#?}");
+        assert!(told[1].contains("also that of principal `a`"), "{told:#?}");
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -319,6 +319,22 @@ fn a_log_whose_folder_is_none_is_refused() {
 }
 
 #[test]
+fn a_secret_of_another_kind_is_refused_with_the_forms_that_it_may_have() {
+    let forms = "must be a string, { env = \"NAME\" } or { file = \"path\" }, not ";
+    for (value, found) in [("7", "a whole number"), ("true", "a boolean"), ("[\"a\"]", "an array")]
+    {
+        for (key, section) in [
+            ("token", "[principals.a]\n".to_owned()),
+            ("password", VCENTER.replace("password", "# password")),
+        ] {
+            let told = problems(&format!("{section}{key} = {value}\n"));
+            let expected = format!("`{key}` {forms}{found}");
+            assert!(told.iter().any(|problem| problem.ends_with(&expected)), "{key}: {told:?}");
+        }
+    }
+}
+
+#[test]
 fn an_empty_secret_is_refused_where_it_stands() {
     let file = std::env::temp_dir().join(format!("pluvio-empty-{}", std::process::id()));
     std::fs::write(&file, "\n").unwrap_or_else(|e| unreachable!("{e}"));
@@ -368,13 +384,16 @@ fn a_file_of_events_is_no_folder() {
     );
 }
 
-/// What is warned of in a configuration that is right.
+/// What is warned of in a configuration that is right, but for the sources that it lacks.
 fn warnings(text: &str) -> Vec<String> {
     let read = parse(&Document::new("pluvio.toml", text));
     let mut read = read.unwrap_or_else(|problems| unreachable!("{problems:#?}"));
     let resolved = read.resolve().err();
     assert!(resolved.is_none(), "{resolved:#?}");
-    read.warnings.iter().map(ToString::to_string).collect()
+    let mut warnings: Vec<_> = read.warnings.iter().map(ToString::to_string).collect();
+    let last = warnings.pop().unwrap_or_default();
+    assert!(last.starts_with("[sources.NAME]: there is none"), "{last}");
+    warnings
 }
 
 #[test]

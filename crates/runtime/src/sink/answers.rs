@@ -5,11 +5,15 @@
 //! event that was answered for is not sent again as long as the process lives. Bounded by the batch,
 //! of which each event is answered for once.
 //!
+//! A target that refuses everything is noticed here: once so many events in a row were refused as the
+//! supervisor allows, no more of the batch may be sent. Otherwise a wrong address would get a whole batch
+//! at full speed, and most of it again later.
+//!
 //! It refuses to hold an answer back: a sink that can still change its mind must not report yet.
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use pluvio_log::Offset;
@@ -22,11 +26,22 @@ use super::Rejected;
 const REASON_BYTES_MAX: usize = 1024;
 
 /// The answers to one write, in the order in which they came.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Answers {
     news: Mutex<News>,
     came: Notify,
     is_ending: AtomicBool,
+    /// How many more may be refused, with nothing taken in between, before no more is sent.
+    refusals_left: AtomicUsize,
+    /// The same from where something is taken on.
+    refusals_max: usize,
+}
+
+/// Refused events end no write.
+impl Default for Answers {
+    fn default() -> Self {
+        Self::with_refusals(usize::MAX, usize::MAX)
+    }
 }
 
 /// Answers that were not looked at yet.
@@ -39,8 +54,20 @@ pub struct News {
 }
 
 impl Answers {
+    /// After `left` refusals in a row, or `max` once something was taken, no more may be sent.
+    pub fn with_refusals(left: usize, max: usize) -> Self {
+        Self {
+            news: Mutex::default(),
+            came: Notify::new(),
+            is_ending: AtomicBool::new(false),
+            refusals_left: AtomicUsize::new(left),
+            refusals_max: max,
+        }
+    }
+
     /// This event has arrived for good.
     pub fn taken(&self, offset: Offset) {
+        self.refusals_left.store(self.refusals_max, Ordering::Relaxed);
         self.lock().taken.push(offset);
         self.came.notify_one();
     }
@@ -48,14 +75,17 @@ impl Answers {
     /// The target will never take this event; why, in its words.
     pub fn rejected(&self, offset: Offset, mut reason: String) {
         reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
+        let less = |left: usize| Some(left.saturating_sub(1));
+        let _before = self.refusals_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         self.lock().rejected.push(Rejected { offset, reason });
         self.came.notify_one();
     }
 
     /// Whether more of the batch may be sent. `false` while Pluvio drains: a write that then only
-    /// waits for the answers to what it has sent leaves nothing to be sent twice.
+    /// waits for the answers to what it has sent leaves nothing to be sent twice. `false` also once the
+    /// target has refused too many in a row; what was not sent comes again, slowly.
     pub fn may_send(&self) -> bool {
-        !self.is_ending.load(Ordering::Relaxed)
+        !self.is_ending.load(Ordering::Relaxed) && self.refusals_left.load(Ordering::Relaxed) > 0
     }
 
     /// Gives what came since the last call.
@@ -91,5 +121,19 @@ mod tests {
         assert_eq!(news.taken, [at(2)]);
         assert_eq!(news.rejected.first().map(|it| it.reason.len()), Some(REASON_BYTES_MAX));
         assert_eq!(answers.take(), News::default());
+    }
+
+    #[test]
+    fn nothing_is_sent_after_too_many_refusals_in_a_row_until_something_is_taken() {
+        let (answers, at) =
+            (Answers::with_refusals(2, 3), |at| Offset::new(at).unwrap_or_default());
+        let refused = |offset| {
+            answers.rejected(at(offset), "no".to_owned());
+            answers.may_send()
+        };
+        assert_eq!([1, 2].map(refused), [true, false]);
+        answers.taken(at(3));
+        assert!(answers.may_send());
+        assert_eq!([4, 5, 6].map(refused), [true, true, false]);
     }
 }

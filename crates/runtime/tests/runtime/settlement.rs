@@ -360,6 +360,34 @@ async fn a_batch_of_which_everything_is_refused_at_once_does_not_become_dead_let
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_target_that_refuses_each_event_gets_no_more_of_a_batch_than_become_letters() {
+    let mut house = House::new().await;
+    house.limits.events_max = 500;
+    house.store(1..=500).await;
+    let is_mended = Arc::new(Mutex::new(false));
+    let gate = Arc::clone(&is_mended);
+    let playing = Playing::new(move |scene| {
+        for offset in scene.offsets() {
+            if !scene.answers.may_send() {
+                break;
+            }
+            if *gate.lock().unwrap() { scene.take(offset) } else { scene.refuse(offset) }
+        }
+        Some(Outcome::Answered)
+    });
+    let running = run(&house, &playing);
+    let begun = tokio::time::Instant::now();
+    running.until("a", |_| begun.elapsed() > Duration::from_secs(60)).await;
+    let refused = playing.held.lock().unwrap().refused.clone();
+    assert_eq!(refused.len(), house.letters().await.len(), "each that was sent is a letter");
+    assert!(refused.values().all(|count| *count == 1), "and was sent once: {refused:?}");
+    *is_mended.lock().unwrap() = true;
+    until_at(&running, "500").await;
+    playing.assert_once();
+    assert_eq!(playing.taken().len() + house.letters().await.len(), 500);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_mended_error_leaves_the_status_with_the_first_event_that_arrives() {
     let house = House::new().await;
     house.store(1..=5).await;

@@ -17,6 +17,7 @@ mod aside;
 mod dump;
 mod folder;
 mod info;
+mod losses;
 mod plan;
 mod reach;
 mod repair;

@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::losses::Lost;
 use crate::{
     Offset, Table,
     embedded::layout::{self, MANIFEST},
@@ -19,7 +20,7 @@ pub(super) enum Step {
     /// Write `stream.json`.
     Manifest { folder: PathBuf, start: Offset },
     /// Write a segment again, up to offset `to` where it must reach that.
-    Rewrite { folder: PathBuf, base: Offset, is_table: bool, to: Option<Offset> },
+    Rewrite { folder: PathBuf, base: Offset, is_table: bool, to: Option<Offset>, lost: Vec<Lost> },
     /// Make a segment that only tells of a loss.
     Fill { folder: PathBuf, from: Offset, to: Offset },
     /// Cut what never ended.
@@ -112,22 +113,17 @@ impl fmt::Display for Step {
                  entries in them go back to the values before",
                 layout::segment(folder, *base).display()
             ),
-            Self::Rewrite { folder, base, to: Some(to), .. } => write!(
+            Self::Rewrite { folder, base, lost, .. } => write!(
                 f,
-                "write {} again: what can be mended is mended, what is damaged is kept in `damaged/`, and \
-                 a `pluvio.gap.v0` event tells that records up to {to} are lost",
-                layout::segment(folder, *base).display()
-            ),
-            Self::Rewrite { folder, base, .. } => write!(
-                f,
-                "write {} again: what can be mended is mended, a damaged batch is kept in \
-                 `damaged/` and a `pluvio.gap.v0` event takes its place",
-                layout::segment(folder, *base).display()
+                "write {} again: what can be mended is mended, what is damaged is kept in `damaged/`, {}",
+                layout::segment(folder, *base).display(),
+                told(lost)
             ),
             Self::Fill { folder, from, to } => write!(
                 f,
-                "make {} with one `pluvio.gap.v0` event: records from {from} up to {to} are lost",
-                layout::segment(folder, *from).display()
+                "make {}: {}",
+                layout::segment(folder, *from).display(),
+                told(Lost::before(*to, *from, None).as_slice())
             ),
             Self::Cut { folder, base, at } => write!(
                 f,
@@ -145,9 +141,9 @@ impl fmt::Display for Step {
             ),
             Self::Remake { folder, to } => write!(
                 f,
-                "make {} anew with one `pluvio.gap.v0` event: all its records, up to {to}, are lost; its \
-                 log_id is a new one, so readers and sinks begin anew",
-                folder.display()
+                "make {} anew: {}; its log_id is a new one, so readers and sinks begin anew",
+                folder.display(),
+                told(Lost::before(*to, Offset::ZERO, None).as_slice())
             ),
             Self::Empty { folder } => {
                 write!(f, "make {} anew, empty: {}", folder.display(), cost(folder))
@@ -164,6 +160,25 @@ impl fmt::Display for Step {
                 folder.display()
             ),
         }
+    }
+}
+
+/// Ranges of lost records that are named; of more, the number is.
+const LOST_TOLD_MAX: usize = 20;
+
+/// What is said of lost records, in the plan and after it.
+fn told(lost: &[Lost]) -> String {
+    let named = lost.iter().take(LOST_TOLD_MAX).map(ToString::to_string);
+    let named = named.collect::<Vec<_>>().join(", ");
+    match lost.len() {
+        0 => "and no record is lost".to_owned(),
+        1 => format!("a `pluvio.gap.v0` event tells that records {named} are lost"),
+        count @ ..=LOST_TOLD_MAX => {
+            format!("{count} `pluvio.gap.v0` events tell that records {named} are lost")
+        }
+        count => format!(
+            "{count} `pluvio.gap.v0` events tell that records {named}, and more behind them, are lost"
+        ),
     }
 }
 

@@ -9,9 +9,10 @@ use std::{io, path::Path};
 use super::{
     Finding, Severity,
     folder::Listed,
+    losses::{self, Lost},
     plan::{self, Step},
     survey::{Reading, So},
-    walk::Walk,
+    walk::{self, Known, Walk},
 };
 use crate::{
     Offset, StreamName,
@@ -91,16 +92,26 @@ impl Reading<'_> {
         if !is_table && from < end.next() && !is_told {
             let to = Some(end.next());
             let last = listed.files.segments.last().copied();
+            let lost = last.map(|base| self.lost(&folder, base, end.next())).unwrap_or_default();
             self.survey
                 .steps
                 .retain(|step| last.is_none_or(|base| !step.is_rewrite(&folder, base)));
             self.survey.steps.push(match last {
-                Some(base) => Step::Rewrite { folder, base, is_table, to },
+                Some(base) => Step::Rewrite { folder, base, is_table, to, lost },
                 None => Step::Fill { folder, from, to: end.next() },
             });
         }
         self.survey.steps.extend(root.map(|folder| Step::ForgetEnds { folder }));
         true
+    }
+
+    /// What the last segment that is there has lost of the records before `to`. Nothing is named if it
+    /// cannot be read: then it cannot be written again either.
+    fn lost(&self, folder: &Path, base: Offset, to: Offset) -> Vec<Lost> {
+        let file = self.disk.open(&layout::segment(folder, base));
+        let known = Known::new(base, &[], None);
+        let walk = file.and_then(|file| walk::walk(&*file, known, &mut |_, _| {}));
+        walk.map(|walk| losses::of(&walk, base, Some(to), None)).unwrap_or_default()
     }
 
     /// Whether whole batches of the last segment end before the noted one.

@@ -16,6 +16,7 @@ use super::{
     Progress, Verified,
     aside::{self, Loss},
     folder::{self, Use},
+    losses::Lost,
     plan::Step,
     survey::{self, Survey},
     walk::{self, Known, Piece},
@@ -105,7 +106,7 @@ impl Repair {
             Step::Manifest { folder, start } => {
                 (folder.join(layout::MANIFEST), self.manifest(folder, *start))
             }
-            Step::Rewrite { folder, base, is_table, to } => {
+            Step::Rewrite { folder, base, is_table, to, .. } => {
                 let rewritten = self.rewrite(folder, *base, *is_table, *to);
                 (layout::segment(folder, *base), rewritten)
             }
@@ -206,7 +207,8 @@ impl Repair {
     /// Makes a segment that holds nothing but the loss.
     fn fill(&self, folder: &Path, from: Offset, to: Offset) -> io::Result<()> {
         let times = (self.time_before(folder, from)?, self.time_from(folder, to)?);
-        let (stream, last) = (name(folder), before(to));
+        let Some(Lost { from, last }) = Lost::before(to, from, None) else { return Ok(()) };
+        let stream = name(folder);
         let reason = "their segment is missing on the disk";
         let time = times.0.or(times.1).unwrap_or_else(|| self.time_of_end(folder));
         let times = (time, times.1.unwrap_or(time));
@@ -270,7 +272,7 @@ impl Repair {
         let is_bare = time.is_none() && walk.batches().next().is_none();
         let time = time.or_else(|| is_bare.then(|| self.time_of_end(folder)));
         let mut writing = Writing { stream: &stream, new: &*new, is_table, at: 0, end: base, time };
-        let mut broken: Option<Lost> = None;
+        let mut broken: Option<Gone> = None;
         for piece in &walk.pieces {
             match piece {
                 Piece::Batch(whole) => {
@@ -284,7 +286,7 @@ impl Repair {
                     aside::keep(&*self.disk, folder, &name(&path), &*file, range)?;
                     let Some((place, bytes)) = &piece.mended else {
                         let reason = format!("{}:{}: {}", name(&path), piece.from, piece.reason);
-                        broken = Some(Lost { reason, last: piece.last });
+                        broken = Some(Gone { reason, last: piece.last });
                         continue;
                     };
                     writing.lost(broken.take(), place.base, Some(place.time))?;
@@ -297,7 +299,7 @@ impl Repair {
             let reason = format!("{} ends before them", name(&path));
             let reason = broken.map_or(reason, |lost| lost.reason);
             let after = self.time_from(folder, to)?;
-            writing.lost(Some(Lost { reason, last: None }), to, after)?;
+            writing.lost(Some(Gone { reason, last: None }), to, after)?;
         }
         self.put(folder, &beside, &*new, &path)?;
         if is_table || limit.is_none() {
@@ -338,7 +340,7 @@ impl Repair {
 }
 
 /// A batch that is gone: why, and its last offset where that is known.
-struct Lost {
+struct Gone {
     reason: String,
     last: Option<Offset>,
 }
@@ -361,20 +363,16 @@ impl Writing<'_> {
     }
 
     /// Tells that records before `to` are lost, if there were any and somebody reads them.
-    fn lost(&mut self, why: Option<Lost>, to: Offset, until: Option<i64>) -> io::Result<()> {
-        let Some(why) = why.filter(|_| !self.is_table && self.end < to) else { return Ok(()) };
+    fn lost(&mut self, why: Option<Gone>, to: Offset, until: Option<i64>) -> io::Result<()> {
+        let Some(why) = why.filter(|_| !self.is_table) else { return Ok(()) };
+        let Some(Lost { from, last }) = Lost::before(to, self.end, why.last) else { return Ok(()) };
         let time = self.time.or(until).unwrap_or(0);
-        let (from, times, reason) = (self.end, (time, until.unwrap_or(time)), &why.reason);
-        let last = why.last.filter(|last| (from..to).contains(last)).unwrap_or(before(to));
+        let (times, reason) = ((time, until.unwrap_or(time)), &why.reason);
         let gap = aside::gap(Loss { stream: self.stream, from, last, times, reason })?;
         self.new.write_at(&gap, self.at)?;
         self.passed(last, time, gap.len() as u64);
         Ok(())
     }
-}
-
-fn before(offset: Offset) -> Offset {
-    Offset::new(offset.get() - 1).unwrap_or_default()
 }
 
 fn name(path: &Path) -> String {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::{
     Finding, Progress, Severity,
     folder::{self, Indexed, Listed, Use},
+    losses,
     plan::Step,
     walk::{self, Broken, Known, Walk},
 };
@@ -117,7 +118,7 @@ pub(super) fn survey(
 }
 
 pub(super) struct Reading<'a> {
-    disk: &'a dyn Disk,
+    pub(super) disk: &'a dyn Disk,
     used: Use,
     progress: Progress<'a>,
     total: u64,
@@ -330,7 +331,8 @@ impl Reading<'_> {
         }
         if is_damaged || is_hollow || zeros.is_some() || (is_last && reaches.is_some()) {
             let to = reaches.or(next.filter(|_| is_damaged || is_hollow));
-            self.survey.steps.push(Step::Rewrite { folder, base, is_table, to });
+            let lost = if is_table { Vec::new() } else { losses::of(walk, base, to, next) };
+            self.survey.steps.push(Step::Rewrite { folder, base, is_table, to, lost });
         }
         is_damaged || is_hollow
     }

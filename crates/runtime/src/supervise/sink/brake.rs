@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::Backoff;
-use crate::Response;
+use crate::{Answers, Response};
 
 /// So many in a row are rejected as they come: bad records may well lie side by side.
 const FREE: usize = 20;
@@ -33,6 +33,12 @@ impl Brake {
     /// no more become dead letters at once.
     pub(super) fn allowance(&self) -> usize {
         FREE.saturating_sub(self.in_row)
+    }
+
+    /// The answers to the next write: it ends once as many are refused as may become letters. One that is
+    /// tried after a pause may always be sent.
+    pub(super) fn answers(&self) -> Answers {
+        Answers::with_refusals(self.allowance().max(1), FREE)
     }
 
     /// How many were rejected in a row, once that is suspicious: then records go one at a time.

@@ -17,9 +17,7 @@ use super::{
     place::Place,
     tell::Teller,
 };
-use crate::{
-    Answers, Chain, Delivered, Failure, News, Outcome, Rejected, Response, Writer, status::State,
-};
+use crate::{Chain, Delivered, Failure, News, Outcome, Rejected, Response, Writer, status::State};
 
 /// What delivering one batch needs.
 pub(super) struct Delivery<'a> {
@@ -227,7 +225,7 @@ impl Delivery<'_> {
         part: &Part<'_>,
         heard: &mut Heard,
     ) -> Result<Option<Outcome<W::Error>>, Setback<W::Error>> {
-        let answers = Answers::default();
+        let answers = self.brake.answers();
         let write = writer.write(part.records(), &answers);
         tokio::pin!(write);
         let (mut is_stalled, mut is_draining) = (false, false);

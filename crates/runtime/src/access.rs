@@ -15,6 +15,8 @@ pub struct Access(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     table: RwLock<Arc<AccessTable>>,
+    /// Principals of whom a token or password could not be read again.
+    stale: RwLock<Vec<String>>,
     guesses: Guesses,
 }
 
@@ -28,6 +30,16 @@ impl Access {
     /// asks again with each request.
     pub fn replace(&self, table: AccessTable) {
         *self.0.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+    }
+
+    /// Tells whose token or password could not be read again, so that the previous one is still valid.
+    pub fn set_stale(&self, principals: Vec<String>) {
+        *self.0.stale.write().unwrap_or_else(PoisonError::into_inner) = principals;
+    }
+
+    /// Principals whose previous token or password is still valid because the new one cannot be read.
+    pub fn stale(&self) -> Vec<String> {
+        self.0.stale.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Wrong credentials so far.
@@ -44,6 +56,7 @@ impl Access {
 impl From<AccessTable> for Access {
     fn from(table: AccessTable) -> Self {
         let table = RwLock::new(Arc::new(table));
-        Self(Arc::new(Inner { table, guesses: Guesses::default() }))
+        let (stale, guesses) = (RwLock::default(), Guesses::default());
+        Self(Arc::new(Inner { table, stale, guesses }))
     }
 }

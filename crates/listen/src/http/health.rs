@@ -135,7 +135,22 @@ fn warnings(call: &Call, health: &Health) -> Vec<String> {
              or removes are not missed"
         )
     });
-    clock.chain(ahead).chain(unnoted).chain(missed(call)).collect()
+    clock.chain(ahead).chain(unnoted).chain(missed(call)).chain(stale(call)).collect()
+}
+
+/// Principals whose replaced token or password is still valid.
+fn stale(call: &Call) -> Option<String> {
+    let stale = call.server.context.access.stale();
+    let is_told = call.principal.as_deref().is_some_and(Principal::may_see_status);
+    let who = match is_told {
+        true => format!("principal `{}`", stale.join("`, `")),
+        false => "some principals".to_owned(),
+    };
+    let text = format!(
+        "a token or password of {who} cannot be read again, so the previous one is still valid; the log \
+         says why"
+    );
+    (!stale.is_empty()).then_some(text)
 }
 
 /// Sinks from which retention takes what they have not been handed.

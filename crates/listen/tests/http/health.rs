@@ -75,6 +75,17 @@ async fn a_clock_that_is_not_believed_is_a_warning_beside_readiness() {
 }
 
 #[tokio::test]
+async fn a_replaced_token_that_is_still_valid_is_a_warning_beside_readiness() {
+    let house = plan().open().await;
+    house.access.set_stale(vec!["billing".to_owned()]);
+    let reply = house.get("/readyz").await;
+    let warning = reply.json()["warnings"][0].as_str().unwrap().to_owned();
+    assert!(warning.contains("of principal `billing` cannot be read again"), "{warning}");
+    house.access.set_stale(Vec::new());
+    assert_eq!(house.get("/readyz").await.json(), serde_json::json!({"ready": true}));
+}
+
+#[tokio::test]
 async fn readiness_looks_at_sinks_only_if_asked() {
     let house = plan().open().await;
     let sink = house.status.add("archive", Kind::Sink, "file");

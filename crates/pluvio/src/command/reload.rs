@@ -19,7 +19,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use crate::config::{Original, Principals, Problem};
+use crate::config::{Kept, Original, Principals, Problem};
 
 /// How often the files of tokens and passwords are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
@@ -129,12 +129,13 @@ impl Secrets {
 
 /// Reads all tokens and passwords. Deriving keys from a new password takes some milliseconds.
 fn read_again(principals: &Principals, access: &Access) {
-    let (table, problems) = principals.renewed(&access.table());
+    let (table, kept) = principals.renewed(&access.table());
     access.replace(table);
-    if problems.is_empty() {
+    access.set_stale(kept.iter().map(|kept| kept.principal.clone()).collect());
+    if kept.is_empty() {
         info!("read the tokens and passwords of principals again");
     }
-    for Problem { place, message } in problems {
+    for Kept { problem: Problem { place, message }, .. } in kept {
         warn!(place, "{message}");
     }
 }

@@ -30,7 +30,7 @@ pub(crate) use environment::{
 pub(crate) use listeners::ReadyListener;
 pub(crate) use original::Original;
 pub(crate) use page::pages;
-pub(crate) use principals::Principals;
+pub(crate) use principals::{Kept, Principals};
 pub(crate) use resolve::Resolved;
 pub(crate) use sections::{LogSection, LogType};
 pub(crate) use sinks::{ReadySink, begin};

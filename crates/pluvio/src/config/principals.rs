@@ -21,6 +21,14 @@ const TOKEN_CHARS_MIN: usize = 16;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Principals(Vec<(Place, PrincipalSection)>);
 
+/// A secret that could not be read again.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    /// Whose it is.
+    pub(crate) principal: String,
+    pub(crate) problem: Problem,
+}
+
 impl Principals {
     pub(super) fn push(&mut self, place: Place, section: PrincipalSection) {
         self.0.push((place, section));
@@ -53,7 +61,7 @@ impl Principals {
     /// Reads all tokens and passwords again, for `before`, which was made of the same sections. A secret
     /// that cannot be used now stays what it was, and what is wrong with it is told; all others are
     /// replaced.
-    pub(crate) fn renewed(&self, before: &AccessTable) -> (AccessTable, Vec<Problem>) {
+    pub(crate) fn renewed(&self, before: &AccessTable) -> (AccessTable, Vec<Kept>) {
         let (mut table, mut problems, mut tokens) = (before.clone(), Vec::new(), Vec::new());
         let mut kept = |place: &Place, key: &str, message: String| {
             let name = &place.name;
@@ -61,7 +69,8 @@ impl Principals {
                 "`{key}` of principal `{name}`: {message}; its previous {key} stays valid until this is \
                  mended"
             );
-            problems.push(place.problem(Some(key), message));
+            let problem = place.problem(Some(key), message);
+            problems.push(Kept { principal: name.clone(), problem });
         };
         for (place, section) in &self.0 {
             if let Some(token) = &section.token {
@@ -248,7 +257,7 @@ mod tests {
         write("p.password", "new-p");
 
         let (table, problems) = principals.renewed(&before);
-        let told: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();
+        let told: Vec<_> = problems.iter().map(|kept| kept.problem.message.as_str()).collect();
         assert_eq!(told.len(), 3, "{told:#?}");
         for (told, name) in told.iter().zip(["a", "c", "d"]) {
             assert!(told.starts_with(&format!("`token` of principal `{name}`: ")), "{told}");
@@ -294,7 +303,7 @@ mod tests {
         for (token, name) in [("old-a", "a"), ("old-b", "b"), ("new-c", "c")] {
             assert_eq!(who(&table, token).as_deref(), Some(name));
         }
-        let told: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();
+        let told: Vec<_> = problems.iter().map(|kept| kept.problem.message.as_str()).collect();
         assert_eq!(told.len(), 2, "{told:#?}");
         assert!(told[0].contains("also that of principal `b`"), "{told:#?}");
         assert!(told[1].contains("also that of principal `a`"), "{told:#?}");

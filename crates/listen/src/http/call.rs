@@ -19,7 +19,7 @@ use super::{
     query::{Query, shown},
     server::Server,
     watch::Client,
-    work::{Lane, Turn},
+    work::{Allowance, Lane, Turn},
 };
 use crate::room::Held;
 
@@ -66,14 +66,14 @@ impl Call {
     }
 
     /// The principal's mandatory filter and, behind it, the request's: what the first hides is never
-    /// shown to the second.
-    pub(super) async fn filter(&self) -> Result<Arc<Conjunction>, Problem> {
+    /// shown to the second. With it what the client may spend on it, of which reading it has taken its part.
+    pub(super) async fn filter(&self) -> Result<(Arc<Conjunction>, Allowance), Problem> {
         let mandatory = self.principal.as_ref().map(|p| p.filter.clone()).unwrap_or_default();
+        let mut allowance = self.server.budgets.join(&self.client);
         if !self.query.has_expression() {
-            return Ok(Arc::new(mandatory.and(self.query.filter()?)));
+            return Ok((Arc::new(mandatory.and(self.query.filter()?)), allowance));
         }
         // Reading kilobytes of an expression takes milliseconds: not on a worker, and not for nothing.
-        let mut allowance = self.server.budgets.join(&self.client);
         let mut waited = Duration::ZERO;
         while let Some(wait) = allowance.wait() {
             waited += wait;
@@ -95,7 +95,7 @@ impl Call {
         })?;
         let units = self.query.expression_bytes() as u64 * READ_UNITS_PER_BYTE;
         allowance.pay(units, allowance.lane());
-        Ok(Arc::new(mandatory.and(filter?)))
+        Ok((Arc::new(mandatory.and(filter?)), allowance))
     }
 
     /// Whether events may be hidden from this principal.

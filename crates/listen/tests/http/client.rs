@@ -113,7 +113,9 @@ impl Reply {
 
     /// The ids of a page's events.
     pub(crate) fn ids(&self) -> Vec<i64> {
-        self.json().as_array().unwrap().iter().map(id).collect()
+        let page = self.json();
+        let events = page.as_array().unwrap_or_else(|| unreachable!("no page: {page}"));
+        events.iter().map(id).collect()
     }
 
     /// The target of the link with `relation`.

@@ -32,7 +32,7 @@ pub(super) async fn page(call: &Call) -> Result<Answer, Problem> {
         }
     }
     let limit = call.query.limit()?.unwrap_or(PAGE_EVENTS_DEFAULT);
-    let filter = call.filter().await?;
+    let (filter, allowance) = call.filter().await?;
     let extent = call.extent()?;
     let (offset, before) = (call.query.one("offset")?, call.query.one("before")?);
     let direction = match (offset, before) {
@@ -50,7 +50,7 @@ pub(super) async fn page(call: &Call) -> Result<Answer, Problem> {
     if extent.earliest.is_none() {
         return Ok(call::nothing());
     }
-    let mut scan = Scan::new(call, filter).await?;
+    let mut scan = Scan::new(call, filter, allowance).await?;
     let found = match direction {
         Direction::From(from) => scan.forward(from, limit).await?,
         Direction::Before(before) => scan.backward(before, extent.start, limit).await?,

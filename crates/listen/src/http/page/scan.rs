@@ -184,7 +184,11 @@ struct Wanted {
 
 impl<'a> Scan<'a> {
     /// Begins when it is the client's turn, and there is room for a page.
-    pub(super) async fn new(call: &'a Call, filter: Arc<Conjunction>) -> Result<Self, Problem> {
+    pub(super) async fn new(
+        call: &'a Call,
+        filter: Arc<Conjunction>,
+        allowance: Allowance,
+    ) -> Result<Self, Problem> {
         let server = Arc::clone(&call.server);
         let (began, wait) = (Instant::now(), server.page_wait);
         let turn = timeout(wait, server.page_turns.of(&call.client).acquire_owned()).await;
@@ -197,7 +201,7 @@ impl<'a> Scan<'a> {
             log: &call.server.context.log,
             stream: &call.stream,
             passes_all: filter.passes_all(),
-            allowance: server.budgets.join(&call.client),
+            allowance,
             server,
             filter,
             client: call.client.clone(),

@@ -60,7 +60,7 @@ pub(super) async fn open(call: &Call) -> Result<Answer, Problem> {
         }
         (count, limit) => count.or(limit),
     };
-    let filter = call.filter().await?;
+    let (filter, allowance) = call.filter().await?;
     let extent = call.extent()?;
     let from = start::offset(call, form, extent)?;
     let timeout = call.query.period("timeout")?;
@@ -81,7 +81,7 @@ pub(super) async fn open(call: &Call) -> Result<Answer, Problem> {
         is_filtered: !filter.passes_all(),
         filter,
         client: call.client.clone(),
-        allowance: server.budgets.join(&call.client),
+        allowance,
         slowing: Slowing::default(),
         from,
         tail: server.renderer.tails.join(&call.stream)?,

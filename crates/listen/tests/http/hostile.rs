@@ -184,17 +184,14 @@ async fn a_page_beyond_the_budget_is_short_or_refused_with_the_cost() {
 
 #[tokio::test]
 async fn a_client_whose_pages_wait_for_its_budget_keeps_no_other_client_out() {
-    let house = tired_house(Duration::from_secs(60)).await;
-    let target = format!("/api/v1/events?offset=0&{}", filter(LOOPS));
-    // Each has room for a page while it waits: so many would fill it.
-    let pages = (0..100).map(|_| house.get_with(&target, &[HOSTILE]));
+    let house = tired_house(Duration::from_secs(600)).await;
+    // Each would have room for a page while it waits for the budget: so many would fill it.
+    let pages = (0..400).map(|_| house.get_with("/api/v1/events?offset=0&type=Nope", &[HOSTILE]));
     let waiting = futures::future::join_all(pages);
     let others = async {
-        for _ in 0..20 {
+        for _ in 0..50 {
             let page = house.get_with("/api/v1/events?limit=1", &[HONEST]).await;
             assert_eq!(page.ids(), [199]);
-            let filtered = format!("/api/v1/events?limit=1&{}", filter("id == '199'"));
-            assert_eq!(house.get_with(&filtered, &[HONEST]).await.ids(), [199]);
         }
     };
     tokio::select! {

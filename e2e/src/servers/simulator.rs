@@ -1,7 +1,7 @@
 //! Pluvio's own simulated vCenter, as `pluvio simulate vcenter` gives it to users: with a history
 //! without end, and trouble on demand through its control URL.
 
-use std::{net::SocketAddr, process::Command};
+use std::{collections::BTreeMap, net::SocketAddr, process::Command, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use jiff::Timestamp;
@@ -14,6 +14,8 @@ use crate::{
     process::Process,
     soap::Soap,
     stage::Stage,
+    tools::Tool,
+    wait,
 };
 
 /// An event that truly happened.
@@ -27,6 +29,30 @@ pub struct Produced {
     /// The class.
     pub class: String,
 }
+
+/// What pyVmomi saw and did: see `e2e/clients/python/vsphere.py`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Visited {
+    /// Keys that a collector read.
+    pub events: Vec<i64>,
+    /// Keys that `QueryEvents` gave.
+    pub queried: Vec<i64>,
+    /// Class, message and machine of the event that it logged.
+    pub logged: [String; 3],
+    /// The name of the first machine.
+    pub name: String,
+    /// How many machines a view holds.
+    pub machines: usize,
+    /// A value of each kind of object.
+    pub read: BTreeMap<String, String>,
+    /// How long the lists of managers are that have nothing to manage.
+    pub empty: BTreeMap<String, usize>,
+    /// The property that no class has.
+    pub misspelt: Option<String>,
+}
+
+/// How long a client may take.
+const VISIT_MAX: Duration = Duration::from_secs(60);
 
 /// A running simulated vCenter.
 #[derive(Debug)]
@@ -72,6 +98,22 @@ impl Simulator {
     /// A session of another client.
     pub async fn login(&self) -> Result<Soap> {
         Soap::login(self.address, Self::USERNAME, Self::PASSWORD).await
+    }
+
+    /// What VMware's Python client sees and does here.
+    pub async fn visited_by_pyvmomi(&self, stage: &Stage) -> Result<Visited> {
+        let script = include_str!("../../clients/python/vsphere.py");
+        let mut command = tokio::process::Command::new(stage.tools.path(Tool::PyVmomi).await?);
+        command.arg("-B").arg(stage.folder.write("vsphere.py", script)?).kill_on_drop(true);
+        command.arg(self.address.ip().to_string()).arg(self.address.port().to_string());
+        command.args([Self::USERNAME, Self::PASSWORD]);
+        let output = wait::at_most("pyVmomi", VISIT_MAX, async {
+            command.output().await.context("failed to run pyVmomi")
+        });
+        let output = output.await?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "pyVmomi ended with {}: {said}", output.status);
+        serde_json::from_slice(&output.stdout).context("pyVmomi told nothing")
     }
 
     /// `POST /control/<verb>`: the verbs are listed by `GET /control`.

@@ -82,6 +82,8 @@ pub enum Tool {
     Python,
     /// Python with `cs` and Apache Libcloud, which order from a CloudStack.
     Cloudstack,
+    /// Python with VMware's client of a vCenter.
+    PyVmomi,
 }
 
 /// What most scenarios need, the slowest to install first. The others come when they are asked for:

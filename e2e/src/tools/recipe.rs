@@ -35,6 +35,8 @@ const PYTHON: [&str; 7] = [
     "pymongo==4.15.5",
 ];
 
+/// The newest of VMware's Python client, of the API 9.1.
+const PYVMOMI: &str = "9.1.1.0";
 /// Public clients of CloudStack.
 const CLOUDSTACK: [&str; 2] = ["apache-libcloud==3.9.1", "cs==5.2.0"];
 
@@ -116,6 +118,9 @@ impl Recipe {
             Tool::Python => {
                 let folder = format!("python-{}", digest(&PYTHON));
                 Self::python(folder, PYTHON.map(str::to_owned).to_vec())
+            }
+            Tool::PyVmomi => {
+                Self::python(format!("pyvmomi-{PYVMOMI}"), vec![format!("pyvmomi=={PYVMOMI}")])
             }
             Tool::Cloudstack => {
                 let folder = format!("cloudstack-{}", digest(&CLOUDSTACK));

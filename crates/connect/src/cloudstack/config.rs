@@ -46,8 +46,9 @@ pub struct Config {
     /// Capture events of the domains below `domain_id`, too.
     #[serde(default = "recursive")]
     pub recursive: bool,
-    /// How far back the first start begins, by the cloud's clock; now if 0. Later starts resume
-    /// where the last one ended.
+    /// How far back the first start begins, by the cloud's clock; now if 0. A cloud that sends no
+    /// `Date` (4.11 and later without a proxy) does not tell its clock: now is then its newest event,
+    /// which is captured as well. Later starts resume where the last one ended.
     #[serde(default = "begin")]
     pub begin: Period,
     /// How late an event may become visible to be found within minutes, and how far a reconnect

@@ -39,6 +39,10 @@ pub(crate) enum SoapFault {
     ManagedObjectNotFound(MoRef),
     /// A parameter has a value that the method refuses.
     InvalidArgument(&'static str),
+    /// No object of that class has that property.
+    InvalidProperty(String),
+    /// Nothing has that name.
+    InvalidName(String),
     /// The object cannot do that now.
     InvalidState(&'static str),
     /// The body is no request, or names an element that this version does not know.
@@ -63,6 +67,8 @@ impl SoapFault {
             Self::InvalidLogin => "InvalidLogin",
             Self::ManagedObjectNotFound(_) => "ManagedObjectNotFound",
             Self::InvalidArgument(_) => "InvalidArgument",
+            Self::InvalidProperty(_) => "InvalidProperty",
+            Self::InvalidName(_) => "InvalidName",
             Self::InvalidState(_) => "InvalidState",
             Self::InvalidRequest(_) => "InvalidRequest",
             Self::MethodNotFound { .. } => "MethodNotFound",
@@ -86,6 +92,8 @@ impl SoapFault {
             Self::InvalidArgument(property) => {
                 format!("A specified parameter was not correct: {property}")
             }
+            Self::InvalidProperty(_) => "The property is invalid.".to_owned(),
+            Self::InvalidName(name) => format!("The name '{name}' is not valid."),
             Self::InvalidState(reason) | Self::NotSupported(reason) => (*reason).to_owned(),
             Self::InvalidRequest(reason) => reason.clone(),
             Self::MethodNotFound { object, method } => {
@@ -109,6 +117,7 @@ impl SoapFault {
             Self::InvalidArgument(property) => {
                 optional_leaf(out, "invalidProperty", Some(property));
             }
+            Self::InvalidProperty(name) | Self::InvalidName(name) => leaf(out, "name", name),
             Self::MethodNotFound { object, method } => {
                 reference(out, "receiver", &object.kind, &object.value);
                 leaf(out, "method", method);

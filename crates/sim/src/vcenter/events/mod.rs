@@ -6,7 +6,7 @@
 mod catalog;
 mod render;
 
-pub(crate) use catalog::{CATALOG, Category, is_a};
+pub(crate) use catalog::{CATALOG, Category, Entry, is_a};
 pub(crate) use render::{Stamp, argument, render};
 
 use std::borrow::Cow;
@@ -121,12 +121,17 @@ impl Event {
     pub(crate) fn write(&self, out: &mut String, name: &str, without_message: bool) {
         out.push('<');
         out.push_str(name);
-        if without_message {
-            out.push_str(&self.xml[..self.message.start]);
-            out.push_str(&self.xml[self.message.end..]);
-        } else {
-            out.push_str(&self.xml);
-        }
+        out.push_str(&self.content(without_message));
         super::xml::close(out, name);
+    }
+
+    /// All but the name of the element that carries it.
+    pub(crate) fn content(&self, without_message: bool) -> Cow<'_, str> {
+        match without_message {
+            true => Cow::Owned(
+                [&self.xml[..self.message.start], &self.xml[self.message.end..]].concat(),
+            ),
+            false => Cow::Borrowed(&self.xml),
+        }
     }
 }

@@ -7,8 +7,10 @@
 mod build;
 mod names;
 mod properties;
+mod property;
+mod structure;
 
-pub(crate) use properties::Property;
+pub(crate) use property::Property;
 
 use std::collections::HashMap;
 
@@ -212,6 +214,27 @@ impl Inventory {
             at = *self.get(at).children.iter().find(|id| self.get(**id).name == part)?;
         }
         Some(at)
+    }
+
+    /// The machines that have that UUID, and hosts that do.
+    pub(crate) fn find_uuid(&self, uuid: &str, wants_machine: bool) -> Vec<EntityId> {
+        let uuid = uuid.to_ascii_lowercase();
+        let has = |id: &EntityId| match self.machine(*id) {
+            Some(machine) => machine.uuid.to_string() == uuid,
+            None => properties::uuid_of(self.get(*id)) == uuid,
+        };
+        let all = if wants_machine { &self.machines } else { &self.hosts };
+        all.iter().copied().filter(has).collect()
+    }
+
+    /// The running machines with that name in DNS, or the hosts of that name.
+    pub(crate) fn find_dns_name(&self, name: &str, wants_machine: bool) -> Vec<EntityId> {
+        let has = |id: &EntityId| match self.machine(*id) {
+            Some(machine) => machine.powered_on && Self::host_name(self.get(*id)) == name,
+            None => self.get(*id).name == name,
+        };
+        let all = if wants_machine { &self.machines } else { &self.hosts };
+        all.iter().copied().filter(has).collect()
     }
 
     /// Adds a machine and returns it; its name is unique.

@@ -1,83 +1,77 @@
-//! What entities look like to a property collector.
+//! What entities look like to a client.
 //!
-//! Only properties that inventory browsing asks for exist. An unknown path yields nothing, as an
-//! unset property does in a real vCenter; the simulator cannot tell the two apart.
+//! Only properties that inventory browsing and monitoring ask for have values; which others a class has,
+//! unset here, is known where clients ask for them.
 
+use jiff::Timestamp;
+
+use super::property::Property;
+use super::structure::{self, Leaf};
 use super::{Detail, Entity, EntityId, Inventory, Kind, Machine};
-use crate::vcenter::moref::MoRef;
-use crate::vcenter::xml::{escape, leaf};
+use crate::vcenter::clock::xml_time;
 
-/// The value of a property.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Property {
-    /// A simple value: its type with prefix, and its text.
-    Plain(&'static str, String),
-    /// A reference.
-    Object(MoRef),
-    /// An array of references.
-    Objects(Vec<MoRef>),
-    /// An array of strings.
-    Strings(Vec<String>),
-    /// A structure: its class, and its content as XML.
-    Structure(&'static str, String),
-    /// A value that brings its type along: everything after the name of its element.
-    Verbatim(String),
-}
+/// When everything was set up that nobody has changed since.
+const SET_UP: Timestamp = Timestamp::constant(1_700_000_000, 0);
+const GUEST: &str = "rhel8_64Guest";
+const GUEST_NAME: &str = "Red Hat Enterprise Linux 8 (64-bit)";
 
-impl Property {
-    fn text(value: &str) -> Self {
-        Self::Plain("xsd:string", value.to_owned())
-    }
+/// Cores of each host; each runs at [`HOST_MHZ`].
+const HOST_CORES: u32 = 32;
+const HOST_MHZ: u32 = 2600;
+const HOST_BYTES: u64 = 512 << 30;
+const HOST_CPU: &str = "Intel(R) Xeon(R) Gold 6348 CPU @ 2.60GHz";
 
-    /// The objects that the value leads to.
-    pub(crate) fn into_objects(self) -> Vec<MoRef> {
-        match self {
-            Self::Object(object) => vec![object],
-            Self::Objects(objects) => objects,
-            Self::Plain(..) | Self::Strings(_) | Self::Structure(..) | Self::Verbatim(_) => {
-                Vec::new()
-            }
-        }
-    }
+const MACHINE_CLASSES: [(&str, &str); 13] = [
+    ("config", "VirtualMachineConfigInfo"),
+    ("config.files", "VirtualMachineFileInfo"),
+    ("config.flags", "VirtualMachineFlagInfo"),
+    ("config.defaultPowerOps", "VirtualMachineDefaultPowerOpInfo"),
+    ("config.hardware", "VirtualHardware"),
+    ("guest", "GuestInfo"),
+    ("runtime", "VirtualMachineRuntimeInfo"),
+    ("summary", "VirtualMachineSummary"),
+    ("summary.runtime", "VirtualMachineRuntimeInfo"),
+    ("summary.guest", "VirtualMachineGuestSummary"),
+    ("summary.config", "VirtualMachineConfigSummary"),
+    ("summary.storage", "VirtualMachineStorageSummary"),
+    ("summary.quickStats", "VirtualMachineQuickStats"),
+];
 
-    /// Appends `<val xsi:type="…">…</val>`.
-    pub(crate) fn write(&self, out: &mut String) {
-        match self {
-            Self::Plain(class, text) => {
-                out.push_str(&format!("<val xsi:type=\"{class}\">{}</val>", escape(text)));
-            }
-            Self::Object(object) => out.push_str(&format!(
-                "<val type=\"{}\" xsi:type=\"ManagedObjectReference\">{}</val>",
-                object.kind,
-                escape(&object.value)
-            )),
-            Self::Objects(objects) => {
-                out.push_str("<val xsi:type=\"ArrayOfManagedObjectReference\">");
-                for object in objects {
-                    object.write(out, "ManagedObjectReference");
-                }
-                out.push_str("</val>");
-            }
-            Self::Strings(strings) => {
-                out.push_str("<val xsi:type=\"ArrayOfString\">");
-                for string in strings {
-                    out.push_str("<string xsi:type=\"xsd:string\">");
-                    out.push_str(&escape(string));
-                    out.push_str("</string>");
-                }
-                out.push_str("</val>");
-            }
-            Self::Structure(class, content) => {
-                out.push_str(&format!("<val xsi:type=\"{class}\">{content}</val>"));
-            }
-            Self::Verbatim(text) => {
-                out.push_str("<val");
-                out.push_str(text);
-                out.push_str("</val>");
-            }
-        }
-    }
-}
+const HOST_CLASSES: [(&str, &str); 12] = [
+    ("runtime", "HostRuntimeInfo"),
+    ("config", "HostConfigInfo"),
+    ("config.product", "AboutInfo"),
+    ("hardware", "HostHardwareInfo"),
+    ("hardware.systemInfo", "HostSystemInfo"),
+    ("hardware.cpuInfo", "HostCpuInfo"),
+    ("summary", "HostListSummary"),
+    ("summary.hardware", "HostHardwareSummary"),
+    ("summary.runtime", "HostRuntimeInfo"),
+    ("summary.config", "HostConfigSummary"),
+    ("summary.config.product", "AboutInfo"),
+    ("summary.quickStats", "HostListSummaryQuickStats"),
+];
+
+const CLUSTER_CLASSES: [(&str, &str); 3] = [
+    ("configuration", "ClusterConfigInfo"),
+    ("configurationEx", "ClusterConfigInfoEx"),
+    ("summary", "ClusterComputeResourceSummary"),
+];
+
+const POOL_CLASSES: [(&str, &str); 3] = [
+    ("summary", "ResourcePoolSummary"),
+    ("summary.runtime", "ResourcePoolRuntimeInfo"),
+    ("runtime", "ResourcePoolRuntimeInfo"),
+];
+
+const DATASTORE_CLASSES: [(&str, &str); 2] =
+    [("summary", "DatastoreSummary"), ("info", "VmfsDatastoreInfo")];
+
+const SWITCH_CLASSES: [(&str, &str); 2] =
+    [("summary", "DVSSummary"), ("config", "VMwareDVSConfigInfo")];
+
+const GROUP_CLASSES: [(&str, &str); 2] =
+    [("summary", "NetworkSummary"), ("config", "DVPortgroupConfigInfo")];
 
 impl Inventory {
     /// The paths that a client gets when it asks for all properties of a kind.
@@ -95,19 +89,56 @@ impl Inventory {
                 "datastore",
                 "network",
             ],
-            Kind::Cluster => {
-                &["name", "parent", "overallStatus", "host", "datastore", "network", "resourcePool"]
+            Kind::Cluster => &[
+                "name",
+                "parent",
+                "overallStatus",
+                "host",
+                "datastore",
+                "network",
+                "resourcePool",
+                "configuration",
+                "configurationEx",
+                "summary",
+            ],
+            Kind::ResourcePool => &[
+                "name",
+                "parent",
+                "overallStatus",
+                "owner",
+                "vm",
+                "resourcePool",
+                "summary",
+                "runtime",
+            ],
+            Kind::Host => &[
+                "name",
+                "parent",
+                "overallStatus",
+                "vm",
+                "datastore",
+                "network",
+                "runtime",
+                "config",
+                "hardware",
+                "summary",
+            ],
+            Kind::Datastore => &["name", "parent", "overallStatus", "vm", "summary", "info"],
+            Kind::Switch => {
+                &["name", "parent", "overallStatus", "uuid", "portgroup", "summary", "config"]
             }
-            Kind::ResourcePool => &["name", "parent", "overallStatus", "owner", "vm"],
-            Kind::Host => &["name", "parent", "overallStatus", "vm", "datastore", "network"],
-            Kind::Datastore => &["name", "parent", "overallStatus", "summary"],
-            Kind::Switch => &["name", "parent", "overallStatus", "portgroup"],
-            Kind::PortGroup => &["name", "parent", "overallStatus"],
+            Kind::PortGroup => {
+                &["name", "parent", "overallStatus", "host", "vm", "key", "summary", "config"]
+            }
             Kind::Machine => &[
                 "name",
                 "parent",
                 "overallStatus",
+                "config",
+                "guest",
+                "runtime",
                 "summary",
+                "guestHeartbeatStatus",
                 "resourcePool",
                 "datastore",
                 "network",
@@ -119,57 +150,75 @@ impl Inventory {
     pub(crate) fn property(&self, id: EntityId, path: &str) -> Option<Property> {
         let entity = self.get(id);
         match path {
-            "name" => Some(Property::text(&entity.name)),
-            "parent" => entity.parent.map(|parent| Property::Object(self.moref(parent))),
-            "overallStatus" => Some(Property::Plain("ManagedEntityStatus", "green".to_owned())),
-            _ => match &entity.detail {
-                Detail::Machine(machine) => self.machine_property(id, entity, machine, path),
-                Detail::Datacenter { vm, host, datastore, network } => match path {
-                    "vmFolder" => Some(self.object(*vm)),
-                    "hostFolder" => Some(self.object(*host)),
-                    "datastoreFolder" => Some(self.object(*datastore)),
-                    "networkFolder" => Some(self.object(*network)),
-                    _ => self.shared_hardware(path),
-                },
-                Detail::Folder(types) => match path {
-                    "childType" => {
-                        Some(Property::Strings(types.iter().map(|t| (*t).to_owned()).collect()))
-                    }
-                    "childEntity" => Some(self.objects(&entity.children)),
-                    _ => None,
-                },
-                Detail::Cluster { pool } => match path {
-                    "resourcePool" => Some(self.object(*pool)),
-                    "host" => Some(self.objects(&self.hosts_of(id))),
-                    _ => self.shared_hardware(path),
-                },
-                Detail::Plain => self.plain_property(id, entity, path),
+            "name" => return Some(Property::text(&entity.name)),
+            "parent" => return entity.parent.map(|parent| self.object(parent)),
+            "overallStatus" | "configStatus" => return Some(green()),
+            // Empty, and there: clients loop over them.
+            "recentTask" => return Some(Property::Objects(Vec::new())),
+            "triggeredAlarmState" | "declaredAlarmState" => {
+                return Some(Property::Array("AlarmState", Vec::new()));
+            }
+            "customValue" | "value" => {
+                return Some(Property::Array("CustomFieldValue", Vec::new()));
+            }
+            "availableField" => return Some(Property::Array("CustomFieldDef", Vec::new())),
+            "tag" => return Some(Property::Array("Tag", Vec::new())),
+            _ => {}
+        }
+        match &entity.detail {
+            Detail::Machine(machine) => self.machine_property(id, entity, machine, path),
+            Detail::Datacenter { vm, host, datastore, network } => match path {
+                "vmFolder" => Some(self.object(*vm)),
+                "hostFolder" => Some(self.object(*host)),
+                "datastoreFolder" => Some(self.object(*datastore)),
+                "networkFolder" => Some(self.object(*network)),
+                _ => self.shared_hardware(path),
             },
+            Detail::Folder(types) => match path {
+                "childType" => {
+                    Some(Property::Strings(types.iter().map(|t| (*t).to_owned()).collect()))
+                }
+                "childEntity" => Some(self.objects(&entity.children)),
+                _ => None,
+            },
+            Detail::Cluster { pool } => match path {
+                "resourcePool" => Some(self.object(*pool)),
+                "host" => Some(self.objects(&self.hosts_of(id))),
+                "datastore" | "network" => self.shared_hardware(path),
+                _ => structure::value(&self.cluster_leaves(id), &CLUSTER_CLASSES, path),
+            },
+            Detail::Plain => self.plain_property(id, entity, path),
         }
     }
 
     fn plain_property(&self, id: EntityId, entity: &Entity, path: &str) -> Option<Property> {
         match (entity.kind, path) {
             (Kind::Host, "vm") => Some(self.objects(&self.machines_on(|m| m.host == id))),
-            (Kind::Host, "runtime.connectionState") => {
-                Some(Property::Plain("HostSystemConnectionState", "connected".to_owned()))
-            }
-            (Kind::Host, "runtime.powerState") => {
-                Some(Property::Plain("HostSystemPowerState", "poweredOn".to_owned()))
-            }
-            (Kind::Host, _) => self.shared_hardware(path),
+            (Kind::Host, "datastore" | "network") => self.shared_hardware(path),
+            (Kind::Host, _) => structure::value(&self.host_leaves(id, entity), &HOST_CLASSES, path),
             (Kind::ResourcePool, "owner") => entity.parent.map(|parent| self.object(parent)),
+            (Kind::ResourcePool, "resourcePool") => Some(Property::Objects(Vec::new())),
             (Kind::ResourcePool, "vm") => {
                 Some(self.objects(&self.machines_on(|m| self.cluster_of(m.host) == entity.parent)))
             }
-            (Kind::Datastore, "summary.url") => {
-                Some(Property::text(&format!("ds:///vmfs/volumes/{}/", entity.moid)))
+            (Kind::ResourcePool, _) => {
+                structure::value(&self.pool_leaves(entity), &POOL_CLASSES, path)
             }
-            (Kind::Datastore, "summary") => Some(self.datastore_summary(id, entity)),
             (Kind::Datastore, "vm") => Some(self.objects(&self.machines_on(|m| m.datastore == id))),
+            (Kind::Datastore, _) => {
+                structure::value(&self.datastore_leaves(id, entity), &DATASTORE_CLASSES, path)
+            }
             (Kind::Switch, "portgroup") => Some(self.objects(&self.networks)),
+            (Kind::Switch, "uuid") => Some(Property::text(&switch_uuid(entity))),
+            (Kind::Switch, _) => {
+                structure::value(&self.switch_leaves(entity), &SWITCH_CLASSES, path)
+            }
             (Kind::PortGroup, "vm") => Some(self.objects(&self.machines_on(|m| m.network == id))),
+            (Kind::PortGroup, "host") => Some(self.objects(&self.hosts)),
             (Kind::PortGroup, "key") => Some(Property::text(&entity.moid)),
+            (Kind::PortGroup, _) => {
+                structure::value(&self.group_leaves(id, entity), &GROUP_CLASSES, path)
+            }
             _ => None,
         }
     }
@@ -181,32 +230,7 @@ impl Inventory {
         machine: &Machine,
         path: &str,
     ) -> Option<Property> {
-        let power = power_state(machine);
         match path {
-            "summary" => Some(self.machine_summary(id, entity, machine)),
-            "runtime.powerState" | "summary.runtime.powerState" => {
-                Some(Property::Plain("VirtualMachinePowerState", power.to_owned()))
-            }
-            "runtime.connectionState" => {
-                Some(Property::Plain("VirtualMachineConnectionState", "connected".to_owned()))
-            }
-            "runtime.host" | "summary.runtime.host" => Some(self.object(machine.host)),
-            "config.name" | "summary.config.name" => Some(Property::text(&entity.name)),
-            "config.uuid" | "config.instanceUuid" | "summary.config.uuid" => {
-                Some(Property::text(&machine.uuid.to_string()))
-            }
-            "config.template" | "summary.config.template" => {
-                Some(Property::Plain("xsd:boolean", "false".to_owned()))
-            }
-            "config.hardware.numCPU" | "summary.config.numCpu" => {
-                Some(Property::Plain("xsd:int", machine.cpus.to_string()))
-            }
-            "config.hardware.memoryMB" | "summary.config.memorySizeMB" => {
-                Some(Property::Plain("xsd:int", machine.memory_mb.to_string()))
-            }
-            "guest.guestState" => {
-                Some(Property::text(if machine.powered_on { "running" } else { "notRunning" }))
-            }
             "resourcePool" => {
                 self.cluster_of(machine.host).and_then(|cluster| match self.get(cluster).detail {
                     Detail::Cluster { pool } => Some(self.object(pool)),
@@ -215,46 +239,283 @@ impl Inventory {
             }
             "datastore" => Some(self.objects(&[machine.datastore])),
             "network" => Some(self.objects(&[machine.network])),
-            _ => None,
+            "guestHeartbeatStatus" => Some(heartbeat(machine)),
+            _ => structure::value(
+                &self.machine_leaves(id, entity, machine, path),
+                &MACHINE_CLASSES,
+                path,
+            ),
         }
     }
 
-    fn machine_summary(&self, id: EntityId, entity: &Entity, machine: &Machine) -> Property {
-        let mut out = String::new();
-        self.moref(id).write(&mut out, "vm");
-        out.push_str("<runtime>");
-        self.moref(machine.host).write(&mut out, "host");
-        leaf(&mut out, "connectionState", "connected");
-        leaf(&mut out, "powerState", power_state(machine));
-        leaf(&mut out, "toolsInstallerMounted", "false");
-        leaf(&mut out, "numMksConnections", "0");
-        out.push_str("</runtime><guest><guestId>rhel8_64Guest</guestId></guest><config>");
-        leaf(&mut out, "name", &entity.name);
-        leaf(&mut out, "template", "false");
-        let store = &self.get(machine.datastore).name;
-        leaf(&mut out, "vmPathName", &format!("[{store}] {0}/{0}.vmx", entity.name));
-        leaf(&mut out, "memorySizeMB", &machine.memory_mb.to_string());
-        leaf(&mut out, "numCpu", &machine.cpus.to_string());
-        leaf(&mut out, "uuid", &machine.uuid.to_string());
-        leaf(&mut out, "instanceUuid", &machine.uuid.to_string());
-        leaf(&mut out, "guestId", "rhel8_64Guest");
-        leaf(&mut out, "guestFullName", "Red Hat Enterprise Linux 8 (64-bit)");
-        out.push_str("</config><quickStats/>");
-        leaf(&mut out, "overallStatus", "green");
-        Property::Structure("VirtualMachineSummary", out)
+    /// The leaves of the structure that `path` leads into.
+    fn machine_leaves(
+        &self,
+        id: EntityId,
+        entity: &Entity,
+        machine: &Machine,
+        path: &str,
+    ) -> Vec<Leaf> {
+        match path.split('.').next() {
+            Some("config") => self.machine_config(entity, machine),
+            Some("guest") => {
+                let mut leaves = guest("guest", entity, machine);
+                leaves.push(("guest.guestState", Property::text(guest_state(machine))));
+                leaves
+            }
+            Some("runtime") => self.machine_runtime(machine),
+            Some("summary") => self.machine_summary(id, entity, machine),
+            _ => Vec::new(),
+        }
     }
 
-    fn datastore_summary(&self, id: EntityId, entity: &Entity) -> Property {
-        let mut out = String::new();
-        self.moref(id).write(&mut out, "datastore");
-        leaf(&mut out, "name", &entity.name);
-        leaf(&mut out, "url", &format!("ds:///vmfs/volumes/{}/", entity.moid));
-        leaf(&mut out, "capacity", "10995116277760");
-        leaf(&mut out, "freeSpace", "4398046511104");
-        leaf(&mut out, "accessible", "true");
-        leaf(&mut out, "multipleHostAccess", "true");
-        leaf(&mut out, "type", "VMFS");
-        Property::Structure("DatastoreSummary", out)
+    fn machine_config(&self, entity: &Entity, machine: &Machine) -> Vec<Leaf> {
+        let text = Property::text;
+        let uuid = text(&machine.uuid.to_string());
+        vec![
+            ("config.changeVersion", text(&xml_time(SET_UP))),
+            ("config.modified", set_up()),
+            ("config.name", text(&entity.name)),
+            ("config.guestFullName", text(GUEST_NAME)),
+            ("config.version", text("vmx-19")),
+            ("config.uuid", uuid.clone()),
+            ("config.instanceUuid", uuid),
+            ("config.template", Property::flag(false)),
+            ("config.guestId", text(GUEST)),
+            ("config.alternateGuestName", text("")),
+            ("config.annotation", text("")),
+            ("config.files.vmPathName", self.file_of(entity, machine)),
+            ("config.flags.enableLogging", Property::flag(true)),
+            ("config.defaultPowerOps.powerOffType", text("soft")),
+            ("config.hardware.numCPU", Property::int(machine.cpus)),
+            ("config.hardware.numCoresPerSocket", Property::int(1)),
+            ("config.hardware.memoryMB", Property::int(machine.memory_mb)),
+        ]
+    }
+
+    fn machine_runtime(&self, machine: &Machine) -> Vec<Leaf> {
+        let of = |class, value: &str| Property::Plain(class, value.to_owned());
+        vec![
+            ("runtime.host", self.object(machine.host)),
+            ("runtime.connectionState", of("VirtualMachineConnectionState", "connected")),
+            ("runtime.powerState", of("VirtualMachinePowerState", power_state(machine))),
+            (
+                "runtime.faultToleranceState",
+                of("VirtualMachineFaultToleranceState", "notConfigured"),
+            ),
+            ("runtime.toolsInstallerMounted", Property::flag(false)),
+            ("runtime.maxCpuUsage", mhz(machine.cpus)),
+            ("runtime.maxMemoryUsage", Property::int(machine.memory_mb)),
+            ("runtime.numMksConnections", Property::int(0)),
+            ("runtime.recordReplayState", of("VirtualMachineRecordReplayState", "inactive")),
+            ("runtime.onlineStandby", Property::flag(false)),
+            ("runtime.consolidationNeeded", Property::flag(false)),
+        ]
+    }
+
+    fn machine_summary(&self, id: EntityId, entity: &Entity, machine: &Machine) -> Vec<Leaf> {
+        let text = Property::text;
+        let of = |class, value: &str| Property::Plain(class, value.to_owned());
+        let uuid = text(&machine.uuid.to_string());
+        let mut leaves = vec![
+            ("summary.vm", self.object(id)),
+            ("summary.runtime.host", self.object(machine.host)),
+            ("summary.runtime.connectionState", of("VirtualMachineConnectionState", "connected")),
+            ("summary.runtime.powerState", of("VirtualMachinePowerState", power_state(machine))),
+            ("summary.runtime.toolsInstallerMounted", Property::flag(false)),
+            ("summary.runtime.maxCpuUsage", mhz(machine.cpus)),
+            ("summary.runtime.maxMemoryUsage", Property::int(machine.memory_mb)),
+            ("summary.runtime.numMksConnections", Property::int(0)),
+        ];
+        leaves.extend(guest("summary.guest", entity, machine));
+        leaves.extend([
+            ("summary.config.name", text(&entity.name)),
+            ("summary.config.template", Property::flag(false)),
+            ("summary.config.vmPathName", self.file_of(entity, machine)),
+            ("summary.config.memorySizeMB", Property::int(machine.memory_mb)),
+            ("summary.config.numCpu", Property::int(machine.cpus)),
+            ("summary.config.uuid", uuid.clone()),
+            ("summary.config.instanceUuid", uuid),
+            ("summary.config.guestId", text(GUEST)),
+            ("summary.config.guestFullName", text(GUEST_NAME)),
+            ("summary.storage.committed", Property::long(40 << 30)),
+            ("summary.storage.uncommitted", Property::long(0)),
+            ("summary.storage.unshared", Property::long(40 << 30)),
+            ("summary.storage.timestamp", set_up()),
+            ("summary.quickStats.guestHeartbeatStatus", heartbeat(machine)),
+            ("summary.overallStatus", green()),
+        ]);
+        leaves
+    }
+
+    /// Where the file lies that describes a machine.
+    fn file_of(&self, entity: &Entity, machine: &Machine) -> Property {
+        let store = &self.get(machine.datastore).name;
+        Property::text(&format!("[{store}] {0}/{0}.vmx", entity.name))
+    }
+
+    fn host_leaves(&self, id: EntityId, entity: &Entity) -> Vec<Leaf> {
+        let text = Property::text;
+        let connected = || Property::Plain("HostSystemConnectionState", "connected".to_owned());
+        let power = || Property::Plain("HostSystemPowerState", "poweredOn".to_owned());
+        let short = |value: u32| Property::Plain("xsd:short", value.to_string());
+        let uuid = text(&uuid_of(entity));
+        let (vendor, model) = (text("Dell Inc."), text("PowerEdge R650"));
+        let threads = HOST_CORES * 2;
+        vec![
+            ("runtime.connectionState", connected()),
+            ("runtime.powerState", power()),
+            ("runtime.inMaintenanceMode", Property::flag(false)),
+            ("runtime.bootTime", set_up()),
+            ("config.host", self.object(id)),
+            ("config.product.name", text("VMware ESXi")),
+            ("config.product.fullName", text("VMware ESXi 8.0.3 build-24022510")),
+            ("config.product.vendor", text("VMware, Inc.")),
+            ("config.product.version", text("8.0.3")),
+            ("config.product.build", text("24022510")),
+            ("config.product.osType", text("vmnix-x86")),
+            ("config.product.productLineId", text("embeddedEsx")),
+            ("config.product.apiType", text("HostAgent")),
+            ("config.product.apiVersion", text("8.0.3.0")),
+            ("hardware.systemInfo.vendor", vendor.clone()),
+            ("hardware.systemInfo.model", model.clone()),
+            ("hardware.systemInfo.uuid", uuid.clone()),
+            ("hardware.cpuInfo.numCpuPackages", short(2)),
+            ("hardware.cpuInfo.numCpuCores", short(HOST_CORES)),
+            ("hardware.cpuInfo.numCpuThreads", short(threads)),
+            ("hardware.cpuInfo.hz", Property::long(u64::from(HOST_MHZ) * 1_000_000)),
+            ("hardware.memorySize", Property::long(HOST_BYTES)),
+            ("summary.host", self.object(id)),
+            ("summary.hardware.vendor", vendor),
+            ("summary.hardware.model", model),
+            ("summary.hardware.uuid", uuid),
+            ("summary.hardware.memorySize", Property::long(HOST_BYTES)),
+            ("summary.hardware.cpuModel", text(HOST_CPU)),
+            ("summary.hardware.cpuMhz", Property::int(HOST_MHZ)),
+            ("summary.hardware.numCpuPkgs", short(2)),
+            ("summary.hardware.numCpuCores", short(HOST_CORES)),
+            ("summary.hardware.numCpuThreads", short(threads)),
+            ("summary.hardware.numNics", Property::int(4)),
+            ("summary.hardware.numHBAs", Property::int(2)),
+            ("summary.runtime.connectionState", connected()),
+            ("summary.runtime.powerState", power()),
+            ("summary.runtime.inMaintenanceMode", Property::flag(false)),
+            ("summary.runtime.bootTime", set_up()),
+            ("summary.config.name", text(&entity.name)),
+            ("summary.config.port", Property::int(443)),
+            ("summary.config.product.name", text("VMware ESXi")),
+            ("summary.config.product.fullName", text("VMware ESXi 8.0.3 build-24022510")),
+            ("summary.config.product.vendor", text("VMware, Inc.")),
+            ("summary.config.product.version", text("8.0.3")),
+            ("summary.config.product.build", text("24022510")),
+            ("summary.config.product.osType", text("vmnix-x86")),
+            ("summary.config.product.productLineId", text("embeddedEsx")),
+            ("summary.config.product.apiType", text("HostAgent")),
+            ("summary.config.product.apiVersion", text("8.0.3.0")),
+            ("summary.config.vmotionEnabled", Property::flag(true)),
+            ("summary.quickStats.overallCpuUsage", Property::int(self.used_mhz(id))),
+            ("summary.quickStats.overallMemoryUsage", Property::int(self.used_mb(id))),
+            ("summary.quickStats.uptime", Property::int(86_400)),
+            ("summary.overallStatus", green()),
+            ("summary.rebootRequired", Property::flag(false)),
+        ]
+    }
+
+    fn cluster_leaves(&self, id: EntityId) -> Vec<Leaf> {
+        let hosts = u32::try_from(self.hosts_of(id).len()).unwrap_or(u32::MAX);
+        let short = |value: u32| Property::Plain("xsd:short", value.to_string());
+        vec![
+            ("configuration.dasConfig.enabled", Property::flag(true)),
+            ("configuration.drsConfig.enabled", Property::flag(true)),
+            ("configurationEx.dasConfig.enabled", Property::flag(true)),
+            ("configurationEx.drsConfig.enabled", Property::flag(true)),
+            ("summary.totalCpu", mhz(hosts * HOST_CORES)),
+            ("summary.totalMemory", Property::long(u64::from(hosts) * HOST_BYTES)),
+            ("summary.numCpuCores", short(hosts * HOST_CORES)),
+            ("summary.numCpuThreads", short(hosts * HOST_CORES * 2)),
+            ("summary.effectiveCpu", mhz(hosts * HOST_CORES)),
+            ("summary.effectiveMemory", Property::long(u64::from(hosts) * (HOST_BYTES >> 20))),
+            ("summary.numHosts", Property::int(hosts)),
+            ("summary.numEffectiveHosts", Property::int(hosts)),
+            ("summary.overallStatus", green()),
+            ("summary.currentFailoverLevel", Property::int(1)),
+            ("summary.numVmotions", Property::int(0)),
+        ]
+    }
+
+    fn pool_leaves(&self, entity: &Entity) -> Vec<Leaf> {
+        let hosts = entity.parent.map_or(0, |cluster| self.hosts_of(cluster).len() as u64);
+        let (memory, cpu) = (hosts * HOST_BYTES, hosts * u64::from(HOST_CORES * HOST_MHZ));
+        let usage = |max: u64| {
+            let member = |name: &str, value: u64| format!("<{name}>{value}</{name}>");
+            let content = [
+                member("reservationUsed", 0),
+                member("reservationUsedForVm", 0),
+                member("unreservedForPool", max),
+                member("unreservedForVm", max),
+                member("overallUsage", 0),
+                member("maxUsage", max),
+            ];
+            Property::Structure("ResourcePoolResourceUsage", content.concat())
+        };
+        vec![
+            ("summary.name", Property::text(&entity.name)),
+            ("summary.runtime.memory", usage(memory)),
+            ("summary.runtime.cpu", usage(cpu)),
+            ("summary.runtime.overallStatus", green()),
+            ("runtime.memory", usage(memory)),
+            ("runtime.cpu", usage(cpu)),
+            ("runtime.overallStatus", green()),
+        ]
+    }
+
+    fn datastore_leaves(&self, id: EntityId, entity: &Entity) -> Vec<Leaf> {
+        let url = Property::text(&format!("ds:///vmfs/volumes/{}/", entity.moid));
+        let free = Property::long(4_398_046_511_104);
+        vec![
+            ("summary.datastore", self.object(id)),
+            ("summary.name", Property::text(&entity.name)),
+            ("summary.url", url.clone()),
+            ("summary.capacity", Property::long(10_995_116_277_760)),
+            ("summary.freeSpace", free.clone()),
+            ("summary.accessible", Property::flag(true)),
+            ("summary.multipleHostAccess", Property::flag(true)),
+            ("summary.type", Property::text("VMFS")),
+            ("info.name", Property::text(&entity.name)),
+            ("info.url", url),
+            ("info.freeSpace", free),
+            ("info.maxFileSize", Property::long(68_169_720_922_112)),
+        ]
+    }
+
+    fn switch_leaves(&self, entity: &Entity) -> Vec<Leaf> {
+        let (name, uuid) = (Property::text(&entity.name), Property::text(&switch_uuid(entity)));
+        let ports = Property::int(i64::try_from(self.networks.len() * 128).unwrap_or(i64::MAX));
+        vec![
+            ("summary.name", name.clone()),
+            ("summary.uuid", uuid.clone()),
+            ("summary.numPorts", ports.clone()),
+            ("config.uuid", uuid),
+            ("config.name", name),
+            ("config.numStandalonePorts", Property::int(0)),
+            ("config.numPorts", ports),
+            ("config.maxPorts", Property::int(i32::MAX)),
+        ]
+    }
+
+    fn group_leaves(&self, id: EntityId, entity: &Entity) -> Vec<Leaf> {
+        let name = Property::text(&entity.name);
+        vec![
+            ("summary.network", self.object(id)),
+            ("summary.name", name.clone()),
+            ("summary.accessible", Property::flag(true)),
+            ("summary.ipPoolName", Property::text("")),
+            ("config.key", Property::text(&entity.moid)),
+            ("config.name", name),
+            ("config.numPorts", Property::int(128)),
+            ("config.distributedVirtualSwitch", self.object(self.switch)),
+            ("config.type", Property::text("earlyBinding")),
+        ]
     }
 
     /// Every datastore and network is reachable from everywhere.
@@ -271,6 +532,20 @@ impl Inventory {
         self.machines.iter().copied().filter(on).collect()
     }
 
+    fn running_on(&self, host: EntityId) -> impl Iterator<Item = &Machine> {
+        let machines = self.machines.iter().filter_map(|id| self.machine(*id));
+        machines.filter(move |machine| machine.host == host && machine.powered_on)
+    }
+
+    /// A tenth of what runs there.
+    fn used_mhz(&self, host: EntityId) -> u32 {
+        self.running_on(host).map(|machine| machine.cpus * HOST_MHZ / 10).sum()
+    }
+
+    fn used_mb(&self, host: EntityId) -> u32 {
+        self.running_on(host).map(|machine| machine.memory_mb).sum()
+    }
+
     fn object(&self, id: EntityId) -> Property {
         Property::Object(self.moref(id))
     }
@@ -278,8 +553,81 @@ impl Inventory {
     fn objects(&self, ids: &[EntityId]) -> Property {
         Property::Objects(ids.iter().map(|id| self.moref(*id)).collect())
     }
+
+    /// The name of a machine in DNS.
+    pub(crate) fn host_name(entity: &Entity) -> String {
+        format!("{}.example.org", entity.name)
+    }
+}
+
+/// What the tools in a guest tell, below `guest` or `summary.guest`.
+fn guest(prefix: &str, entity: &Entity, machine: &Machine) -> Vec<Leaf> {
+    let text = Property::text;
+    let (status, running) = match machine.powered_on {
+        true => ("toolsOk", "guestToolsRunning"),
+        false => ("toolsNotRunning", "guestToolsNotRunning"),
+    };
+    let status = Property::Plain("VirtualMachineToolsStatus", status.to_owned());
+    let mut leaves = match prefix {
+        "guest" => vec![
+            ("guest.toolsStatus", status),
+            ("guest.toolsVersionStatus2", text("guestToolsCurrent")),
+            ("guest.toolsRunningStatus", text(running)),
+            ("guest.guestId", text(GUEST)),
+            ("guest.guestFullName", text(GUEST_NAME)),
+        ],
+        _ => vec![
+            ("summary.guest.guestId", text(GUEST)),
+            ("summary.guest.guestFullName", text(GUEST_NAME)),
+            ("summary.guest.toolsStatus", status),
+            ("summary.guest.toolsVersionStatus2", text("guestToolsCurrent")),
+            ("summary.guest.toolsRunningStatus", text(running)),
+        ],
+    };
+    if machine.powered_on {
+        let name = text(&Inventory::host_name(entity));
+        let path = if prefix == "guest" { "guest.hostName" } else { "summary.guest.hostName" };
+        leaves.push((path, name));
+    }
+    leaves
+}
+
+/// When everything was set up that nobody has changed since.
+fn set_up() -> Property {
+    Property::Plain("xsd:dateTime", xml_time(SET_UP))
+}
+
+/// What so many cores do at most.
+fn mhz(cores: u32) -> Property {
+    Property::int(cores * HOST_MHZ)
+}
+
+fn green() -> Property {
+    Property::Plain("ManagedEntityStatus", "green".to_owned())
+}
+
+fn heartbeat(machine: &Machine) -> Property {
+    let status = if machine.powered_on { "green" } else { "gray" };
+    Property::Plain("ManagedEntityStatus", status.to_owned())
 }
 
 fn power_state(machine: &Machine) -> &'static str {
     if machine.powered_on { "poweredOn" } else { "poweredOff" }
+}
+
+fn guest_state(machine: &Machine) -> &'static str {
+    if machine.powered_on { "running" } else { "notRunning" }
+}
+
+/// As `uuid` of an entity that has one for good: made from its identifier.
+pub(super) fn uuid_of(entity: &Entity) -> String {
+    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, entity.moid.as_bytes()).to_string()
+}
+
+/// A switch has its own form: sixteen bytes with blanks, and a hyphen in the middle.
+fn switch_uuid(entity: &Entity) -> String {
+    let digits = uuid_of(entity).replace('-', "");
+    let bytes: Vec<&str> = (0..16).filter_map(|at| digits.get(2 * at..2 * at + 2)).collect();
+    let (first, last) = bytes.split_at(bytes.len() / 2);
+    format!("{}-{}", first.join(" "), last.join(" "))
 }

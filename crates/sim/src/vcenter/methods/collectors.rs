@@ -62,7 +62,10 @@ pub(super) fn collector(cloud: &mut Cloud, call: &Call) -> Result<String, SoapFa
 
 fn create(cloud: &mut Cloud, call: &Call) -> Result<String, SoapFault> {
     let filter = filter(cloud, call)?;
-    let collector = Collector::new(filter, &cloud.history, &cloud.inventory)?;
+    let mut collector = Collector::new(filter, &cloud.history, &cloud.inventory)?;
+    for part in &call.required("filter")?.children {
+        part.write(&mut collector.spec);
+    }
     let session = call.session(cloud)?;
     if session.collectors.len() >= COLLECTORS_MAX {
         return Err(SoapFault::InvalidState("Too many event collectors in this session."));

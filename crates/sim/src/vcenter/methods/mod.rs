@@ -4,9 +4,12 @@
 //! it is asynchronous and never holds the lock while it waits.
 
 mod collectors;
+mod known;
+mod managers;
 mod objects;
 mod posting;
 mod properties;
+mod search;
 mod selection;
 mod service;
 mod sessions;
@@ -126,20 +129,26 @@ fn at_once(cloud: &mut Cloud, call: &Call) -> Result<Reply, SoapFault> {
         (kind, method) => {
             call.authenticate(cloud)?;
             match (kind, method) {
+                (_, "Fetch") => properties::fetch(cloud, call)?,
                 ("ServiceInstance", "CurrentTime") => service::current_time(cloud),
                 ("SessionManager", "Logout") => sessions::logout(cloud, call)?,
                 ("SessionManager", "SessionIsActive") => sessions::is_active(cloud, call),
                 ("SessionManager", "TerminateSession") => sessions::terminate(cloud, call)?,
-                ("SearchIndex", "FindByInventoryPath") => views::find_path(cloud, call),
+                ("SearchIndex", _) => search::answer(cloud, call)?,
                 ("ViewManager", _) | ("ContainerView" | "ListView", _) => {
                     views::answer(cloud, call)?
                 }
                 ("EventManager", "PostEvent") => posting::post(cloud, call)?,
+                ("EventManager", "LogUserEvent") => posting::log_user_event(cloud, call)?,
+                ("EventManager", "RetrieveArgumentDescription") => posting::arguments(call)?,
                 ("EventManager", _) => collectors::manager(cloud, call)?,
                 ("EventHistoryCollector", _) => collectors::collector(cloud, call)?,
                 ("PropertyCollector", _) => properties::answer(cloud, call)?,
                 ("PropertyFilter", "DestroyPropertyFilter") => {
                     updates::destroy_filter(cloud, call)?
+                }
+                (kind, _) if managers::exists(kind, &call.this.value) => {
+                    managers::answer(cloud, call)?
                 }
                 _ => return Err(call.unknown()),
             }

@@ -3,10 +3,10 @@
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
 
-use super::service;
+use super::{managers, service};
 use crate::vcenter::clock::xml_time;
 use crate::vcenter::cloud::Cloud;
-use crate::vcenter::events::CATALOG;
+use crate::vcenter::events::{CATALOG, Entry};
 use crate::vcenter::inventory::{Inventory, Kind, Property};
 use crate::vcenter::moref::MoRef;
 use crate::vcenter::session::{COLLECTORS_MAX, Session, View};
@@ -43,6 +43,7 @@ impl World<'_> {
             }
             "EventHistoryCollector" => self.session.collectors.contains_key(value),
             "ContainerView" | "ListView" => self.session.views.contains_key(value),
+            kind if managers::exists(kind, value) => true,
             _ => self.cloud.inventory.find(object).is_some(),
         }
     }
@@ -89,12 +90,19 @@ impl World<'_> {
             }
             ("SessionManager", "sessionList") => {
                 let sessions = self.cloud.sessions.values();
-                let list = sessions.map(|s| format!("<UserSession>{}</UserSession>", s.describe()));
-                Some(Property::Structure("ArrayOfUserSession", list.collect()))
+                Some(Property::array("UserSession", sessions.map(Session::describe)))
             }
             ("EventManager", _) => self.event_manager(path),
             ("EventHistoryCollector", "latestPage") => self.latest_page(object),
+            ("EventHistoryCollector", "filter") => {
+                let collector = self.session.collectors.get(&object.value)?;
+                Some(Property::Structure("EventFilterSpec", collector.spec.clone()))
+            }
+            ("EventHistoryCollector", "initialized") => Some(Property::flag(true)),
             ("ContainerView" | "ListView", "view") => self.view(object),
+            (kind, _) if managers::exists(kind, &object.value) => {
+                managers::property(self.cloud, kind, path)
+            }
             _ => {
                 let id = self.cloud.inventory.find(object)?;
                 self.cloud.inventory.property(id, path)
@@ -108,8 +116,15 @@ impl World<'_> {
             "ServiceInstance" => &["serverClock", "content"],
             "SessionManager" => &["sessionList", "currentSession"],
             "EventManager" => &["description", "latestEvent", "maxCollector"],
-            "EventHistoryCollector" => &["latestPage"],
+            "EventHistoryCollector" => &["filter", "latestPage"],
             "ContainerView" | "ListView" => &["view"],
+            "OptionManager"
+            | "AuthorizationManager"
+            | "PerformanceManager"
+            | "TaskManager"
+            | "ExtensionManager"
+            | "CustomFieldsManager"
+            | "LicenseManager" => managers::all_paths(class),
             "Folder" => Inventory::all_paths(Kind::Folder),
             "Datacenter" => Inventory::all_paths(Kind::Datacenter),
             "ClusterComputeResource" => Inventory::all_paths(Kind::Cluster),
@@ -129,25 +144,24 @@ impl World<'_> {
                 self.cloud.latest().map(|event| Property::Verbatim(event.xml.to_string()))
             }
             "maxCollector" => Some(Property::Plain("xsd:int", COLLECTORS_MAX.to_string())),
-            "description" => Some(Property::Structure(
-                "EventDescription",
-                format!("{}{}", categories(), event_info("eventInfo")),
-            )),
-            "description.eventInfo" => Some(Property::Structure(
-                "ArrayOfEventDescriptionEventDetail",
-                event_info("EventDescriptionEventDetail"),
-            )),
+            "description" => {
+                let mut out = categories();
+                event_info().write_member(&mut out, "eventInfo");
+                Some(Property::Structure("EventDescription", out))
+            }
+            "description.eventInfo" => Some(event_info()),
             _ => None,
         }
     }
 
     fn latest_page(&self, object: &MoRef) -> Option<Property> {
         let collector = self.session.collectors.get(&object.value)?;
-        let mut out = String::new();
-        for event in collector.page() {
-            event.write(&mut out, "Event", collector.filter.without_message);
-        }
-        Some(Property::Structure("ArrayOfEvent", out))
+        let without_message = collector.filter.without_message;
+        let page = collector.page();
+        Some(Property::Array(
+            "Event",
+            page.map(|event| event.content(without_message).into_owned()).collect(),
+        ))
     }
 
     fn view(&self, object: &MoRef) -> Option<Property> {
@@ -176,15 +190,14 @@ fn categories() -> String {
         .concat()
 }
 
-fn event_info(element: &str) -> String {
-    let mut out = String::new();
-    for entry in CATALOG {
+fn event_info() -> Property {
+    let detail = |entry: &Entry| {
         // What several extended events share is the class; their format begins with the identifier.
         let format = match entry.class {
             "EventEx" | "ExtendedEvent" => format!("{}|{}", entry.title, entry.format),
             _ => entry.format.to_owned(),
         };
-        out.push_str(&format!("<{element}>"));
+        let mut out = String::new();
         leaf(&mut out, "key", entry.class);
         leaf(&mut out, "description", entry.title);
         leaf(&mut out, "category", &entry.category.to_string());
@@ -192,7 +205,7 @@ fn event_info(element: &str) -> String {
             leaf(&mut out, &format!("formatOn{place}"), &format);
         }
         leaf(&mut out, "fullFormat", &format);
-        out.push_str(&format!("</{element}>"));
-    }
-    out
+        out
+    };
+    Property::array("EventDescriptionEventDetail", CATALOG.iter().map(detail))
 }

@@ -11,7 +11,7 @@ use crate::vcenter::events::{Category, Draft, Place};
 use crate::vcenter::inventory::{Inventory, Kind};
 use crate::vcenter::moref::MoRef;
 use crate::vcenter::soap::SoapFault;
-use crate::vcenter::xml::Element;
+use crate::vcenter::xml::{Element, leaf};
 
 /// Fields of every event; those of the class come after them.
 const BASE_FIELDS: [&str; 14] = [
@@ -60,16 +60,40 @@ pub(super) fn post(cloud: &mut Cloud, call: &Call) -> Result<String, SoapFault> 
     Ok(String::new())
 }
 
+/// `LogUserEvent`: a user's own words about an entity.
+pub(super) fn log_user_event(cloud: &mut Cloud, call: &Call) -> Result<String, SoapFault> {
+    let user = call.session(cloud)?.user.clone();
+    let entity = MoRef::read(call.required("entity")?);
+    if cloud.inventory.find(&entity).is_none() {
+        return Err(SoapFault::ManagedObjectNotFound(entity));
+    }
+    let message = call.required("msg")?.text.clone();
+    let place = place_of([entity], &cloud.inventory);
+    let mut fields = String::new();
+    leaf(&mut fields, "message", &message);
+    cloud.record(Draft::new("GeneralUserEvent", Cow::Owned(user), message, place).fields(fields));
+    Ok(String::new())
+}
+
+/// `RetrieveArgumentDescription`: what arguments an extended event has, of which none is registered here.
+pub(super) fn arguments(call: &Call) -> Result<String, SoapFault> {
+    call.required("eventTypeId").map(|_| String::new())
+}
+
 /// Finds the entities that the posted event names, as arguments or as its object.
 fn read_place(event: &Element, inventory: &Inventory) -> Place {
-    let mut place = Place::default();
     let arguments = event.children.iter().flat_map(|field| &field.children);
     let named = arguments.filter(|inner| inner.kind.is_some()).map(MoRef::read);
     let object = event
         .text_of("objectType")
         .zip(event.text_of("objectId"))
         .map(|(kind, value)| MoRef::new(kind, value));
-    for id in named.chain(object).filter_map(|object| inventory.find(&object)) {
+    place_of(named.chain(object), inventory)
+}
+
+fn place_of(objects: impl IntoIterator<Item = MoRef>, inventory: &Inventory) -> Place {
+    let mut place = Place::default();
+    for id in objects.into_iter().filter_map(|object| inventory.find(&object)) {
         let slot = match inventory.get(id).kind {
             Kind::Datacenter => &mut place.datacenter,
             Kind::Cluster => &mut place.cluster,

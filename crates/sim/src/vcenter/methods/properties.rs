@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::known::has_property;
 use super::objects::World;
 use super::selection::Selection;
 use super::{Call, updates};
@@ -51,7 +52,29 @@ fn contents(cloud: &mut Cloud, call: &Call, element: &str) -> Result<Vec<String>
     let session = session.ok_or_else(|| SoapFault::NotAuthenticated(call.this.clone()))?;
     let world = World { cloud, session };
     let objects = selection.objects(&world)?;
-    Ok(objects.iter().filter_map(|o| content(&world, &selection, o, element)).collect())
+    let contents = objects.iter().map(|object| content(&world, &selection, object, element));
+    Ok(contents.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+}
+
+/// `Fetch`: one property of the object that is called, as pyVmomi asks for each. Nothing if it is unset.
+pub(super) fn fetch(cloud: &mut Cloud, call: &Call) -> Result<String, SoapFault> {
+    let path = call.required("prop")?.text.trim();
+    let Cloud { sessions, history, inventory, .. } = cloud;
+    call.session_in(sessions)?.refresh_pages(history, inventory);
+    let session = call.cookie.as_ref().and_then(|cookie| cloud.sessions.get(cookie));
+    let session = session.ok_or_else(|| SoapFault::NotAuthenticated(call.this.clone()))?;
+    let world = World { cloud, session };
+    if !world.exists(&call.this) {
+        return Err(SoapFault::ManagedObjectNotFound(call.this.clone()));
+    }
+    if !has_property(&call.this, path) {
+        return Err(SoapFault::InvalidProperty(path.to_owned()));
+    }
+    let mut out = String::new();
+    if let Some(property) = world.property(&call.this, path) {
+        property.write_returned(&mut out);
+    }
+    Ok(out)
 }
 
 fn content(
@@ -59,8 +82,11 @@ fn content(
     selection: &Selection,
     object: &MoRef,
     element: &str,
-) -> Option<String> {
-    let paths = selection.paths(object)?;
+) -> Result<Option<String>, SoapFault> {
+    let Some(paths) = selection.paths(object) else { return Ok(None) };
+    if let Some(unknown) = paths.iter().find(|path| !has_property(object, path)) {
+        return Err(SoapFault::InvalidProperty(unknown.clone()));
+    }
     let mut out = String::new();
     open(&mut out, element);
     object.write(&mut out, "obj");
@@ -73,7 +99,7 @@ fn content(
         }
     }
     close(&mut out, element);
-    Some(out)
+    Ok(Some(out))
 }
 
 /// One answer, and a token if there is more.

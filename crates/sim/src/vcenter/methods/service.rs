@@ -4,11 +4,20 @@ use crate::vcenter::clock::xml_time;
 use crate::vcenter::cloud::Cloud;
 use crate::vcenter::xml::leaf;
 
-/// The objects of the service content that exist here, in the order of the protocol.
-const AFTER_ABOUT: [(&str, &str); 3] = [
-    ("sessionManager", "SessionManager"),
-    ("eventManager", "EventManager"),
-    ("searchIndex", "SearchIndex"),
+/// The objects of the service content that exist here, in the order of the protocol: name, class and
+/// identifier.
+const AFTER_ABOUT: [(&str, &str, &str); 11] = [
+    ("setting", "OptionManager", "VpxSettings"),
+    ("sessionManager", "SessionManager", "SessionManager"),
+    ("authorizationManager", "AuthorizationManager", "AuthorizationManager"),
+    ("perfManager", "PerformanceManager", "PerfMgr"),
+    ("alarmManager", "AlarmManager", "AlarmManager"),
+    ("eventManager", "EventManager", "EventManager"),
+    ("taskManager", "TaskManager", "TaskManager"),
+    ("extensionManager", "ExtensionManager", "ExtensionManager"),
+    ("customFieldsManager", "CustomFieldsManager", "CustomFieldsManager"),
+    ("licenseManager", "LicenseManager", "LicenseManager"),
+    ("searchIndex", "SearchIndex", "SearchIndex"),
 ];
 
 /// `RetrieveServiceContent`.
@@ -47,8 +56,8 @@ pub(super) fn describe(cloud: &Cloud) -> String {
     leaf(&mut out, "licenseProductName", "VMware VirtualCenter Server");
     leaf(&mut out, "licenseProductVersion", &format!("{major}.0"));
     out.push_str("</about>");
-    for (name, kind) in AFTER_ABOUT {
-        out.push_str(&format!("<{name} type=\"{kind}\">{kind}</{name}>"));
+    for (name, kind, id) in AFTER_ABOUT {
+        out.push_str(&format!("<{name} type=\"{kind}\">{id}</{name}>"));
     }
     out
 }

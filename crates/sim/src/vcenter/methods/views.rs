@@ -1,4 +1,4 @@
-//! Views of the inventory, and the search index as far as browsing by path needs it.
+//! Views of the inventory.
 
 use super::Call;
 use crate::vcenter::cloud::Cloud;
@@ -39,14 +39,4 @@ fn create(cloud: &mut Cloud, call: &Call, kind: &str, view: View) -> Result<Stri
     reference(&mut out, "returnval", kind, &id);
     session.views.insert(id, view);
     Ok(out)
-}
-
-/// `FindByInventoryPath`: nothing at all when there is no such path.
-pub(super) fn find_path(cloud: &Cloud, call: &Call) -> String {
-    let path = call.parameters.text_of("inventoryPath").unwrap_or_default();
-    let mut out = String::new();
-    if let Some(id) = cloud.inventory.find_path(path) {
-        cloud.inventory.moref(id).write(&mut out, "returnval");
-    }
-    out
 }

@@ -22,6 +22,8 @@ const PAGE_EVENTS_DEFAULT: usize = 10;
 #[derive(Debug)]
 pub(crate) struct Collector {
     pub(crate) filter: Filter,
+    /// The filter as the client wrote it.
+    pub(crate) spec: String,
     cursor: u64,
     page_size: usize,
     page: VecDeque<Arc<Event>>,
@@ -47,6 +49,7 @@ impl Collector {
         let delayed = filter.delayed;
         let mut collector = Self {
             filter,
+            spec: String::new(),
             cursor: history.start(),
             page_size,
             page: VecDeque::new(),

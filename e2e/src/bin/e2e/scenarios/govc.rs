@@ -1,4 +1,4 @@
-//! Our simulated vCenter, judged by VMware's own client.
+//! Our simulated vCenter, judged by VMware's own clients.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,6 +7,7 @@ use pluvio_e2e::{
     feed,
     servers::{Govc, GovcEvent, Pluvio, Produced, Simulator, Source},
     stage::Stage,
+    tools::Tool,
 };
 
 use super::faults::until_feed_is_true;
@@ -20,6 +21,11 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
             "govc finds our simulated vCenter to be what its control URL says",
             govc_and_our_simulated_vcenter,
         ),
+        Scenario::new(
+            "pyVmomi reads properties, events and managers of our simulated vCenter",
+            pyvmomi_and_our_simulated_vcenter,
+        )
+        .needs(&[Tool::PyVmomi]),
         Scenario::new(
             "a day's history of our simulated vCenter is captured completely, exactly once",
             a_days_history,
@@ -52,6 +58,27 @@ async fn govc_and_our_simulated_vcenter(stage: Arc<Stage>) -> Result<Counts> {
     let machines = govc.machines().await?.len();
     ensure!(status["machines"] == machines, "{machines} machines, but {}", status["machines"]);
     Ok(Counts::default().with("events compared", shown.len()).with("machines", machines))
+}
+
+async fn pyvmomi_and_our_simulated_vcenter(stage: Arc<Stage>) -> Result<Counts> {
+    let simulator = Simulator::start(&stage, 500).await?;
+    let happened: Vec<i64> = simulator.produced().await?.iter().map(|event| event.key).collect();
+    let visited = simulator.visited_by_pyvmomi(&stage).await?;
+    ensure!(visited.events.starts_with(&happened), "a collector read {:?}", visited.events);
+    ensure!(visited.queried.len() == 7, "QueryEvents gave {:?}", visited.queried);
+    let logged = ["vim.event.GeneralUserEvent", "seen <by> pyVmomi", &visited.name];
+    ensure!(visited.logged == logged, "it logged {:?}", visited.logged);
+    let unset = visited.read.iter().find(|(_, value)| matches!(value.as_str(), "" | "0" | "None"));
+    ensure!(unset.is_none() && visited.read.len() == 16, "{unset:?} is unset: {:?}", visited.read);
+    let full = visited.empty.iter().find(|(_, rows)| **rows > 0);
+    ensure!(full.is_none() && visited.empty.len() == 6, "{full:?} is not empty");
+    ensure!(visited.misspelt.as_deref() == Some("nosuch"), "{:?}", visited.misspelt);
+    let status = simulator.status().await?;
+    ensure!(status["machines"] == visited.machines, "{} machines", visited.machines);
+    Ok(Counts::default()
+        .with("events", visited.events.len())
+        .with("values", visited.read.len())
+        .with("machines", visited.machines))
 }
 
 /// What govc shows is a run of what happened, up to its own login.

@@ -1,0 +1,82 @@
+"""VMware's own Python client, pyVmomi, on a vCenter: it reads properties, events and managers.
+
+vsphere.py HOST PORT USER PASSWORD: prints one JSON object: `events` (keys that a collector read),
+`queried` (keys that QueryEvents gave), `logged` (the class and message of the event that it logged),
+`machines` (how many a view holds), `read` (one value of each kind of object that has some), `empty` (the
+managers' lists), and `misspelt` (the fault for a property that no class has).
+"""
+
+import json
+import sys
+
+from pyVim.connect import Disconnect, SmartConnect
+from pyVmomi import vim, vmodl
+
+
+def main(host, port, user, password):
+    service = SmartConnect(protocol="http", host=host, port=int(port), user=user, pwd=password)
+    content = service.content
+    view = content.viewManager.CreateContainerView(content.rootFolder, [vim.VirtualMachine], True)
+    machines = list(view.view)
+    machine = machines[0]
+    events = content.eventManager
+    collector = events.CreateCollectorForEvents(vim.event.EventFilterSpec())
+    collected = []
+    while page := collector.ReadNextEvents(100):
+        collected += [event.key for event in page]
+    queried = [event.key for event in events.QueryEvents(vim.event.EventFilterSpec(maxCount=7))]
+    events.LogUserEvent(machine, "seen <by> pyVmomi")
+    logged = events.latestEvent
+    host_system = machine.runtime.host
+    store = machine.datastore[0]
+    read = {
+        "about": content.about.apiType,
+        "session": content.sessionManager.currentSession.userName,
+        "machine": machine.summary.config.vmPathName,
+        "power": machine.runtime.powerState,
+        "hardware": machine.config.hardware.memoryMB,
+        "guest": machine.guest.guestState,
+        "host": host_system.summary.hardware.cpuModel,
+        "product": host_system.config.product.version,
+        "cluster": host_system.parent.summary.numHosts,
+        "pool": machine.resourcePool.runtime.memory.maxUsage,
+        "store": store.summary.capacity,
+        "network": machine.network[0].config.key,
+        "descriptions": len(events.description.eventInfo),
+        "latest page": len(collector.latestPage),
+        "settings": len(content.setting.QueryOptions("event.")),
+        "by uuid": content.searchIndex.FindByUuid(None, machine.config.uuid, True)._moId,
+    }
+    empty = {
+        "perfCounter": list(content.perfManager.perfCounter),
+        "recentTask": list(content.taskManager.recentTask),
+        "alarms": list(content.alarmManager.GetAlarm(content.rootFolder)),
+        "licenses": list(content.licenseManager.licenses),
+        "extensions": list(content.extensionManager.extensionList),
+        "fields": list(content.customFieldsManager.field),
+    }
+    collect = vmodl.query.PropertyCollector
+    wrong = collect.FilterSpec(
+        objectSet=[collect.ObjectSpec(obj=machine)],
+        propSet=[collect.PropertySpec(type=vim.VirtualMachine, pathSet=["nosuch"])],
+    )
+    try:
+        content.propertyCollector.RetrieveContents([wrong])
+        misspelt = None
+    except vmodl.query.InvalidProperty as fault:
+        misspelt = fault.name
+    told = {
+        "events": collected,
+        "queried": queried,
+        "logged": [type(logged).__name__, logged.message, logged.vm.name],
+        "name": machine.name,
+        "machines": len(machines),
+        "read": {key: str(value) for key, value in read.items()},
+        "empty": {key: len(value) for key, value in empty.items()},
+        "misspelt": misspelt,
+    }
+    Disconnect(service)
+    print(json.dumps(told))
+
+
+main(*sys.argv[1:])

@@ -395,6 +395,22 @@ pub(crate) struct SimulateVcenter {
     /// Its password; any if not given
     #[arg(long, env = "PLUVIO_SIMULATE_PASSWORD", hide_env_values = true)]
     pub(crate) password: Option<String>,
+    #[command(flatten)]
+    pub(crate) tls: SimulateTls,
+}
+
+/// TLS of a simulated cloud.
+#[derive(Debug, Args)]
+pub(crate) struct SimulateTls {
+    /// Speak TLS, with a certificate made at the start
+    #[arg(long)]
+    pub(crate) tls: bool,
+    /// Speak TLS with the certificate in this PEM file
+    #[arg(long, value_name = "FILE", requires = "tls_key", conflicts_with = "tls")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// PEM file with its key
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
 }
 
 /// `pluvio simulate cloudstack`
@@ -418,4 +434,6 @@ pub(crate) struct SimulateCloudstack {
     /// Events that already happened, spread over the last day
     #[arg(long, default_value_t = 0)]
     pub(crate) backlog: usize,
+    #[command(flatten)]
+    pub(crate) tls: SimulateTls,
 }

@@ -57,7 +57,7 @@ fn dispatch(cli: Cli) -> Result<(), Failed> {
             command::simulate::vcenter(options)
         }
         Command::Simulate { cloud: cli::Simulate::Cloudstack(options) } => {
-            command::simulate::cloudstack(&options)
+            command::simulate::cloudstack(options)
         }
         Command::Completions { shell } => command::print::completions(shell),
         Command::Version => command::print::version(),

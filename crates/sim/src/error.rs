@@ -26,6 +26,21 @@ pub enum Error {
     /// The time zone is not in the form of POSIX, which needs no database of zones.
     #[error("time zone `{0}` is not of the form CET-1CEST,M3.5.0,M10.5.0/3")]
     TimeZone(String),
+    /// A file of the certificate or its key cannot be read.
+    #[error("failed to read `{}`; it must be a PEM file", path.display())]
+    Pem {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the reader said.
+        #[source]
+        source: tokio_rustls::rustls::pki_types::pem::Error,
+    },
+    /// The certificate and the key cannot be used together.
+    #[error("the certificate and its key cannot be used")]
+    Tls(#[source] tokio_rustls::rustls::Error),
+    /// No certificate was made.
+    #[error("failed to make a certificate")]
+    Certificate(#[source] rcgen::Error),
     /// The rate is negative, not a number, or beyond what the simulator can make.
     #[error("rate {0} is not between 0 and {RATE_MAX} events per second")]
     Rate(f64),

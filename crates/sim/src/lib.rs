@@ -21,4 +21,5 @@ pub mod vcenter;
 
 pub use cloudstack::{CloudStack, CloudStackConfig};
 pub use error::{Error, RATE_MAX};
+pub use http::Tls;
 pub use vcenter::{Fault, Malformation, Produced, Restart, Status, VCenter, VCenterConfig};

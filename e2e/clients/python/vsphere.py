@@ -1,6 +1,6 @@
 """VMware's own Python client, pyVmomi, on a vCenter: it reads properties, events and managers.
 
-vsphere.py HOST PORT USER PASSWORD: prints one JSON object: `events` (keys that a collector read),
+vsphere.py PROTOCOL HOST PORT USER PASSWORD: trusts any certificate, and prints one JSON object: `events` (keys that a collector read),
 `queried` (keys that QueryEvents gave), `logged` (the class and message of the event that it logged),
 `machines` (how many a view holds), `read` (one value of each kind of object that has some), `empty` (the
 managers' lists), and `misspelt` (the fault for a property that no class has).
@@ -13,8 +13,15 @@ from pyVim.connect import Disconnect, SmartConnect
 from pyVmomi import vim, vmodl
 
 
-def main(host, port, user, password):
-    service = SmartConnect(protocol="http", host=host, port=int(port), user=user, pwd=password)
+def main(protocol, host, port, user, password):
+    service = SmartConnect(
+        protocol=protocol,
+        host=host,
+        port=int(port),
+        user=user,
+        pwd=password,
+        disableSslCertValidation=True,
+    )
     content = service.content
     view = content.viewManager.CreateContainerView(content.rootFolder, [vim.VirtualMachine], True)
     machines = list(view.view)

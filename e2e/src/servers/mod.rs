@@ -43,7 +43,7 @@ pub use opensearch::OpenSearch;
 pub use pluvio::{Pluvio, Setup, Source, run_pluvio};
 pub use rabbitmq::RabbitMq;
 pub use service::Service;
-pub use simulator::{Produced, Simulator};
+pub use simulator::{Produced, Simulator, Visited};
 pub use toxiproxy::{Proxy, Toxic, Toxiproxy, Way};
 pub use vcsim::{Vcsim, VcsimOptions};
 pub use versitygw::VersityGw;

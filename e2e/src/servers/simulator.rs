@@ -59,6 +59,8 @@ const VISIT_MAX: Duration = Duration::from_secs(60);
 pub struct Simulator {
     _process: Process,
     address: SocketAddr,
+    /// `http` or `https`.
+    scheme: &'static str,
 }
 
 impl Simulator {
@@ -69,20 +71,30 @@ impl Simulator {
 
     /// Starts it with a silent workload and `backlog` events of the past day.
     pub async fn start(stage: &Stage, backlog: usize) -> Result<Self> {
+        Self::speaking(stage, backlog, "http").await
+    }
+
+    /// The same over TLS, with a certificate of its own making; what its control URL says is not read.
+    pub async fn start_over_tls(stage: &Stage, backlog: usize) -> Result<Self> {
+        Self::speaking(stage, backlog, "https").await
+    }
+
+    async fn speaking(stage: &Stage, backlog: usize, scheme: &'static str) -> Result<Self> {
         let mut command = Command::new(&stage.pluvio);
         command
             .env_clear()
             .args(["simulate", "vcenter", "--listen", "127.0.0.1:0", "--rate", "0"])
             .args(["--username", Self::USERNAME, "--password", Self::PASSWORD])
             .args(["--seed", &stage.seed.to_string()])
-            .args(["--backlog", &backlog.to_string()]);
+            .args(["--backlog", &backlog.to_string()])
+            .args((scheme == "https").then_some("--tls"));
         let mut process = Process::start("simulator", &mut command, stage.folder.path())?;
         let address = process
             .says("where it listens", START_MAX, |text| {
                 text.lines().find_map(|line| address_of(line.strip_prefix("vCenter:")?))
             })
             .await?;
-        Ok(Self { _process: process, address })
+        Ok(Self { _process: process, address, scheme })
     }
 
     /// Where it listens.
@@ -92,7 +104,7 @@ impl Simulator {
 
     /// Its SOAP URL, without a login.
     pub fn url(&self) -> String {
-        format!("http://{}/sdk", self.address)
+        format!("{}://{}/sdk", self.scheme, self.address)
     }
 
     /// A session of another client.
@@ -105,7 +117,8 @@ impl Simulator {
         let script = include_str!("../../clients/python/vsphere.py");
         let mut command = tokio::process::Command::new(stage.tools.path(Tool::PyVmomi).await?);
         command.arg("-B").arg(stage.folder.write("vsphere.py", script)?).kill_on_drop(true);
-        command.arg(self.address.ip().to_string()).arg(self.address.port().to_string());
+        let (ip, port) = (self.address.ip().to_string(), self.address.port().to_string());
+        command.args([self.scheme, &ip, &port]);
         command.args([Self::USERNAME, Self::PASSWORD]);
         let output = wait::at_most("pyVmomi", VISIT_MAX, async {
             command.output().await.context("failed to run pyVmomi")

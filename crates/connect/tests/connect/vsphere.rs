@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use pluvio_connect::vsphere::Config;
 use pluvio_log::{MemoryConfig, Retention};
-use pluvio_runtime::{status::State, unit::Period};
-use pluvio_sim::{Fault, Malformation, Restart};
+use pluvio_net::{SecretSource, Thumbprint, TlsOptions};
+use pluvio_runtime::{Chain, status::State, unit::Period};
+use pluvio_sim::{Fault, Malformation, Restart, Tls, VCenter, VCenterConfig};
 
 use crate::site::Site;
 
@@ -16,6 +18,25 @@ async fn a_vcenters_history_and_what_comes_after_are_captured_once() {
     site.vcenter.post(500);
     site.until_complete().await;
     assert_eq!(site.gaps().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vcenter_with_a_certificate_of_its_own_making_is_trusted_by_its_thumbprint() {
+    let config = VCenterConfig { tls: Some(Tls::Made), machines: 5, ..VCenterConfig::default() };
+    let vcenter = VCenter::start(config).await.unwrap();
+    let probe = async |thumbprint: Option<Thumbprint>| {
+        let mut config = Config::new(vcenter.url());
+        config.username = SecretSource::literal("user");
+        config.password = SecretSource::literal("secret");
+        config.tls = TlsOptions { thumbprint, ..TlsOptions::default() };
+        config.build(true).unwrap().probe().await.map_err(|error| Chain(&error).to_string())
+    };
+    let shown = Thumbprint::sha256_of(vcenter.certificate().unwrap());
+    assert!(probe(Some(shown)).await.is_ok());
+    for thumbprint in [None, Some(Thumbprint::sha256_of(b"another"))] {
+        let refused = probe(thumbprint).await.unwrap_err();
+        assert!(refused.contains(&shown.to_string()), "it tells what was seen: {refused}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,28 @@
 //! `pluvio simulate`: a cloud that is not there, for whoever builds against one.
 
 use anyhow::Context as _;
-use pluvio_sim::{CloudStack, CloudStackConfig, VCenter, VCenterConfig};
+use pluvio_net::Thumbprint;
+use pluvio_sim::{CloudStack, CloudStackConfig, Tls, VCenter, VCenterConfig};
 
 use super::{Failed, block_on, print_line, stopped};
-use crate::cli::{SimulateCloudstack, SimulateVcenter};
+use crate::cli::{SimulateCloudstack, SimulateTls, SimulateVcenter};
+
+/// What it shows, by the options.
+fn tls(options: SimulateTls) -> Option<Tls> {
+    match options {
+        SimulateTls { tls_cert: Some(cert_file), tls_key: Some(key_file), .. } => {
+            Some(Tls::Files { cert_file, key_file })
+        }
+        SimulateTls { tls, .. } => tls.then_some(Tls::Made),
+    }
+}
+
+fn tell_certificate(certificate: Option<&[u8]>) {
+    if let Some(der) = certificate {
+        let thumbprint = Thumbprint::sha256_of(der);
+        print_line(&format!("certificate: tls.thumbprint = \"{thumbprint}\""));
+    }
+}
 
 /// A vCenter, until stopped.
 pub(crate) fn vcenter(options: SimulateVcenter) -> Result<(), Failed> {
@@ -16,14 +34,19 @@ pub(crate) fn vcenter(options: SimulateVcenter) -> Result<(), Failed> {
         backlog_events: options.backlog,
         username: options.username,
         password: options.password,
+        tls: tls(options.tls),
         ..VCenterConfig::default()
     };
     block_on(async {
         let vcenter = VCenter::start(config).await.context("failed to simulate a vCenter")?;
         print_line(&format!("vCenter: {}", vcenter.url()));
+        tell_certificate(vcenter.certificate());
         print_line(&format!("control: {}  (GET it for a list of faults)", vcenter.control_url()));
-        let host = vcenter.address();
-        print_line(&format!("try:     GOVC_URL=http://user:pass@{host}/sdk govc events"));
+        let (host, is_tls) = (vcenter.address(), vcenter.certificate().is_some());
+        let (scheme, trust) = if is_tls { ("https", "GOVC_INSECURE=1 ") } else { ("http", "") };
+        print_line(&format!(
+            "try:     {trust}GOVC_URL={scheme}://user:pass@{host}/sdk govc events"
+        ));
         stopped().await?;
         vcenter.stop().await;
         Ok(())
@@ -31,7 +54,7 @@ pub(crate) fn vcenter(options: SimulateVcenter) -> Result<(), Failed> {
 }
 
 /// A CloudStack, until stopped.
-pub(crate) fn cloudstack(options: &SimulateCloudstack) -> Result<(), Failed> {
+pub(crate) fn cloudstack(options: SimulateCloudstack) -> Result<(), Failed> {
     let config = CloudStackConfig {
         listen: options.listen,
         version: options.version,
@@ -39,11 +62,13 @@ pub(crate) fn cloudstack(options: &SimulateCloudstack) -> Result<(), Failed> {
         seed: options.seed,
         machines: options.machines,
         backlog_events: options.backlog,
+        tls: tls(options.tls),
         ..CloudStackConfig::default()
     };
     block_on(async {
         let cloud = CloudStack::start(config).await.context("failed to simulate a CloudStack")?;
         print_line(&format!("CloudStack: {}", cloud.url()));
+        tell_certificate(cloud.certificate());
         print_line(&format!("control:    {}  (GET it for a list of faults)", cloud.control_url()));
         print_line("keys, which open simulated clouds and nothing else:");
         for keys in cloud.keys() {

@@ -9,12 +9,15 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::http::Tls;
 
 /// Settings of a simulated CloudStack; the default is a quiet cloud of 60 machines.
 #[derive(Debug, Clone)]
 pub struct CloudStackConfig {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Whether clients speak TLS there, and to whom; `None`: they do not.
+    pub tls: Option<Tls>,
     /// Where to listen without asking for signatures (`integration.api.port`); `None` for nowhere.
     pub integration_listen: Option<SocketAddr>,
     /// Decides identifiers, the inventory and the sequence of operations.
@@ -56,6 +59,7 @@ impl Default for CloudStackConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            tls: None,
             integration_listen: None,
             seed: 1,
             version: Version::V4_20,

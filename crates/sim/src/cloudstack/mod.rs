@@ -73,6 +73,8 @@ pub struct Keys {
 #[derive(Debug)]
 pub struct CloudStack {
     address: SocketAddr,
+    /// As DER.
+    certificate: Option<Vec<u8>>,
     integration: Option<SocketAddr>,
     shared: Arc<Shared>,
     tasks: TaskTracker,
@@ -90,21 +92,32 @@ impl CloudStack {
         };
         let shared = Arc::new(Shared::new(Cloud::build(&config)?));
         let tasks = TaskTracker::new();
-        let site = server::site(&shared, Door::Signed);
+        let tls = config.tls.map(|tls| tls.prepare(address)).transpose()?;
+        let certificate = tls.as_ref().map(|tls| tls.certificate.clone());
+        let site = server::site(&shared, Door::Signed, tls);
         tasks.spawn(crate::http::serve(listener, site, tasks.clone()));
         let integration = open.map(|(listener, address)| {
-            let site = server::site(&shared, Door::Open);
+            let site = server::site(&shared, Door::Open, None);
             tasks.spawn(crate::http::serve(listener, site, tasks.clone()));
             address
         });
         tasks.spawn(ticker::tick(Arc::clone(&shared)));
         let running = shared.stop.clone().drop_guard();
-        Ok(Self { address, integration, shared, tasks, running })
+        Ok(Self { address, certificate, integration, shared, tasks, running })
     }
 
     /// The URL of the API.
     pub fn url(&self) -> String {
-        format!("http://{}/client/api", self.address)
+        format!("{}://{}/client/api", self.scheme(), self.address)
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.certificate.is_some() { "https" } else { "http" }
+    }
+
+    /// The certificate that it shows, as DER, if it shows one.
+    pub fn certificate(&self) -> Option<&[u8]> {
+        self.certificate.as_deref()
     }
 
     /// The URL of the API that asks for no signature, if it was asked for.
@@ -114,7 +127,7 @@ impl CloudStack {
 
     /// The URL under which faults are injected and the truth is told.
     pub fn control_url(&self) -> String {
-        format!("http://{}/control", self.address)
+        format!("{}://{}/control", self.scheme(), self.address)
     }
 
     /// The address that it listens on.

@@ -4,7 +4,11 @@
 //! are decided per request before the request is looked at, and only where the cloud says so: the
 //! control URL always works, or nobody could end the trouble.
 
+mod tls;
 mod wire;
+
+pub(crate) use tls::Shown;
+pub use tls::Tls;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -33,6 +37,9 @@ use wire::Wire;
 
 /// Pause after a failed accept, which is mostly a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a client may take to shake hands.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
 /// What happens to one request on its way.
 #[derive(Debug)]
@@ -70,6 +77,8 @@ pub(crate) struct Site {
     pub(crate) decide: Arc<Decide>,
     /// Whether an answer without a `Date` gets the machine's.
     pub(crate) dates_itself: bool,
+    /// What is shown to clients that must speak TLS; `None`: they do not.
+    pub(crate) tls: Option<Shown>,
     /// Raised when the simulator stops.
     pub(crate) stop: CancellationToken,
 }
@@ -97,10 +106,28 @@ async fn connection(stream: TcpStream, address: SocketAddr, site: Site) {
     // Small answers must not wait for more of them; a failure only costs time.
     let _ = stream.set_nodelay(true);
     let reset = Arc::new(AtomicBool::new(false));
-    let io = TokioIo::new(Wire::new(stream, Arc::clone(&reset)));
+    let wire = Wire::new(stream, Arc::clone(&reset));
+    match &site.tls {
+        None => conversation(TokioIo::new(wire), address, &site, &reset).await,
+        Some(tls) => {
+            let shaken = tokio::time::timeout(HANDSHAKE_MAX, tls.acceptor.accept(wire)).await;
+            // Who does not trust the certificate leaves, and says so at his own end.
+            if let Ok(Ok(stream)) = shaken {
+                conversation(TokioIo::new(stream), address, &site, &reset).await;
+            }
+        }
+    }
+}
+
+async fn conversation(
+    io: impl hyper::rt::Read + hyper::rt::Write + Unpin,
+    address: SocketAddr,
+    site: &Site,
+    reset: &AtomicBool,
+) {
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(PeerAddress(address));
-        request_on_the_wire(request, &site, &reset)
+        request_on_the_wire(request, site, reset)
     });
     let mut builder = http1::Builder::new();
     builder.auto_date_header(site.dates_itself);

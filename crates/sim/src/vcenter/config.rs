@@ -8,12 +8,15 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::error::Error;
+use crate::http::Tls;
 
 /// Settings of a simulated vCenter; the default is a quiet cloud of 200 machines.
 #[derive(Debug, Clone)]
 pub struct VCenterConfig {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Whether clients speak TLS there, and to whom; `None`: they do not.
+    pub tls: Option<Tls>,
     /// Decides the inventory and the sequence of operations.
     pub seed: u64,
     /// How many virtual machines there are; the workload keeps it near this.
@@ -42,6 +45,7 @@ impl Default for VCenterConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            tls: None,
             seed: 1,
             machines: 200,
             events_per_second: 2.0,

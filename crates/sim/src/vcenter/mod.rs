@@ -52,6 +52,8 @@ pub(crate) type Shared = crate::shared::Shared<Cloud>;
 #[derive(Debug)]
 pub struct VCenter {
     address: SocketAddr,
+    /// As DER.
+    certificate: Option<Vec<u8>>,
     shared: Arc<Shared>,
     tasks: TaskTracker,
     running: DropGuard,
@@ -67,20 +69,31 @@ impl VCenter {
         let address = listener.local_addr().map_err(refused)?;
         let shared = Arc::new(Shared::new(Cloud::build(&config)?));
         let tasks = TaskTracker::new();
-        tasks.spawn(crate::http::serve(listener, server::site(&shared), tasks.clone()));
+        let tls = config.tls.map(|tls| tls.prepare(address)).transpose()?;
+        let certificate = tls.as_ref().map(|tls| tls.certificate.clone());
+        tasks.spawn(crate::http::serve(listener, server::site(&shared, tls), tasks.clone()));
         tasks.spawn(ticker::tick(Arc::clone(&shared)));
         let running = shared.stop.clone().drop_guard();
-        Ok(Self { address, shared, tasks, running })
+        Ok(Self { address, certificate, shared, tasks, running })
     }
 
     /// The URL of the SOAP endpoint.
     pub fn url(&self) -> String {
-        format!("http://{}/sdk", self.address)
+        format!("{}://{}/sdk", self.scheme(), self.address)
     }
 
     /// The URL under which faults are injected and the truth is told.
     pub fn control_url(&self) -> String {
-        format!("http://{}/control", self.address)
+        format!("{}://{}/control", self.scheme(), self.address)
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.certificate.is_some() { "https" } else { "http" }
+    }
+
+    /// The certificate that it shows, as DER, if it shows one.
+    pub fn certificate(&self) -> Option<&[u8]> {
+        self.certificate.as_deref()
     }
 
     /// The address that it listens on.

@@ -21,7 +21,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::faults::Transport;
 use super::{Shared, control};
-use crate::http::{Fate, Site};
+use crate::http::{Fate, Shown, Site};
 use front::{Reply, Request};
 use parameters::Parameters;
 
@@ -42,7 +42,7 @@ pub(super) enum Door {
 }
 
 /// The routes and the fates of requests at one of the two doors.
-pub(super) fn site(shared: &Arc<Shared>, door: Door) -> Site {
+pub(super) fn site(shared: &Arc<Shared>, door: Door, tls: Option<Shown>) -> Site {
     let state = (Arc::clone(shared), door);
     let routes = |path: &str| Router::new().route(path, get(call).post(call));
     let router = match door {
@@ -59,7 +59,7 @@ pub(super) fn site(shared: &Arc<Shared>, door: Door) -> Site {
         let (transport, delay) = shared.with(|cloud| cloud.troubles.next_transport());
         (fate(transport), delay)
     };
-    Site { router, decide: Arc::new(decide), dates_itself: false, stop }
+    Site { router, decide: Arc::new(decide), dates_itself: false, tls, stop }
 }
 
 fn fate(transport: Transport) -> Fate {

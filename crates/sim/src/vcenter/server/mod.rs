@@ -10,10 +10,10 @@ use http::StatusCode;
 
 use super::faults::Transport;
 use super::{Shared, control};
-use crate::http::{Fate, Site};
+use crate::http::{Fate, Shown, Site};
 
 /// The routes and the fates of requests.
-pub(super) fn site(shared: &Arc<Shared>) -> Site {
+pub(super) fn site(shared: &Arc<Shared>, tls: Option<Shown>) -> Site {
     let router = sdk::routes(Arc::clone(shared)).merge(control::routes(Arc::clone(shared)));
     let stop = shared.stop.clone();
     let shared = Arc::clone(shared);
@@ -24,7 +24,7 @@ pub(super) fn site(shared: &Arc<Shared>) -> Site {
         let (transport, delay) = shared.with(|cloud| cloud.troubles.next_transport());
         (fate(transport), delay)
     };
-    Site { router, decide: Arc::new(decide), dates_itself: true, stop }
+    Site { router, decide: Arc::new(decide), dates_itself: true, tls, stop }
 }
 
 fn fate(transport: Transport) -> Fate {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Context as _, Result, ensure};
 use pluvio_e2e::{
     feed,
-    servers::{Govc, GovcEvent, Pluvio, Produced, Simulator, Source},
+    servers::{Govc, GovcEvent, Pluvio, Produced, Simulator, Source, Visited},
     stage::Stage,
     tools::Tool,
 };
@@ -22,7 +22,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
             govc_and_our_simulated_vcenter,
         ),
         Scenario::new(
-            "pyVmomi reads properties, events and managers of our simulated vCenter",
+            "pyVmomi reads properties, events and managers of our simulated vCenter, over TLS too",
             pyvmomi_and_our_simulated_vcenter,
         )
         .needs(&[Tool::PyVmomi]),
@@ -64,21 +64,29 @@ async fn pyvmomi_and_our_simulated_vcenter(stage: Arc<Stage>) -> Result<Counts> 
     let simulator = Simulator::start(&stage, 500).await?;
     let happened: Vec<i64> = simulator.produced().await?.iter().map(|event| event.key).collect();
     let visited = simulator.visited_by_pyvmomi(&stage).await?;
+    as_it_should(&visited)?;
     ensure!(visited.events.starts_with(&happened), "a collector read {:?}", visited.events);
+    let status = simulator.status().await?;
+    ensure!(status["machines"] == visited.machines, "{} machines", visited.machines);
+    let over_tls = Simulator::start_over_tls(&stage, 500).await?.visited_by_pyvmomi(&stage).await?;
+    as_it_should(&over_tls).context("over TLS")?;
+    ensure!(over_tls.events == visited.events, "over TLS a collector read {:?}", over_tls.events);
+    Ok(Counts::default()
+        .with("events", visited.events.len())
+        .with("values", visited.read.len())
+        .with("machines", visited.machines))
+}
+
+fn as_it_should(visited: &Visited) -> Result<()> {
     ensure!(visited.queried.len() == 7, "QueryEvents gave {:?}", visited.queried);
     let logged = ["vim.event.GeneralUserEvent", "seen <by> pyVmomi", &visited.name];
-    ensure!(visited.logged == logged, "it logged {:?}", visited.logged);
+    ensure!(visited.logged.iter().eq(logged), "it logged {:?}", visited.logged);
     let unset = visited.read.iter().find(|(_, value)| matches!(value.as_str(), "" | "0" | "None"));
     ensure!(unset.is_none() && visited.read.len() == 16, "{unset:?} is unset: {:?}", visited.read);
     let full = visited.empty.iter().find(|(_, rows)| **rows > 0);
     ensure!(full.is_none() && visited.empty.len() == 6, "{full:?} is not empty");
     ensure!(visited.misspelt.as_deref() == Some("nosuch"), "{:?}", visited.misspelt);
-    let status = simulator.status().await?;
-    ensure!(status["machines"] == visited.machines, "{} machines", visited.machines);
-    Ok(Counts::default()
-        .with("events", visited.events.len())
-        .with("values", visited.read.len())
-        .with("machines", visited.machines))
+    Ok(())
 }
 
 /// What govc shows is a run of what happened, up to its own login.

@@ -1,0 +1,69 @@
+//! TLS for simulated clouds: many clients of vCenter speak nothing else.
+//!
+//! It refuses to ask clients for certificates, and to renew its own.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use crate::error::Error;
+
+/// What a simulated cloud shows to its clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tls {
+    /// A certificate that it makes and signs itself at each start, for `localhost` and the address that it
+    /// listens on. Nobody trusts it unless told to.
+    Made,
+    /// Somebody's own.
+    Files {
+        /// PEM file with the certificate, followed by the intermediate ones.
+        cert_file: PathBuf,
+        /// PEM file with the private key.
+        key_file: PathBuf,
+    },
+}
+
+/// A certificate that is ready to be shown.
+#[derive(Clone)]
+pub(crate) struct Shown {
+    pub(crate) acceptor: TlsAcceptor,
+    /// The first of the chain, as DER.
+    pub(crate) certificate: Vec<u8>,
+}
+
+impl Tls {
+    /// Makes or reads it.
+    pub(crate) fn prepare(&self, address: SocketAddr) -> Result<Shown, Error> {
+        let (chain, key) = match self {
+            Self::Made => {
+                let names = ["localhost".to_owned(), address.ip().to_string()];
+                let made = rcgen::generate_simple_self_signed(names).map_err(Error::Certificate)?;
+                let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+                (vec![made.cert.der().clone()], PrivateKeyDer::from(key))
+            }
+            Self::Files { cert_file, key_file } => (chain(cert_file)?, key(key_file)?),
+        };
+        let certificate = chain.first().map(|first| first.to_vec()).unwrap_or_default();
+        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key))
+            .map_err(Error::Tls)?;
+        Ok(Shown { acceptor: TlsAcceptor::from(Arc::new(config)), certificate })
+    }
+}
+
+fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let failed = |source| Error::Pem { path: path.to_owned(), source };
+    CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(failed)
+}
+
+fn key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
+    let failed = |source| Error::Pem { path: path.to_owned(), source };
+    PrivateKeyDer::from_pem_file(path).map_err(failed)
+}

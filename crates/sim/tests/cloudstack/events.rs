@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use pluvio_sim::cloudstack::{Emission, Level, State};
+use pluvio_sim::cloudstack::{Emission, Level, State, Version};
 use pluvio_sim::{CloudStack, CloudStackConfig};
 
 use crate::client::Client;
@@ -60,13 +60,15 @@ async fn page_and_page_size_come_together_and_have_a_limit() {
 }
 
 #[tokio::test]
-async fn nothing_is_told_differently_from_nothing_more() {
-    let cloud = cloud(0).await;
-    let admin = Client::of(&cloud, "admin");
-    assert_eq!(admin.call("listEvents", "").await.body, r#"{"listeventsresponse":{}}"#);
-    cloud.emit(&Emission::default());
-    let past = admin.call("listEvents", "page=2&pagesize=10").await;
-    assert_eq!(past.body, r#"{"listeventsresponse":{"count":1}}"#);
+async fn behind_the_last_page_old_releases_tell_the_count_and_new_ones_nothing() {
+    for (version, past) in [(Version::V4_17, r#"{"count":1}"#), (Version::V4_22, "{}")] {
+        let cloud = CloudStack::start(CloudStackConfig { version, ..quiet() }).await.unwrap();
+        let admin = Client::of(&cloud, "admin");
+        assert_eq!(admin.call("listEvents", "").await.body, r#"{"listeventsresponse":{}}"#);
+        cloud.emit(&Emission::default());
+        let page = admin.call("listEvents", "page=2&pagesize=10").await;
+        assert_eq!(page.body, format!(r#"{{"listeventsresponse":{past}}}"#), "{version}");
+    }
 }
 
 #[tokio::test]

@@ -123,7 +123,10 @@ impl<L: Lists> Reader<L> {
         let is_full = answer.rows.len() >= page_rows as usize;
         let asked = u64::from(page).saturating_mul(u64::from(page_rows));
         let before = seen.ids.len();
-        seen.count = answer.count;
+        // Behind the last page 4.20.1 and later count nothing.
+        if page == 1 || !answer.rows.is_empty() {
+            seen.count = answer.count;
+        }
         let fresh = answer.rows.into_iter().filter(|row| seen.ids.insert(id_of(row)));
         listing.rows.extend(fresh);
         // A full page that brings nothing would go on for ever.

@@ -96,6 +96,7 @@ impl<L: Lists> Reader<L> {
         let most = self.lists.page_rows();
         let mut paging = Paging { page: 1, page_rows: page_rows.unwrap_or(most).min(most) };
         let before = fresh.rows.len();
+        let mut counted = 0;
         loop {
             let answer = self.ask(list, span.widened(self.slack_s), paging).await?;
             let known = self.ledger.known(&self.rules.mapping, &answer.rows).await?;
@@ -109,10 +110,15 @@ impl<L: Lists> Reader<L> {
                 paging = Paging { page: 1, page_rows: most };
                 continue;
             }
-            let count = if answer.rows.is_empty() && paging.page == 1 { 0 } else { answer.count };
+            // Behind the last page 4.20.1 and later count nothing.
+            counted = match (answer.rows.is_empty(), paging.page) {
+                (true, 1) => 0,
+                (true, _) => counted,
+                (false, _) => answer.count,
+            };
             fresh.rows.extend(answer.rows.into_iter().filter(|row| !known.contains(&id_of(row))));
             if is_last {
-                fresh.count += count;
+                fresh.count += counted;
                 return Ok(true);
             }
             if fresh.rows.len() as u64 >= SLICE_ROWS_MAX {

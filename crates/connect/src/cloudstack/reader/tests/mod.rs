@@ -400,6 +400,25 @@ fn a_quiet_cloud_that_was_not_asked_for_longer_than_it_keeps_events_leaves_a_gap
 }
 
 #[test]
+fn a_list_that_ends_with_a_full_page_is_whole_though_the_page_behind_it_counts_nothing() {
+    run(async {
+        for events in [99, 100, 101] {
+            let facts = (0..events).map(|n| Fact::at(START + n)).collect();
+            let mut site = Site::of(Model::of(facts, 50)).await;
+            site.model.advance(200);
+            site.connect().await;
+            let reader = site.reader.as_mut().unwrap();
+            let (span, lists) = (Span { from: START, to: START + 200 }, reader.all_lists());
+            let Found::Whole(rows, listed) = reader.list(span, lists).await.unwrap() else {
+                unreachable!("they are few")
+            };
+            assert_eq!((rows.len() as i64, listed.said as i64), (events, events));
+            assert!(listed.is_whole, "{events}");
+        }
+    });
+}
+
+#[test]
 fn a_server_that_miscounts_costs_questions_and_no_event() {
     run(async {
         for by in [-3, 2] {

@@ -275,7 +275,8 @@ impl Lists for Model {
         let page = page.into_iter();
         let mut rows: Vec<_> = page.map(|(number, fact)| row(number, fact)).collect();
         rows.sort_by_key(|row| row.as_ref().unwrap().id.clone());
-        let count = if rows.is_empty() { count } else { (count + state.miscount).max(1) };
+        // Beyond the last page 4.20.1 and later say nothing at all, which is read as 0.
+        let count = if rows.is_empty() { 0 } else { (count + state.miscount).max(1) };
         state.cost.rows += rows.len() as u64;
         let shift = state.shift.min(state.shifts_left);
         state.shifts_left -= shift;

@@ -38,7 +38,8 @@ pub(crate) fn list(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiErro
     // A row is about 550 bytes.
     let mut json = String::with_capacity(64 + numbers.len() * 640);
     match numbers.split_first() {
-        None if count == 0 => json.push_str("{}"),
+        // Behind the last page, too, since 4.20.1 (`searchForEventsInternal`).
+        None if count == 0 || cloud.version >= Version::V4_20 => json.push_str("{}"),
         None => json.push_str(&format!("{{\"count\":{claimed}}}")),
         Some(_) if malformed => {
             for number in &numbers[1..] {

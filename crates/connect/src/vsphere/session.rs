@@ -181,7 +181,7 @@ impl Session {
         };
         match is_cut || is_too_much {
             true => self.pages.halve(events),
-            false if page.is_ok() => self.pages.read(events),
+            false if page.as_ref().is_ok_and(|page| !page.is_cut) => self.pages.read(events),
             false => {}
         }
         if is_cut { Err(Error::Cut { method: "ReadNextEvents" }) } else { Ok(page?) }

@@ -87,16 +87,21 @@ async fn short_and_empty_pages_hide_nothing() {
     site.until_complete().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_collector_that_went_deaf_is_replaced() {
-    let site = Site::open().await;
-    site.until_complete().await;
+/// The source's collector reads nothing any more, while events go on for a while.
+async fn goes_deaf_and_busy(site: &Site) {
     site.vcenter.inject(Fault::Stranded);
     site.vcenter.post(3);
     site.vcenter.set_rate(20.0).unwrap();
     site.until(|captured| captured.len() > 120).await;
     site.vcenter.set_rate(0.0).unwrap();
     site.until_complete().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_went_deaf_is_replaced() {
+    let site = Site::open().await;
+    site.until_complete().await;
+    goes_deaf_and_busy(&site).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,12 +154,7 @@ async fn an_event_of_tomorrow_makes_no_gap_when_the_collector_goes_deaf() {
     site.vcenter.inject(Fault::Early { seconds: 86_400, count: 2 });
     site.vcenter.post(3);
     site.until_complete().await;
-    site.vcenter.inject(Fault::Stranded);
-    site.vcenter.post(3);
-    site.vcenter.set_rate(20.0).unwrap();
-    site.until(|captured| captured.len() > 120).await;
-    site.vcenter.set_rate(0.0).unwrap();
-    site.until_complete().await;
+    goes_deaf_and_busy(&site).await;
     assert_eq!(site.gaps().await, 0);
 }
 

@@ -67,3 +67,27 @@ fn key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
     let failed = |source| Error::Pem { path: path.to_owned(), source };
     PrivateKeyDer::from_pem_file(path).map_err(failed)
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+    use super::*;
+
+    #[test]
+    fn somebodys_own_certificate_is_shown_and_a_file_that_is_none_is_named() {
+        let folder = std::env::temp_dir().join(format!("pluvio-sim-tls-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (cert_file, key_file) = (folder.join("cert.pem"), folder.join("key.pem"));
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        std::fs::write(&cert_file, made.cert.pem()).unwrap();
+        std::fs::write(&key_file, "no key").unwrap();
+        let files = Tls::Files { cert_file, key_file: key_file.clone() };
+        let address = "127.0.0.1:0".parse().unwrap();
+        let refused = files.prepare(address).err().unwrap().to_string();
+        assert!(refused.contains("key.pem") && refused.contains("PEM"), "{refused}");
+        std::fs::write(&key_file, made.signing_key.serialize_pem()).unwrap();
+        assert_eq!(files.prepare(address).unwrap().certificate, made.cert.der().to_vec());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

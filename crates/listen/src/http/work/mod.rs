@@ -8,9 +8,9 @@
 //! ```
 //!
 //! A worker that answers requests never evaluates an expression: whatever a filter costs, `/livez`
-//! and the watches without one go on. A reader has one slice queued at a time, and clients take turns. What a client's filters may cost in a second is bounded; beyond it they are
-//! slowed, never ended. Who needs little waits for nobody who needs more
-//! ([`pool`]).
+//! and the watches without one go on. A reader has one slice queued at a time, and clients take turns. What
+//! a client's filters may cost in a second is bounded; beyond it they are slowed, never ended. Who needs
+//! little waits for nobody who needs more ([`pool`]).
 //!
 //! It refuses to bound a single evaluation: that was done when the filter was read
 //! ([`pluvio_event::filter`]).

@@ -592,7 +592,7 @@ fn guest(prefix: &str, entity: &Entity, machine: &Machine) -> Vec<Leaf> {
     leaves
 }
 
-/// When everything was set up that nobody has changed since.
+/// [`SET_UP`] as a value.
 fn set_up() -> Property {
     Property::Plain("xsd:dateTime", xml_time(SET_UP))
 }

@@ -3,7 +3,7 @@
 
 use std::{
     io::Write as _,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use bytes::{BufMut as _, BytesMut};
 use pluvio_e2e::{
-    servers::{Deployment, Simulator, Source},
+    servers::{Deployment, Simulator, Source, free_address},
     stage::Stage,
     tls::Certificates,
 };
@@ -177,11 +177,6 @@ struct Place<'a> {
     simulated: &'a Simulator,
     folder: &'a Path,
     certificates: &'a Certificates,
-}
-
-/// A port that nobody has now.
-fn free_address() -> Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
 /// The section of a listener with TLS.

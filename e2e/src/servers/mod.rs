@@ -23,11 +23,13 @@ mod webhook;
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    ops::Range,
     process::Command,
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, bail};
 
 pub use artemis::Artemis;
 pub use broker_j::BrokerJ;
@@ -52,11 +54,23 @@ pub use webhook::{Mode, Reply, Webhook};
 /// How long a server may take to start on a busy machine.
 pub const START_MAX: Duration = Duration::from_secs(30);
 
-/// A port of this machine on which nobody listens.
+/// Ports that no system gives to outgoing connections by itself (Linux begins at 32768), so that nobody takes
+/// a server's port before it starts, or while it is down.
+const PORTS: Range<u16> = 15_000..32_000;
+
+/// A port of this machine on which nobody listens. Each is given once; another run begins elsewhere.
 pub fn free_address() -> Result<SocketAddr> {
-    let listener =
-        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("failed to find a free port")?;
-    listener.local_addr().context("failed to find a free port")
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(397);
+    for _ in PORTS {
+        let next = first.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed));
+        let port = PORTS.start + u16::try_from(next % u32::from(PORTS.end - PORTS.start))?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        if TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    bail!("no port of {PORTS:?} is free")
 }
 
 /// A Java machine that starts quickly and takes little memory.

@@ -4,6 +4,9 @@ use std::{fmt, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result};
 
+/// Characters of a failure's causes behind the table.
+const ERROR_CHARS_MAX: usize = 2_000;
+
 /// Figures of one scenario, in the order in which they were counted.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counts(Vec<(&'static str, String)>);
@@ -65,13 +68,23 @@ fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().chars().take(160).collect()
 }
 
-/// Prints the table; `false` if something failed.
+/// Prints the table, and behind it what failed once more: of a long output the end is kept. `false` if
+/// something failed.
 pub(crate) fn print(outcomes: &[Outcome]) -> bool {
     println!("\n{:<78} | {:<7} | counts | seconds", "scenario", "result");
     println!("{}", "-".repeat(110));
     outcomes.iter().for_each(|outcome| println!("{outcome}"));
     println!("\n{}", summary(outcomes));
-    !outcomes.iter().any(|outcome| matches!(outcome.verdict, Verdict::Failed(_)))
+    let failures = outcomes.iter().filter_map(|outcome| match &outcome.verdict {
+        Verdict::Failed(error) => Some((outcome.name, error)),
+        Verdict::Passed(_) | Verdict::Skipped(_) => None,
+    });
+    let mut all_well = true;
+    for (name, error) in failures {
+        all_well = false;
+        println!("FAILED {name}: {}", error.chars().take(ERROR_CHARS_MAX).collect::<String>());
+    }
+    all_well
 }
 
 /// Writes the table as a page of the documentation.

@@ -16,3 +16,11 @@ pub struct Stage {
     /// What was installed.
     pub tools: Tools,
 }
+
+impl Stage {
+    /// The same with another folder.
+    pub fn with(&self, folder: Folder) -> Self {
+        let Self { folder: _, seed, pluvio, tools } = self;
+        Self { folder, seed: *seed, pluvio: pluvio.clone(), tools: tools.clone() }
+    }
+}

@@ -377,6 +377,9 @@ pub(crate) struct SimulateVcenter {
     /// Address to listen on; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:8989")]
     pub(crate) listen: std::net::SocketAddr,
+    /// API version that it speaks, such as 7.0.3.0, 9.0.0.0 or 9.1.0.0
+    #[arg(long, value_name = "VERSION", default_value = "8.0.3.0")]
+    pub(crate) version: String,
     /// Events per second
     #[arg(long, default_value_t = 2.0)]
     pub(crate) rate: f64,

@@ -1,7 +1,8 @@
 """VMware's own Python client, pyVmomi, on a vCenter: it reads properties, events and managers.
 
 vsphere.py PROTOCOL HOST PORT USER PASSWORD: trusts any certificate, and prints one JSON object: `events` (keys that a collector read),
-`queried` (keys that QueryEvents gave), `logged` (the class and message of the event that it logged),
+`queried` (keys that QueryEvents gave), `paged` (all keys, page by page behind an id, from API 9.0 on),
+`audited` (the `auditId` of an event that it posted, from API 9.1 on), `logged` (the class and message of the event that it logged),
 `machines` (how many a view holds), `read` (one value of each kind of object that has some), `empty` (the
 managers' lists), and `misspelt` (the fault for a property that no class has).
 """
@@ -32,6 +33,28 @@ def main(protocol, host, port, user, password):
     while page := collector.ReadNextEvents(100):
         collected += [event.key for event in page]
     queried = [event.key for event in events.QueryEvents(vim.event.EventFilterSpec(maxCount=7))]
+    version = tuple(map(int, content.about.apiVersion.split(".")))
+    paged = []
+    while version >= (9, 0):
+        behind = vim.event.EventManager.ViewByStartId(
+            startEventId=paged[-1] if paged else 0, isForward=True
+        )
+        page = events.QueryEvents(vim.event.EventFilterSpec(maxCount=100), behind)
+        if not page:
+            break
+        paged += [event.key for event in page]
+    audited = None
+    if version >= (9, 1):
+        event = vim.event.EventEx(
+            key=0,
+            chainId=0,
+            createdTime=service.CurrentTime(),
+            userName="",
+            eventTypeId="com.example.audit",
+            auditId="a-7",
+        )
+        events.PostEvent(event)
+        audited = events.QueryEvents(vim.event.EventFilterSpec(auditId=["a-7"]))[0].auditId
     events.LogUserEvent(machine, "seen <by> pyVmomi")
     logged = events.latestEvent
     host_system = machine.runtime.host
@@ -75,6 +98,8 @@ def main(protocol, host, port, user, password):
     told = {
         "events": collected,
         "queried": queried,
+        "paged": paged,
+        "audited": audited,
         "logged": [type(logged).__name__, logged.message, logged.vm.name],
         "name": machine.name,
         "machines": len(machines),

@@ -37,6 +37,10 @@ pub struct Visited {
     pub events: Vec<i64>,
     /// Keys that `QueryEvents` gave.
     pub queried: Vec<i64>,
+    /// Keys that `QueryEvents` gave page by page behind an id, where the API has that.
+    pub paged: Vec<i64>,
+    /// The `auditId` of the event that it posted, where events have one.
+    pub audited: Option<String>,
     /// Class, message and machine of the event that it logged.
     pub logged: [String; 3],
     /// The name of the first machine.
@@ -68,23 +72,36 @@ impl Simulator {
     pub const USERNAME: &'static str = "user";
     /// Its password.
     pub const PASSWORD: &'static str = "cloudburst";
+    /// The API version that it speaks unless told otherwise.
+    pub const VERSION: &'static str = "8.0.3.0";
 
     /// Starts it with a silent workload and `backlog` events of the past day.
     pub async fn start(stage: &Stage, backlog: usize) -> Result<Self> {
-        Self::speaking(stage, backlog, "http").await
+        Self::speaking(stage, backlog, "http", Self::VERSION).await
     }
 
     /// The same over TLS, with a certificate of its own making; what its control URL says is not read.
     pub async fn start_over_tls(stage: &Stage, backlog: usize) -> Result<Self> {
-        Self::speaking(stage, backlog, "https").await
+        Self::speaking(stage, backlog, "https", Self::VERSION).await
     }
 
-    async fn speaking(stage: &Stage, backlog: usize, scheme: &'static str) -> Result<Self> {
+    /// The same with another API version.
+    pub async fn of_version(stage: &Stage, backlog: usize, version: &str) -> Result<Self> {
+        Self::speaking(stage, backlog, "http", version).await
+    }
+
+    async fn speaking(
+        stage: &Stage,
+        backlog: usize,
+        scheme: &'static str,
+        version: &str,
+    ) -> Result<Self> {
         let mut command = Command::new(&stage.pluvio);
         command
             .env_clear()
             .args(["simulate", "vcenter", "--listen", "127.0.0.1:0", "--rate", "0"])
             .args(["--username", Self::USERNAME, "--password", Self::PASSWORD])
+            .args(["--version", version])
             .args(["--seed", &stage.seed.to_string()])
             .args(["--backlog", &backlog.to_string()])
             .args((scheme == "https").then_some("--tls"));

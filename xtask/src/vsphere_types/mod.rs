@@ -4,12 +4,14 @@
 //! vsphere-event-streaming made known prints all of them, absent ones as zero values. Those facts
 //! (class, base, fields, kinds) are public API; govmomi states them as Go declarations, twice over
 //! for our purpose: the version which that program pins says what is *always* printed, the newest
-//! one knows classes and fields that came later. This verb reads both and merges them.
+//! one knows classes and fields that came later. This verb reads both and merges them, with the few that
+//! even that one lacks.
 //!
 //! It reads declarations line by line and refuses a line it does not understand, since a field
 //! lost here would be lost silently in every event. It never copies text: the table holds facts.
 
 mod go;
+mod later;
 mod merge;
 mod table;
 
@@ -37,7 +39,8 @@ pub(crate) struct Args {
 /// Writes the table, or with `--check` compares it.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let older = go::Model::read(&args.older)?;
-    let newer = go::Model::read(&args.newer)?;
+    let mut newer = go::Model::read(&args.newer)?;
+    later::add(&mut newer)?;
     let merged = merge::merge(&older, &newer);
     let text = table::write(&merged, &version_of(&args.older)?, &version_of(&args.newer)?)?;
     if !args.check {

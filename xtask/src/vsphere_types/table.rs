@@ -25,10 +25,8 @@ pub(super) fn write(
         "# The classes a vCenter event can contain, as facts of the public vSphere API:"
     )?;
     writeln!(text, "# read from the declarations of {older} (always printed)")?;
-    writeln!(
-        text,
-        "# and {newer} (classes marked `+`; fields marked `+` are printed when present)."
-    )?;
+    writeln!(text, "# and {newer}, what API 9.1 added from {}", super::later::SOURCE)?;
+    writeln!(text, "# (classes marked `+`; fields marked `+` are printed when present).")?;
     writeln!(text, "#")?;
     writeln!(text, "# Line: [+]Class[<Base] then fields `[+]element:kind[shape]` in order.")?;
     writeln!(
@@ -76,7 +74,7 @@ fn write_field(text: &mut String, field: &Field) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn capitalised(name: &str) -> String {
+pub(super) fn capitalised(name: &str) -> String {
     let mut chars = name.chars();
     chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect()
 }

@@ -28,8 +28,8 @@ pub use self::event::{
 pub use self::moref::MoRef;
 pub use self::render::{DataFormat, FLAWS_MAX, REDACTED, Redaction, Rendered, SECRET_WORDS};
 pub use self::soap::{
-    About, Client, EntityFilter, Error, EventFilter, EventInfo, Fault, FaultKind, NewEvent,
-    Recursion, ServiceContent, Session, VERSION_DEFAULT,
+    About, Client, EVENT_KEY_MAX, EntityFilter, Error, EventFilter, EventInfo, Fault, FaultKind,
+    NewEvent, Recursion, ServiceContent, Session, VERSION_DEFAULT,
 };
 pub use self::types::event_classes;
 pub use self::xml::{DEPTH_MAX, NODES_MAX, SyntaxError, TEXT_BYTES_MAX, XmlError};

@@ -119,7 +119,7 @@ async fn a_posted_event_wakes_the_wait_and_is_read() {
     while !vcsim.client.read_next_events(&collector, 1000).await.unwrap().events.is_empty() {}
     let shared = &vcsim.content.property_collector;
     let bell = vcsim.client.create_property_collector(shared).await.unwrap();
-    vcsim.client.create_filter(&bell, &collector).await.unwrap();
+    vcsim.client.create_filter(&bell, &collector, "latestPage").await.unwrap();
     let wait = Duration::from_secs(20);
     let version = vcsim.client.wait_for_updates(&bell, None, wait).await.unwrap();
     let begun = std::time::Instant::now();

@@ -3,7 +3,8 @@
 //! vCenter keeps its events in a database behind SOAP and hands them out through *collectors*:
 //! cursors with a filter by time. A collector is not a log: its cursor dies with the session, reads
 //! can be short or empty though more is there, keys overflow, and a restore from backup counts
-//! again from an old key. So this folder never trusts a cursor further than one connection:
+//! again from an old key. From API 9.0 on events are also told behind a key, without a cursor at the
+//! server; keys are no log either. So this folder never trusts a cursor further than one connection:
 //!
 //! ```text
 //!  place (in the log) ─▶ list again from time − overlap ─▶ ledger: known? new? new epoch? ─▶ records
@@ -11,12 +12,14 @@
 //!                              └───────── wake-up, stall check, sweep ◀───────────────────┘
 //! ```
 //!
-//! [`source`](self) is the loop's body, `session` what is held in the vCenter, `ledger` decides what
-//! is new, `place` is what a record remembers, `sweep` looks a day back, `map` makes the event.
+//! [`source`](self) is the loop's body, `session` asks the vCenter, `listing` is how far events were read
+//! and `cursor` the listing that never ends, with its bell; `ledger` decides what is new, `place` is what a record remembers, `sweep` looks a day back, `map` makes the event.
 
 mod config;
+mod cursor;
 mod error;
 mod ledger;
+mod listing;
 mod map;
 mod place;
 mod session;

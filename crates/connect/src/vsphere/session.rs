@@ -1,4 +1,4 @@
-//! What is held in the vCenter: a session, a collector, and a bell that rings when it has news.
+//! A session in the vCenter, and the questions that are asked in it.
 //!
 //! Everything that is made is given back, also on the ways out of a failure: a vCenter grants 32
 //! collectors, and vcsim does not even free them with the session.
@@ -7,20 +7,20 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use jiff::Timestamp;
 use pluvio_clouds::vsphere::{
-    Client, EntityFilter, Error as CallError, EventFilter, FaultKind, MoRef, Page, Recursion,
-    ServiceContent, XmlError,
+    Client, EVENT_KEY_MAX, EntityFilter, Error as CallError, EventFilter, FaultKind, MoRef, Page,
+    Recursion, ServiceContent, XmlError,
 };
 use pluvio_net::{HttpClient, HttpError};
 use tracing::debug;
 
-use super::{Error, config::Settings, place::plain_uuid};
+use super::{Error, config::Settings, listing::Listing, place::plain_uuid};
 
 /// Most events of one read: the server's own limit.
 pub(super) const PAGE_EVENTS_MAX: u32 = 1000;
@@ -28,6 +28,9 @@ pub(super) const PAGE_EVENTS_MAX: u32 = 1000;
 const HOST: &str = "HostAgent";
 /// After so many whole pages of fewer events than the server's limit, twice as many are asked for.
 const GROW_AFTER: u32 = 64;
+/// Keys beyond this are not used as a place: they begin again behind [`EVENT_KEY_MAX`], which is a year away
+/// at four events a second.
+pub(super) const KEYS_END_SOON: i64 = 2_000_000_000;
 /// Each ring of the bell carries the collector's latest page, whose content nobody reads.
 const BELL_PAGE_EVENTS: u32 = 1;
 
@@ -75,6 +78,7 @@ pub(super) struct Session {
     pub(super) client: Client,
     pub(super) content: ServiceContent,
     pages: Arc<Pages>,
+    by_key: AtomicBool,
     /// The vCenter's time when it was asked last, and when that was.
     told: Mutex<Option<(Timestamp, Instant)>>,
 }
@@ -98,7 +102,9 @@ impl Session {
         }
         let content = client.service_content().await?;
         client.login(&content.session_manager, username.expose(), &password).await?;
-        Ok(Self { client, content, pages: Arc::clone(&settings.pages), told: Mutex::default() })
+        let by_key = AtomicBool::new(pages_by_key(&content.about.api_version));
+        let pages = Arc::clone(&settings.pages);
+        Ok(Self { client, content, pages, by_key, told: Mutex::default() })
     }
 
     /// Asks for the vCenter's time.
@@ -134,6 +140,38 @@ impl Session {
         }
     }
 
+    /// Whether events are listed by their keys on this connection.
+    pub(super) fn lists_by_key(&self) -> bool {
+        self.by_key.load(Ordering::Relaxed)
+    }
+
+    /// From now on a collector lists events: keys do not tell their order here.
+    pub(super) fn stop_listing_by_key(&self) {
+        self.by_key.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether keys tell the order of events from `begin` on: the newest one has the greatest key, and keys
+    /// will not begin again soon. A vCenter whose keys began again, or that was restored, has its own order
+    /// until that is past.
+    pub(super) async fn keys_tell_the_order(
+        &self,
+        settings: &Settings,
+        begin: Timestamp,
+    ) -> Result<bool, CallError> {
+        let (manager, one) = (&self.content.event_manager, filter(settings, begin, None, 1));
+        let greatest = self.client.query_events_behind(manager, &one, EVENT_KEY_MAX, false).await?;
+        let newest = self.client.query_events(manager, &one).await?;
+        let key = |page: &Page| page.events.first().map(|event| event.as_ref().ok()?.key);
+        Ok(match (key(&greatest), key(&newest)) {
+            (None, None) => true,
+            // An event may have come in between.
+            (Some(Some(greatest)), Some(Some(newest))) => {
+                greatest <= newest && newest < KEYS_END_SOON
+            }
+            _ => false,
+        })
+    }
+
     /// Makes a collector of what happened from `begin` to `end`, both inclusive.
     pub(super) async fn collector(
         &self,
@@ -167,12 +205,24 @@ impl Session {
         if page.is_cut { Err(Error::Cut { method: "QueryEvents" }) } else { Ok(page) }
     }
 
-    /// The next page of a collector. One that is too large to take, or that is cut on its way, fails, and
-    /// the next connection asks for half of it. What is cut when it was alone is taken as it stands: it
-    /// would be cut for ever.
-    pub(super) async fn read(&self, collector: &MoRef) -> Result<Page, Error> {
+    /// The next page of a listing, and the listing behind it. A page that is too large to take, or that is
+    /// cut on its way, fails, and the next connection asks for half of it. What is cut when it was alone
+    /// is taken as it stands: it would be cut for ever.
+    pub(super) async fn read(
+        &self,
+        settings: &Settings,
+        listing: Listing,
+    ) -> Result<(Page, Listing), Error> {
         let events = self.pages.events();
-        let page = self.client.read_next_events(collector, events).await;
+        let page = match &listing {
+            Listing::Collector(collector) => self.client.read_next_events(collector, events).await,
+            Listing::ByKey { begin, end, after } => {
+                let filter = filter(settings, *begin, *end, events);
+                let manager = &self.content.event_manager;
+                self.client.query_events_behind(manager, &filter, *after, true).await
+            }
+            Listing::Lost => return Ok((Page::default(), listing)),
+        };
         let (is_cut, is_too_much) = match &page {
             Ok(page) => (page.is_cut && events > 1, false),
             Err(CallError::Transport { source: HttpError::TooLarge { .. }, .. }) => (false, true),
@@ -184,7 +234,12 @@ impl Session {
             false if page.as_ref().is_ok_and(|page| !page.is_cut) => self.pages.read(events),
             false => {}
         }
-        if is_cut { Err(Error::Cut { method: "ReadNextEvents" }) } else { Ok(page?) }
+        if is_cut {
+            return Err(Error::Cut { method: listing.method() });
+        }
+        let mut page = page?;
+        let behind = listing.behind(&mut page);
+        Ok((page, behind))
     }
 
     /// Most events of one read now.
@@ -207,6 +262,12 @@ impl Session {
     }
 }
 
+/// Whether `QueryEvents` pages by key: from API 9.0 on.
+fn pages_by_key(api_version: &str) -> bool {
+    let major = api_version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+    major.is_some_and(|major| major >= 9)
+}
+
 fn filter(
     settings: &Settings,
     begin: Timestamp,
@@ -223,110 +284,5 @@ fn filter(
         event_types: settings.event_types.clone(),
         max_count: Some(max_count),
         delayed_init: None,
-    }
-}
-
-/// The collector that is read on and on, and its bell.
-#[derive(Debug)]
-pub(super) struct Cursor {
-    pub(super) collector: MoRef,
-    /// `None`: this server or account cannot wait, so it is asked every [`POLL_INTERVAL`].
-    bell: Option<Bell>,
-}
-
-#[derive(Debug)]
-struct Bell {
-    property_collector: MoRef,
-    version: Option<String>,
-}
-
-/// The fallback where nothing rings.
-const POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// Longest single wait. A lost ring would cost this much latency, and no event.
-const WAIT_MAX: Duration = Duration::from_secs(15);
-
-impl Cursor {
-    /// A cursor at the oldest event from `begin` on.
-    pub(super) async fn open(
-        session: &Session,
-        settings: &Settings,
-        begin: Timestamp,
-    ) -> Result<Self, Error> {
-        let collector = session.collector(settings, begin, None).await?;
-        let bell = match Bell::hang(session, &collector).await {
-            Ok(bell) => Some(bell),
-            Err(error) => {
-                debug!(%error, "the vCenter cannot wake us: polling each second");
-                None
-            }
-        };
-        Ok(Self { collector, bell })
-    }
-
-    /// Waits for news, at most [`WAIT_MAX`] or `wait_max`. `true`: the bell rang.
-    pub(super) async fn wait(
-        &mut self,
-        session: &Session,
-        wait_max: Duration,
-    ) -> Result<bool, Error> {
-        let Some(bell) = &mut self.bell else {
-            tokio::time::sleep(POLL_INTERVAL).await;
-            return Ok(false);
-        };
-        let (on, version) = (&bell.property_collector, bell.version.as_deref());
-        let news = session.client.wait_for_updates(on, version, WAIT_MAX.min(wait_max)).await;
-        match news {
-            Ok(Some(version)) => {
-                bell.version = Some(version);
-                Ok(true)
-            }
-            Ok(None) => Ok(false),
-            Err(error) if error.fault() == Some(&FaultKind::InvalidCollectorVersion) => {
-                bell.version = None;
-                Ok(true)
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Gives everything back.
-    pub(super) async fn close(self, session: &Session) {
-        let bell = async {
-            if let Some(bell) = self.bell {
-                bell.take_down(session).await;
-            }
-        };
-        tokio::join!(bell, session.free(&self.collector));
-    }
-}
-
-impl Bell {
-    async fn hang(session: &Session, collector: &MoRef) -> Result<Self, CallError> {
-        let client = &session.client;
-        let shared = &session.content.property_collector;
-        let property_collector = client.create_property_collector(shared).await?;
-        let mut bell = Self { property_collector, version: None };
-        let primed = async {
-            client.create_filter(&bell.property_collector, collector).await?;
-            // The first answer comes at once and tells the state; what follows tells changes.
-            client.wait_for_updates(&bell.property_collector, None, WAIT_MAX).await
-        };
-        match primed.await {
-            Ok(version) => {
-                bell.version = version;
-                Ok(bell)
-            }
-            Err(error) => {
-                bell.take_down(session).await;
-                Err(error)
-            }
-        }
-    }
-
-    async fn take_down(self, session: &Session) {
-        let destroyed = session.client.destroy_property_collector(&self.property_collector).await;
-        if let Err(error) = destroyed {
-            debug!(%error, "property collector was not destroyed");
-        }
     }
 }

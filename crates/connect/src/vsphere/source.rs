@@ -21,9 +21,11 @@ use tracing::{info, warn};
 use super::{
     Error,
     config::Settings,
+    cursor::Cursor,
     ledger::{Ledger, Verdict, id_of_text},
+    listing::Listing,
     place::Place,
-    session::{Cursor, PAGE_EVENTS_MAX, Session},
+    session::{PAGE_EVENTS_MAX, Session},
     sweep::Sweep,
 };
 
@@ -40,7 +42,7 @@ pub struct Reading {
     session: Arc<Session>,
     cursor: Cursor,
     /// The page after a full one, asked for before the full one is looked at.
-    ahead: Option<JoinHandle<Result<Page, Error>>>,
+    ahead: Option<JoinHandle<Result<(Page, Listing), Error>>>,
     sweep: Sweep,
     ledger: Ledger,
     history: History,
@@ -105,17 +107,18 @@ impl Vsphere {
         let now = session.current_time().await?;
         let skew = now.duration_since(Timestamp::now());
         let hour_ago = now.checked_sub(SignedDuration::from_hours(1)).unwrap_or(now);
-        let collector = session.collector(&self.settings, hour_ago, None).await?;
+        let mut listing = Listing::open(session, &self.settings, hour_ago, None).await?;
         let mut events = 0;
         // Enough to tell a busy vCenter from a quiet one; nobody waits for an exact million.
         for _ in 0..20 {
-            let page = session.read(&collector).await?.events.len();
-            events += page;
-            if page == 0 {
+            let (page, behind) = session.read(&self.settings, listing).await?;
+            listing = behind;
+            events += page.events.len();
+            if page.events.is_empty() {
                 break;
             }
         }
-        session.free(&collector).await;
+        listing.close(session).await;
         let about = &session.content.about;
         Ok(Found {
             name: about.name.clone(),
@@ -265,9 +268,12 @@ impl Connection for Reading {
             }
             if self.vain_rings >= VAIN_RINGS_MAX {
                 self.vain_rings = 0;
-                let records = self.unseen_by_the_cursor().await?;
-                if !records.is_empty() {
-                    return Ok(pull(records));
+                // The bell of a listing by keys rings for what the listing does not show.
+                if !self.cursor.is_by_key() {
+                    let records = self.unseen_by_the_cursor().await?;
+                    if !records.is_empty() {
+                        return Ok(pull(records));
+                    }
                 }
                 // A bell that rings for nothing must not make a loop of questions.
                 tokio::time::sleep(LOOK_AGAIN_AFTER).await;
@@ -290,8 +296,8 @@ impl Connection for Reading {
 
     async fn close(mut self) {
         self.forget_ahead();
-        if let Some(collector) = self.sweep.collector.take() {
-            self.session.free(&collector).await;
+        if let Some((_, listing)) = self.sweep.listing.take() {
+            listing.close(&self.session).await;
         }
         self.cursor.close(&self.session).await;
         self.session.logout().await;
@@ -306,17 +312,27 @@ impl Reading {
     /// The cursor's next page. A full one is seldom the last, so the one after it is fetched and
     /// decoded while this one is being looked at.
     async fn next_page(&mut self) -> Result<Page, Error> {
-        let page = match self.ahead.take() {
+        if matches!(self.cursor.listing, Listing::Lost) {
+            info!(source = %self.history.source(), "keys no longer tell the order of events: \
+                listing by a collector until the next connection");
+            let now = self.session.current_time().await?;
+            self.replace_cursor(now).await?;
+        }
+        let (page, behind) = match self.ahead.take() {
             Some(ahead) => match ahead.await {
-                Ok(page) => page?,
+                Ok(read) => read?,
                 Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-                Err(_) => self.session.read(&self.cursor.collector).await?,
+                Err(_) => self.session.read(&self.settings, self.cursor.listing.clone()).await?,
             },
-            None => self.session.read(&self.cursor.collector).await?,
+            None => self.session.read(&self.settings, self.cursor.listing.clone()).await?,
         };
-        if page.events.len() >= self.session.page_events() {
-            let (session, collector) = (Arc::clone(&self.session), self.cursor.collector.clone());
-            self.ahead = Some(tokio::spawn(async move { session.read(&collector).await }));
+        self.cursor.listing = behind;
+        if page.events.len() >= self.session.page_events()
+            && !matches!(self.cursor.listing, Listing::Lost)
+        {
+            let (session, listing) = (Arc::clone(&self.session), self.cursor.listing.clone());
+            let settings = Arc::clone(&self.settings);
+            self.ahead = Some(tokio::spawn(async move { session.read(&settings, listing).await }));
             // A worker keeps the task it spawned last for itself: give way, and it runs here while
             // another worker takes us along.
             tokio::task::yield_now().await;
@@ -453,17 +469,26 @@ impl Reading {
             let now = self.session.current_time().await?;
             self.sweep.plan(self.sweep_from()?, now);
         }
-        if self.sweep.collector.is_none() {
-            let Some((from, to)) = self.sweep.next_slice() else { return Ok(None) };
-            let collector = self.session.collector(&self.settings, from, Some(to)).await?;
-            self.sweep.collector = Some(collector);
-        }
-        let Some(collector) = &self.sweep.collector else { return Ok(None) };
-        let page = self.session.read(collector).await?;
-        if page.events.is_empty()
-            && let Some(collector) = self.sweep.collector.take()
-        {
-            self.session.free(&collector).await;
+        let (slice, listing) = match self.sweep.listing.clone() {
+            Some(listed) => listed,
+            None => {
+                let Some((from, to)) = self.sweep.next_slice() else { return Ok(None) };
+                let opened = Listing::open(&self.session, &self.settings, from, Some(to)).await?;
+                ((from, to), opened)
+            }
+        };
+        // Kept while it is read, so that a failure gives it back.
+        self.sweep.listing = Some((slice, listing.clone()));
+        let (page, behind) = self.session.read(&self.settings, listing).await?;
+        if matches!(behind, Listing::Lost) {
+            self.session.stop_listing_by_key();
+            self.sweep.listing = None;
+            self.sweep.again(slice);
+        } else if page.events.is_empty() {
+            self.sweep.listing = None;
+            behind.close(&self.session).await;
+        } else {
+            self.sweep.listing = Some((slice, behind));
         }
         let records = self.records(page).await?;
         if !records.is_empty() {
@@ -499,7 +524,7 @@ impl Reading {
         };
         if !records.is_empty() {
             warn!(source = %self.history.source(), events = records.len(),
-                "the vCenter's collector went deaf: replacing it");
+                "the listing did not show the newest events: beginning another one");
             self.replace_cursor(now).await?;
         }
         Ok(records)
@@ -535,6 +560,7 @@ impl Reading {
     }
 
     async fn replace_cursor(&mut self, now: Timestamp) -> Result<(), Error> {
+        self.session.stop_listing_by_key();
         let source = Vsphere { settings: Arc::clone(&self.settings) };
         let from = source.reaches_back_to(&self.ledger.place, now);
         let cursor = Cursor::open(&self.session, &self.settings, from).await?;

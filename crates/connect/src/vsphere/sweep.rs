@@ -11,8 +11,9 @@
 use std::{collections::VecDeque, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use pluvio_clouds::vsphere::MoRef;
 use tokio::time::Instant;
+
+use super::listing::Listing;
 
 /// How far back the promise reaches (DESIGN §5).
 const REACH: SignedDuration = SignedDuration::from_hours(24);
@@ -29,8 +30,8 @@ pub(super) struct Sweep {
     due: Instant,
     is_first: bool,
     slices: VecDeque<Slice>,
-    /// The collector of the slice that is being listed.
-    pub(super) collector: Option<MoRef>,
+    /// The slice that is being listed, and how far.
+    pub(super) listing: Option<(Slice, Listing)>,
 }
 
 impl Sweep {
@@ -38,12 +39,12 @@ impl Sweep {
     /// ever listed.
     pub(super) fn new(interval: Duration, has_past: bool) -> Self {
         let due = Instant::now() + if has_past { SETTLE.min(interval) } else { interval };
-        Self { interval, due, is_first: has_past, slices: VecDeque::new(), collector: None }
+        Self { interval, due, is_first: has_past, slices: VecDeque::new(), listing: None }
     }
 
     /// Whether a new sweep begins now.
     pub(super) fn is_due(&self) -> bool {
-        self.slices.is_empty() && self.collector.is_none() && Instant::now() >= self.due
+        self.slices.is_empty() && self.listing.is_none() && Instant::now() >= self.due
     }
 
     /// Plans a sweep at `now`, the vCenter's clock.
@@ -51,6 +52,11 @@ impl Sweep {
         self.due = Instant::now() + self.interval;
         self.slices = plan(begin, now, self.interval, self.is_first).into();
         self.is_first = false;
+    }
+
+    /// A slice is listed from its beginning once more.
+    pub(super) fn again(&mut self, slice: Slice) {
+        self.slices.push_front(slice);
     }
 
     /// The next slice to list.

@@ -43,14 +43,32 @@ impl Site {
 
     /// On a log of its own making.
     pub(crate) async fn on(memory: MemoryConfig, change: impl FnOnce(&mut Config)) -> Self {
-        let vcenter = VCenter::start(VCenterConfig {
+        Self::at(Self::quiet(), memory, change).await
+    }
+
+    /// What a vCenter is made of: some history, and nothing that happens by itself.
+    pub(crate) fn quiet() -> VCenterConfig {
+        VCenterConfig {
             events_per_second: 0.0,
             machines: 20,
             backlog_events: 100,
             backlog_span: Duration::from_secs(600),
             ..VCenterConfig::default()
-        });
-        let vcenter = vcenter.await.unwrap();
+        }
+    }
+
+    /// At a vCenter that speaks an API version.
+    pub(crate) async fn of_version(api_version: &str) -> Self {
+        let vcenter = VCenterConfig { api_version: api_version.to_owned(), ..Self::quiet() };
+        Self::at(vcenter, MemoryConfig::default(), |_| {}).await
+    }
+
+    async fn at(
+        vcenter: VCenterConfig,
+        memory: MemoryConfig,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
+        let vcenter = VCenter::start(vcenter).await.unwrap();
         let mut config = Config::new(vcenter.url());
         config.username = SecretSource::literal("user");
         config.password = SecretSource::literal("secret");

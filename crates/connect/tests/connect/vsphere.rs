@@ -67,6 +67,56 @@ async fn a_stopped_source_resumes_without_loss_or_duplicate() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_vcenter_9_is_read_by_keys_without_a_collector() {
+    let mut site = Site::of_version("9.0.0.0").await;
+    site.until_complete().await;
+    for fault in
+        [Fault::SessionLost, Fault::CutWhole { count: 1 }, Fault::ShortPages { events_max: 7 }]
+    {
+        site.vcenter.inject(fault);
+        site.vcenter.post(300);
+        site.until_complete().await;
+        assert_eq!(site.vcenter.status().collectors, 0);
+    }
+    site.stop().await;
+    site.vcenter.post(2500);
+    site.start();
+    site.until_complete().await;
+    assert_eq!((site.gaps().await, site.vcenter.status().collectors), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_a_vcenter_9_that_begin_again_lead_back_to_a_collector_and_lose_nothing() {
+    let site = Site::of_version("9.0.0.0").await;
+    site.until_complete().await;
+    // As if its greatest key were configured: nothing announces it.
+    site.vcenter.inject(Fault::NextKey { key: 1 });
+    site.vcenter.inject(Fault::SessionLost);
+    site.vcenter.post(40);
+    site.until_complete().await;
+    assert_eq!(site.vcenter.status().collectors, 1);
+    let site = Site::of_version("9.0.0.0").await;
+    site.until_complete().await;
+    site.vcenter.inject(Fault::NextKey { key: 2_147_480_000 - 5 });
+    site.vcenter.post(20);
+    site.until_complete().await;
+    assert_eq!((site.gaps().await, site.vcenter.status().collectors), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_vcenter_9_sends_without_a_key_is_captured_once_and_hides_nothing() {
+    let site = Site::of_version("9.0.0.0").await;
+    site.until_complete().await;
+    let before = site.captured().await.len();
+    for kind in [Malformation::MissingKey, Malformation::IllFormed] {
+        site.vcenter.inject(Fault::Malformed { kind });
+        site.vcenter.post(10);
+    }
+    site.until(|captured| captured.len() >= before + 22).await;
+    assert_eq!((site.captured().await.len(), site.gaps().await), (before + 22, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lost_session_is_opened_again_and_nothing_is_lost() {
     let site = Site::open().await;
     site.until_complete().await;

@@ -29,6 +29,7 @@ pub(crate) fn vcenter(options: SimulateVcenter) -> Result<(), Failed> {
     let config = VCenterConfig {
         listen: options.listen,
         events_per_second: options.rate,
+        api_version: options.version,
         seed: options.seed,
         machines: options.machines,
         backlog_events: options.backlog,

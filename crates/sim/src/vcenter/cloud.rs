@@ -38,6 +38,10 @@ pub struct Produced {
     pub class: Cow<'static, str>,
 }
 
+/// The first version whose keys end before the numbers do, and the last key there unless it is configured.
+const KEYS_END_SINCE: ApiVersion = ApiVersion([9, 0, 0, 0]);
+const KEY_MAX: i32 = 2_147_480_000;
+
 /// Everything that the cloud is and knows.
 #[derive(Debug)]
 pub(crate) struct Cloud {
@@ -131,8 +135,7 @@ impl Cloud {
         change: impl FnOnce(Event) -> Event,
     ) -> i32 {
         let key = self.next_key;
-        // The counter of a real vCenter is 32 bits wide and overflows to negative keys.
-        self.next_key = key.wrapping_add(1);
+        self.next_key = self.key_behind(key);
         let created = microseconds(created);
         let event = render(draft, Stamp { key, chain_id, created }, &self.inventory);
         let class = event.class.clone();
@@ -140,6 +143,16 @@ impl Cloud {
         self.history.push(change(event));
         self.revision += 1;
         key
+    }
+
+    /// The counter of a real vCenter is 32 bits wide and was seen to overflow to negative keys (the issues
+    /// 716 and 809 of the VMware Event Broker Appliance). The reference of API 9.0 has them end at the
+    /// option `config.vpxd.event.maxEventId`, and begin again.
+    pub(crate) fn key_behind(&self, key: i32) -> i32 {
+        match self.api_version >= KEYS_END_SINCE && key >= KEY_MAX {
+            true => 1,
+            false => key.wrapping_add(1),
+        }
     }
 
     /// The next draft of the workload, to be recorded under special circumstances.
@@ -201,11 +214,16 @@ mod tests {
     }
 
     #[test]
-    fn keys_overflow_into_the_negative() {
-        let mut cloud = cloud(VCenterConfig { first_key: i32::MAX, ..VCenterConfig::default() });
-        cloud.work(2);
-        let keys: Vec<_> = cloud.ledger.iter().map(|event| event.key).collect();
-        assert_eq!(keys, [i32::MAX, i32::MIN]);
+    fn keys_overflow_into_the_negative_or_begin_again_from_api_9_on() {
+        let keys = |first_key, api_version: &str| -> Vec<i32> {
+            let api_version = api_version.to_owned();
+            let mut cloud =
+                cloud(VCenterConfig { first_key, api_version, ..VCenterConfig::default() });
+            cloud.work(2);
+            cloud.ledger.iter().map(|event| event.key).collect()
+        };
+        assert_eq!(keys(i32::MAX, "8.0.3.0"), [i32::MAX, i32::MIN]);
+        assert_eq!(keys(2_147_480_000, "9.0.0.0"), [2_147_480_000, 1]);
     }
 
     #[test]

@@ -65,6 +65,9 @@ impl Default for VCenterConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ApiVersion(pub(crate) [u16; 4]);
 
+/// The first version whose events may carry an `auditId`.
+pub(crate) const AUDIT_SINCE: ApiVersion = ApiVersion([9, 1, 0, 0]);
+
 impl FromStr for ApiVersion {
     type Err = Error;
 

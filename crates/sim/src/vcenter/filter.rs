@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-use super::config::ApiVersion;
+use super::config::{AUDIT_SINCE, ApiVersion};
 use super::events::{Event, is_a};
 use super::inventory::{EntityId, Inventory, Kind};
 use super::moref::MoRef;
@@ -41,6 +41,8 @@ pub(crate) struct Filter {
     types: Vec<String>,
     categories: Vec<String>,
     chain_id: Option<i32>,
+    is_audited: Option<bool>,
+    audit_ids: Vec<String>,
     /// Leave out `fullFormattedMessage`.
     pub(crate) without_message: bool,
     /// The number of events that one answer may carry.
@@ -81,6 +83,12 @@ impl Filter {
                 "delayedInit" if version >= DELAYED_INIT_SINCE => {
                     filter.delayed = spec.flag("delayedInit");
                 }
+                "auditable" if version >= AUDIT_SINCE => {
+                    filter.is_audited = Some(spec.flag("auditable"));
+                }
+                "auditId" if version >= AUDIT_SINCE => {
+                    filter.audit_ids.push(part.text.trim().to_owned());
+                }
                 "alarm" | "scheduledTask" | "tag" => {
                     return Err(SoapFault::NotSupported(
                         "The simulator has no filter by alarm, scheduledTask or tag.",
@@ -109,6 +117,9 @@ impl Filter {
         self.begin.is_none_or(|begin| event.created >= begin)
             && self.end.is_none_or(|end| event.created <= end)
             && self.chain_id.is_none_or(|chain_id| event.chain_id == chain_id)
+            && self.is_audited.is_none_or(|is_audited| event.audit_id.is_some() == is_audited)
+            && (self.audit_ids.is_empty()
+                || event.audit_id.as_ref().is_some_and(|id| self.audit_ids.contains(id)))
             && (self.types.is_empty() || self.types.iter().any(|wanted| is_type(event, wanted)))
             && (self.categories.is_empty() || self.categories.contains(&event.category.to_string()))
             && self.users.as_ref().is_none_or(|users| users.include(&event.user))

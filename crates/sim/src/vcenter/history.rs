@@ -14,12 +14,14 @@ pub(crate) struct History {
     events: VecDeque<Arc<Event>>,
     start: u64,
     events_max: Option<usize>,
+    /// Whether each event's key is greater than the one before it.
+    is_ascending: bool,
 }
 
 impl History {
     /// An empty history that forgets its oldest events beyond the limit, if there is one.
     pub(crate) fn new(events_max: Option<usize>) -> Self {
-        Self { events: VecDeque::new(), start: 0, events_max }
+        Self { events: VecDeque::new(), start: 0, events_max, is_ascending: true }
     }
 
     /// The place of the oldest event.
@@ -43,7 +45,34 @@ impl History {
         self.events.back()
     }
 
+    /// The events behind a key, the next one first: greater ones, or smaller ones if not `is_forward`.
+    pub(crate) fn by_key(
+        &self,
+        key: i32,
+        is_forward: bool,
+    ) -> Box<dyn Iterator<Item = &Arc<Event>> + '_> {
+        if self.is_ascending {
+            let behind = self.events.partition_point(|event| event.key <= key);
+            let from = self.events.partition_point(|event| event.key < key);
+            return match is_forward {
+                true => Box::new(self.events.range(behind..)),
+                false => Box::new(self.events.range(..from).rev()),
+            };
+        }
+        let is_meant = |event: &&Arc<Event>| match is_forward {
+            true => event.key > key,
+            false => event.key < key,
+        };
+        let mut events: Vec<_> = self.events.iter().filter(is_meant).collect();
+        events.sort_by_key(|event| event.key);
+        match is_forward {
+            true => Box::new(events.into_iter()),
+            false => Box::new(events.into_iter().rev()),
+        }
+    }
+
     pub(crate) fn push(&mut self, event: Event) {
+        self.is_ascending &= self.events.back().is_none_or(|last| last.key < event.key);
         self.events.push_back(Arc::new(event));
         if self.events_max.is_some_and(|max| self.events.len() > max) {
             self.events.pop_front();
@@ -62,6 +91,7 @@ impl History {
     pub(crate) fn clear(&mut self) {
         self.start = self.end();
         self.events.clear();
+        self.is_ascending = true;
     }
 }
 
@@ -88,6 +118,20 @@ mod tests {
         assert_eq!((history.start(), history.end()), (3, 5));
         assert!(history.get(2).is_none());
         assert_eq!(history.get(3).map(|event| event.key), Some(4));
+    }
+
+    #[test]
+    fn events_are_found_by_their_keys_also_when_these_began_again() {
+        let mut history = History::new(None);
+        let keys = |history: &History, key, is_forward| -> Vec<i32> {
+            history.by_key(key, is_forward).map(|event| event.key).collect()
+        };
+        [4, 6, 9].into_iter().for_each(|key| history.push(event(key)));
+        assert_eq!(keys(&history, 4, true), [6, 9]);
+        assert_eq!(keys(&history, 9, false), [6, 4]);
+        [1, 2].into_iter().for_each(|key| history.push(event(key)));
+        assert_eq!(keys(&history, 1, true), [2, 4, 6, 9]);
+        assert_eq!(keys(&history, 6, false), [4, 2, 1]);
     }
 
     #[test]

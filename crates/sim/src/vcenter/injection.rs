@@ -63,7 +63,7 @@ impl Cloud {
             Fault::NextKey { key } => self.next_key = key,
             Fault::Restore { key } => {
                 self.history.truncate_after(key);
-                self.next_key = key.wrapping_add(1);
+                self.next_key = self.key_behind(key);
                 self.drop_sessions();
             }
             Fault::Malformed { kind } => self.record_malformed(kind),

@@ -2,7 +2,7 @@
 
 use pluvio_sim::{VCenter, VCenterConfig};
 
-use crate::client::Client;
+use crate::client::{Answer, Client};
 use crate::{cloud, quiet};
 
 #[tokio::test]
@@ -123,6 +123,57 @@ async fn an_older_version_knows_no_delayed_initialization() {
     let filter = "<filter><delayedInit>true</delayedInit></filter>";
     let answer = client.call("EventManager", "CreateCollectorForEvents", filter).await;
     assert_eq!(answer.fault(), Some("InvalidRequest"));
+}
+
+/// Asks for the events behind an id.
+async fn behind(client: &Client, filter: &str, id: &str, is_forward: bool) -> Answer {
+    let view = format!(
+        "<filter>{filter}</filter><eventViewSpec i:type=\"EventManagerViewByStartId\">\
+         <startEventId>{id}</startEventId><isForward>{is_forward}</isForward></eventViewSpec>"
+    );
+    client.call("EventManager", "QueryEvents", &view).await
+}
+
+#[tokio::test]
+async fn from_api_9_on_events_are_paged_by_their_ids_in_both_directions() {
+    let config = VCenterConfig { api_version: "9.0.0.0".to_owned(), ..quiet() };
+    let cloud = VCenter::start(VCenterConfig { backlog_events: 9, ..config }).await.unwrap();
+    let client = Client::of(&cloud).await;
+    assert_eq!(behind(&client, "<maxCount>3</maxCount>", "2", true).await.keys(), [3, 4, 5]);
+    assert_eq!(
+        behind(&client, "<maxCount>3</maxCount>", "2147480000", false).await.keys(),
+        [10, 9, 8]
+    );
+    assert_eq!(behind(&client, "", "10", true).await.keys(), [0; 0]);
+    for id in ["-1", "many"] {
+        assert_eq!(behind(&client, "", id, true).await.fault(), Some("InvalidArgument"), "{id}");
+    }
+    let older = self::cloud(1).await;
+    let client = Client::of(&older).await;
+    assert_eq!(
+        behind(&client, "", "0", true).await.fault(),
+        Some("InvalidRequest"),
+        "not before 9.0"
+    );
+}
+
+#[tokio::test]
+async fn from_api_9_1_on_a_posted_event_keeps_its_audit_id_and_is_found_by_it() {
+    let ids = async |api_version: &str, filter: &str| {
+        let config = VCenterConfig { api_version: api_version.to_owned(), ..quiet() };
+        let cloud = VCenter::start(config).await.unwrap();
+        let client = Client::of(&cloud).await;
+        let event = "<eventToPost i:type=\"EventEx\"><auditId>a-7</auditId>\
+                     <eventTypeId>com.example.audit</eventTypeId></eventToPost>";
+        client.call("EventManager", "PostEvent", event).await;
+        let query = format!("<filter>{filter}</filter>");
+        let found = client.call("EventManager", "QueryEvents", &query).await;
+        found.fault().map_or_else(|| Ok(found.keys()), |fault| Err(fault.to_owned()))
+    };
+    assert_eq!(ids("9.1.0.0", "<auditId>a-7</auditId>").await, Ok(vec![2]));
+    assert_eq!(ids("9.1.0.0", "<auditable>true</auditable>").await, Ok(vec![2]));
+    assert_eq!(ids("9.1.0.0", "<auditId>a-8</auditId>").await, Ok(vec![]));
+    assert_eq!(ids("9.0.0.0", "<auditId>a-7</auditId>").await, Err("InvalidRequest".to_owned()));
 }
 
 #[tokio::test]

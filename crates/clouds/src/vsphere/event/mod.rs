@@ -41,7 +41,9 @@ pub struct Page {
 /// One event.
 #[derive(Clone)]
 pub struct NativeEvent {
-    /// The key: unique in one vCenter's life, 32 bits there, negative after an overflow.
+    /// The key, which the API's documentation calls the event's id: 32 bits wide. From API 9.0 on it is
+    /// not negative and begins again behind a greatest one; older vCenters were seen to overflow into
+    /// negative keys (issues 716 and 809 of the VMware Event Broker Appliance).
     pub key: Option<i64>,
     /// The key of the event that began the chain.
     pub chain_id: Option<i64>,

@@ -4,7 +4,8 @@ use super::MoRef;
 use crate::vsphere::xml::Node;
 
 /// The arguments that every event may carry, the most specific first.
-const ARGUMENTS: &[&str] = &["vm", "host", "computeResource", "ds", "net", "dvs", "datacenter"];
+const ARGUMENTS: &[&str] =
+    &["vm", "host", "computeResource", "ds", "net", "dvs", "tgw", "datacenter"];
 
 pub(super) fn of(event: Node<'_>) -> Option<MoRef> {
     let argument = |name: &&str| event.child(name).and_then(reference_in);

@@ -30,7 +30,7 @@ use url::Url;
 
 use self::envelope::Xml;
 pub use self::error::Error;
-pub use self::events::{EventInfo, NewEvent};
+pub use self::events::{EVENT_KEY_MAX, EventInfo, NewEvent};
 pub use self::fault::{Fault, FaultKind};
 pub use self::filter::{EntityFilter, EventFilter, Recursion};
 pub use self::session::{About, ServiceContent, Session};

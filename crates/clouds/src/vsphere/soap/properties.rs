@@ -22,15 +22,15 @@ impl Client {
         self.call_for_object("CreatePropertyCollector", property_collector, Xml::new()).await
     }
 
-    /// Lets a property collector watch the latest page of an event collector.
+    /// Lets a property collector watch a property, such as the `latestPage` of an event collector.
     pub async fn create_filter(
         &self,
         property_collector: &MoRef,
-        event_collector: &MoRef,
+        object: &MoRef,
+        path: &str,
     ) -> Result<MoRef, Error> {
-        let xml = Xml::new()
-            .nested("spec", |xml| spec(xml, event_collector, "latestPage"))
-            .text("partialUpdates", false);
+        let xml =
+            Xml::new().nested("spec", |xml| spec(xml, object, path)).text("partialUpdates", false);
         self.call_for_object("CreateFilter", property_collector, xml).await
     }
 

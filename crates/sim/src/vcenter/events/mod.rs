@@ -62,6 +62,8 @@ pub(crate) struct Draft {
     pub(crate) category: Category,
     pub(crate) user: Cow<'static, str>,
     pub(crate) message: Option<String>,
+    /// From API 9.1 on; shown only there.
+    pub(crate) audit_id: Option<String>,
     pub(crate) place: Place,
     pub(crate) tail: Tail,
     /// Whether it continues the operation of the draft before it.
@@ -82,6 +84,7 @@ impl Draft {
             category: catalog::category(class),
             user: user.into(),
             message: Some(message),
+            audit_id: None,
             place,
             tail: Tail::Fields(String::new()),
             continues: false,
@@ -109,6 +112,7 @@ pub(crate) struct Event {
     pub(crate) type_id: Option<Cow<'static, str>>,
     pub(crate) category: Category,
     pub(crate) user: Cow<'static, str>,
+    pub(crate) audit_id: Option<String>,
     pub(crate) place: Place,
     /// ` xsi:type="Class">…`: all but the name of the element that carries it.
     pub(crate) xml: Box<str>,

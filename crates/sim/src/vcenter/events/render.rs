@@ -36,6 +36,9 @@ pub(crate) fn render(draft: Draft, stamp: Stamp, inventory: &Inventory) -> Event
         leaf(&mut out, "fullFormattedMessage", message);
     }
     let message = start..out.len();
+    if let Some(audit_id) = &draft.audit_id {
+        leaf(&mut out, "auditId", audit_id);
+    }
     match &draft.tail {
         Tail::Fields(fields) => out.push_str(fields),
         Tail::Task { description_id, entity } => {
@@ -50,6 +53,7 @@ pub(crate) fn render(draft: Draft, stamp: Stamp, inventory: &Inventory) -> Event
         type_id: draft.type_id,
         category: draft.category,
         user: draft.user,
+        audit_id: draft.audit_id,
         place: draft.place,
         xml: out.into_boxed_str(),
         message,

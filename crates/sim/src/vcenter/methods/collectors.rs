@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use super::Call;
 use crate::vcenter::cloud::Cloud;
+use crate::vcenter::config::ApiVersion;
 use crate::vcenter::events::Event;
 use crate::vcenter::filter::Filter;
 use crate::vcenter::session::{COLLECTORS_MAX, Collector, PAGE_EVENTS_MAX};
 use crate::vcenter::soap::SoapFault;
-use crate::vcenter::xml::reference;
+use crate::vcenter::xml::{Element, reference};
+
+/// The first version that pages events by their ids.
+const VIEW_SINCE: ApiVersion = ApiVersion([9, 0, 0, 0]);
 
 /// Methods of the event manager.
 pub(super) fn manager(cloud: &mut Cloud, call: &Call) -> Result<String, SoapFault> {
@@ -83,9 +87,12 @@ fn filter(cloud: &Cloud, call: &Call) -> Result<Filter, SoapFault> {
     Ok(if cloud.troubles.begin_ignored { filter.without_begin() } else { filter })
 }
 
-/// One look at the newest events, without a collector.
+/// One look at the newest events, or at those behind an id, without a collector.
 fn query(cloud: &mut Cloud, call: &Call) -> Result<String, SoapFault> {
     let mut filter = filter(cloud, call)?;
+    if let Some(view) = call.parameters.child("eventViewSpec") {
+        return query_by_id(cloud, &filter, view);
+    }
     filter.count_max.get_or_insert(PAGE_EVENTS_MAX);
     let without_message = filter.without_message;
     filter.delayed = false;
@@ -95,6 +102,32 @@ fn query(cloud: &mut Cloud, call: &Call) -> Result<String, SoapFault> {
         event.write(&mut out, "returnval", without_message);
     }
     Ok(out)
+}
+
+/// `EventManagerViewByStartId`: the events behind an id, which is no part of the answer. The reference does
+/// not tell their order; they come by their ids, away from the start.
+fn query_by_id(cloud: &mut Cloud, filter: &Filter, view: &Element) -> Result<String, SoapFault> {
+    if cloud.api_version < VIEW_SINCE {
+        return Err(SoapFault::InvalidRequest(
+            "Unexpected element eventViewSpec while parsing QueryEvents".to_owned(),
+        ));
+    }
+    if view.class.as_deref() != Some("EventManagerViewByStartId") {
+        return Err(SoapFault::InvalidArgument("eventViewSpec"));
+    }
+    let id = view.text_of("startEventId").and_then(|id| id.parse::<i32>().ok());
+    let id = id.filter(|id| *id >= 0);
+    let id = id.ok_or(SoapFault::InvalidArgument("eventViewSpec.startEventId"))?;
+    let max = match filter.count_max {
+        None => PAGE_EVENTS_MAX,
+        Some(count @ 1..=PAGE_EVENTS_MAX) => count,
+        Some(_) => return Err(SoapFault::InvalidArgument("filter.maxCount")),
+    };
+    let Cloud { history, inventory, troubles, .. } = cloud;
+    let events = history.by_key(id, view.flag("isForward"));
+    let events = events.filter(|event| filter.matches(event, inventory)).take(troubles.page(max));
+    let events: Vec<_> = events.map(Arc::clone).collect();
+    Ok(page(&events, filter.without_message))
 }
 
 fn count(call: &Call) -> Result<usize, SoapFault> {

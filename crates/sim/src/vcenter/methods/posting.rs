@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::Call;
 use crate::vcenter::cloud::Cloud;
+use crate::vcenter::config::AUDIT_SINCE;
 use crate::vcenter::events::{Category, Draft, Place};
 use crate::vcenter::inventory::{Inventory, Kind};
 use crate::vcenter::moref::MoRef;
@@ -14,7 +15,7 @@ use crate::vcenter::soap::SoapFault;
 use crate::vcenter::xml::{Element, leaf};
 
 /// Fields of every event; those of the class come after them.
-const BASE_FIELDS: [&str; 14] = [
+const BASE_FIELDS: [&str; 15] = [
     "key",
     "chainId",
     "createdTime",
@@ -26,6 +27,7 @@ const BASE_FIELDS: [&str; 14] = [
     "ds",
     "net",
     "dvs",
+    "tgw",
     "fullFormattedMessage",
     "changeTag",
     "auditId",
@@ -50,6 +52,8 @@ pub(super) fn post(cloud: &mut Cloud, call: &Call) -> Result<String, SoapFault> 
     let place = read_place(event, &cloud.inventory);
     let mut draft = Draft::new(class, Cow::Owned(user), message, place).fields(fields);
     draft.type_id = Some(Cow::Owned(type_id.to_owned()));
+    let audit_id = event.text_of("auditId").filter(|_| cloud.api_version >= AUDIT_SINCE);
+    draft.audit_id = audit_id.map(str::to_owned);
     draft.category = match event.text_of("severity") {
         Some("error") => Category::Error,
         Some("warning") => Category::Warning,

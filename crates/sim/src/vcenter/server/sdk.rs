@@ -21,7 +21,8 @@ const COOKIE_NAME: &str = "vmware_soap_session";
 const XML: HeaderValue = HeaderValue::from_static("text/xml; charset=utf-8");
 
 /// Older versions that the endpoint still understands.
-const PRIOR_VERSIONS: [&str; 6] = ["8.0.2.0", "8.0.1.0", "8.0.0.1", "7.0.3.0", "7.0", "6.7"];
+const PRIOR_VERSIONS: [&str; 8] =
+    ["9.0.0.0", "8.0.3.0", "8.0.2.0", "8.0.1.0", "8.0.0.1", "7.0.3.0", "7.0", "6.7"];
 
 /// The routes of the SDK.
 pub(super) fn routes(shared: Arc<Shared>) -> Router {

@@ -10,6 +10,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Context as _, Result, bail, ensure};
 use pluvio_e2e::{
     feed::{self, Collector, Seen},
+    folder::Folder,
     servers::{Pluvio, Produced, Simulator, Source},
     stage::Stage,
     wait,
@@ -34,10 +35,22 @@ struct Case {
     gaps: usize,
     /// Lives of the keys.
     lives: u32,
+    /// The API version of the vCenter.
+    version: &'static str,
     lane: Lane,
 }
 
-const CASE: Case = Case { name: "", steps: &[], odd: 0, gaps: 0, lives: 1, lane: Lane::Busy };
+const CASE: Case = Case {
+    name: "",
+    steps: &[],
+    odd: 0,
+    gaps: 0,
+    lives: 1,
+    version: Simulator::VERSION,
+    lane: Lane::Busy,
+};
+/// A version that lists events by their keys, whose keys end and begin again.
+const NINE: &str = "9.1.0.0";
 
 /// For ordinary faults: back-off after several failures in a row included.
 const ARRIVAL_MAX: Duration = Duration::from_secs(60);
@@ -83,6 +96,13 @@ const CASES: &[Case] = &[
     Case {
         name: "fault: keys overflow and go on below zero",
         steps: &["faults/next-key?key=2147483640", "30"],
+        ..CASE
+    },
+    Case {
+        name: "fault: keys of a vCenter 9 end and begin again",
+        steps: &[A_SECOND, "faults/next-key?key=2147479990", "30"],
+        lives: 2,
+        version: NINE,
         ..CASE
     },
     Case {
@@ -172,11 +192,30 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         .copied()
         .map(|case| Scenario::new(case.name, move |stage| one_case(stage, case)).lane(case.lane));
     let series = Scenario::new("fault: a series of random faults", a_series_of_random_faults);
-    cases.chain([series]).collect()
+    let nine = Scenario::new("fault: each of them at a vCenter 9, which is read by keys", at_nine);
+    cases.chain([series, nine]).collect()
+}
+
+/// Those that are over soon, and that keys of any width can meet.
+async fn at_nine(stage: Arc<Stage>) -> Result<Counts> {
+    let is_wide = |case: &Case| case.steps.iter().any(|step| step.starts_with("faults/next-key"));
+    let cases = CASES.iter().filter(|case| case.lane == Lane::Busy && !is_wide(case));
+    let mut tried = 0;
+    for case in cases {
+        let case = Case { version: NINE, ..*case };
+        let own = Arc::new(stage.with(Folder::new(case.name)?));
+        if let Err(error) = one_case(Arc::clone(&own), case).await {
+            own.folder.keep();
+            let kept = own.folder.path().display();
+            return Err(error.context(format!("{}; its logs are kept in {kept}", case.name)));
+        }
+        tried += 1;
+    }
+    Ok(Counts::default().with("faults", tried).with("missing", 0))
 }
 
 async fn one_case(stage: Arc<Stage>, case: Case) -> Result<Counts> {
-    let simulator = Simulator::start(&stage, 0).await?;
+    let simulator = Simulator::of_version(&stage, 0, case.version).await?;
     let source = Source { more: "begin = \"1h\"".to_owned(), ..Source::from(&simulator) };
     let pluvio = Pluvio::capture(&stage, source).await?;
     let collector = pluvio.collect().await?;

@@ -22,7 +22,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
             govc_and_our_simulated_vcenter,
         ),
         Scenario::new(
-            "pyVmomi reads properties, events and managers of our simulated vCenter, over TLS too",
+            "pyVmomi reads properties, events and managers of our simulated vCenter, by TLS and ids too",
             pyvmomi_and_our_simulated_vcenter,
         )
         .needs(&[Tool::PyVmomi]),
@@ -71,8 +71,14 @@ async fn pyvmomi_and_our_simulated_vcenter(stage: Arc<Stage>) -> Result<Counts> 
     let over_tls = Simulator::start_over_tls(&stage, 500).await?.visited_by_pyvmomi(&stage).await?;
     as_it_should(&over_tls).context("over TLS")?;
     ensure!(over_tls.events == visited.events, "over TLS a collector read {:?}", over_tls.events);
+    let nine = Simulator::of_version(&stage, 500, "9.1.0.0").await?;
+    let newest = nine.visited_by_pyvmomi(&stage).await?;
+    as_it_should(&newest).context("of API 9.1")?;
+    ensure!(newest.paged == newest.events, "behind ids it read {:?}", newest.paged);
+    ensure!(newest.audited.as_deref() == Some("a-7"), "its audit id is {:?}", newest.audited);
     Ok(Counts::default()
         .with("events", visited.events.len())
+        .with("by ids", newest.paged.len())
         .with("values", visited.read.len())
         .with("machines", visited.machines))
 }

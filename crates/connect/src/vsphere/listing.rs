@@ -1,0 +1,80 @@
+//! A listing of events, oldest first, page by page.
+//!
+//! There are two ways. A **collector** is a cursor that the server keeps; every vCenter has it. From API
+//! 9.0 on the server also tells the events **behind a key**: nothing is kept there, so nothing goes deaf,
+//! runs out or dies with the session. That way needs keys that grow with time, which is looked at when a
+//! listing begins, and it is given up for the rest of the connection at the first doubt.
+
+use jiff::Timestamp;
+use pluvio_clouds::vsphere::{MoRef, NativeEvent, Page};
+use tracing::{debug, warn};
+
+use super::{
+    Error,
+    config::Settings,
+    session::{KEYS_END_SOON, Session},
+};
+
+/// Where a listing stands.
+#[derive(Clone, Debug)]
+pub(super) enum Listing {
+    /// The server knows.
+    Collector(MoRef),
+    /// Behind this key, among what happened from `begin` to `end`, both inclusive.
+    ByKey { begin: Timestamp, end: Option<Timestamp>, after: i32 },
+    /// Behind a page after which keys do not tell where it stands: it is begun anew with a collector.
+    Lost,
+}
+
+impl Listing {
+    /// A listing of what happened from `begin` to `end`, both inclusive.
+    pub(super) async fn open(
+        session: &Session,
+        settings: &Settings,
+        begin: Timestamp,
+        end: Option<Timestamp>,
+    ) -> Result<Self, Error> {
+        if session.lists_by_key() {
+            match session.keys_tell_the_order(settings, begin).await {
+                Ok(true) => return Ok(Self::ByKey { begin, end, after: 0 }),
+                Ok(false) => debug!("keys do not tell the order of events: listing by a collector"),
+                Err(error) if error.fault().is_some() => {
+                    warn!(%error, "the vCenter does not list by keys: listing by a collector");
+                    session.stop_listing_by_key();
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        session.collector(settings, begin, end).await.map(Self::Collector)
+    }
+
+    /// The method that reads it.
+    pub(super) fn method(&self) -> &'static str {
+        match self {
+            Self::Collector(_) => "ReadNextEvents",
+            Self::ByKey { .. } | Self::Lost => "QueryEvents",
+        }
+    }
+
+    /// The listing behind a page, whose events are put in their order.
+    pub(super) fn behind(self, page: &mut Page) -> Self {
+        let Self::ByKey { begin, end, after } = self else { return self };
+        let key = |listed: &Result<NativeEvent, _>| listed.as_ref().ok().and_then(|it| it.key);
+        page.events.sort_by_key(key);
+        let is_behind = |key: i64| (i64::from(after) + 1..KEYS_END_SOON).contains(&key);
+        // What cannot be read has no key, and would be listed again and again.
+        let all_behind = page.events.iter().all(|listed| key(listed).is_some_and(is_behind));
+        let greatest = page.events.last().and_then(key).and_then(|key| i32::try_from(key).ok());
+        match all_behind {
+            true => Self::ByKey { begin, end, after: greatest.unwrap_or(after) },
+            false => Self::Lost,
+        }
+    }
+
+    /// Gives back what it holds.
+    pub(super) async fn close(self, session: &Session) {
+        if let Self::Collector(collector) = self {
+            session.free(&collector).await;
+        }
+    }
+}

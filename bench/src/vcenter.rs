@@ -89,7 +89,7 @@ impl VCenter {
         let collector = self.collector(SignedDuration::from_mins(10)).await?;
         let shared = &self.content.property_collector;
         let bell = self.client.create_property_collector(shared).await?;
-        self.client.create_filter(&bell, &collector).await?;
+        self.client.create_filter(&bell, &collector, "latestPage").await?;
         let mut version = self.client.wait_for_updates(&bell, None, WAIT_MAX).await?;
         loop {
             let page = self.read(&collector).await?;

@@ -84,6 +84,10 @@ pub enum Tool {
     Cloudstack,
     /// Python with VMware's client of a vCenter.
     PyVmomi,
+    /// Python with what watches a vCenter: vmware_exporter for Prometheus, and checkvsphere for Nagios.
+    Monitors,
+    /// Telegraf's plugin for vSphere, in a program of ours.
+    Telegraf,
 }
 
 /// What most scenarios need, the slowest to install first. The others come when they are asked for:

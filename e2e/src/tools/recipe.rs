@@ -37,6 +37,16 @@ const PYTHON: [&str; 7] = [
 
 /// The newest of VMware's Python client, of the API 9.1.
 const PYVMOMI: &str = "9.1.1.0";
+/// What watches a vCenter. The exporter does not say that it needs `requests`, and its scrapes fail with newer
+/// releases of Twisted (tried: 26.10); one of its packages has no wheel.
+const MONITORS: [&str; 6] = [
+    "--no-binary=prometheus-client",
+    "vmware-exporter==0.18.4",
+    "twisted==22.10.0",
+    "requests==2.34.2",
+    "checkvsphere==0.3.40",
+    "pyvmomi==9.1.1.0",
+];
 /// Public clients of CloudStack.
 const CLOUDSTACK: [&str; 2] = ["apache-libcloud==3.9.1", "cs==5.2.0"];
 
@@ -57,6 +67,7 @@ const FRANZ: Files = files!("franz-go": "main.go", "go.mod", "go.sum");
 const AMQP: Files = files!("amqp": "main.go", "go.mod", "go.sum");
 const FERRETDB: Files = files!("ferretdb": "main.go", "go.mod", "go.sum");
 const COLLECTOR: Files = files!("collector": "main.go", "go.mod", "go.sum");
+const TELEGRAF: Files = files!("telegraf": "main.go", "go.mod", "go.sum");
 const FLUENT: Files =
     files!("fluent": "package.json", "package-lock.json", "server.js", "client.js");
 
@@ -122,6 +133,11 @@ impl Recipe {
             Tool::PyVmomi => {
                 Self::python(format!("pyvmomi-{PYVMOMI}"), vec![format!("pyvmomi=={PYVMOMI}")])
             }
+            Tool::Monitors => {
+                let folder = format!("monitors-{}", digest(&MONITORS));
+                Self::python(folder, MONITORS.map(str::to_owned).to_vec())
+            }
+            Tool::Telegraf => Self::go_build("telegraf", TELEGRAF, "telegraf", ""),
             Tool::Cloudstack => {
                 let folder = format!("cloudstack-{}", digest(&CLOUDSTACK));
                 Self::python(folder, CLOUDSTACK.map(str::to_owned).to_vec())

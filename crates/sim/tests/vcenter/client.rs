@@ -172,6 +172,22 @@ impl Client {
         }
     }
 
+    /// A property of an object, as pyVmomi asks for it.
+    pub(crate) async fn fetch(&self, object: (&str, &str), path: &str) -> Answer {
+        self.call_on(object, "Fetch", &format!("<prop>{path}</prop>")).await
+    }
+
+    /// The identifier of the first object of a class.
+    pub(crate) async fn first(&self, class: &str) -> String {
+        let parameters = format!(
+            "<container type=\"Folder\">group-d1</container><type>{class}</type>\
+             <recursive>true</recursive>"
+        );
+        let view = self.call("ViewManager", "CreateContainerView", &parameters).await;
+        let view = view.text("returnval").to_owned();
+        self.fetch(("ContainerView", &view), "view").await.text("returnval").to_owned()
+    }
+
     /// Reads properties of the objects that one object selects.
     pub(crate) async fn retrieve(&self, spec: &str, options: &str) -> Answer {
         let parameters = format!("<specSet>{spec}</specSet><options>{options}</options>");

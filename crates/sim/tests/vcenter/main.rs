@@ -7,6 +7,7 @@ mod collectors;
 mod control;
 mod faults;
 mod inventory;
+mod performance;
 mod sessions;
 mod updates;
 

@@ -5,6 +5,7 @@
 //! host, powered on or not); what it looks like in the protocol is said in `properties`.
 
 mod build;
+mod devices;
 mod names;
 mod properties;
 mod property;

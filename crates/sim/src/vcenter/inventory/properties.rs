@@ -5,6 +5,7 @@
 
 use jiff::Timestamp;
 
+use super::devices::DISK_BYTES;
 use super::property::Property;
 use super::structure::{self, Leaf};
 use super::{Detail, Entity, EntityId, Inventory, Kind, Machine};
@@ -290,6 +291,7 @@ impl Inventory {
             ("config.hardware.numCPU", Property::int(machine.cpus)),
             ("config.hardware.numCoresPerSocket", Property::int(1)),
             ("config.hardware.memoryMB", Property::int(machine.memory_mb)),
+            ("config.hardware.device", self.devices(entity, machine)),
         ]
     }
 
@@ -338,9 +340,9 @@ impl Inventory {
             ("summary.config.instanceUuid", uuid),
             ("summary.config.guestId", text(GUEST)),
             ("summary.config.guestFullName", text(GUEST_NAME)),
-            ("summary.storage.committed", Property::long(40 << 30)),
+            ("summary.storage.committed", Property::long(DISK_BYTES)),
             ("summary.storage.uncommitted", Property::long(0)),
-            ("summary.storage.unshared", Property::long(40 << 30)),
+            ("summary.storage.unshared", Property::long(DISK_BYTES)),
             ("summary.storage.timestamp", set_up()),
             ("summary.quickStats.guestHeartbeatStatus", heartbeat(machine)),
             ("summary.overallStatus", green()),

@@ -1,7 +1,7 @@
-//! The managers that every vCenter has and this one has nothing to manage for: they are there, and their
-//! lists are empty, so that clients which begin by asking them go on.
+//! The managers that every vCenter has and this one has little to manage for: they are there, and most of
+//! their lists are empty, so that clients which begin by asking them go on.
 
-use super::Call;
+use super::{Call, performance};
 use crate::vcenter::cloud::Cloud;
 use crate::vcenter::inventory::Property;
 use crate::vcenter::soap::SoapFault;
@@ -47,8 +47,8 @@ pub(super) fn property(cloud: &Cloud, class: &str, path: &str) -> Option<Propert
             Some(Property::array("AuthorizationRole", [role(-1, "Admin"), role(-2, "ReadOnly")]))
         }
         ("AuthorizationManager", "privilegeList") => nothing("AuthorizationPrivilege"),
-        ("PerformanceManager", "perfCounter") => nothing("PerfCounterInfo"),
-        ("PerformanceManager", "historicalInterval") => nothing("PerfInterval"),
+        ("PerformanceManager", "perfCounter") => Some(performance::counters()),
+        ("PerformanceManager", "historicalInterval") => Some(performance::intervals()),
         ("TaskManager", "recentTask") => Some(Property::Objects(Vec::new())),
         ("TaskManager", "maxCollector") => Some(Property::int(32)),
         ("ExtensionManager", "extensionList") => nothing("Extension"),
@@ -73,28 +73,13 @@ pub(super) fn answer(cloud: &Cloud, call: &Call) -> Result<String, SoapFault> {
         }
         ("AlarmManager", "GetAlarm" | "GetAlarmState")
         | (
-            "PerformanceManager",
-            "QueryAvailablePerfMetric" | "QueryPerf" | "QueryPerfCounterByLevel",
-        )
-        | (
             "AuthorizationManager",
             "RetrieveAllPermissions" | "RetrieveEntityPermissions" | "RetrieveRolePermissions",
         )
         | ("ExtensionManager", "FindExtension" | "QueryExtensionIpAllocationUsage") => {
             Ok(String::new())
         }
-        // No counter has that number.
-        ("PerformanceManager", "QueryPerfCounter") => Err(SoapFault::InvalidArgument("counterId")),
-        ("PerformanceManager", "QueryPerfProviderSummary") => {
-            let entity = call.required("entity")?;
-            let mut out = String::from("<returnval>");
-            let entity = crate::vcenter::moref::MoRef::read(entity);
-            entity.write(&mut out, "entity");
-            leaf(&mut out, "currentSupported", "false");
-            leaf(&mut out, "summarySupported", "false");
-            out.push_str("</returnval>");
-            Ok(out)
-        }
+        ("PerformanceManager", _) => performance::answer(cloud, call),
         _ => Err(call.unknown()),
     }
 }

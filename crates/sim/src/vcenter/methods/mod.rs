@@ -7,6 +7,7 @@ mod collectors;
 mod known;
 mod managers;
 mod objects;
+mod performance;
 mod posting;
 mod properties;
 mod search;

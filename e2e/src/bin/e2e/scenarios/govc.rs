@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Context as _, Result, ensure};
 use pluvio_e2e::{
     feed,
-    servers::{Govc, GovcEvent, Pluvio, Produced, Simulator, Source, Visited},
+    servers::{Govc, GovcEvent, Monitors, Pluvio, Produced, Simulator, Source, Visited},
     stage::Stage,
     tools::Tool,
 };
@@ -26,6 +26,14 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
             pyvmomi_and_our_simulated_vcenter,
         )
         .needs(&[Tool::PyVmomi]),
+        Scenario::new(
+            "vmware_exporter and checkvsphere watch our simulated vCenter as they watch others",
+            monitored,
+        )
+        .needs(&[Tool::Monitors]),
+        Scenario::new("Telegraf gathers from our simulated vCenter", gathered)
+            .needs(&[Tool::Telegraf])
+            .rare(),
         Scenario::new(
             "a day's history of our simulated vCenter is captured completely, exactly once",
             a_days_history,
@@ -81,6 +89,37 @@ async fn pyvmomi_and_our_simulated_vcenter(stage: Arc<Stage>) -> Result<Counts> 
         .with("by ids", newest.paged.len())
         .with("values", visited.read.len())
         .with("machines", visited.machines))
+}
+
+async fn monitored(stage: Arc<Stage>) -> Result<Counts> {
+    let simulator = Simulator::start_over_tls(&stage, 0).await?;
+    let monitors = Monitors::of(&stage, &simulator).await?;
+    let samples = monitors.exported().await?;
+    let hosts = samples.get("vmware_host_power_state").copied().unwrap_or_default();
+    let machines = samples.get("vmware_vm_power_state").copied().unwrap_or_default();
+    ensure!(hosts > 0 && machines == 200, "{hosts} hosts and {machines} machines: {samples:?}");
+    for sampled in ["vmware_host_cpu_usage_average", "vmware_vm_net_received_average"] {
+        ensure!(samples.get(sampled).is_some_and(|count| *count > 0), "no {sampled}: {samples:?}");
+    }
+    let checks = monitors.checked().await?;
+    let refused = checks.iter().find(|check| !check.is_ok);
+    ensure!(refused.is_none(), "a check is not satisfied: {refused:?}");
+    Ok(Counts::default()
+        .with("metrics", samples.len())
+        .with("samples", samples.values().sum::<usize>())
+        .with("checks", checks.len()))
+}
+
+async fn gathered(stage: Arc<Stage>) -> Result<Counts> {
+    let simulator = Simulator::start_over_tls(&stage, 100).await?;
+    let gathered = Monitors::telegraf(&stage, &simulator).await?;
+    for resource in ["vm", "host", "cluster", "datastore"] {
+        let has = gathered.keys().any(|name| name.starts_with(&format!("vsphere_{resource}_")));
+        ensure!(has, "nothing of a {resource}: {gathered:?}");
+    }
+    Ok(Counts::default()
+        .with("measurements", gathered.len())
+        .with("metrics", gathered.values().sum::<usize>()))
 }
 
 fn as_it_should(visited: &Visited) -> Result<()> {

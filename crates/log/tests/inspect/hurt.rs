@@ -120,6 +120,28 @@ fn a_missing_index_is_harmless_and_made_again() {
     assert_eq!(site.bytes(file(6, "idx")), before);
 }
 
+/// What a gap event stands for was recorded before what follows: with a later time it would be damage itself,
+/// and a second repair would take what follows for it.
+#[test]
+fn the_gap_event_of_an_empty_first_segment_makes_no_damage_of_intact_records_behind_it() {
+    let site = Site::of_pairs();
+    site.replace(file(0, "log"), b"");
+    assert!(site.disk.flip(file(6, "log"), 100, 1));
+    site.repair();
+    let kept: Vec<_> = site.read().into_iter().filter(|(_, told)| told != "gap").collect();
+    let intact = [9, 10, 11, 12].map(|nth| (nth, format!("id-{nth}")));
+    assert_eq!((kept.as_slice(), site.lost().len()), (intact.as_slice(), 2));
+}
+
+#[test]
+fn a_copy_of_a_segment_under_another_name_costs_no_record_of_others() {
+    let site = Site::new();
+    site.replace(file(1, "log"), &site.bytes(file(0, "log")));
+    site.repair();
+    let read = site.read();
+    assert!(whole()[6..].iter().all(|record| read.contains(record)), "{read:?}");
+}
+
 #[test]
 fn a_missing_segment_in_the_middle_becomes_a_gap_event() {
     let site = Site::new();

@@ -82,6 +82,24 @@ impl Site {
         site
     }
 
+    /// Offsets 0 1 2, 3 4 5 | 6 7 8, 9 10 11 | 12: two batches in each of the sealed segments, and an hour
+    /// later nothing has happened but that a source told where it stands.
+    pub(crate) fn of_pairs() -> Self {
+        let site = Self { disk: SimulatedDisk::new(7) };
+        block_on(async {
+            const LARGE: u64 = 1 << 20;
+            for (nth, segment_bytes_max) in [(0, LARGE), (3, LARGE), (6, 1), (9, LARGE), (12, 1)] {
+                let log = site.open(segment_bytes_max);
+                log.open(&events()).await.unwrap();
+                append(&log, nth, None).await;
+            }
+            let log = site.open_at("2026-11-20T11:00:00Z", 1).unwrap();
+            let source = SourceName::new("quiet").unwrap();
+            log.checkpoint(&events(), &source, Position::new("later").unwrap()).await.unwrap();
+        });
+        site
+    }
+
     pub(crate) fn open(&self, segment_bytes_max: u64) -> Embedded {
         self.try_open(segment_bytes_max).unwrap()
     }
@@ -90,7 +108,15 @@ impl Site {
         &self,
         segment_bytes_max: u64,
     ) -> Result<Embedded, pluvio_log::OpenError> {
-        let now = Mutex::new("2026-11-20T10:00:00Z".parse::<Timestamp>().unwrap());
+        self.open_at("2026-11-20T10:00:00Z", segment_bytes_max)
+    }
+
+    fn open_at(
+        &self,
+        now: &str,
+        segment_bytes_max: u64,
+    ) -> Result<Embedded, pluvio_log::OpenError> {
+        let now = Mutex::new(now.parse::<Timestamp>().unwrap());
         Embedded::open(EmbeddedConfig {
             disk: Arc::new(self.disk.clone()),
             compression: Compression::None,
@@ -195,10 +221,10 @@ impl Site {
         self.disk.read_file(path).unwrap()
     }
 
-    /// Puts other bytes in place of a file.
+    /// Puts other bytes in place of a file, or makes one of them.
     pub(crate) fn replace(&self, path: impl AsRef<Path>, content: &[u8]) {
         let path = path.as_ref();
-        self.disk.remove(path).unwrap();
+        let _made_anew = self.disk.remove(path);
         let file = self.disk.create(path).unwrap();
         file.write_at(content, 0).unwrap();
         file.sync().unwrap();

@@ -206,7 +206,7 @@ impl Repair {
 
     /// Makes a segment that holds nothing but the loss.
     fn fill(&self, folder: &Path, from: Offset, to: Offset) -> io::Result<()> {
-        let times = (self.time_before(folder, from)?, self.time_from(folder, to)?);
+        let times = (self.time_before(folder, from)?, self.time_behind(folder, from)?);
         let Some(Lost { from, last }) = Lost::before(to, from, None) else { return Ok(()) };
         let stream = name(folder);
         let reason = "their segment is missing on the disk";
@@ -235,16 +235,18 @@ impl Repair {
         Ok(walk::walk(&*file, known, &mut |_, _| {})?.time())
     }
 
-    /// When the first record from `to` on was recorded.
-    fn time_from(&self, folder: &Path, to: Offset) -> io::Result<Option<i64>> {
-        let path = layout::segment(folder, to);
-        let file = match self.disk.open(&path) {
-            Err(error) if is_gone(&error) => return Ok(None),
-            opened => opened?,
-        };
-        let known = Known::new(to, &[], None);
-        let walk = walk::walk(&*file, known, &mut |_, _| {})?;
-        Ok(walk.batches().next().map(|whole| whole.place.time))
+    /// When the first record was recorded that can be read in the segments behind the one at `base`.
+    fn time_behind(&self, folder: &Path, base: Offset) -> io::Result<Option<i64>> {
+        let files = recover::files(&*self.disk, folder).map_err(io::Error::other)?.0;
+        for (behind, limit) in pairs(&files.segments).filter(|(behind, _)| *behind > base) {
+            let file = self.disk.open(&layout::segment(folder, behind))?;
+            let known = Known::new(behind, &[], limit);
+            let walk = walk::walk(&*file, known, &mut |_, _| {})?;
+            if let Some(first) = walk.batches().next() {
+                return Ok(Some(first.place.time));
+            }
+        }
+        Ok(None)
     }
 
     /// Writes a segment again: whole batches as they are, mended ones as they were, and for the rest
@@ -269,8 +271,13 @@ impl Repair {
         let (beside, new) = self.beside(&path)?;
         let stream = name(folder);
         let time = self.time_before(folder, base)?;
+        let behind = self.time_behind(folder, base)?;
+        // A later time than that of the next record would make damage of it.
         let is_bare = time.is_none() && walk.batches().next().is_none();
-        let time = time.or_else(|| is_bare.then(|| self.time_of_end(folder)));
+        let time = match is_bare {
+            true => behind.or_else(|| Some(self.time_of_end(folder))),
+            false => time,
+        };
         let mut writing = Writing { stream: &stream, new: &*new, is_table, at: 0, end: base, time };
         let mut broken: Option<Gone> = None;
         for piece in &walk.pieces {
@@ -298,8 +305,7 @@ impl Repair {
         if let Some(to) = to.or(limit.filter(|_| broken.is_some())) {
             let reason = format!("{} ends before them", name(&path));
             let reason = broken.map_or(reason, |lost| lost.reason);
-            let after = self.time_from(folder, to)?;
-            writing.lost(Some(Gone { reason, last: None }), to, after)?;
+            writing.lost(Some(Gone { reason, last: None }), to, behind)?;
         }
         self.put(folder, &beside, &*new, &path)?;
         if is_table || limit.is_none() {

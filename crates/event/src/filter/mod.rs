@@ -234,6 +234,11 @@ impl Conjunction {
         self.then.units_max()
     }
 
+    /// What the compiled patterns of the second filter keep in memory, in bytes.
+    pub fn pattern_bytes(&self) -> usize {
+        self.then.largest.pattern_bytes
+    }
+
     /// Whether the first [admits](Filter::admits) `event` and the second passes it.
     pub fn matches(&self, event: &Event) -> bool {
         self.first.admits(event) && self.then.matches(event)

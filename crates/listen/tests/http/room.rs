@@ -180,3 +180,24 @@ async fn large_events_that_nobody_takes_are_counted_and_others_told() {
     })
     .await;
 }
+
+/// Two classes of Unicode take a thousand times their text when they are compiled.
+#[tokio::test]
+async fn what_the_patterns_of_idle_watches_take_is_counted() {
+    let house = plan().open().await;
+    house.append(0..1).await;
+    let pattern = "id.matches(%22%5C%5CpL%5C%5CpN%22)";
+    let target = format!("/api/v1/events?watch=true&offset=latest&filter={pattern}");
+    let mut watches = Vec::new();
+    let is_full = async {
+        while house.get(&format!("{target}&timeout=0")).await.status == 200 {
+            for _ in 0..20 {
+                watches.push(stuck(&house, &target).await);
+            }
+        }
+    };
+    within(is_full).await;
+    assert!(watches.len() < 600, "{} watches were let in", watches.len());
+    let plain = house.get("/api/v1/events?watch=true&offset=latest&timeout=0").await;
+    assert_eq!(plain.status, 200, "whoever filters nothing is let in");
+}

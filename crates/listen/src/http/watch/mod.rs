@@ -69,7 +69,8 @@ pub(super) async fn open(call: &Call) -> Result<Answer, Problem> {
         0 => None,
         bytes => {
             let share = server.filter_shares.of(&call.client);
-            let held = server.filters.try_take_of(&share, bytes * FILTER_BYTES_PER_CHARACTER);
+            let bytes = bytes * FILTER_BYTES_PER_CHARACTER + filter.pattern_bytes();
+            let held = server.filters.try_take_of(&share, bytes);
             Some(held.ok_or_else(Problem::many_filters)?)
         }
     };

@@ -4,6 +4,7 @@
 
 mod client;
 mod control;
+mod dates;
 mod events;
 mod faults;
 mod orders;

@@ -60,7 +60,7 @@ fn answer(
     Ok(Page::of(cloud, call)?.of_list(object, chosen(call, rows)))
 }
 
-/// `listZones`.
+/// `listZones`; a zone has no date in any release (`ZoneResponse`).
 pub(crate) fn zones(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiError> {
     let zones = cloud.inventory.offers.zones.iter();
     let rows = zones.map(|zone| {
@@ -88,7 +88,7 @@ pub(crate) fn services(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, Api
             row.insert("memory".to_owned(), json!(memory));
         }
         row.extend(members(json!({
-            "created": printed(cloud, jiff::Timestamp::UNIX_EPOCH), "storagetype": "shared",
+            "created": printed(cloud, offering.created), "storagetype": "shared",
             "provisioningtype": "thin", "offerha": false, "limitcpuuse": false,
             "isvolatile": false, "issystem": false, "defaultuse": false,
             "iscustomized": offering.size.is_none(), "cacheMode": "none",
@@ -105,7 +105,7 @@ pub(crate) fn disks(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiErr
         json!({
             "id": offering.id, "name": offering.name, "displaytext": offering.name,
             "disksize": offering.size_gib.unwrap_or(0), "storagetype": "shared",
-            "created": printed(cloud, jiff::Timestamp::UNIX_EPOCH), "provisioningtype": "thin",
+            "created": printed(cloud, offering.created), "provisioningtype": "thin",
             "iscustomized": offering.size_gib.is_none(), "displayoffering": true,
         })
     });
@@ -121,7 +121,7 @@ pub(crate) fn templates(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, Ap
         for zone in &cloud.inventory.offers.zones {
             let mut row = members(json!({
                 "id": template.id, "name": template.name, "displaytext": template.os,
-                "ispublic": true, "created": printed(cloud, jiff::Timestamp::UNIX_EPOCH),
+                "ispublic": true, "created": printed(cloud, template.created),
                 "isready": true, "passwordenabled": false, "format": "QCOW2", "isfeatured": true,
                 "crossZones": true, "ostypeid": template.os_id, "ostypename": template.os,
                 "zoneid": zone.id, "zonename": zone.name, "status": "Download Complete",
@@ -141,7 +141,8 @@ pub(crate) fn network_offerings(cloud: &mut Cloud, call: &Call<'_>) -> Result<An
         let service = |name: &str| json!({"name": name, "provider": [{"name": "VirtualRouter"}]});
         json!({
             "id": offering.id, "name": offering.name, "displaytext": offering.name,
-            "traffictype": "Guest", "isdefault": true, "specifyvlan": false,
+            "created": printed(cloud, offering.created), "traffictype": "Guest",
+            "isdefault": true, "specifyvlan": false,
             "conservemode": true, "specifyipranges": false, "availability": "Optional",
             "networkrate": 200, "state": "Enabled",
             "serviceofferingid": Uuid::new_v5(&offering.id, b"router"),
@@ -180,6 +181,7 @@ pub(crate) fn hosts(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiErr
             "ipaddress": format!("192.0.2.{}", number + 10), "zoneid": zone.id,
             "zonename": zone.name, "hypervisor": "KVM", "cpunumber": 64, "cpuspeed": 2000,
             "memorytotal": 512 * GIB, "resourcestate": "Enabled",
+            "created": printed(cloud, host.created),
         })
     });
     let rows = rows.collect();

@@ -122,10 +122,10 @@ pub(crate) struct Inventory {
 }
 
 impl Inventory {
-    /// Nothing lives yet.
-    pub(crate) fn new(rng: &mut StdRng) -> Self {
+    /// Nothing lives yet; what is on offer is older than the history.
+    pub(crate) fn new(seed: u64, history_begins: Timestamp, rng: &mut StdRng) -> Self {
         Self {
-            offers: Offers::build(rng),
+            offers: Offers::build(seed, history_begins, rng),
             machines: Vec::new(),
             volumes: Vec::new(),
             networks: Vec::new(),

@@ -33,7 +33,21 @@ pub(crate) fn members(value: Value) -> Map<String, Value> {
     }
 }
 
-/// Rows by what every list can be asked for: identifier, name, keyword.
+/// Parameters that select rows by a member of the same name.
+const SELECTING: [&str; 10] = [
+    "id",
+    "name",
+    "state",
+    "zoneid",
+    "type",
+    "hypervisor",
+    "username",
+    "networktype",
+    "guestiptype",
+    "traffictype",
+];
+
+/// Rows by what lists can be asked for; which of it a command reads, the table of commands says.
 pub(crate) fn chosen(call: &Call<'_>, rows: Vec<Value>) -> Vec<Value> {
     let text = |row: &Value, name: &str| {
         row.get(name).and_then(Value::as_str).unwrap_or_default().to_lowercase()
@@ -44,7 +58,7 @@ pub(crate) fn chosen(call: &Call<'_>, rows: Vec<Value>) -> Vec<Value> {
     let ids: Option<Vec<&str>> = call.text("ids").map(|ids| ids.split(',').collect());
     let fits = |row: &Value| {
         let found = |word: &str| text(row, "name").contains(&word.to_lowercase());
-        ["id", "name", "state", "zoneid", "type", "hypervisor"].iter().all(|name| same(row, name))
+        SELECTING.iter().all(|name| same(row, name))
             && ids.as_ref().is_none_or(|ids| ids.contains(&text(row, "id").as_str()))
             && call.text("keyword").is_none_or(found)
     };

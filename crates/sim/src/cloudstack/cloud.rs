@@ -154,6 +154,8 @@ impl Cloud {
             cloud.inventory.offers.services.retain(|offering| offering.size.is_some());
         }
         populate(&mut cloud, config.machines, start);
+        let accounts = cloud.directory.owners();
+        cloud.inventory.furnish_basic_zone(config.seed, &accounts, start);
         cloud.work_over(start, span, config.backlog_events);
         Ok(cloud)
     }

@@ -220,7 +220,7 @@ fn paths(told: &Value, at: &str) -> Vec<String> {
 }
 
 /// Calls that show all that lists can show.
-const LISTS: [(&str, &str); 41] = [
+const LISTS: [(&str, &str); 43] = [
     ("listEvents", "listall=true"),
     ("listEvents", "projectid=-1"),
     ("archiveEvents", "type=USER.LOGIN"),
@@ -253,7 +253,9 @@ const LISTS: [(&str, &str); 41] = [
     ("listPublicIpAddresses", ""),
     ("listPortForwardingRules", ""),
     ("listIpForwardingRules", ""),
-    ("listSecurityGroups", ""),
+    ("listSecurityGroups", "listall=true"),
+    ("listSecurityGroups", "projectid=-1"),
+    ("listZones", "networktype=Basic"),
     ("listSSHKeyPairs", ""),
     ("listSnapshots", ""),
     ("listTags", ""),
@@ -297,6 +299,36 @@ async fn order(seen: &mut Seen, client: &Client) {
     seen.call(client, "queryAsyncJobResult", &format!("jobid={}", job.as_str().unwrap())).await;
 }
 
+/// Orders in the basic zone, also of a project.
+async fn order_in_the_basic_zone(seen: &mut Seen, client: &Client) {
+    let project = first(seen, client, ("listProjects", "listall=true")).await;
+    let zone = first(seen, client, ("listZones", "networktype=Basic")).await;
+    let offering = first(seen, client, ("listServiceOfferings", "")).await;
+    let template = first(seen, client, ("listTemplates", "templatefilter=all")).await;
+    let order = format!("zoneid={zone}&serviceofferingid={offering}&templateid={template}");
+    for more in ["".to_owned(), format!("&projectid={project}")] {
+        seen.call(client, "deployVirtualMachine", &format!("{order}{more}")).await;
+    }
+    let made = seen.call(client, "createSecurityGroup", "name=g").await;
+    let made = format!("id={}", made.inner()["securitygroup"]["id"].as_str().unwrap());
+    for (way, list) in [("Ingress", "ingressrule"), ("Egress", "egressrule")] {
+        let command = format!("authorizeSecurityGroup{way}");
+        for rule in [
+            "securitygroupname=g&protocol=icmp&icmptype=8&icmpcode=0&cidrlist=10.0.0.0/8",
+            "securitygroupname=g&protocol=tcp&startport=22&endport=22&\
+             usersecuritygrouplist[0].group=default&usersecuritygrouplist[0].account=admin",
+        ] {
+            seen.call(client, &command, rule).await;
+        }
+        let groups = seen.call(client, "listSecurityGroups", "securitygroupname=g").await.inner();
+        for rule in groups["securitygroup"][0][list].as_array().unwrap() {
+            let id = format!("id={}", rule["ruleid"].as_str().unwrap());
+            seen.call(client, &format!("revokeSecurityGroup{way}"), &id).await;
+        }
+    }
+    seen.call(client, "deleteSecurityGroup", &made).await;
+}
+
 #[tokio::test]
 async fn answers_hold_what_is_told_and_nothing_else() {
     for version in Version::ALL {
@@ -304,6 +336,7 @@ async fn answers_hold_what_is_told_and_nothing_else() {
         let admin = Client::of(&cloud, "admin");
         let mut seen = Seen::begin(&admin).await;
         order(&mut seen, &admin).await;
+        order_in_the_basic_zone(&mut seen, &admin).await;
         for (command, more) in LISTS {
             seen.call(&admin, command, more).await;
         }

@@ -8,6 +8,7 @@ mod control;
 mod dates;
 mod events;
 mod faults;
+mod groups;
 mod orders;
 mod scoping;
 mod speed;

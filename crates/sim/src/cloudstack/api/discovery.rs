@@ -28,7 +28,7 @@ pub(crate) fn apis(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiErro
 /// `listCapabilities`.
 pub(crate) fn capabilities(cloud: &mut Cloud, _: &Call<'_>) -> Result<Answer, ApiError> {
     Ok(Answer::Object(json!({"capability": {
-        "securitygroupsenabled": false, "dynamicrolesenabled": true,
+        "securitygroupsenabled": true, "dynamicrolesenabled": true,
         "cloudstackversion": cloud.version.full(), "userpublictemplateenabled": true,
         "supportELB": "false", "projectinviterequired": false,
         "allowusercreateprojects": true, "customdiskofferingminsize": 1,

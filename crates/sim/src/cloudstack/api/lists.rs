@@ -10,6 +10,9 @@ use super::scope;
 use crate::cloudstack::cloud::Cloud;
 use crate::cloudstack::inventory::GIB;
 
+/// The VLAN of the network of a basic zone.
+pub(super) const UNTAGGED: &str = "vlan://untagged";
+
 /// Adds the owner: an account, or a project, never both.
 pub(crate) fn add_owner(cloud: &Cloud, account: usize, row: &mut Map<String, Value>) {
     let account = &cloud.directory.accounts[account];
@@ -78,13 +81,17 @@ fn answer(
 pub(crate) fn zones(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiError> {
     let zones = cloud.inventory.offers.zones.iter();
     let rows = zones.map(|zone| {
-        json!({
+        let mut row = json!({
             "id": zone.id, "name": zone.name, "dns1": "192.0.2.53", "internaldns1": "192.0.2.53",
-            "guestcidraddress": "10.1.1.0/24", "networktype": "Advanced",
-            "securitygroupsenabled": false, "allocationstate": "Enabled",
+            "networktype": if zone.is_basic { "Basic" } else { "Advanced" },
+            "securitygroupsenabled": zone.is_basic, "allocationstate": "Enabled",
             "zonetoken": Uuid::new_v5(&zone.id, b"token"), "dhcpprovider": "VirtualRouter",
             "localstorageenabled": false, "tags": [],
-        })
+        });
+        if !zone.is_basic {
+            row["guestcidraddress"] = json!("10.1.1.0/24");
+        }
+        row
     });
     let rows = rows.collect();
     answer(cloud, call, "zone", rows)
@@ -152,7 +159,9 @@ pub(crate) fn templates(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, Ap
 /// `listNetworkOfferings`.
 pub(crate) fn network_offerings(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiError> {
     let rows = cloud.inventory.offers.networks.iter().map(|offering| {
-        let service = |name: &str| json!({"name": name, "provider": [{"name": "VirtualRouter"}]});
+        let services = offering.services.iter();
+        let services = services
+            .map(|(name, provider)| json!({"name": name, "provider": [{"name": provider}]}));
         json!({
             "id": offering.id, "name": offering.name, "displaytext": offering.name,
             "created": printed(cloud, offering.created), "traffictype": "Guest",
@@ -161,7 +170,7 @@ pub(crate) fn network_offerings(cloud: &mut Cloud, call: &Call<'_>) -> Result<An
             "networkrate": 200, "state": "Enabled",
             "serviceofferingid": Uuid::new_v5(&offering.id, b"router"),
             "guestiptype": offering.guest_type,
-            "service": [service("Dhcp"), service("Dns"), service("SourceNat")], "forvpc": false,
+            "service": services.collect::<Vec<_>>(), "forvpc": false,
         })
     });
     let rows = rows.collect();
@@ -206,7 +215,12 @@ pub(crate) fn hosts(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiErr
 pub(crate) fn networks(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiError> {
     let accounts = scope::accounts(cloud, call, call.text("id").is_some())?;
     let networks = cloud.inventory.networks.iter().enumerate();
-    let networks = networks.filter(|(_, network)| network.live && accounts[network.account]);
+    // The network of a basic zone has no account: lists of one account or project leave it out.
+    let with_common = call.text("account").or(call.text("projectid")).is_none();
+    let is_seen = |index: usize, account: usize| {
+        accounts[account] || (with_common && cloud.inventory.is_common(index))
+    };
+    let networks = networks.filter(|(i, network)| network.live && is_seen(*i, network.account));
     let rows = networks.map(|(index, _)| network(cloud, index)).collect();
     answer(cloud, call, "network", rows)
 }
@@ -217,23 +231,35 @@ pub(crate) fn network(cloud: &Cloud, index: usize) -> Value {
     let zone = &cloud.inventory.offers.zones[network.zone];
     let offering = &cloud.inventory.offers.networks[network.offering];
     let used = cloud.inventory.machines.iter().any(|m| m.live && m.network == index);
-    let prefix = prefix(index);
-    let service = |name: &str| json!({"name": name});
+    let services: Vec<_> =
+        offering.services.iter().map(|(name, _)| json!({"name": name})).collect();
     let mut row = members(json!({
         "id": network.id, "name": network.name, "displaytext": network.display_text,
-        "broadcastdomaintype": "Vlan", "traffictype": "Guest", "gateway": format!("{prefix}.1"),
-        "netmask": "255.255.255.0", "cidr": format!("{prefix}.0/24"), "zoneid": zone.id,
+        "broadcastdomaintype": "Vlan", "traffictype": "Guest", "zoneid": zone.id,
         "zonename": zone.name, "networkofferingid": offering.id,
         "networkofferingname": offering.name, "networkofferingdisplaytext": offering.name,
         "networkofferingconservemode": true, "networkofferingavailability": "Optional",
         "issystem": false, "state": if used { "Implemented" } else { "Allocated" },
         "related": network.id, "dns1": "192.0.2.53", "type": offering.guest_type,
-        "acltype": "Account",
     }));
     add_owner(cloud, network.account, &mut row);
+    if cloud.inventory.is_common(index) {
+        // Its addresses are those of its pods, and its owner is a domain.
+        row.remove("account");
+        row.extend(members(json!({
+            "state": "Setup", "acltype": "Domain", "subdomainaccess": true,
+            "broadcasturi": UNTAGGED,
+        })));
+    } else {
+        let prefix = prefix(index);
+        row.extend(members(json!({
+            "acltype": "Account", "gateway": format!("{prefix}.1"),
+            "netmask": "255.255.255.0", "cidr": format!("{prefix}.0/24"),
+        })));
+    }
     row.extend(members(json!({
-        "service": [service("Dhcp"), service("Dns"), service("SourceNat")],
-        "networkdomain": "cs1cloud.internal", "restartrequired": false, "specifyipranges": false,
+        "service": services, "networkdomain": "cs1cloud.internal", "restartrequired": false,
+        "specifyipranges": cloud.inventory.is_common(index),
         "canusefordeploy": true, "ispersistent": false, "tags": [], "strechedl2subnet": false,
         "displaynetwork": true, "created": printed(cloud, network.created),
     })));

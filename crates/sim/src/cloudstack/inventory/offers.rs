@@ -8,12 +8,15 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use uuid::Uuid;
 
+use super::basic;
 use crate::seed::seeded_uuid;
 
 #[derive(Debug)]
 pub(crate) struct Zone {
     pub(crate) id: Uuid,
     pub(crate) name: &'static str,
+    /// Whether its machines share one network and are in security groups.
+    pub(crate) is_basic: bool,
 }
 
 #[derive(Debug)]
@@ -50,6 +53,15 @@ pub(crate) struct NetworkOffering {
     pub(crate) created: Timestamp,
     pub(crate) name: &'static str,
     pub(crate) guest_type: &'static str,
+    /// Services, and what provides each.
+    pub(crate) services: &'static [(&'static str, &'static str)],
+}
+
+impl NetworkOffering {
+    /// Whether machines in its networks are in security groups.
+    pub(crate) fn has_groups(&self) -> bool {
+        self.services.iter().any(|(name, _)| *name == "SecurityGroup")
+    }
 }
 
 #[derive(Debug)]
@@ -72,6 +84,17 @@ pub(crate) struct Offers {
 }
 
 const HOSTS_PER_ZONE: usize = 3;
+
+const ISOLATED: &[(&str, &str)] =
+    &[("Dhcp", "VirtualRouter"), ("Dns", "VirtualRouter"), ("SourceNat", "VirtualRouter")];
+const SHARED: &[(&str, &str)] =
+    &[("Dhcp", "VirtualRouter"), ("Dns", "VirtualRouter"), ("UserData", "VirtualRouter")];
+const SHARED_WITH_GROUPS: &[(&str, &str)] = &[
+    ("Dhcp", "VirtualRouter"),
+    ("Dns", "VirtualRouter"),
+    ("UserData", "VirtualRouter"),
+    ("SecurityGroup", "SecurityGroupProvider"),
+];
 
 /// How long before its history a cloud was installed, at least and at most.
 const AGE_DAYS: std::ops::Range<i64> = 200..700;
@@ -118,7 +141,7 @@ impl Offers {
         let mut calendar = Calendar::new(seed, history_begins);
         let mut id = || seeded_uuid(rng);
         let zones: Vec<_> =
-            ["zone-a", "zone-b"].into_iter().map(|name| Zone { id: id(), name }).collect();
+            ["zone-a", "zone-b"].map(|name| Zone { id: id(), name, is_basic: false }).into();
         let services = [
             ("Small Instance", Some((1, 1024))),
             ("Medium Instance", Some((2, 4096))),
@@ -146,27 +169,54 @@ impl Offers {
             Template { id, created: calendar.within_months(), name, os, os_id, size_gib }
         });
         let networks = [
-            ("DefaultIsolatedNetworkOfferingWithSourceNatService", "Isolated"),
-            ("DefaultSharedNetworkOffering", "Shared"),
+            ("DefaultIsolatedNetworkOfferingWithSourceNatService", "Isolated", ISOLATED),
+            ("DefaultSharedNetworkOffering", "Shared", SHARED),
         ];
-        let networks = networks.map(|(name, guest_type)| {
+        let networks = networks.map(|(name, guest_type, services)| {
             let created = calendar.within_seconds();
-            NetworkOffering { id: id(), created, name, guest_type }
+            NetworkOffering { id: id(), created, name, guest_type, services }
         });
         let hosts = (0..zones.len() * HOSTS_PER_ZONE).map(|number| Host {
             id: id(),
             created: calendar.within_hours(),
-            name: format!("kvm-{:02}.example.com", number + 1),
+            name: host_name(number),
             zone: number / HOSTS_PER_ZONE,
         });
         let hosts = hosts.collect();
-        Self {
+        let mut offers = Self {
             zones,
             services: services.into(),
             disks: disks.into(),
             templates: templates.into(),
             networks: networks.into(),
             hosts,
+        };
+        offers.add_basic_zone(&mut calendar, &mut basic::generator(seed));
+        offers
+    }
+
+    /// The basic zone comes last, so that the first zone of a list is an advanced one.
+    fn add_basic_zone(&mut self, calendar: &mut Calendar, rng: &mut StdRng) {
+        let zone = self.zones.len();
+        self.zones.push(Zone { id: seeded_uuid(rng), name: "zone-basic", is_basic: true });
+        self.networks.push(NetworkOffering {
+            id: seeded_uuid(rng),
+            created: calendar.within_seconds(),
+            name: "DefaultSharedNetworkOfferingWithSGService",
+            guest_type: "Shared",
+            services: SHARED_WITH_GROUPS,
+        });
+        for number in self.hosts.len()..self.hosts.len() + HOSTS_PER_ZONE {
+            self.hosts.push(Host {
+                id: seeded_uuid(rng),
+                created: calendar.within_hours(),
+                name: host_name(number),
+                zone,
+            });
         }
     }
+}
+
+fn host_name(number: usize) -> String {
+    format!("kvm-{:02}.example.com", number + 1)
 }

@@ -10,7 +10,7 @@ mod schema;
 use serde_json::{Value, json};
 
 use super::call::{Answer, ApiError, Call};
-use super::{changes, discovery, events, jobs, lists, machines, people, usage, volumes};
+use super::{changes, discovery, events, groups, jobs, lists, machines, people, usage, volumes};
 use crate::cloudstack::cloud::Cloud;
 use crate::cloudstack::config::Version;
 use crate::cloudstack::directory::Role;
@@ -64,9 +64,9 @@ impl Command {
     /// `customjobid` belongs to every command with a job and is told of none: `listApis` leaves the
     /// fields of `BaseAsyncCmd` out.
     pub(crate) fn takes(&self, name: &str, version: Version) -> bool {
-        let of_map = name.split_once('[').map(|(name, _)| name);
+        let of_map = name.split_once('[').map(|(map, _)| map);
         let fits = |parameter: &Parameter| match of_map {
-            Some(name) => parameter.name == name && parameter.kind == Kind::Map,
+            Some(map) => parameter.name == map && parameter.kind == Kind::Map,
             None => parameter.name == name,
         };
         self.parameters_of(version).any(fits) || (self.is_asynchronous() && name == "customjobid")
@@ -81,9 +81,9 @@ impl Command {
 
     /// As `listApis` tells it.
     ///
-    /// `related` names the commands whose rows are of the same class (`ApiDiscoveryServiceImpl`). The
-    /// real server takes a command out of that list for good once it has been told, so that later
-    /// ones miss some of the earlier; here each list is whole.
+    /// `related` names the commands whose rows are of the same class (`ApiDiscoveryServiceImpl`,
+    /// 4.9 to 4.22). The real server removes each command from the list that the others share, so
+    /// that its later lists are shorter; here every list is complete.
     pub(crate) fn told(&self, version: Version) -> Value {
         let parameters = self
             .parameters_of(version)
@@ -141,7 +141,7 @@ const fn nothing(name: &'static str, text: &'static str, entity: Entity) -> Comm
 }
 
 /// All commands.
-pub(crate) static COMMANDS: [Command; 46] = [
+pub(crate) static COMMANDS: [Command; 52] = [
     at_once(
         "listEvents",
         "lists what happened, newest first",
@@ -375,10 +375,70 @@ pub(crate) static COMMANDS: [Command; 46] = [
         &[take::ONE_NETWORK],
         changes::delete_network,
     ),
+    at_once(
+        "listSecurityGroups",
+        "lists security groups with their rules",
+        Entity::SecurityGroup,
+        &[take::LIST_GROUPS, OWNER, DOMAIN, PAGE],
+        groups::list,
+    ),
+    at_once(
+        "createSecurityGroup",
+        "makes a security group without rules",
+        Entity::SecurityGroup,
+        &[take::CREATE_GROUP, FOR_WHOM],
+        changes::create_group,
+    ),
+    at_once(
+        "deleteSecurityGroup",
+        "deletes a security group without machines",
+        Entity::Success,
+        &[take::DELETE_GROUP, FOR_WHOM],
+        changes::delete_group,
+    ),
+    by_job(
+        (
+            "authorizeSecurityGroupIngress",
+            "org.apache.cloudstack.api.command.user.securitygroup.AuthorizeSecurityGroupIngressCmd",
+        ),
+        "lets traffic into the machines of a security group",
+        Entity::SecurityGroupRule,
+        &[take::AUTHORIZE, FOR_WHOM],
+        changes::authorize_ingress,
+    ),
+    by_job(
+        (
+            "authorizeSecurityGroupEgress",
+            "org.apache.cloudstack.api.command.user.securitygroup.AuthorizeSecurityGroupEgressCmd",
+        ),
+        "lets traffic out of the machines of a security group",
+        Entity::SecurityGroupRule,
+        &[take::AUTHORIZE, FOR_WHOM],
+        changes::authorize_egress,
+    ),
+    by_job(
+        (
+            "revokeSecurityGroupIngress",
+            "org.apache.cloudstack.api.command.user.securitygroup.RevokeSecurityGroupIngressCmd",
+        ),
+        "takes back a rule for traffic that comes in",
+        Entity::Success,
+        &[take::REVOKE],
+        changes::revoke_ingress,
+    ),
+    by_job(
+        (
+            "revokeSecurityGroupEgress",
+            "org.apache.cloudstack.api.command.user.securitygroup.RevokeSecurityGroupEgressCmd",
+        ),
+        "takes back a rule for traffic that goes out",
+        Entity::Success,
+        &[take::REVOKE],
+        changes::revoke_egress,
+    ),
     nothing("listPublicIpAddresses", "lists public addresses", Entity::PublicAddress),
     nothing("listPortForwardingRules", "lists forwarded ports", Entity::PortForwardingRule),
     nothing("listIpForwardingRules", "lists forwarded addresses", Entity::IpForwardingRule),
-    nothing("listSecurityGroups", "lists security groups", Entity::SecurityGroup),
     nothing("listSSHKeyPairs", "lists keys for logins", Entity::KeyPair),
     nothing("listSnapshots", "lists snapshots of disks", Entity::Snapshot),
     nothing("listTags", "lists tags", Entity::Tag),

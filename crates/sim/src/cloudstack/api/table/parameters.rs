@@ -205,6 +205,8 @@ pub(super) const DEPLOY: &[Parameter] = &[
     string("displayname", "the name that people see"),
     list("networkids", "its networks; not in basic zones").of(Entity::Network),
     map("iptonetworklist", "addresses by network; not together with networkids"),
+    list("securitygroupids", "its security groups; only in basic zones").of(Entity::SecurityGroup),
+    list("securitygroupnames", "names of its security groups, in place of securitygroupids"),
     map("details", "CPUs and memory of an offering that leaves them open"),
     boolean("startvm", "whether it starts at once; it does by default"),
 ];
@@ -240,3 +242,30 @@ pub(super) const CREATE_NETWORK: &[Parameter] = &[
 ];
 
 pub(super) const ONE_NETWORK: &[Parameter] = &[id(Entity::Network).required()];
+
+pub(super) const LIST_GROUPS: &[Parameter] = &[
+    id(Entity::SecurityGroup),
+    string("securitygroupname", "the name"),
+    uuid("virtualmachineid", Entity::Machine, "a machine that is in it"),
+];
+
+pub(super) const CREATE_GROUP: &[Parameter] =
+    &[NAME.required(), string("description", "what it is for")];
+
+pub(super) const DELETE_GROUP: &[Parameter] =
+    &[id(Entity::SecurityGroup), string("name", "the name, in place of the identifier")];
+
+pub(super) const AUTHORIZE: &[Parameter] = &[
+    uuid("securitygroupid", Entity::SecurityGroup, "the group that gets the rules"),
+    string("securitygroupname", "the name of the group, in place of its identifier"),
+    string("protocol", "tcp, udp, icmp, all, or a number; all by default"),
+    integer("startport", "the first port"),
+    integer("endport", "the last port"),
+    integer("icmptype", "the type of message, -1 for any"),
+    integer("icmpcode", "the code of message, -1 for any"),
+    list("cidrlist", "the addresses at the other end"),
+    map("usersecuritygrouplist", "groups at the other end, each with its account"),
+];
+
+pub(super) const REVOKE: &[Parameter] =
+    &[uuid("id", Entity::SecurityGroupRule, "the identifier of the rule").required()];

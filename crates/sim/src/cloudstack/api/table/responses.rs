@@ -90,7 +90,48 @@ const NIC: Fields = &[&[
     string("deviceid", "its place in the machine"),
     string("macaddress", "its hardware address"),
     list("secondaryip", "its other addresses"),
+    string("broadcasturi", "its VLAN"),
 ]];
+
+const RULE: Fields = &[&[
+    string("ruleid", "the identifier"),
+    string("protocol", "the protocol; all for any"),
+    integer("startport", "the first port"),
+    integer("endport", "the last port"),
+    integer("icmptype", "the type of message"),
+    integer("icmpcode", "the code of message"),
+    string("cidr", "the addresses at the other end"),
+    string("securitygroupname", "the group at the other end"),
+    string("account", "the account of that group"),
+    TAGS,
+]];
+
+const GROUP_NAMES: &[Field] = &[ID, NAME, string("description", "what it is for")];
+
+const GROUP_MEMBERS: &[Field] = &[TAGS, set("virtualmachineids", "machines that are in it")];
+
+const GROUP: Fields = &[
+    GROUP_NAMES,
+    OWNER,
+    DOMAIN,
+    GROUP_MEMBERS,
+    &[
+        string("domainpath", "the path of the domain").since(Version::V4_20),
+        set("ingressrule", "what may come in").of(RULE),
+        set("egressrule", "what may go out; anything if there is no rule").of(RULE),
+        integer("virtualmachinecount", "how many machines are in it"),
+    ],
+];
+
+const GROUP_OF_MACHINE: Fields = &[
+    GROUP_NAMES,
+    OWNER,
+    GROUP_MEMBERS,
+    &[
+        set("ingressrule", "empty here; lists of groups tell"),
+        set("egressrule", "empty here; lists of groups tell"),
+    ],
+];
 
 const MACHINE: Fields = &[
     OWNER,
@@ -117,7 +158,7 @@ const MACHINE: Fields = &[
         string("ostypeid", "the operating system once more"),
         long("rootdeviceid", "the place of its first disk"),
         string("rootdevicetype", "the kind of its first disk"),
-        set("securitygroup", "the security groups that it is in"),
+        set("securitygroup", "the security groups that it is in").of(GROUP_OF_MACHINE),
         HYPERVISOR,
         string("instancename", "its name on the host"),
         Field::new("details", "map", "settings of the machine"),
@@ -178,6 +219,8 @@ const NETWORK: Fields = &[
         ID,
         NAME,
         DISPLAY_TEXT,
+        string("broadcasturi", "its VLAN"),
+        boolean("subdomainaccess", "whether domains below may use it"),
         string("broadcastdomaintype", "how it is kept apart from others"),
         string("traffictype", "the kind of traffic"),
         string("gateway", "the way out"),
@@ -502,6 +545,7 @@ impl Entity {
             Self::Network => NETWORK,
             Self::NetworkOffering => NETWORK_OFFERING,
             Self::Project => PROJECT,
+            Self::SecurityGroup | Self::SecurityGroupRule => GROUP,
             Self::ServiceOffering => SERVICE_OFFERING,
             Self::Success => SUCCESS,
             Self::Template => TEMPLATE,
@@ -515,7 +559,6 @@ impl Entity {
             | Self::KeyPair
             | Self::PortForwardingRule
             | Self::PublicAddress
-            | Self::SecurityGroup
             | Self::Snapshot
             | Self::Tag
             | Self::Vpc => &[],

@@ -65,6 +65,8 @@ pub(crate) enum Entity {
     Project,
     PublicAddress,
     SecurityGroup,
+    /// What `listApis` relates rules to: the commands that add them, which answer a group.
+    SecurityGroupRule,
     ServiceOffering,
     Snapshot,
     /// Nothing but that it went well; relates to no other command.

@@ -119,6 +119,8 @@ impl Cloud {
         let directory = Directory::build(&mut rng);
         let users_of = (0..directory.accounts.len()).map(|a| directory.users_of(a)).collect();
         let clock = Clock::new(config.starts_at);
+        let span = signed(config.backlog_span);
+        let start = clock.now().saturating_sub(span).unwrap_or(Timestamp::UNIX_EPOCH);
         let mut cloud = Self {
             seed: config.seed,
             version: config.version,
@@ -126,7 +128,7 @@ impl Cloud {
             zone,
             page_rows_max: config.page_rows_max,
             directory,
-            inventory: Inventory::new(&mut rng),
+            inventory: Inventory::new(config.seed, start, &mut rng),
             history: History::new(config.seed, config.backlog_events),
             jobs: Vec::new(),
             sessions: HashMap::new(),
@@ -151,9 +153,9 @@ impl Cloud {
         if !config.custom_offering {
             cloud.inventory.offers.services.retain(|offering| offering.size.is_some());
         }
-        let span = signed(config.backlog_span);
-        let start = clock.now().saturating_sub(span).unwrap_or(Timestamp::UNIX_EPOCH);
         populate(&mut cloud, config.machines, start);
+        let accounts = cloud.directory.owners();
+        cloud.inventory.furnish_basic_zone(config.seed, &accounts, start);
         cloud.work_over(start, span, config.backlog_events);
         Ok(cloud)
     }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::api;
 use super::cloud::Cloud;
-use super::life::{Chain, Subject};
+use super::life::{Chain, Op, Subject};
 use crate::seed::seeded_uuid;
 
 /// How a job stands.
@@ -28,8 +28,8 @@ pub(crate) struct Job {
     pub(crate) created: Timestamp,
     pub(crate) completed: Option<Timestamp>,
     pub(crate) outcome: Outcome,
-    /// What the error says if the operation fails.
-    pub(crate) failure: &'static str,
+    /// The code and the text of the error if the operation fails.
+    pub(crate) failure: (u16, String),
 }
 
 impl Cloud {
@@ -71,13 +71,24 @@ impl Cloud {
             _ if failed => None,
             Subject::Machine(machine) => Some(api::machine_result(self, machine)),
             Subject::Volume(volume, _) => Some(api::volume_result(self, volume)),
-            Subject::Network(_) | Subject::Nothing => Some(serde_json::json!({"success": true})),
+            Subject::Rules { group, first, end }
+                if matches!(chain.op, Op::IngressAuthorize | Op::EgressAuthorize) =>
+            {
+                Some(api::group_result(self, group, first..end))
+            }
+            Subject::Network(_)
+            | Subject::SecurityGroup(_)
+            | Subject::Rules { .. }
+            | Subject::Nothing => Some(serde_json::json!({"success": true})),
         };
         let job = &mut self.jobs[index];
         job.completed = Some(at);
         job.outcome = match result {
             Some(value) => Outcome::Succeeded(value),
-            None => Outcome::Failed { code: 530, text: job.failure.to_owned() },
+            None => {
+                let (code, text) = job.failure.clone();
+                Outcome::Failed { code, text }
+            }
         };
     }
 

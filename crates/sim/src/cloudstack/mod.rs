@@ -8,8 +8,10 @@
 //! ```
 //!
 //! It is believable where clients of events, inventory and orders look: signatures, errors,
-//! scoping, paging, jobs, versions, and the many ways in which `listEvents` misleads. It is no
-//! CloudStack elsewhere: there is no hypervisor, no quota, no event bus, and people never change.
+//! scoping, paging, jobs, versions, and the many ways in which `listEvents` misleads. Two zones are
+//! advanced, a third is basic and has security groups; `listApis` tells all that is taken and
+//! answered. It is no CloudStack elsewhere: there is no hypervisor, no quota, no event bus, and
+//! people never change.
 
 mod api;
 mod cloud;

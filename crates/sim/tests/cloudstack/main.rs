@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
+mod apis;
 mod client;
 mod control;
+mod dates;
 mod events;
 mod faults;
+mod groups;
 mod orders;
 mod scoping;
 mod speed;

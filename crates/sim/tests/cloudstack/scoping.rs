@@ -150,7 +150,7 @@ async fn the_integration_port_asks_for_nothing() {
     let address = url.trim_start_matches("http://").split('/').next().unwrap().to_owned();
     let client = Client::at(address.parse().unwrap());
     let path = "/?command=listHosts&response=json";
-    assert_eq!(client.send(Method::GET, path, "", "").await.unwrap().inner()["count"], 6);
+    assert_eq!(client.send(Method::GET, path, "", "").await.unwrap().inner()["count"], 9);
     let path = "/?command=listNonsense&response=json";
     assert_eq!(client.send(Method::GET, path, "", "").await.unwrap().status, 432);
 }

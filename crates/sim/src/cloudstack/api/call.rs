@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::table::Command;
 use crate::cloudstack::cloud::Cloud;
+use crate::cloudstack::config::Version;
 use crate::cloudstack::directory::Role;
 
 /// Who calls.
@@ -21,6 +22,7 @@ pub(crate) struct Caller {
 pub(crate) struct Call<'a> {
     pub(crate) command: &'static Command,
     pub(crate) caller: Caller,
+    pub(crate) version: Version,
     pub(crate) parameters: &'a HashMap<String, String>,
 }
 
@@ -60,9 +62,11 @@ impl ApiError {
 }
 
 impl Call<'_> {
-    /// A parameter's text; an empty one counts as absent.
+    /// A parameter's text. One that is empty counts as absent, and so does one that the table of
+    /// commands does not name for this release.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        self.parameters.get(name).map(String::as_str).filter(|text| !text.is_empty())
+        let text = self.parameters.get(name).map(String::as_str)?;
+        (!text.is_empty() && self.command.takes(name, self.version)).then_some(text)
     }
 
     /// A parameter that must be there.

@@ -1,44 +1,34 @@
 //! What a client may find out about the API: `listApis`, `listCapabilities`, `getApiLimit`.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::call::{Answer, ApiError, Call};
-use super::table::{COMMANDS, Command};
+use super::table::COMMANDS;
 use crate::cloudstack::cloud::Cloud;
 
 /// `listApis`: what the caller's role may call.
+///
+/// A name that is unknown, or of a command that the role lacks, is an internal error in every
+/// release (`ListApisCmd`).
 pub(crate) fn apis(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiError> {
     let role = call.role(cloud);
     let name = call.text("name");
     let commands = COMMANDS
         .iter()
         .filter(|command| command.is_for(role) && name.is_none_or(|name| name == command.name));
-    let rows: Vec<_> = commands.map(row).collect();
-    if let (Some(name), true) = (name, rows.is_empty()) {
-        return Err(ApiError::parameter(format!("Unable to find api with name {name}")));
+    let rows: Vec<_> = commands.map(|command| command.told(call.version)).collect();
+    if rows.is_empty() {
+        let text =
+            "Api Discovery plugin was unable to find an api by that name or process any apis";
+        return Err(ApiError::new(530, text));
     }
     Ok(Answer::List { object: "api", count: rows.len(), rows })
-}
-
-fn row(command: &Command) -> Value {
-    let parameters = command.parameters.split_whitespace().map(|name| {
-        let required = name.ends_with('*');
-        let name = name.trim_end_matches('*');
-        json!({
-            "name": name, "description": name, "type": "string", "length": 255,
-            "required": required,
-        })
-    });
-    json!({
-        "name": command.name, "description": command.name, "isasync": command.asynchronous,
-        "params": parameters.collect::<Vec<_>>(), "response": [], "related": "",
-    })
 }
 
 /// `listCapabilities`.
 pub(crate) fn capabilities(cloud: &mut Cloud, _: &Call<'_>) -> Result<Answer, ApiError> {
     Ok(Answer::Object(json!({"capability": {
-        "securitygroupsenabled": false, "dynamicrolesenabled": true,
+        "securitygroupsenabled": true, "dynamicrolesenabled": true,
         "cloudstackversion": cloud.version.full(), "userpublictemplateenabled": true,
         "supportELB": "false", "projectinviterequired": false,
         "allowusercreateprojects": true, "customdiskofferingminsize": 1,

@@ -10,6 +10,9 @@ use super::scope;
 use crate::cloudstack::cloud::Cloud;
 use crate::cloudstack::inventory::GIB;
 
+/// The VLAN of the network of a basic zone.
+pub(super) const UNTAGGED: &str = "vlan://untagged";
+
 /// Adds the owner: an account, or a project, never both.
 pub(crate) fn add_owner(cloud: &Cloud, account: usize, row: &mut Map<String, Value>) {
     let account = &cloud.directory.accounts[account];
@@ -33,7 +36,21 @@ pub(crate) fn members(value: Value) -> Map<String, Value> {
     }
 }
 
-/// Rows by what every list can be asked for: identifier, name, keyword.
+/// Parameters that select rows by a member of the same name.
+const SELECTING: [&str; 10] = [
+    "id",
+    "name",
+    "state",
+    "zoneid",
+    "type",
+    "hypervisor",
+    "username",
+    "networktype",
+    "guestiptype",
+    "traffictype",
+];
+
+/// Rows by what lists can be asked for; which of it a command reads, the table of commands says.
 pub(crate) fn chosen(call: &Call<'_>, rows: Vec<Value>) -> Vec<Value> {
     let text = |row: &Value, name: &str| {
         row.get(name).and_then(Value::as_str).unwrap_or_default().to_lowercase()
@@ -44,7 +61,7 @@ pub(crate) fn chosen(call: &Call<'_>, rows: Vec<Value>) -> Vec<Value> {
     let ids: Option<Vec<&str>> = call.text("ids").map(|ids| ids.split(',').collect());
     let fits = |row: &Value| {
         let found = |word: &str| text(row, "name").contains(&word.to_lowercase());
-        ["id", "name", "state", "zoneid", "type", "hypervisor"].iter().all(|name| same(row, name))
+        SELECTING.iter().all(|name| same(row, name))
             && ids.as_ref().is_none_or(|ids| ids.contains(&text(row, "id").as_str()))
             && call.text("keyword").is_none_or(found)
     };
@@ -60,17 +77,21 @@ fn answer(
     Ok(Page::of(cloud, call)?.of_list(object, chosen(call, rows)))
 }
 
-/// `listZones`.
+/// `listZones`; a zone has no date in any release (`ZoneResponse`).
 pub(crate) fn zones(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiError> {
     let zones = cloud.inventory.offers.zones.iter();
     let rows = zones.map(|zone| {
-        json!({
+        let mut row = json!({
             "id": zone.id, "name": zone.name, "dns1": "192.0.2.53", "internaldns1": "192.0.2.53",
-            "guestcidraddress": "10.1.1.0/24", "networktype": "Advanced",
-            "securitygroupsenabled": false, "allocationstate": "Enabled",
+            "networktype": if zone.is_basic { "Basic" } else { "Advanced" },
+            "securitygroupsenabled": zone.is_basic, "allocationstate": "Enabled",
             "zonetoken": Uuid::new_v5(&zone.id, b"token"), "dhcpprovider": "VirtualRouter",
             "localstorageenabled": false, "tags": [],
-        })
+        });
+        if !zone.is_basic {
+            row["guestcidraddress"] = json!("10.1.1.0/24");
+        }
+        row
     });
     let rows = rows.collect();
     answer(cloud, call, "zone", rows)
@@ -88,7 +109,7 @@ pub(crate) fn services(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, Api
             row.insert("memory".to_owned(), json!(memory));
         }
         row.extend(members(json!({
-            "created": printed(cloud, jiff::Timestamp::UNIX_EPOCH), "storagetype": "shared",
+            "created": printed(cloud, offering.created), "storagetype": "shared",
             "provisioningtype": "thin", "offerha": false, "limitcpuuse": false,
             "isvolatile": false, "issystem": false, "defaultuse": false,
             "iscustomized": offering.size.is_none(), "cacheMode": "none",
@@ -105,7 +126,7 @@ pub(crate) fn disks(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiErr
         json!({
             "id": offering.id, "name": offering.name, "displaytext": offering.name,
             "disksize": offering.size_gib.unwrap_or(0), "storagetype": "shared",
-            "created": printed(cloud, jiff::Timestamp::UNIX_EPOCH), "provisioningtype": "thin",
+            "created": printed(cloud, offering.created), "provisioningtype": "thin",
             "iscustomized": offering.size_gib.is_none(), "displayoffering": true,
         })
     });
@@ -121,7 +142,7 @@ pub(crate) fn templates(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, Ap
         for zone in &cloud.inventory.offers.zones {
             let mut row = members(json!({
                 "id": template.id, "name": template.name, "displaytext": template.os,
-                "ispublic": true, "created": printed(cloud, jiff::Timestamp::UNIX_EPOCH),
+                "ispublic": true, "created": printed(cloud, template.created),
                 "isready": true, "passwordenabled": false, "format": "QCOW2", "isfeatured": true,
                 "crossZones": true, "ostypeid": template.os_id, "ostypename": template.os,
                 "zoneid": zone.id, "zonename": zone.name, "status": "Download Complete",
@@ -138,15 +159,18 @@ pub(crate) fn templates(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, Ap
 /// `listNetworkOfferings`.
 pub(crate) fn network_offerings(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiError> {
     let rows = cloud.inventory.offers.networks.iter().map(|offering| {
-        let service = |name: &str| json!({"name": name, "provider": [{"name": "VirtualRouter"}]});
+        let services = offering.services.iter();
+        let services = services
+            .map(|(name, provider)| json!({"name": name, "provider": [{"name": provider}]}));
         json!({
             "id": offering.id, "name": offering.name, "displaytext": offering.name,
-            "traffictype": "Guest", "isdefault": true, "specifyvlan": false,
+            "created": printed(cloud, offering.created), "traffictype": "Guest",
+            "isdefault": true, "specifyvlan": false,
             "conservemode": true, "specifyipranges": false, "availability": "Optional",
             "networkrate": 200, "state": "Enabled",
             "serviceofferingid": Uuid::new_v5(&offering.id, b"router"),
             "guestiptype": offering.guest_type,
-            "service": [service("Dhcp"), service("Dns"), service("SourceNat")], "forvpc": false,
+            "service": services.collect::<Vec<_>>(), "forvpc": false,
         })
     });
     let rows = rows.collect();
@@ -180,6 +204,7 @@ pub(crate) fn hosts(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiErr
             "ipaddress": format!("192.0.2.{}", number + 10), "zoneid": zone.id,
             "zonename": zone.name, "hypervisor": "KVM", "cpunumber": 64, "cpuspeed": 2000,
             "memorytotal": 512 * GIB, "resourcestate": "Enabled",
+            "created": printed(cloud, host.created),
         })
     });
     let rows = rows.collect();
@@ -190,7 +215,12 @@ pub(crate) fn hosts(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiErr
 pub(crate) fn networks(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiError> {
     let accounts = scope::accounts(cloud, call, call.text("id").is_some())?;
     let networks = cloud.inventory.networks.iter().enumerate();
-    let networks = networks.filter(|(_, network)| network.live && accounts[network.account]);
+    // The network of a basic zone has no account: lists of one account or project leave it out.
+    let with_common = call.text("account").or(call.text("projectid")).is_none();
+    let is_seen = |index: usize, account: usize| {
+        accounts[account] || (with_common && cloud.inventory.is_common(index))
+    };
+    let networks = networks.filter(|(i, network)| network.live && is_seen(*i, network.account));
     let rows = networks.map(|(index, _)| network(cloud, index)).collect();
     answer(cloud, call, "network", rows)
 }
@@ -201,23 +231,35 @@ pub(crate) fn network(cloud: &Cloud, index: usize) -> Value {
     let zone = &cloud.inventory.offers.zones[network.zone];
     let offering = &cloud.inventory.offers.networks[network.offering];
     let used = cloud.inventory.machines.iter().any(|m| m.live && m.network == index);
-    let prefix = prefix(index);
-    let service = |name: &str| json!({"name": name});
+    let services: Vec<_> =
+        offering.services.iter().map(|(name, _)| json!({"name": name})).collect();
     let mut row = members(json!({
         "id": network.id, "name": network.name, "displaytext": network.display_text,
-        "broadcastdomaintype": "Vlan", "traffictype": "Guest", "gateway": format!("{prefix}.1"),
-        "netmask": "255.255.255.0", "cidr": format!("{prefix}.0/24"), "zoneid": zone.id,
+        "broadcastdomaintype": "Vlan", "traffictype": "Guest", "zoneid": zone.id,
         "zonename": zone.name, "networkofferingid": offering.id,
         "networkofferingname": offering.name, "networkofferingdisplaytext": offering.name,
         "networkofferingconservemode": true, "networkofferingavailability": "Optional",
         "issystem": false, "state": if used { "Implemented" } else { "Allocated" },
         "related": network.id, "dns1": "192.0.2.53", "type": offering.guest_type,
-        "acltype": "Account",
     }));
     add_owner(cloud, network.account, &mut row);
+    if cloud.inventory.is_common(index) {
+        // Its addresses are those of its pods, and its owner is a domain.
+        row.remove("account");
+        row.extend(members(json!({
+            "state": "Setup", "acltype": "Domain", "subdomainaccess": true,
+            "broadcasturi": UNTAGGED,
+        })));
+    } else {
+        let prefix = prefix(index);
+        row.extend(members(json!({
+            "acltype": "Account", "gateway": format!("{prefix}.1"),
+            "netmask": "255.255.255.0", "cidr": format!("{prefix}.0/24"),
+        })));
+    }
     row.extend(members(json!({
-        "service": [service("Dhcp"), service("Dns"), service("SourceNat")],
-        "networkdomain": "cs1cloud.internal", "restartrequired": false, "specifyipranges": false,
+        "service": services, "networkdomain": "cs1cloud.internal", "restartrequired": false,
+        "specifyipranges": cloud.inventory.is_common(index),
         "canusefordeploy": true, "ispersistent": false, "tags": [], "strechedl2subnet": false,
         "displaynetwork": true, "created": printed(cloud, network.created),
     })));

@@ -4,12 +4,13 @@ use serde_json::{Value, json};
 
 use super::call::{Answer, ApiError, Call};
 use super::dates::printed;
-use super::lists::{add_owner, chosen, members, prefix};
+use super::groups;
+use super::lists::{UNTAGGED, add_owner, chosen, members, prefix};
 use super::page::Page;
 use super::scope;
 use crate::cloudstack::cloud::Cloud;
 use crate::cloudstack::directory::Role;
-use crate::cloudstack::inventory::MachineState;
+use crate::cloudstack::inventory::{Machine, MachineState};
 
 /// `listVirtualMachines`.
 pub(crate) fn list(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiError> {
@@ -50,7 +51,7 @@ fn row(cloud: &Cloud, index: usize, is_root: bool) -> Value {
     let zone = &inventory.offers.zones[machine.zone];
     let template = &inventory.offers.templates[machine.template];
     let offering = &inventory.offers.services[machine.offering];
-    let network = &inventory.networks[machine.network];
+    let groups: Vec<_> = machine.groups.iter().map(|g| groups::of_machine(cloud, *g)).collect();
     let running = machine.state == MachineState::Running;
     let mut row = members(json!({
         "id": machine.id, "name": machine.name, "displayname": machine.display_name,
@@ -64,7 +65,7 @@ fn row(cloud: &Cloud, index: usize, is_root: bool) -> Value {
         "serviceofferingid": offering.id, "serviceofferingname": offering.name,
         "cpunumber": machine.size.0, "cpuspeed": 2000, "memory": machine.size.1,
         "guestosid": template.os_id, "osdisplayname": template.os, "rootdeviceid": 0,
-        "rootdevicetype": "ROOT", "securitygroup": [], "hypervisor": "KVM",
+        "rootdevicetype": "ROOT", "securitygroup": groups, "hypervisor": "KVM",
         "instancename": format!("i-{}-{}-VM", machine.account + 2, machine.number),
         "details": {}, "affinitygroup": [], "displayvm": true, "isdynamicallyscalable": false,
         "ostypeid": template.os_id, "tags": [],
@@ -80,19 +81,28 @@ fn row(cloud: &Cloud, index: usize, is_root: bool) -> Value {
         row.insert("hostid".to_owned(), json!(host.id));
         row.insert("hostname".to_owned(), json!(host.name));
     }
+    row.insert("nic".to_owned(), json!([nic(cloud, machine)]));
+    Value::Object(row)
+}
+
+/// The one network card of a machine; that of a basic zone is on the untagged VLAN.
+fn nic(cloud: &Cloud, machine: &Machine) -> Value {
+    let network = &cloud.inventory.networks[machine.network];
+    let is_common = cloud.inventory.is_common(machine.network);
     let prefix = prefix(machine.network);
     let number = machine.number;
-    row.insert(
-        "nic".to_owned(),
-        json!([{
-            "id": uuid::Uuid::new_v5(&machine.id, b"nic"), "networkid": network.id,
-            "networkname": network.name, "netmask": "255.255.255.0",
-            "gateway": format!("{prefix}.1"),
-            "ipaddress": format!("{prefix}.{}", 10 + number % 240),
-            "traffictype": "Guest", "type": "Isolated", "isdefault": true, "deviceid": "0",
-            "macaddress": format!("02:00:00:00:{:02x}:{:02x}", number >> 8 & 255, number & 255),
-            "secondaryip": [],
-        }]),
-    );
-    Value::Object(row)
+    let mut nic = json!({
+        "id": uuid::Uuid::new_v5(&machine.id, b"nic"), "networkid": network.id,
+        "networkname": network.name, "netmask": "255.255.255.0",
+        "gateway": format!("{prefix}.1"),
+        "ipaddress": format!("{prefix}.{}", 10 + number % 240),
+        "traffictype": "Guest", "type": if is_common { "Shared" } else { "Isolated" },
+        "isdefault": true, "deviceid": "0",
+        "macaddress": format!("02:00:00:00:{:02x}:{:02x}", number >> 8 & 255, number & 255),
+        "secondaryip": [],
+    });
+    if is_common {
+        nic["broadcasturi"] = json!(UNTAGGED);
+    }
+    nic
 }

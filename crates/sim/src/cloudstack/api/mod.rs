@@ -8,6 +8,7 @@ mod changes;
 mod dates;
 mod discovery;
 mod events;
+mod groups;
 mod jobs;
 mod lists;
 mod machines;
@@ -20,6 +21,7 @@ mod volumes;
 
 pub(crate) use call::{Answer, ApiError, Call, Caller};
 pub(crate) use dates::parse_with_offset;
+pub(crate) use groups::result as group_result;
 pub(crate) use machines::result as machine_result;
 pub(crate) use table::{Command, find};
 pub(crate) use volumes::result as volume_result;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Inventory, MachineState};
+use super::{Inventory, MachineState, RuleState};
 use crate::cloudstack::history::State;
 use crate::cloudstack::life::{Op, Subject};
 
@@ -10,7 +10,8 @@ impl Inventory {
     /// Marks what an operation is about, so that no other one starts on it.
     pub(crate) fn occupy(&mut self, subject: Subject, busy: bool) {
         match subject {
-            Subject::Nothing => {}
+            // Rules wait for each other in the server's lock, and never for long.
+            Subject::Nothing | Subject::SecurityGroup(_) | Subject::Rules { .. } => {}
             Subject::Machine(machine) => self.machines[machine].busy = busy,
             Subject::Network(network) => self.networks[network].busy = busy,
             Subject::Volume(volume, machine) => {
@@ -42,7 +43,16 @@ impl Inventory {
                     self.networks[network].live = false;
                 }
             }
-            Subject::Volume(..) | Subject::Network(_) => {}
+            Subject::SecurityGroup(group) if op == Op::GroupDelete => {
+                self.groups[group].live = false;
+            }
+            Subject::Rules { group, first, end } if step == State::Completed => {
+                self.change_rules(op, group, first..end, failed);
+            }
+            Subject::Volume(..)
+            | Subject::Network(_)
+            | Subject::SecurityGroup(_)
+            | Subject::Rules { .. } => {}
         }
     }
 
@@ -88,6 +98,18 @@ impl Inventory {
             volume.live = volume.offering.is_some();
             volume.machine = None;
             volume.attached = None;
+        }
+    }
+
+    fn change_rules(&mut self, op: Op, group: usize, rules: std::ops::Range<usize>, failed: bool) {
+        let state = match (op, failed) {
+            (Op::IngressAuthorize | Op::EgressAuthorize, false) => RuleState::InForce,
+            (Op::IngressAuthorize | Op::EgressAuthorize, true) => RuleState::Gone,
+            (Op::IngressRevoke | Op::EgressRevoke, false) => RuleState::Gone,
+            _ => return,
+        };
+        for rule in self.groups[group].rules.get_mut(rules).unwrap_or_default() {
+            rule.state = state;
         }
     }
 

@@ -3,9 +3,12 @@
 //! Objects are never removed from their lists, so an index stays good for ever; `live` tells which
 //! of them still exist. It knows no events: the course of an operation calls in here.
 
+mod basic;
 mod effects;
+mod groups;
 mod offers;
 
+pub(crate) use groups::{DEFAULT_GROUP, Peer, Permit, Rule, RuleState, SecurityGroup, Way};
 pub(crate) use offers::Offers;
 
 use jiff::Timestamp;
@@ -44,6 +47,8 @@ pub(crate) struct Machine {
     pub(crate) size: (u32, u32),
     pub(crate) template: usize,
     pub(crate) network: usize,
+    /// Security groups that it is in; none in an advanced zone.
+    pub(crate) groups: Vec<usize>,
     pub(crate) host: usize,
     pub(crate) state: MachineState,
     pub(crate) created: Timestamp,
@@ -96,6 +101,7 @@ pub(crate) struct NewMachine {
     pub(crate) size: (u32, u32),
     pub(crate) template: usize,
     pub(crate) network: usize,
+    pub(crate) groups: Vec<usize>,
 }
 
 /// What a new volume is asked to be.
@@ -115,6 +121,7 @@ pub(crate) struct Inventory {
     pub(crate) machines: Vec<Machine>,
     pub(crate) volumes: Vec<Volume>,
     pub(crate) networks: Vec<Network>,
+    pub(crate) groups: Vec<SecurityGroup>,
     /// Machines that the workload may touch, oldest first.
     pub(crate) untended: Vec<usize>,
     /// Data volumes that the workload may touch.
@@ -122,13 +129,14 @@ pub(crate) struct Inventory {
 }
 
 impl Inventory {
-    /// Nothing lives yet.
-    pub(crate) fn new(rng: &mut StdRng) -> Self {
+    /// Nothing lives yet; what is on offer is older than the history.
+    pub(crate) fn new(seed: u64, history_begins: Timestamp, rng: &mut StdRng) -> Self {
         Self {
-            offers: Offers::build(rng),
+            offers: Offers::build(seed, history_begins, rng),
             machines: Vec::new(),
             volumes: Vec::new(),
             networks: Vec::new(),
+            groups: Vec::new(),
             untended: Vec::new(),
             untended_volumes: Vec::new(),
         }
@@ -154,6 +162,7 @@ impl Inventory {
             size: self.offers.services[offering].size?,
             template: rng.random_range(0..self.offers.templates.len()),
             network,
+            groups: Vec::new(),
         })
     }
 
@@ -190,6 +199,7 @@ impl Inventory {
             size: new.size,
             template: new.template,
             network: new.network,
+            groups: new.groups,
             host: hosts[rng.random_range(0..hosts.len())],
             state: MachineState::Stopped,
             created,

@@ -27,6 +27,13 @@ pub(crate) enum Subject {
     /// A volume, and the machine that it comes to or leaves.
     Volume(usize, Option<usize>),
     Network(usize),
+    SecurityGroup(usize),
+    /// Rules of a security group, from the first to before the end.
+    Rules {
+        group: usize,
+        first: usize,
+        end: usize,
+    },
 }
 
 /// An operation under way.

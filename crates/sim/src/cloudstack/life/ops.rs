@@ -19,6 +19,12 @@ pub(crate) enum Op {
     SnapshotCreate,
     NetworkCreate,
     NetworkDelete,
+    GroupCreate,
+    GroupDelete,
+    IngressAuthorize,
+    EgressAuthorize,
+    IngressRevoke,
+    EgressRevoke,
     UserLogin,
     UserLogout,
     ConfigurationChange,
@@ -56,6 +62,13 @@ static DROP_VOLUME: Trail = trail("VOLUME.DELETE", "deleting volume: ", AT_ONCE)
 static SNAPSHOT: Trail = trail("SNAPSHOT.CREATE", "creating snapshot of volume: ", CREATING);
 static NEW_NETWORK: Trail = trail("NETWORK.CREATE", "creating network: ", AT_ONCE);
 static DROP_NETWORK: Trail = trail("NETWORK.DELETE", "deleting network: ", WAITING);
+// Names as in `EventTypes` (4.9 to 4.22); `SG.ASSIGN` and `SG.REMOVE` are of usage and in no list.
+static NEW_GROUP: Trail = trail("SG.CREATE", "creating security group: ", AT_ONCE);
+static DROP_GROUP: Trail = trail("SG.DELETE", "deleting security group: ", AT_ONCE);
+static ALLOW_IN: Trail = trail("SG.AUTH.INGRESS", "authorizing ingress to group: ", WAITING);
+static ALLOW_OUT: Trail = trail("SG.AUTH.EGRESS", "authorizing egress to group: ", WAITING);
+static DENY_IN: Trail = trail("SG.REVOKE.INGRESS", "revoking ingress rule of group: ", WAITING);
+static DENY_OUT: Trail = trail("SG.REVOKE.EGRESS", "revoking egress rule of group: ", WAITING);
 static LOGIN: Trail = trail("USER.LOGIN", "user has logged in", AT_ONCE);
 static LOGOUT: Trail = trail("USER.LOGOUT", "user has logged out", AT_ONCE);
 static SETTING: Trail = trail("CONFIGURATION.VALUE.EDIT", "updating configuration value", AT_ONCE);
@@ -77,6 +90,12 @@ impl Op {
             Self::SnapshotCreate => &SNAPSHOT,
             Self::NetworkCreate => &NEW_NETWORK,
             Self::NetworkDelete => &DROP_NETWORK,
+            Self::GroupCreate => &NEW_GROUP,
+            Self::GroupDelete => &DROP_GROUP,
+            Self::IngressAuthorize => &ALLOW_IN,
+            Self::EgressAuthorize => &ALLOW_OUT,
+            Self::IngressRevoke => &DENY_IN,
+            Self::EgressRevoke => &DENY_OUT,
             Self::UserLogin => &LOGIN,
             Self::UserLogout => &LOGOUT,
             Self::ConfigurationChange => &SETTING,
@@ -85,7 +104,7 @@ impl Op {
 }
 
 /// The trails of all operations.
-pub(crate) static TRAILS: [&Trail; 16] = [
+pub(crate) static TRAILS: [&Trail; 22] = [
     &DEPLOY,
     &START,
     &STOP,
@@ -99,6 +118,12 @@ pub(crate) static TRAILS: [&Trail; 16] = [
     &SNAPSHOT,
     &NEW_NETWORK,
     &DROP_NETWORK,
+    &NEW_GROUP,
+    &DROP_GROUP,
+    &ALLOW_IN,
+    &ALLOW_OUT,
+    &DENY_IN,
+    &DENY_OUT,
     &LOGIN,
     &LOGOUT,
     &SETTING,

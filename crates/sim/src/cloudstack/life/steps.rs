@@ -79,6 +79,10 @@ impl Cloud {
                 let network = &mut self.inventory.networks[index];
                 ("Network", network.id, &network.name, &mut network.resource)
             }
+            Subject::SecurityGroup(index) | Subject::Rules { group: index, .. } => {
+                let group = &mut self.inventory.groups[index];
+                ("SecurityGroup", group.id, &group.name, &mut group.resource)
+            }
         };
         if *resource == 0 {
             let name = name.as_str().into();

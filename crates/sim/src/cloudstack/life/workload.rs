@@ -19,7 +19,7 @@ const MACHINES_PER_VOLUME: usize = 2;
 /// Fills the cloud with networks and machines that were there before anything happened.
 pub(crate) fn populate(cloud: &mut Cloud, machines: usize, at: Timestamp) {
     let owners = cloud.directory.owners();
-    let zones = cloud.inventory.offers.zones.len();
+    let zones = cloud.inventory.offers.zones.iter().filter(|zone| !zone.is_basic).count();
     for account in &owners {
         let name = format!("{}-net", cloud.directory.accounts[*account].name);
         let place = (account % zones, 0);

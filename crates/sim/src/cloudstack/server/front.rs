@@ -143,7 +143,8 @@ fn command(cloud: &mut Cloud, request: &Request, name: &str) -> Result<Answer, A
     };
     let parameters = parameters.lowered();
     tracing::debug!(command = name, "called");
-    (command.answer)(cloud, &Call { command, caller, parameters: &parameters })
+    let version = cloud.version;
+    command.answer(cloud, &Call { command, caller, version, parameters: &parameters })
 }
 
 /// Who calls: by a session, or by a key and a signature.

@@ -5,10 +5,10 @@ use uuid::Uuid;
 use crate::cloudstack::api::call::{Answer, ApiError, Call};
 use crate::cloudstack::api::scope;
 use crate::cloudstack::cloud::Cloud;
-use crate::cloudstack::inventory::{Machine, NewMachine};
+use crate::cloudstack::inventory::{DEFAULT_GROUP, Machine, NewMachine};
 use crate::cloudstack::life::{Chain, Op, Subject};
 
-use super::start;
+use super::{groups, start};
 
 /// `deployVirtualMachine`.
 pub(crate) fn deploy(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiError> {
@@ -27,9 +27,22 @@ pub(crate) fn deploy(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiEr
     if let Some(name) = &name {
         check_name(cloud, name, account)?;
     }
-    let network = network_for(cloud, call, account, zone)?;
+    let mut groups = groups::asked_for(cloud, call, account)?;
+    let network = if cloud.inventory.offers.zones[zone].is_basic {
+        if groups.is_empty() {
+            groups.extend(cloud.inventory.group_named(DEFAULT_GROUP, account));
+        }
+        common_network(cloud, call, zone)?
+    } else if groups.is_empty() {
+        network_for(cloud, call, account, zone)?
+    } else {
+        return Err(ApiError::parameter(
+            "Can't create vm with security groups; security group feature is not enabled per zone",
+        ));
+    };
     let display_name = call.text("displayname").map(str::to_owned);
-    let new = NewMachine { name, display_name, account, zone, offering, size, template, network };
+    let new =
+        NewMachine { name, display_name, account, zone, offering, size, template, network, groups };
     let now = cloud.now();
     let Cloud { inventory, client_rng, .. } = cloud;
     let machine = inventory.add_machine(new, true, now, client_rng);
@@ -74,20 +87,37 @@ fn check_name(cloud: &Cloud, name: &str, account: usize) -> Result<(), ApiError>
     }
 }
 
+/// The network of a basic zone, which no order chooses (`UserVmManagerImpl`).
+fn common_network(cloud: &Cloud, call: &Call<'_>, zone: usize) -> Result<usize, ApiError> {
+    if asked_network(call).is_some() {
+        return Err(ApiError::parameter("Can't specify network Ids in Basic zone"));
+    }
+    let text = "Unable to find a default network to start a vm";
+    cloud.inventory.common_network(zone).ok_or_else(|| ApiError::parameter(text))
+}
+
+fn asked_network<'a>(call: &'a Call<'_>) -> Option<&'a str> {
+    call.text("networkids").or(call.text("iptonetworklist[0].networkid"))
+}
+
 fn network_for(
     cloud: &mut Cloud,
     call: &Call<'_>,
     account: usize,
     zone: usize,
 ) -> Result<usize, ApiError> {
-    let asked = call.text("networkids").or(call.text("iptonetworklist[0].networkid"));
-    if let Some(asked) = asked {
+    if let Some(asked) = asked_network(call) {
         let first = asked.split(',').next().unwrap_or_default();
         let id = first.parse::<Uuid>().ok();
         let mut networks = cloud.inventory.networks.iter();
         let found = networks.position(|network| network.live && Some(network.id) == id);
-        return found
-            .ok_or_else(|| ApiError::parameter(format!("Unable to find network by id {first}")));
+        let found = found
+            .ok_or_else(|| ApiError::parameter(format!("Unable to find network by id {first}")))?;
+        if cloud.inventory.networks[found].zone == zone {
+            return Ok(found);
+        }
+        let text = format!("Network {first} doesn't belong to the zone of the virtual machine");
+        return Err(ApiError::parameter(text));
     }
     if let Some(network) = cloud.inventory.network_of(account, Some(zone)) {
         return Ok(network);

@@ -1,9 +1,14 @@
 //! Commands that change what lives: most of them start a job.
 
 mod deploy;
+mod groups;
+mod permits;
 mod volumes;
 
 pub(super) use deploy::deploy;
+pub(super) use groups::{
+    authorize_egress, authorize_ingress, create_group, delete_group, revoke_egress, revoke_ingress,
+};
 pub(super) use volumes::{attach_volume, create_volume, delete_volume, detach_volume};
 
 use jiff::Timestamp;
@@ -21,13 +26,26 @@ use crate::cloudstack::life::{Chain, Op, Subject};
 /// What a job says when the fault of failing jobs struck it.
 const FAILURE: &str = "Unable to complete the job due to a simulated failure";
 
-/// Starts the job of an operation; `entity` is told as `id` if the operation made it.
+/// Starts the job of an operation; the instance is told as `id` if the operation made it.
 fn start(
     cloud: &mut Cloud,
     call: &Call<'_>,
     chain: Chain,
     instance: (&'static str, Uuid),
 ) -> Result<Answer, ApiError> {
+    start_or_fail(cloud, call, chain, instance, None)
+}
+
+/// As [`start`], but the job fails if there is an error that the server only finds while it runs.
+fn start_or_fail(
+    cloud: &mut Cloud,
+    call: &Call<'_>,
+    mut chain: Chain,
+    instance: (&'static str, Uuid),
+    error: Option<ApiError>,
+) -> Result<Answer, ApiError> {
+    chain.fails |= error.is_some();
+    let failure = error.map_or((530, FAILURE.to_owned()), |error| (error.code, error.text));
     let id = match call.text("customjobid") {
         None => cloud.fresh_id(),
         Some(text) => {
@@ -49,7 +67,7 @@ fn start(
         created: Timestamp::UNIX_EPOCH,
         completed: None,
         outcome: Outcome::Pending,
-        failure: FAILURE,
+        failure,
     };
     let job = cloud.start_job(job, chain);
     let mut answer = json!({"jobid": job});
@@ -123,6 +141,15 @@ pub(crate) fn create_network(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answe
     let ids = offers.networks.iter().map(|offering| offering.id);
     let offering = call.index_required("networkofferingid", ids)?;
     let zone = call.index_required("zoneid", offers.zones.iter().map(|zone| zone.id))?;
+    if offers.zones[zone].is_basic {
+        // `NetworkOrchestrator`; networks of isolated offerings belong to accounts.
+        let text = if offers.networks[offering].guest_type == "Isolated" {
+            "Only AclType=Domain can be specified for network creation in Basic zone"
+        } else {
+            "Can't have more than one Guest network in zone with network type Basic"
+        };
+        return Err(ApiError::parameter(text));
+    }
     let account = scope::owner(cloud, call)?;
     let text = call.text("displaytext").unwrap_or(&name).to_owned();
     let now = cloud.now();

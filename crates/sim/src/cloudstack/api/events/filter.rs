@@ -4,12 +4,11 @@ use uuid::Uuid;
 
 use crate::cloudstack::api::call::{ApiError, Call};
 use crate::cloudstack::cloud::Cloud;
-use crate::cloudstack::config::Version;
 use crate::cloudstack::history::Row;
 use crate::cloudstack::life::describe;
 
 /// What an event must be besides its time and its owner.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Filter {
     /// `Some(None)` is a type that no event has.
     kind: Option<Option<u16>>,
@@ -23,19 +22,13 @@ pub(super) struct Filter {
 impl Filter {
     pub(super) fn of(cloud: &Cloud, call: &Call<'_>) -> Result<Self, ApiError> {
         let owned = |name: &str| call.text(name).map(str::to_owned);
-        let mut filter = Self {
+        Ok(Self {
             kind: call.text("type").map(|name| cloud.history.find_kind(name)),
             level: owned("level"),
+            state: owned("state"),
             keyword: call.text("keyword").map(str::to_lowercase),
-            ..Self::default()
-        };
-        if cloud.version >= Version::V4_22 {
-            filter.state = owned("state");
-        }
-        if cloud.version >= Version::V4_17 {
-            filter.resource = resource(cloud, call)?;
-        }
-        Ok(filter)
+            resource: resource(cloud, call)?,
+        })
     }
 
     pub(super) fn is_open(&self) -> bool {

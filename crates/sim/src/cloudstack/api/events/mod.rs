@@ -68,7 +68,7 @@ fn select(cloud: &mut Cloud, call: &Call<'_>, page: Page) -> Result<(Vec<u32>, u
     let id = event_of(cloud, call, "id")?;
     let first = event_of(cloud, call, "startid")?;
     let accounts = scope::accounts(cloud, call, id.is_some())?;
-    let archived = cloud.version >= Version::V4_20 && call.flag("archived");
+    let archived = call.flag("archived");
     let audience = Audience { accounts, hidden: call.role(cloud) == Role::Admin, archived };
     let span = span(cloud, call)?;
     let filter = Filter::of(cloud, call)?;

@@ -1,0 +1,50 @@
+//! The basic zone: one network that every account shares, and security groups in place of
+//! networks of one's own.
+//!
+//! It stands beside the advanced zones and takes its identifiers from a generator apart: the
+//! advanced zones, and what the workload does in them, are the same as if it were not there. The
+//! workload leaves it to clients.
+
+use jiff::Timestamp;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use super::Inventory;
+use super::groups::DEFAULT_GROUP;
+use super::offers::NetworkOffering;
+use crate::cloudstack::directory::SYSTEM;
+
+/// The name that the user interface and CloudStack's own tests give the network of a basic zone.
+const NETWORK_NAME: &str = "guestNetworkForBasicZone";
+/// `SecurityGroupManager.DEFAULT_GROUP_DESCRIPTION`.
+const DEFAULT_GROUP_TEXT: &str = "Default Security Group";
+
+/// A generator for what belongs to the basic zone.
+pub(super) fn generator(seed: u64) -> StdRng {
+    StdRng::seed_from_u64(seed.rotate_left(17) ^ 0x6261_7369)
+}
+
+impl Inventory {
+    /// Gives the basic zone its network, and each of these accounts its default group.
+    pub(crate) fn furnish_basic_zone(&mut self, seed: u64, accounts: &[usize], at: Timestamp) {
+        let mut rng = generator(!seed);
+        for account in accounts {
+            self.add_group((DEFAULT_GROUP, DEFAULT_GROUP_TEXT), *account, &mut rng);
+        }
+        let Some(zone) = self.offers.zones.iter().position(|zone| zone.is_basic) else { return };
+        let mut offerings = self.offers.networks.iter();
+        let Some(offering) = offerings.position(NetworkOffering::has_groups) else { return };
+        let texts = (NETWORK_NAME, NETWORK_NAME);
+        self.add_network(texts, SYSTEM, (zone, offering), at, &mut rng);
+    }
+
+    /// Whether every account uses a network: it belongs to the root domain, and to no account.
+    pub(crate) fn is_common(&self, network: usize) -> bool {
+        self.offers.zones[self.networks[network].zone].is_basic
+    }
+
+    /// The network of a basic zone.
+    pub(crate) fn common_network(&self, zone: usize) -> Option<usize> {
+        self.networks.iter().position(|network| network.live && network.zone == zone)
+    }
+}

@@ -2,6 +2,7 @@
 //! way that can be thought of.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod beside;
 mod ends;
 mod flips;
 mod gone;

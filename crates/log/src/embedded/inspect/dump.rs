@@ -37,6 +37,7 @@ pub fn dump(
 ) -> Result<(), OpenError> {
     let listed = folder::listed(disk, folder, stream)?;
     let from = from.max(listed.start());
+    let is_used = folder::used(disk, folder)?.holder.is_some();
     for (base, next) in listed.segments() {
         if next.is_some_and(|next| next <= from) {
             continue;
@@ -58,7 +59,8 @@ pub fn dump(
                 flow = each(bytes, from, visit);
             }
         };
-        let known = Known::new(base, places, next);
+        let is_written = next.is_none() && is_used;
+        let known = Known { is_written, ..Known::new(base, places, next) };
         let walk = walk::walk(&*file, known, &mut sees).map_err(told)?;
         if flow.is_break() {
             return Ok(());

@@ -214,16 +214,12 @@ impl Reading<'_> {
         let end = self.ends.get(listed.name.as_str()).filter(|end| end.base() == base).cloned();
         let end = end.filter(|_| next.is_none());
         let noted = end.as_ref().and_then(|end| Some((end.last()?, end.bytes())));
-        let known = Known { noted, ..Known::new(base, index.places(), next) };
+        let is_written = next.is_none() && self.used.holder.is_some();
+        let known = Known { noted, is_written, ..Known::new(base, index.places(), next) };
         let (read_before, total) = (self.survey.verified.bytes, self.total);
         let progress = &mut self.progress;
         let mut sees = |at, _: Option<&Bytes>| progress(read_before + at, total);
-        let mut walk = walk::walk(&*file, known, &mut sees).map_err(told)?;
-        let is_written = next.is_none() && self.used.holder.is_some();
-        if is_written && walk.broken().any(|broken| !broken.is_tail) {
-            // Half of a batch may have been read before the rest was written.
-            walk = walk::walk(&*file, known, &mut |_, _| {}).map_err(told)?;
-        }
+        let walk = walk::walk(&*file, known, &mut sees).map_err(told)?;
         let verified = &mut self.survey.verified;
         verified.segments += 1;
         verified.bytes += walk.length;

@@ -5,7 +5,7 @@
 //! tells *broken* ranges, and gives a broken batch back where only bytes were hit that its checksum
 //! does not cover or that follow from its place. It changes nothing.
 
-use std::io;
+use std::{io, time::Duration};
 
 use bytes::Bytes;
 
@@ -78,12 +78,20 @@ pub(super) struct Known<'a> {
     pub(super) limit: Option<Offset>,
     /// The last batch that is noted, and the byte behind it.
     pub(super) noted: Option<(Last, u64)>,
+    /// A running Pluvio writes to it: what seems broken may be half of a write, or older bytes beside newer
+    /// ones in one read, and is read again.
+    pub(super) is_written: bool,
 }
+
+/// How often what seems broken is read again while somebody writes; a write takes milliseconds.
+const LOOKS_MAX: u32 = 100;
+/// The pause between two looks.
+const LOOK_AFTER: Duration = Duration::from_millis(2);
 
 impl<'a> Known<'a> {
     /// Of a segment of which no end is noted.
     pub(super) fn new(base: Offset, places: &'a [Place], limit: Option<Offset>) -> Self {
-        Self { base, places, limit, noted: None }
+        Self { base, places, limit, noted: None, is_written: false }
     }
 
     /// Where the batch at `from` ends, by what is noted.
@@ -95,6 +103,15 @@ impl<'a> Known<'a> {
     fn noted_offset(&self, from: u64) -> Option<i64> {
         self.noted.filter(|(last, _)| last.byte == from).map(|(last, _)| last.offset)
     }
+}
+
+/// A moment for whoever writes.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "inspecting blocks, and the writer is another process"
+)]
+fn pause() {
+    std::thread::sleep(LOOK_AFTER);
 }
 
 impl Walk {
@@ -135,7 +152,7 @@ pub(super) fn walk(
         before: expected,
         walk: Walk { length, ..Walk::default() },
     };
-    while walker.at < length {
+    while walker.at < walker.walk.length {
         walker.step(sees)?;
     }
     walker.walk.end = walker.expected.offset;
@@ -156,18 +173,15 @@ struct Walker<'a> {
 impl Walker<'_> {
     /// Takes one piece.
     fn step(&mut self, sees: &mut dyn FnMut(u64, Option<&Bytes>)) -> io::Result<()> {
-        let wrong = match next(&mut self.window, self.at, &self.expected)? {
-            Ok((place, bytes)) => match self.judge(place, &bytes) {
-                Ok(whole) => {
-                    self.at += whole.bytes;
-                    sees(self.at, Some(&bytes));
-                    self.passed(place);
-                    self.walk.pieces.push(Piece::Batch(whole));
-                    return Ok(());
-                }
-                Err(wrong) => wrong,
-            },
-            Err(refused) => refused.reason,
+        let wrong = match self.take()? {
+            Ok((whole, bytes)) => {
+                self.at += whole.bytes;
+                sees(self.at, Some(&bytes));
+                self.passed(whole.place);
+                self.walk.pieces.push(Piece::Batch(whole));
+                return Ok(());
+            }
+            Err(wrong) => wrong,
         };
         let is_known = self.known.places.last().is_some_and(|last| u64::from(last.at) >= self.at);
         if !is_known && is_zero(self.file, self.at, self.walk.length)? {
@@ -193,6 +207,45 @@ impl Walker<'_> {
         self.broken(wrong, whole.map(|header| header.bytes as u64), is_misplaced)?;
         sees(self.at, None);
         Ok(())
+    }
+
+    /// The batch where the reading stands, or what is wrong with it.
+    fn take(&mut self) -> io::Result<Result<(Whole, Bytes), String>> {
+        let mut looks = 1;
+        loop {
+            let taken = self.look();
+            let is_final = match &taken {
+                _ if !self.known.is_written || looks >= LOOKS_MAX => true,
+                Ok(taken) => taken.is_ok() || self.is_end()?,
+                // It was cut to its last batch, for the next segment was begun.
+                Err(error) => error.kind() != io::ErrorKind::UnexpectedEof,
+            };
+            if is_final {
+                return taken;
+            }
+            looks += 1;
+            pause();
+            self.walk.length = self.file.len()?;
+            if self.walk.length <= self.at {
+                return Ok(Err("the file ends before it".to_owned()));
+            }
+            self.window = Window::new(self.file, self.walk.length);
+        }
+    }
+
+    fn look(&mut self) -> io::Result<Result<(Whole, Bytes), String>> {
+        Ok(match next(&mut self.window, self.at, &self.expected)? {
+            Ok((place, bytes)) => self.judge(place, &bytes).map(|whole| (whole, bytes)),
+            Err(refused) => Err(refused.reason),
+        })
+    }
+
+    /// Whether nothing follows as yet.
+    fn is_end(&self) -> io::Result<bool> {
+        match is_zero(self.file, self.at, self.walk.length) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            is_zero => is_zero,
+        }
     }
 
     fn passed(&mut self, place: Place) {

@@ -40,9 +40,7 @@ impl Cursor {
         let listing = Listing::open(session, settings, begin, None).await?;
         let (object, path) = match &listing {
             Listing::Collector(collector) => (collector, "latestPage"),
-            Listing::ByKey { .. } | Listing::Lost => {
-                (&session.content.event_manager, "latestEvent")
-            }
+            _ => (&session.content.event_manager, "latestEvent"),
         };
         let bell = match Bell::hang(session, object, path).await {
             Ok(bell) => Some(bell),

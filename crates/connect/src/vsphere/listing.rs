@@ -24,6 +24,9 @@ pub(super) enum Listing {
     ByKey { begin: Timestamp, end: Option<Timestamp>, after: i32 },
     /// Behind a page after which keys do not tell where it stands: it is begun anew with a collector.
     Lost,
+    /// Behind a page that was cut on its way: the collector passed what is missing, so the listing is begun
+    /// anew at the place that was reached. It holds the collector until it is given back.
+    Cut(MoRef),
 }
 
 impl Listing {
@@ -48,17 +51,26 @@ impl Listing {
         session.collector(settings, begin, end).await.map(Self::Collector)
     }
 
+    /// Whether there may be a next page of it.
+    pub(super) fn goes_on(&self) -> bool {
+        matches!(self, Self::Collector(_) | Self::ByKey { .. })
+    }
+
     /// The method that reads it.
     pub(super) fn method(&self) -> &'static str {
         match self {
             Self::Collector(_) => "ReadNextEvents",
-            Self::ByKey { .. } | Self::Lost => "QueryEvents",
+            Self::ByKey { .. } | Self::Lost | Self::Cut(_) => "QueryEvents",
         }
     }
 
     /// The listing behind a page, whose events are put in their order.
     pub(super) fn behind(self, page: &mut Page) -> Self {
-        let Self::ByKey { begin, end, after } = self else { return self };
+        let (begin, end, after) = match self {
+            Self::Collector(collector) if page.is_cut => return Self::Cut(collector),
+            Self::ByKey { begin, end, after } => (begin, end, after),
+            other => return other,
+        };
         let key = |listed: &Result<NativeEvent, _>| listed.as_ref().ok().and_then(|it| it.key);
         page.events.sort_by_key(key);
         let is_behind = |key: i64| (i64::from(after) + 1..KEYS_END_SOON).contains(&key);
@@ -73,7 +85,7 @@ impl Listing {
 
     /// Gives back what it holds.
     pub(super) async fn close(self, session: &Session) {
-        if let Self::Collector(collector) = self {
+        if let Self::Collector(collector) | Self::Cut(collector) = self {
             session.free(&collector).await;
         }
     }

@@ -27,7 +27,9 @@ pub(super) const PAGE_EVENTS_MAX: u32 = 1000;
 /// `apiType` of a host that is asked itself.
 const HOST: &str = "HostAgent";
 /// After so many whole pages of fewer events than the server's limit, twice as many are asked for.
-const GROW_AFTER: u32 = 64;
+const GROW_AFTER: u32 = 16;
+/// An event that is cut so often in a row, alone and with nothing whole in between, is never sent whole.
+const CUTS_MAX: u32 = 3;
 /// Keys beyond this are not used as a place: they begin again behind [`EVENT_KEY_MAX`], which is a year away
 /// at four events a second.
 pub(super) const KEYS_END_SOON: i64 = 2_000_000_000;
@@ -41,11 +43,17 @@ pub(super) struct Pages {
     events: AtomicU32,
     /// Whole pages read since that changed.
     reads: AtomicU32,
+    /// How often the same event was cut, alone.
+    cuts: AtomicU32,
 }
 
 impl Default for Pages {
     fn default() -> Self {
-        Self { events: AtomicU32::new(PAGE_EVENTS_MAX), reads: AtomicU32::new(0) }
+        Self {
+            events: AtomicU32::new(PAGE_EVENTS_MAX),
+            reads: AtomicU32::default(),
+            cuts: AtomicU32::default(),
+        }
     }
 }
 
@@ -61,9 +69,16 @@ impl Pages {
 
     /// `events` were asked for, and came whole.
     fn read(&self, events: u32) {
+        self.cuts.store(0, Ordering::Relaxed);
         if events < PAGE_EVENTS_MAX && self.reads.fetch_add(1, Ordering::Relaxed) >= GROW_AFTER {
             self.set((events * 2).min(PAGE_EVENTS_MAX));
         }
+    }
+
+    /// `events` were asked for, and the answer was cut before the end of the first. Whether to ask again.
+    fn is_cut_in_the_first_event(&self, events: u32) -> bool {
+        self.halve(events);
+        events > 1 || self.cuts.fetch_add(1, Ordering::Relaxed) + 1 < CUTS_MAX
     }
 
     fn set(&self, events: u32) {
@@ -205,9 +220,10 @@ impl Session {
         if page.is_cut { Err(Error::Cut { method: "QueryEvents" }) } else { Ok(page) }
     }
 
-    /// The next page of a listing, and the listing behind it. A page that is too large to take, or that is
-    /// cut on its way, fails, and the next connection asks for half of it. What is cut when it was alone
-    /// is taken as it stands: it would be cut for ever.
+    /// The next page of a listing, and the listing behind it. Of a page that is cut on its way, what came
+    /// whole is taken, and the listing goes on there. Where nothing came whole, or a page is too large to
+    /// take, it fails, and the next connection asks for half of it. An event that was alone and cut several
+    /// times in a row is taken as it stands: it would be cut for ever.
     pub(super) async fn read(
         &self,
         settings: &Settings,
@@ -221,25 +237,42 @@ impl Session {
                 let manager = &self.content.event_manager;
                 self.client.query_events_behind(manager, &filter, *after, true).await
             }
-            Listing::Lost => return Ok((Page::default(), listing)),
+            Listing::Lost | Listing::Cut(_) => return Ok((Page::default(), listing)),
         };
-        let (is_cut, is_too_much) = match &page {
-            Ok(page) => (page.is_cut && events > 1, false),
-            Err(CallError::Transport { source: HttpError::TooLarge { .. }, .. }) => (false, true),
-            Err(CallError::Xml { source: XmlError::Truncated, .. }) => (true, false),
-            Err(_) => (false, false),
+        let mut page = match page {
+            Ok(page) => page,
+            Err(CallError::Xml { source: XmlError::Truncated, .. }) => {
+                Page { is_cut: true, ..Page::default() }
+            }
+            Err(error) => {
+                let is_too_much = matches!(
+                    error,
+                    CallError::Transport { source: HttpError::TooLarge { .. }, .. }
+                );
+                if is_too_much {
+                    self.pages.halve(events);
+                }
+                return Err(error.into());
+            }
         };
-        match is_cut || is_too_much {
-            true => self.pages.halve(events),
-            false if page.as_ref().is_ok_and(|page| !page.is_cut) => self.pages.read(events),
-            false => {}
+        if page.is_cut {
+            let part = page.events.pop_if(|last| last.is_err());
+            if page.events.is_empty() && self.pages.is_cut_in_the_first_event(events) {
+                return Err(Error::Cut { method: listing.method() });
+            }
+            if page.events.is_empty() {
+                page.events.extend(part);
+            }
+        } else {
+            self.pages.read(events);
         }
-        if is_cut {
-            return Err(Error::Cut { method: listing.method() });
-        }
-        let mut page = page?;
         let behind = listing.behind(&mut page);
         Ok((page, behind))
+    }
+
+    /// A cut page held nothing new: fewer events are asked for, so that the next one may come whole.
+    pub(super) fn ask_for_fewer(&self) {
+        self.pages.halve(self.pages.events());
     }
 
     /// Most events of one read now.

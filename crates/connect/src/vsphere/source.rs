@@ -312,9 +312,12 @@ impl Reading {
     /// The cursor's next page. A full one is seldom the last, so the one after it is fetched and
     /// decoded while this one is being looked at.
     async fn next_page(&mut self) -> Result<Page, Error> {
-        if matches!(self.cursor.listing, Listing::Lost) {
-            info!(source = %self.history.source(), "keys no longer tell the order of events: \
-                listing by a collector until the next connection");
+        if !self.cursor.listing.goes_on() {
+            if matches!(self.cursor.listing, Listing::Lost) {
+                info!(source = %self.history.source(), "keys no longer tell the order of events: \
+                    listing by a collector until the next connection");
+                self.session.stop_listing_by_key();
+            }
             let now = self.session.current_time().await?;
             self.replace_cursor(now).await?;
         }
@@ -327,9 +330,7 @@ impl Reading {
             None => self.session.read(&self.settings, self.cursor.listing.clone()).await?,
         };
         self.cursor.listing = behind;
-        if page.events.len() >= self.session.page_events()
-            && !matches!(self.cursor.listing, Listing::Lost)
-        {
+        if page.events.len() >= self.session.page_events() && self.cursor.listing.goes_on() {
             let (session, listing) = (Arc::clone(&self.session), self.cursor.listing.clone());
             let settings = Arc::clone(&self.settings);
             self.ahead = Some(tokio::spawn(async move { session.read(&settings, listing).await }));
@@ -380,13 +381,18 @@ impl Reading {
             }
         }
         self.ledger.close_pull();
-        if let Some(since) = self.expects_known_since.take_if(|_| is_ours)
+        if page.is_cut && records.is_empty() {
+            self.session.ask_for_fewer();
+        }
+        // What cannot be read says nothing of where the list begins.
+        let begins = page.events.iter().find_map(|listed| key_and_time(listed).1);
+        let is_told = is_ours && (has_known || begins.is_some());
+        if let Some(since) = self.expects_known_since.take_if(|_| is_told)
             && !has_known
         {
-            let to = records.first().and_then(|record| record.event.time());
             // What begins before it is no history that was cut: the vCenter's clock went back.
-            if to.is_none_or(|to| to > since) {
-                records.insert(0, self.gap(before, since, to)?);
+            if begins.is_some_and(|begins| begins > since) {
+                records.insert(0, self.gap(before, since, begins)?);
             }
         }
         Ok(records)
@@ -480,10 +486,15 @@ impl Reading {
         // Kept while it is read, so that a failure gives it back.
         self.sweep.listing = Some((slice, listing.clone()));
         let (page, behind) = self.session.read(&self.settings, listing).await?;
-        if matches!(behind, Listing::Lost) {
-            self.session.stop_listing_by_key();
+        if !behind.goes_on() {
+            if matches!(behind, Listing::Lost) {
+                self.session.stop_listing_by_key();
+            }
             self.sweep.listing = None;
-            self.sweep.again(slice);
+            let reached = page.events.iter().rev().find_map(|listed| key_and_time(listed).1);
+            let from = reached.filter(|_| page.is_cut).unwrap_or(slice.0);
+            self.sweep.again((from.clamp(slice.0, slice.1), slice.1));
+            behind.close(&self.session).await;
         } else if page.events.is_empty() {
             self.sweep.listing = None;
             behind.close(&self.session).await;
@@ -525,6 +536,7 @@ impl Reading {
         if !records.is_empty() {
             warn!(source = %self.history.source(), events = records.len(),
                 "the listing did not show the newest events: beginning another one");
+            self.session.stop_listing_by_key();
             self.replace_cursor(now).await?;
         }
         Ok(records)
@@ -560,7 +572,6 @@ impl Reading {
     }
 
     async fn replace_cursor(&mut self, now: Timestamp) -> Result<(), Error> {
-        self.session.stop_listing_by_key();
         let source = Vsphere { settings: Arc::clone(&self.settings) };
         let from = source.reaches_back_to(&self.ledger.place, now);
         let cursor = Cursor::open(&self.session, &self.settings, from).await?;

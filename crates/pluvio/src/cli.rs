@@ -7,6 +7,8 @@ use pluvio_net::Thumbprint;
 use pluvio_runtime::unit::Period;
 use url::Url;
 
+use crate::config;
+
 /// Captures every event of a private cloud once, and serves it as CloudEvents.
 ///
 /// Without a command: `run`, if VCENTER_URL is set or a configuration file is there.
@@ -16,13 +18,27 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 
-    /// Configuration file
-    #[arg(long, short, global = true, env = "PLUVIO_CONFIG", default_value = "pluvio.toml")]
-    pub(crate) config: PathBuf,
+    /// Configuration file [default: pluvio.toml]
+    #[arg(long, short, global = true, env = "PLUVIO_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
 
     /// Form of the log lines on standard error
     #[arg(long, global = true, env = "PLUVIO_LOG_FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
+}
+
+impl Cli {
+    /// The configuration file.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.config.clone().unwrap_or_else(|| PathBuf::from("pluvio.toml"))
+    }
+
+    /// Whether VCENTER_* say what to do: there is no file, and none was named. A file that was named and is
+    /// missing must not end in a server that is open to everybody.
+    pub(crate) fn is_by_environment(&self) -> bool {
+        let is_set = config::environment_is_configured();
+        is_set && self.config.is_none() && !self.config().exists()
+    }
 }
 
 const EXAMPLES: &str = "\

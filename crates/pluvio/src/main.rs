@@ -38,21 +38,21 @@ fn main() -> ExitCode {
     }
 }
 
-fn dispatch(cli: Cli) -> Result<(), Failed> {
-    let Some(command) = cli.command else {
-        return command::run::default(&cli.config);
+fn dispatch(mut cli: Cli) -> Result<(), Failed> {
+    let Some(command) = cli.command.take() else {
+        return command::run::default(&cli);
     };
     match command {
-        Command::Run => command::run::run(&cli.config),
+        Command::Run => command::run::run(&cli),
         Command::Demo(options) => command::demo::demo(&options),
-        Command::Check(options) => command::check::check(&cli.config, &options),
+        Command::Check(options) => command::check::check(&cli, &options),
         Command::Config { page: Some(name), .. } => command::print::page(&name),
         Command::Config { pages: true, .. } => command::print::pages(),
         Command::Config { schema, .. } => command::print::config(schema),
         Command::Tail(options) => command::tail::tail(options),
-        Command::Log(asked) => command::log::log(&cli.config, &asked),
-        Command::Dead(asked) => command::dead::dead(&cli.config, &asked),
-        Command::Sink(asked) => command::sink::sink(&cli.config, &asked),
+        Command::Log(asked) => command::log::log(&cli.config(), &asked),
+        Command::Dead(asked) => command::dead::dead(&cli.config(), &asked),
+        Command::Sink(asked) => command::sink::sink(&cli.config(), &asked),
         Command::Simulate { cloud: cli::Simulate::Vcenter(options) } => {
             command::simulate::vcenter(options)
         }

@@ -119,3 +119,28 @@ fn a_link_that_leads_nowhere_is_refused_and_an_address_of_another_machine_is_war
     assert!(text.contains("configuration is valid"), "{text}");
     fs::remove_dir_all(&folder).unwrap();
 }
+
+/// Variables that a container still has would otherwise open a server to everybody in its place.
+#[test]
+fn a_file_that_was_named_and_is_missing_is_never_replaced_by_variables() {
+    let folder = std::env::temp_dir().join(format!("pluvio-named-{}", std::process::id()));
+    let _not_there = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("secret"), "x").unwrap();
+    for command in [&["run"][..], &["check"], &[]] {
+        for is_option in [true, false] {
+            let mut pluvio = Command::new(env!("CARGO_BIN_EXE_pluvio"));
+            match is_option {
+                true => pluvio.args(["--config", "late.toml"]),
+                false => pluvio.env("PLUVIO_CONFIG", "late.toml"),
+            };
+            pluvio.args(command).current_dir(&folder);
+            pluvio.env("VCENTER_URL", "https://127.0.0.1:9").env("VCENTER_SECRET_PATH", "secret");
+            let output = pluvio.env("PORT", "0").output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(78), "{command:?}: {said}");
+            assert!(said.contains("late.toml"), "{command:?}: {said}");
+        }
+    }
+    fs::remove_dir_all(&folder).unwrap();
+}

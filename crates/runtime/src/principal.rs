@@ -15,7 +15,10 @@ use pluvio_event::{Filter, Pattern};
 use pluvio_log::StreamName;
 use sha2::{Digest, Sha256};
 
-use crate::scram::{ScramExchange, ScramKeys, ScramMechanism};
+use crate::{
+    scram::{ScramExchange, ScramKeys, ScramMechanism},
+    supervise::sink::DEAD_SUFFIX,
+};
 
 /// Someone who was let in, and how far.
 #[derive(Clone, Debug)]
@@ -75,10 +78,17 @@ impl Principal {
 
     /// Whether `verb` on `stream` is allowed. A stream that is not readable does not exist for the
     /// principal: say "no such stream", not "forbidden".
+    ///
+    /// Dead letters name sinks, their targets and what these said, whomever the event inside is of: a
+    /// principal with a filter sees them only where `streams` names them.
     pub fn may(&self, verb: Verb, stream: &StreamName) -> bool {
+        let is_told_apart = stream.as_str().ends_with(DEAD_SUFFIX) && !self.filter.passes_all();
         let sees = match &self.streams {
-            Streams::All => true,
-            Streams::Matching(patterns) => patterns.iter().any(|p| p.matches(stream.as_str())),
+            Streams::All => !is_told_apart,
+            Streams::Matching(patterns) => patterns.iter().any(|pattern| {
+                let is_named = pattern.text().contains(DEAD_SUFFIX);
+                pattern.matches(stream.as_str()) && (is_named || !is_told_apart)
+            }),
         };
         self.verbs.contains(&verb) && sees && !stream.is_internal()
     }

@@ -39,6 +39,11 @@ impl Pattern {
         Ok(pattern)
     }
 
+    /// What it is or begins with, without the star.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Compares the whole `value`.
     pub fn matches(&self, value: &str) -> bool {
         if self.is_prefix { value.starts_with(&*self.text) } else { value == &*self.text }

@@ -13,9 +13,13 @@ const TENANT: (&str, &str) = ("authorization", "Bearer tenant");
 
 /// A tenant that is shown all but `globex`, and holds every verb.
 async fn house() -> House {
+    house_with(Streams::All).await
+}
+
+async fn house_with(streams: Streams) -> House {
     let filter = Filter::default().and_expression("account != 'globex'").unwrap();
     let verbs = BTreeSet::from([Verb::Read, Verb::Status]);
-    let tenant = Principal { name: "tenant".into(), streams: Streams::All, verbs, filter };
+    let tenant = Principal { name: "tenant".into(), streams, verbs, filter };
     let mut table = AccessTable::closed();
     table.add_bearer("tenant", Arc::new(tenant)).unwrap();
     let house = plan().access(table).open().await;
@@ -29,7 +33,8 @@ fn own(kind: &str, id: &str) -> pluvio_event::EventBuilder {
 
 #[tokio::test]
 async fn a_dead_letter_is_judged_by_the_event_inside_on_every_way() {
-    let house = house().await;
+    let named = ["events", "events.dead"].map(Pattern::new);
+    let house = house_with(Streams::Matching(named.to_vec())).await;
     let dead = StreamName::new("events.dead").unwrap();
     house.log.open(&dead).await.unwrap();
     for id in 0..6 {
@@ -45,6 +50,21 @@ async fn a_dead_letter_is_judged_by_the_event_inside_on_every_way() {
     for (offset, status) in [(0, 200), (1, 404), (6, 404)] {
         let target = format!("/api/v1/streams/events.dead/events/{offset}");
         assert_eq!(house.get_with(&target, &[TENANT]).await.status, status, "{offset}");
+    }
+}
+
+/// They name sinks, their targets, and what these said of whatever they hold.
+#[tokio::test]
+async fn dead_letters_are_hidden_from_the_filtered_unless_their_stream_is_named() {
+    for streams in [Streams::All, Streams::Matching(vec![Pattern::new("*")])] {
+        let house = house_with(streams).await;
+        house.log.open(&StreamName::new("events.dead").unwrap()).await.unwrap();
+        for target in ["/events", "/events/0", "/events?watch=true&timeout=0", "/range"] {
+            let target = format!("/api/v1/streams/events.dead{target}");
+            assert_eq!(house.get_with(&target, &[TENANT]).await.status, 404, "{target}");
+        }
+        let all = house.get_with("/api/v1/streams", &[TENANT]).await;
+        assert!(all.status == 200 && !all.text().contains("dead"), "{}", all.text());
     }
 }
 

@@ -24,7 +24,7 @@ impl Drop for Folder {
     }
 }
 
-fn write(folder: PathBuf, appended: Arc<AtomicI64>, is_enough: Arc<AtomicBool>) {
+fn write(folder: PathBuf, appended: &AtomicI64, is_enough: &AtomicBool) {
     block_on(async {
         // Segments of a few batches, so that one is begun now and then.
         let log = Embedded::open(EmbeddedConfig {
@@ -57,7 +57,7 @@ fn a_log_that_is_written_to_is_read_to_its_end_and_nothing_is_called_damage() {
     let writer = {
         let (path, appended, is_enough) =
             (folder.0.clone(), Arc::clone(&appended), Arc::clone(&is_enough));
-        std::thread::spawn(move || write(path, appended, is_enough))
+        std::thread::spawn(move || write(path, &appended, &is_enough))
     };
     while appended.load(Ordering::Relaxed) < 100 {
         std::thread::yield_now();

@@ -1,22 +1,20 @@
 //! `pluvio check`: is the configuration right, and do the clouds answer?
 
-use std::path::Path;
-
 use pluvio_event::shown;
 
 use super::{Failed, block_on, print_line};
 use crate::{
-    cli::Check,
+    cli::{Check, Cli},
     config::{self, Configuration, Problem, ReadyListener, Resolved},
     registry::Probe,
 };
 
-/// Checks the file, or the environment where there is none.
-pub(crate) fn check(path: &Path, options: &Check) -> Result<(), Failed> {
-    let mut configuration = if config::environment_is_configured() && !path.exists() {
+/// Checks the file, or the environment where there is none and none was named.
+pub(crate) fn check(cli: &Cli, options: &Check) -> Result<(), Failed> {
+    let mut configuration = if cli.is_by_environment() {
         config::from_environment()?
     } else {
-        config::load(path)?
+        config::load(&cli.config())?
     };
     let resolved = configuration.resolve();
     for warning in &configuration.warnings {

@@ -1,7 +1,5 @@
 //! `pluvio run`: capture and serve until stopped.
 
-use std::path::Path;
-
 use anyhow::Context as _;
 use pluvio_listen::Context;
 use pluvio_log::{Log as _, LogHandle, StreamName};
@@ -15,14 +13,16 @@ use tracing::{info, warn};
 
 use super::{Failed, block_on, meter, reload::Reload, sink::Desk, stopped};
 use crate::{
+    cli::Cli,
     config::{self, Configuration, LogType, Problem, ReadyListener, ReadySink, Resolved},
     registry::BuiltListener,
 };
 
 /// Without a command: runs what the environment or the file describes, or says how to begin.
-pub(crate) fn default(path: &Path) -> Result<(), Failed> {
-    if config::environment_is_configured() || path.exists() {
-        return run(path);
+pub(crate) fn default(cli: &Cli) -> Result<(), Failed> {
+    let path = cli.config();
+    if cli.is_by_environment() || cli.config.is_some() || path.exists() {
+        return run(cli);
     }
     let path = path.display();
     Err(Failed::Usage(format!(
@@ -32,16 +32,21 @@ pub(crate) fn default(path: &Path) -> Result<(), Failed> {
     )))
 }
 
-/// Runs what the file describes; the environment, where there is no file.
-pub(crate) fn run(path: &Path) -> Result<(), Failed> {
-    let configuration = if config::environment_is_configured() && !path.exists() {
+/// Runs what the file describes; the environment, where there is no file and none was named.
+pub(crate) fn run(cli: &Cli) -> Result<(), Failed> {
+    let path = cli.config();
+    let configuration = if cli.is_by_environment() {
         warn!(
             "configured by VCENTER_*: serving plain HTTP to everybody on all addresses, as \
              vsphere-event-streaming did"
         );
         config::from_environment()?
     } else {
-        config::load(path)?
+        let configuration = config::load(&path)?;
+        if config::environment_is_configured() {
+            warn!("VCENTER_URL is set, and ignored: `{}` says what to do", path.display());
+        }
+        configuration
     };
     block_on(serve(configuration))
 }

@@ -58,9 +58,12 @@ impl Failure for DeadError {
     }
 }
 
+/// How the name of a stream ends that dead letters lie in.
+pub(crate) const DEAD_SUFFIX: &str = ".dead";
+
 /// Where the dead letters of a stream lie.
 pub fn dead_stream(stream: &StreamName) -> Result<StreamName, InvalidName> {
-    StreamName::new(&format!("{stream}.dead"))
+    StreamName::new(&format!("{stream}{DEAD_SUFFIX}"))
 }
 
 /// How often records were tried before, by offset; only of records that failed.

@@ -64,6 +64,7 @@ use place::Place;
 use tell::Teller;
 
 pub use batcher::BatchLimits;
+pub(crate) use dead::DEAD_SUFFIX;
 pub use dead::dead_stream;
 pub use letter::{ATTEMPTS, DEAD_LETTER_TYPE, OFFSET, REASON, SINK, STREAM};
 pub use seek::{Repeats, Seek, SeekError, Sought, seek};

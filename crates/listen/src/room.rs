@@ -113,6 +113,14 @@ impl Room {
         of_all.ok().map(|of_all| Held { of_all, of_client: None })
     }
 
+    /// The same, and clients take turns: `turn` is the one permit of this one's [`Shares`], so that of each
+    /// client one waits among the others, and whoever asks for much waits for itself.
+    pub(crate) async fn take_in_turn(&self, turn: &Arc<Semaphore>, bytes: usize) -> Option<Held> {
+        let _waiting = Waiting::new(&self.waiting);
+        let _turn = turn.acquire().await.ok()?;
+        self.take(bytes).await
+    }
+
     /// The same, if it is this one's turn within `wait`.
     pub(crate) async fn take_within(&self, bytes: usize, wait: Duration) -> Option<Held> {
         timeout(wait, self.take(bytes)).await.ok().flatten()
@@ -255,6 +263,29 @@ mod tests {
         assert!(room.is_pressed() && !room.is_pressed());
         drop(part);
         assert!(room.take_within(4 << 10, Duration::from_secs(5)).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn clients_take_turns_however_many_of_one_wait() {
+        let (room, turns) = (Arc::new(Room::new(1 << 10)), Arc::new(Shares::new(1)));
+        let Some(held) = room.try_take(1) else { unreachable!("it is empty") };
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mut waiting = Vec::new();
+        for client in std::iter::repeat_n("greedy", 20).chain(["modest"]) {
+            let (room, turn, order) = (Arc::clone(&room), turns.of(&client), Arc::clone(&order));
+            waiting.push(tokio::spawn(async move {
+                let _held = room.take_in_turn(&turn, 1).await;
+                order.lock().unwrap_or_else(PoisonError::into_inner).push(client);
+                tokio::task::yield_now().await;
+            }));
+            tokio::task::yield_now().await;
+        }
+        drop(held);
+        for task in waiting {
+            assert!(task.await.is_ok());
+        }
+        let order = order.lock().unwrap_or_else(PoisonError::into_inner);
+        assert_eq!(order.iter().position(|client| *client == "modest"), Some(1), "{order:?}");
     }
 
     #[test]

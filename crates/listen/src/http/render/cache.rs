@@ -1,7 +1,8 @@
 //! The cache of pages: bounded in bytes, the least recently used go first.
 //!
 //! It hands out cells, not pages: who finds the cell empty fills it, and whoever comes meanwhile
-//! waits for that ([`OnceCell`]); if the first gives up, the next one fills it.
+//! waits for that ([`OnceCell`]); if the first gives up, the next one fills it. Who has no room to fill it as
+//! yet waits for that outside of the cell, and is told when another has filled it.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -9,7 +10,7 @@ use std::{
 };
 
 use pluvio_log::StreamName;
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
 
 use super::{Form, Span, lines::Lines};
 
@@ -21,7 +22,13 @@ pub(super) struct Key {
     pub(super) span: Span,
 }
 
-type Cell = Arc<OnceCell<Arc<Lines>>>;
+/// A page, once it is rendered.
+#[derive(Default)]
+pub(super) struct Cell {
+    pub(super) lines: OnceCell<Arc<Lines>>,
+    /// Told when it is.
+    pub(super) filled: Notify,
+}
 
 pub(super) struct Cache {
     bytes_max: usize,
@@ -38,7 +45,7 @@ struct State {
 }
 
 struct Slot {
-    cell: Cell,
+    cell: Arc<Cell>,
     used: u64,
     bytes: usize,
 }
@@ -52,7 +59,7 @@ impl Cache {
     }
 
     /// The cell of `key`, now the most recently used.
-    pub(super) fn cell(&self, key: &Key) -> Cell {
+    pub(super) fn cell(&self, key: &Key) -> Arc<Cell> {
         let state = &mut *self.lock();
         state.tick += 1;
         let tick = state.tick;
@@ -63,7 +70,7 @@ impl Cache {
             slot.used = tick;
             return Arc::clone(&slot.cell);
         }
-        let cell = Cell::default();
+        let cell = Arc::<Cell>::default();
         let slot = Slot { cell: Arc::clone(&cell), used: tick, bytes: SLOT_BYTES };
         state.slots.insert(key.clone(), slot);
         state.order.insert(tick, key.clone());

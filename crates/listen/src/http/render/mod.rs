@@ -21,15 +21,15 @@ mod cache;
 mod lines;
 mod tail;
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use metrics::{Counter, counter};
 use pluvio_log::{Log, LogHandle, Offset, ReadError, ReadLimit, StreamName};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::{damage::is_damage, limits::RENDERED_BYTES_MAX_TOTAL, meter};
-use crate::room::{Held, Room};
+use super::{damage::is_damage, limits::RENDERED_BYTES_MAX_TOTAL, meter, watch::Client};
+use crate::room::{Held, Room, Shares};
 use cache::{Cache, Key};
 use lines::{Events, Lines};
 pub(super) use lines::{Recorded, append_json};
@@ -67,6 +67,8 @@ pub(super) struct Renderer {
     cache: Cache,
     /// What [`RENDERED_BYTES_MAX_TOTAL`] leaves.
     pub(super) room: Room,
+    /// One for each client whose readers of the past wait for room.
+    turns: Shares<Client>,
     reads: Arc<Semaphore>,
     pub(super) tails: Tails,
     hits: Counter,
@@ -79,6 +81,7 @@ impl Renderer {
             log: log.clone(),
             cache: Cache::new(CACHE_BYTES_MAX),
             room: Room::new(RENDERED_BYTES_MAX_TOTAL),
+            turns: Shares::new(1),
             reads,
             tails: Tails::new(log.clone(), drain),
             hits: counter!(meter::PAGES, "cache" => "hit"),
@@ -87,16 +90,17 @@ impl Renderer {
     }
 
     /// A page that holds or passes `from`, where `shared` is the span that the tail's
-    /// [`Bounds`](tail::Bounds) give for it. Its [`next`](Lines::next) is always beyond `from`.
+    /// [`Bounds`](tail::Bounds) give for it; `past` is whose reader it is of what lies before the tail. Its
+    /// [`next`](Lines::next) is always beyond `from`.
     pub(super) async fn page(
         &self,
         stream: &StreamName,
         form: Form,
         from: Offset,
         shared: Span,
-        is_past: bool,
+        past: Option<&Client>,
     ) -> Result<Page, ReadError> {
-        match self.lines(stream, form, shared, is_past).await {
+        match self.lines(stream, form, shared, past).await {
             Ok(page) if page.lines.next > from => return Ok(page),
             // Too large for one page, or partly purged: go on exactly where the watcher stands.
             Ok(_) => {}
@@ -106,7 +110,7 @@ impl Renderer {
             Err(error) if shared.from < from && is_damage(&error) => {}
             Err(error) => return Err(error),
         }
-        self.lines(stream, form, Span { from, to: shared.to }, is_past).await
+        self.lines(stream, form, Span { from, to: shared.to }, past).await
     }
 
     async fn lines(
@@ -114,27 +118,42 @@ impl Renderer {
         stream: &StreamName,
         form: Form,
         span: Span,
-        is_past: bool,
+        past: Option<&Client>,
     ) -> Result<Page, ReadError> {
         let key = Key { stream: stream.clone(), form, span };
         let cell = self.cache.cell(&key);
-        if let Some(lines) = cell.get() {
+        // A reader of the past waits for its turn, or for another who fills the cell first; the tail is the
+        // same for all, and goes on. Nobody waits for a turn while others wait for the cell.
+        let mut held = None;
+        if let Some(client) = past.filter(|_| cell.lines.get().is_none()) {
+            let mut filled = pin!(cell.filled.notified());
+            filled.as_mut().enable();
+            if cell.lines.get().is_none() {
+                let turn = self.turns.of(client);
+                held = tokio::select! {
+                    biased;
+                    () = filled => None,
+                    held = self.room.take_in_turn(&turn, RENDERING_BYTES) => held,
+                };
+            }
+        }
+        if let Some(lines) = cell.lines.get() {
             self.hits.increment(1);
             return Ok(Page { lines: Arc::clone(lines), key });
         }
         let render = async || {
             self.misses.increment(1);
-            // A reader of the past waits for its turn; the tail is the same for all, and goes on.
-            let (held, _turn) = match is_past {
-                true => (self.room.take(RENDERING_BYTES).await, self.reads.acquire().await.ok()),
-                false => (self.room.try_take(RENDERING_BYTES), None),
-            };
+            let _read = if past.is_some() { self.reads.acquire().await.ok() } else { None };
+            let held = held.or_else(|| self.room.try_take(RENDERING_BYTES));
             let lines = self.render(stream, form, span, held).await?;
             self.cache.weigh(&key, lines.weight());
             Ok(Arc::new(lines))
         };
-        match cell.get_or_try_init(render).await {
-            Ok(lines) => Ok(Page { lines: Arc::clone(lines), key }),
+        match cell.lines.get_or_try_init(render).await {
+            Ok(lines) => {
+                cell.filled.notify_waiters();
+                Ok(Page { lines: Arc::clone(lines), key })
+            }
             Err(error) => {
                 self.cache.forget(&key);
                 Err(error)

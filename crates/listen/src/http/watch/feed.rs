@@ -113,7 +113,8 @@ impl Feed {
     /// What passes of the next page; maybe nothing.
     async fn deliver(&mut self, shared: Span, is_past: bool) -> Result<Bytes, Problem> {
         let renderer = &self.server.renderer;
-        let page = renderer.page(&self.stream, self.form, self.from, shared, is_past).await;
+        let past = is_past.then_some(&self.client);
+        let page = renderer.page(&self.stream, self.form, self.from, shared, past).await;
         let page = match page {
             Ok(page) => page,
             // Named by where the watch stands, not by where the shared page would have begun.

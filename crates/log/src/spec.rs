@@ -113,8 +113,8 @@ pub trait Log: Send + Sync + 'static {
     /// Asks the id index about several events at once, in their order; `None`: never seen, gone for
     /// more than 25 h, or forgotten ([`Extent::ids_forgotten_until`]).
     ///
-    /// A hit is confirmed by reading the record where it still stands, so two ids that share a hash
-    /// are told apart there.
+    /// A hit is confirmed by reading the record where it still stands and can be read, so two ids that share
+    /// a hash are told apart there.
     fn find(
         &self,
         stream: &StreamName,

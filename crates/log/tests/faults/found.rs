@@ -239,6 +239,25 @@ async fn ids_of_the_active_segment_outlive_a_trim_after_a_restart() {
     assert!(found.iter().all(Option::is_some), "{found:?}");
 }
 
+/// A source asks for the ids of its last minute: one rotten batch among them must not stop its capture.
+#[tokio::test]
+async fn the_id_of_a_record_that_rotted_is_known_and_its_damage_is_told() {
+    let disk = SimulatedDisk::new(1);
+    let small = EmbeddedConfig { segment_bytes_max: 1, ..config(&disk) };
+    let log = opened(small).await;
+    for id in ["0", "1", "2"] {
+        append(&log, id, 1).await.unwrap();
+    }
+    drop(log);
+    assert!(disk.flip("/log/a/00000000000000000001.log", 100, 1));
+    let log = opened(config(&disk)).await;
+    let found = log.find(&a(), &[id("0"), id("1"), id("x")]).await.unwrap();
+    let offsets: Vec<_> = found.iter().map(|found| found.map(|it| it.offset.get())).collect();
+    assert_eq!(offsets, [Some(0), Some(1), None]);
+    let read = log.read(&a(), Offset::new(1).unwrap(), ReadLimit::default()).await;
+    assert!(read.is_err(), "it is not served");
+}
+
 #[tokio::test]
 async fn a_full_table_takes_changes_that_make_it_no_larger() {
     let disk = SimulatedDisk::new(1);

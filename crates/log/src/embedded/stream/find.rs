@@ -193,7 +193,9 @@ impl Stream {
         }
     }
 
-    /// Whether the record, where it stands, is of `id` and not of one with the same hash.
+    /// Whether the record, where it stands, is of `id` and not of one with the same hash. Of a record that
+    /// cannot be read, or is gone, the index alone is believed: a source that lists it again goes on, and
+    /// stores it no second time.
     fn confirmed(&self, id: &EventId, hit: Id) -> Result<Option<Found>, ReadError> {
         let time = hit.time.and_then(|time| Timestamp::from_microsecond(time).ok());
         let told = Some(Found { offset: hit.offset, time });
@@ -202,7 +204,9 @@ impl Stream {
         }
         let record = match self.record(hit.offset) {
             Ok(record) => record,
-            Err(ReadError::OutOfRange { .. }) => return Ok(told),
+            Err(
+                ReadError::OutOfRange { .. } | ReadError::Damaged { .. } | ReadError::Disk { .. },
+            ) => return Ok(told),
             Err(error) => return Err(error),
         };
         let Some(Ok(event)) = record.map(|record| record.event()) else { return Ok(None) };

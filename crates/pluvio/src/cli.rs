@@ -154,8 +154,9 @@ pub(crate) struct Tail {
     /// Begin with what happened this long ago ("10m", "2h"), or at this time (RFC 3339)
     #[arg(long, value_name = "WHEN")]
     pub(crate) since: Option<String>,
-    /// Begin with this many of the newest events
-    #[arg(long, short = 'n', default_value_t = 10, conflicts_with = "since")]
+    /// Begin with this many of the newest events, at most 1000
+    #[arg(long, short = 'n', default_value_t = 10, conflicts_with = "since",
+          value_parser = clap::value_parser!(u16).range(..=1000))]
     pub(crate) lines: u16,
     /// Stop at the newest event instead of waiting for more
     #[arg(long)]

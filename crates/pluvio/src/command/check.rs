@@ -1,5 +1,6 @@
 //! `pluvio check`: is the configuration right, and do the clouds answer?
 
+use futures::{StreamExt as _, stream};
 use pluvio_event::shown;
 
 use super::{Failed, block_on, print_line};
@@ -58,11 +59,16 @@ fn tell_of_this_machine(configuration: &Configuration, listeners: &[ReadyListene
     }
 }
 
-/// Asks each and prints its answer; gives how many could not answer.
+/// Asked at a time: one that is silent takes seconds.
+const AT_A_TIME: usize = 8;
+
+/// Asks each and prints the answers in their order; gives how many could not answer.
 async fn failed_of(probes: impl Iterator<Item = (String, Probe)>) -> usize {
     let mut failed = 0;
-    for (name, probe) in probes {
-        match probe().await {
+    let asked = probes.map(|(name, probe)| async move { (name, probe().await) });
+    let mut answers = stream::iter(asked).buffered(AT_A_TIME);
+    while let Some((name, answer)) = answers.next().await {
+        match answer {
             Ok(found) => {
                 print_line(&format!("{name}: {}", shown(&found)));
             }

@@ -3,6 +3,8 @@
 //! A client like any other: it asks a running Pluvio over HTTP and follows the watch. A connection
 //! that breaks ends it with a message; whoever wants to go on begins anew with `--since`.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, anyhow, bail};
 use futures::StreamExt as _;
 use jiff::{Timestamp, tz::TimeZone};
@@ -17,6 +19,10 @@ use crate::cli::{Output, Tail};
 
 /// Longest event that is shown; the log takes none that is longer.
 const LINE_BYTES_MAX: usize = 16 << 20;
+
+/// A server that says nothing for so long is gone: a watch has a heartbeat every [`HEARTBEAT`].
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+const HEARTBEAT: &str = "15s";
 
 /// Shows the past asked for, then follows.
 pub(crate) fn tail(options: Tail) -> Result<(), Failed> {
@@ -53,7 +59,8 @@ fn client(options: &Tail) -> anyhow::Result<Client> {
         // A machine without root certificates can still talk plain HTTP.
         (_, config) => config.ok(),
     };
-    let builder = Client::builder().no_proxy();
+    let builder =
+        Client::builder().no_proxy().connect_timeout(SILENCE_MAX).read_timeout(SILENCE_MAX);
     let builder = match tls {
         Some(config) => builder.tls_backend_preconfigured(config),
         None => builder,
@@ -85,7 +92,8 @@ impl Following {
             return Ok(());
         }
         let offset = next.take().map_or_else(|| "-1".to_owned(), |next| next.to_string());
-        let watch = self.request("events", &[("watch", "true"), ("offset", &offset)]);
+        let query = [("watch", "true"), ("offset", offset.as_str()), ("heartbeat", HEARTBEAT)];
+        let watch = self.request("events", &query);
         let mut lines = Lines::new(answered(watch).await?);
         while let Some(line) = lines.next().await? {
             if matches!(self.print(&line)?, Printed::Closed) {

@@ -74,7 +74,7 @@ impl Principals {
         };
         for (place, section) in &self.0 {
             if let Some(token) = &section.token {
-                match usable(token) {
+                match usable_token(token) {
                     Ok(token) => tokens.push((place, token)),
                     Err(message) => kept(place, "token", message),
                 }
@@ -167,6 +167,13 @@ impl PrincipalSection {
                          write [\"*\"] for all";
             return Err(("streams", wrong.to_owned()));
         }
+        if let Some(text) =
+            self.streams.iter().find(|text| text.is_empty() || text.starts_with("__"))
+        {
+            let wrong =
+                format!("`{text}` is no stream that can be read; write a name, or `*` for all");
+            return Err(("streams", wrong));
+        }
         let patterns = self.streams.iter().map(|text| Pattern::parse(text));
         let patterns =
             patterns.collect::<Result<_, _>>().map_err(|e| ("streams", e.to_string()))?;
@@ -188,7 +195,7 @@ impl PrincipalSection {
             return Err(("token", "set `token` or `password`: nobody could be this".to_owned()));
         }
         if let Some(token) = &self.token {
-            let token = usable(token).map_err(|message| ("token", message))?;
+            let token = usable_token(token).map_err(|message| ("token", message))?;
             let added = table.add_bearer(token.expose(), Arc::clone(&principal));
             added.map_err(|error| ("token", error.to_string()))?;
         }
@@ -197,6 +204,19 @@ impl PrincipalSection {
             table.add_password(password.expose(), principal);
         }
         Ok(())
+    }
+}
+
+/// Reads a token now, or says why no client could present it.
+fn usable_token(source: &SecretSource) -> Result<Secret, String> {
+    let token = usable(source)?;
+    match token.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(token),
+        false => {
+            Err("holds a blank or a letter beyond ASCII, which the header of a request does not \
+                      carry; write letters, digits and signs"
+                .to_owned())
+        }
     }
 }
 

@@ -360,6 +360,15 @@ fn an_empty_secret_is_refused_where_it_stands() {
 fn a_principal_that_could_read_no_stream_is_told_what_to_write() {
     let found = problems("[principals.a]\ntoken = \"t\"\nstreams = []\n");
     assert!(found.len() == 1 && found[0].contains("write [\"*\"] for all"), "{found:?}");
+    for (wrong, told) in [
+        ("token = \"t\"\nstreams = [\"\"]", "no stream that can be read"),
+        ("token = \"t\"\nstreams = [\"events\", \"__*\"]", "`__*` is no stream"),
+        ("token = \"t \"", "holds a blank"),
+        ("token = \"größe\"", "beyond ASCII"),
+    ] {
+        let found = problems(&format!("[principals.a]\n{wrong}\n"));
+        assert!(found.iter().any(|problem| problem.contains(told)), "{wrong}: {found:?}");
+    }
     let scraper = "[principals.a]\ntoken = \"t\"\nverbs = [\"status\"]\nstreams = []\n";
     assert_eq!(problems(scraper), [""; 0]);
 }

@@ -15,6 +15,7 @@
 
 use super::regex::Regex;
 use super::tree::{Function, Loop, LoopKind, Node, Operator};
+use super::types::RECORDED;
 use super::value::{COMPARE_UNITS, NODE_UNITS, TIME_UNITS};
 
 /// Most work on a small event, in units: in the order of what one reader's turn takes, two
@@ -249,8 +250,10 @@ impl Bounder {
             Node::Literal(_) => (nothing(), Shape::scalar(8)),
             Node::Attribute(name) => {
                 let size = self.sizes.attribute;
-                let is_time = &**name == "time";
-                (nothing(), Shape { is_time, ..Shape::scalar(size) })
+                let is_read = &**name == RECORDED;
+                let is_time = &**name == "time" || is_read;
+                let work = Linear::of(if is_read { TIME_UNITS } else { 0 });
+                (work, Shape { is_time, ..Shape::scalar(size) })
             }
             Node::Present(_) => (nothing(), Shape::scalar(8)),
             Node::Data => {

@@ -15,6 +15,7 @@ use super::function;
 use super::meter::Meter;
 use super::time;
 use super::tree::{Literal, Loop, LoopKind, Node, Operator, Part};
+use super::types::RECORDED;
 use super::value::{Fault, NODE_UNITS, TIME_UNITS, Text, Value};
 use crate::{AttributeValue, Data, Event};
 
@@ -101,7 +102,7 @@ impl<'s> Evaluation<'s, '_, '_> {
         self.meter.charge(NODE_UNITS)?;
         match node {
             Node::Literal(literal) => Ok(constant(literal)),
-            Node::Attribute(name) => Ok(self.subject.attribute(name)),
+            Node::Attribute(name) => self.attribute(name),
             Node::Present(name) => Ok(Value::Bool(self.subject.is_present(name))),
             Node::Data => self.subject.data(self.meter),
             Node::Local(at) => self.locals.get(*at).cloned().ok_or(Fault::Error),
@@ -143,6 +144,18 @@ impl<'s> Evaluation<'s, '_, '_> {
             }
             Node::Part(part, of, zone) => self.part(*part, of, zone),
             Node::Loop(inner) => self.looped(inner),
+        }
+    }
+
+    /// When an event was stored travels as a text, and is a time to a filter as `time` is.
+    fn attribute(&mut self, name: &str) -> Evaluated<'s> {
+        let value = self.subject.attribute(name);
+        match &value {
+            Value::Text(text) if name == RECORDED => {
+                self.meter.charge(TIME_UNITS)?;
+                Ok(time::timestamp(text.as_str()).map_or(value, Value::Time))
+            }
+            _ => Ok(value),
         }
     }
 

@@ -94,7 +94,7 @@ fn converted(function: Function, value: Value<'_>) -> Option<Value<'_>> {
         },
         Function::Timestamp => match value {
             Value::Time(_) => Some(value),
-            Value::Text(text) => short(text.as_str())?.parse().ok().map(Value::Time),
+            Value::Text(text) => time::timestamp(text.as_str()).map(Value::Time),
             Value::Int(seconds) => Timestamp::from_second(seconds).ok().map(Value::Time),
             _ => None,
         },

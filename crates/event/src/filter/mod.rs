@@ -18,7 +18,7 @@
 //!
 //! - an attribute by its own name (`type`, `subject`, `account`, …); one that the event does not
 //!   have is `null`, so `account != "x"` holds for it;
-//! - `time` is a time; it also compares with, and reads as, RFC 3339 text in UTC;
+//! - `time` and `recordedtime` are times; they also compare with, and read as, RFC 3339 text in UTC;
 //! - `data` is the payload as JSON, `null` if it is none;
 //! - `event.NAME`, `has(event.NAME)` and `"NAME" in event` reach any attribute, also those that
 //!   Pluvio's own sources never write; plain names that they never write are refused.
@@ -26,10 +26,12 @@
 //! A filter never fails at run time: an expression that errs on an event (a missing field, a wrong
 //! type) does not match it. What can be known before is told when the filter is made.
 
+mod advice;
 mod cost;
 mod error;
 mod evaluate;
 mod expression;
+mod forms;
 mod function;
 mod lexical;
 mod meter;

@@ -4,18 +4,25 @@
 //! are written as, with their places, and are evaluated as loops and not as what the expansion makes
 //! of them (whose lists grow by copying).
 //!
+//! With each node goes what is known of its type, and what that rules out is refused. An operator or a
+//! function that has no form for its values is an error on every event, and an event on which a filter
+//! errs does not match: `severitynumber * 1.5 >= 13` would pass nothing for months. A comparison of
+//! values of different types is no error, but says the same of every event: a mandatory filter such as
+//! `account != 7` would pass everything. Both are refused wherever they stand, also beside an `||`: no
+//! filter needs them.
+//!
 //! It refuses names that no event and no function has, patterns that are not literal, and the parts
 //! of CEL that a filter has no use for: bytes, messages and optional values.
 
-use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SourceInfo};
+use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, ListExpr, LiteralValue, SourceInfo};
 use jiff::tz::TimeZone;
 
 use super::{
-    FilterError,
+    FilterError, advice, forms,
     names::{self, FUNCTIONS, Form, LOOPS, OPERATORS, PARTS, find},
     regex::{PATTERNS_BYTES_MAX, Patterns, RegexError},
     tree::{Function, Literal, Loop, LoopKind, Node, Operator, Part},
-    types::Type,
+    types::{Kinds, Type},
 };
 use crate::known::{CORE_ATTRIBUTES, EXTENSIONS};
 
@@ -33,21 +40,32 @@ pub(super) fn read(cel: &str) -> Result<Node, FilterError> {
     let (tree, source) = parsed.map_err(|errors| FilterError::Syntax(first(&errors)))?;
     let mut reader =
         Reader { source, locals: Vec::new(), patterns: Patterns::default(), pattern_bytes: 0 };
-    let node = reader.node(&tree)?;
-    reader.check_condition("a filter that is", &tree)?;
-    Ok(node)
+    let filter = reader.node(&tree)?;
+    reader.check_condition("a filter that is", &tree, filter.known)?;
+    Ok(filter.node)
 }
 
 struct Reader {
     source: SourceInfo,
-    /// The variables of the loops around, the innermost last.
-    locals: Vec<String>,
+    /// The variables of the loops around and what they can be, the innermost last.
+    locals: Vec<(String, Type)>,
     patterns: Patterns,
     /// Bytes of the patterns compiled so far.
     pattern_bytes: usize,
 }
 
-type Read<T = Node> = Result<T, FilterError>;
+/// A node, and what is known of its value.
+struct Typed {
+    node: Node,
+    known: Type,
+}
+
+type Read<T = Typed> = Result<T, FilterError>;
+
+/// A node whose value is of `kinds`.
+fn typed(node: Node, kinds: Kinds) -> Typed {
+    Typed { node, known: Type::of(kinds) }
+}
 
 impl Reader {
     fn node(&mut self, tree: &IdedExpr) -> Read {
@@ -56,20 +74,20 @@ impl Reader {
             Expr::Literal(literal) => self.literal(literal, tree.id),
             Expr::Select(select) => self.select(&select.operand, &select.field, false, tree.id),
             Expr::Call(call) => self.call(call, tree.id),
-            Expr::List(list) => {
-                let elements: Read<Vec<Node>> =
-                    list.elements.iter().map(|element| self.node(element)).collect();
-                Ok(Node::List(elements?))
-            }
+            Expr::List(list) => Ok(listed(self.elements(list)?)),
             Expr::Map(map) => {
                 let mut entries = Vec::new();
+                let (mut keys, mut values) = (Kinds::NONE, Kinds::NONE);
                 for entry in &map.entries {
                     let EntryExpr::MapEntry(entry) = &entry.expr else {
                         return Err(self.unsupported("a message", tree.id));
                     };
-                    entries.push((self.node(&entry.key)?, self.node(&entry.value)?));
+                    let (key, value) = (self.node(&entry.key)?, self.node(&entry.value)?);
+                    keys = keys.or(key.known.kinds);
+                    values = values.or(value.known.kinds);
+                    entries.push((key.node, value.node));
                 }
-                Ok(Node::Map(entries))
+                Ok(Typed { node: Node::Map(entries), known: Type::map(keys, values) })
             }
             Expr::Struct(_) => Err(self.unsupported("a message", tree.id)),
             Expr::Comprehension(_) | Expr::Unspecified => {
@@ -78,32 +96,39 @@ impl Reader {
         }
     }
 
+    fn elements(&mut self, list: &ListExpr) -> Read<Vec<Typed>> {
+        list.elements.iter().map(|element| self.node(element)).collect()
+    }
+
     fn literal(&self, literal: &LiteralValue, id: u64) -> Read {
-        Ok(Node::Literal(match literal {
-            LiteralValue::Null => Literal::Null,
-            LiteralValue::Boolean(bool) => Literal::Bool(*bool.inner()),
-            LiteralValue::Int(int) => Literal::Int(*int.inner()),
-            LiteralValue::UInt(uint) => Literal::UInt(*uint.inner()),
-            LiteralValue::Double(double) => Literal::Double(*double.inner()),
-            LiteralValue::String(text) => Literal::Text(text.inner().into()),
+        let (literal, kinds) = match literal {
+            LiteralValue::Null => (Literal::Null, Kinds::NULL),
+            LiteralValue::Boolean(bool) => (Literal::Bool(*bool.inner()), Kinds::BOOL),
+            LiteralValue::Int(int) => (Literal::Int(*int.inner()), Kinds::INT),
+            LiteralValue::UInt(uint) => (Literal::UInt(*uint.inner()), Kinds::UINT),
+            LiteralValue::Double(double) => (Literal::Double(*double.inner()), Kinds::DOUBLE),
+            LiteralValue::String(text) => (Literal::Text(text.inner().into()), Kinds::TEXT),
             LiteralValue::Bytes(_) => return Err(self.unsupported("a bytes literal", id)),
-        }))
+        };
+        Ok(typed(Node::Literal(literal), kinds))
     }
 
     fn name(&self, name: &str, id: u64) -> Read {
-        if let Some(at) = self.locals.iter().rposition(|local| local == name) {
-            return Ok(Node::Local(at));
+        let local = self.locals.iter().enumerate().rev().find(|(_, (local, _))| local == name);
+        if let Some((at, (_, known))) = local {
+            return Ok(Typed { node: Node::Local(at), known: *known });
         }
         if name == "data" {
-            return Ok(Node::Data);
+            return Ok(Typed { node: Node::Data, known: Type::data() });
         }
         if CORE_ATTRIBUTES.contains(&name) || EXTENSIONS.contains(&name) {
-            return Ok(Node::Attribute(name.into()));
+            let node = Node::Attribute(name.into());
+            return Ok(Typed { node, known: Type::of_attribute(name) });
         }
         let hint = if name == EVENT {
             "; write `event.` and the name of an attribute".to_owned()
         } else {
-            let locals = self.locals.iter().map(String::as_str);
+            let locals = self.locals.iter().map(|(local, _)| local.as_str());
             let known = CORE_ATTRIBUTES.into_iter().chain(EXTENSIONS).chain(locals);
             let near = names::hint(name, known);
             format!(
@@ -117,9 +142,9 @@ impl Reader {
         if self.is_event(of) {
             return self.attribute(field, is_test, id);
         }
-        let node = self.node(of)?;
-        if let Some(known) = self.type_of(of).filter(|known| *known != Type::Map) {
-            let what = format!("`.{}` of {}", cut(field, SHOWN_CHARS_MAX), known.shown());
+        let Typed { node, known } = self.node(of)?;
+        if !known.kinds.meets(Kinds::MAPS) {
+            let what = format!("`.{}` of {}", cut(field, SHOWN_CHARS_MAX), known.kinds.shown());
             let is_method = names::methods().any(|method| method == field);
             let instead = if is_method {
                 format!("a function is called with brackets: `.{field}(…)`")
@@ -128,26 +153,30 @@ impl Reader {
             };
             return Err(self.never(what, id, &instead));
         }
-        Ok(Node::Select { of: Box::new(node), field: field.into(), is_test })
+        let known = if is_test { Type::of(Kinds::BOOL) } else { known.parts() };
+        let node = Node::Select { of: Box::new(node), field: field.into(), is_test };
+        Ok(Typed { node, known })
     }
 
     fn is_event(&self, tree: &IdedExpr) -> bool {
         matches!(&tree.expr, Expr::Ident(name)
-            if name == EVENT && !self.locals.iter().any(|local| local == EVENT))
+            if name == EVENT && !self.locals.iter().any(|(local, _)| local == EVENT))
     }
 
     /// `event.NAME`: any attribute that an event may have.
     fn attribute(&self, name: &str, is_test: bool, id: u64) -> Read {
         if name == "data" && !is_test {
-            return Ok(Node::Data);
+            return Ok(Typed { node: Node::Data, known: Type::data() });
         }
         let is_core = CORE_ATTRIBUTES.contains(&name);
         if !is_core && crate::AttributeName::new(name).is_err() {
             let hint = "; an attribute's name has 1 to 20 lower-case letters and digits";
             return Err(self.unknown("attribute", name, id, hint.to_owned()));
         }
-        let name = name.into();
-        Ok(if is_test { Node::Present(name) } else { Node::Attribute(name) })
+        if is_test {
+            return Ok(typed(Node::Present(name.into()), Kinds::BOOL));
+        }
+        Ok(Typed { node: Node::Attribute(name.into()), known: Type::of_any_attribute(name) })
     }
 
     fn call(&mut self, call: &CallExpr, id: u64) -> Read {
@@ -163,16 +192,20 @@ impl Reader {
         }
         match (name, args) {
             ("_&&_", [one, other]) => {
-                Ok(Node::And(Box::new([self.condition(one)?, self.condition(other)?])))
+                let both = Box::new([self.condition(one)?, self.condition(other)?]);
+                Ok(typed(Node::And(both), Kinds::BOOL))
             }
             ("_||_", [one, other]) => {
-                Ok(Node::Or(Box::new([self.condition(one)?, self.condition(other)?])))
+                let both = Box::new([self.condition(one)?, self.condition(other)?]);
+                Ok(typed(Node::Or(both), Kinds::BOOL))
             }
-            ("!_", [one]) => Ok(Node::Not(Box::new(self.condition(one)?))),
-            ("-_", [one]) => Ok(Node::Negate(Box::new(self.node(one)?))),
+            ("!_", [one]) => Ok(typed(Node::Not(Box::new(self.condition(one)?)), Kinds::BOOL)),
+            ("-_", [one]) => self.negated(one, id),
             ("_?_:_", [condition, one, other]) => {
                 let condition = self.condition(condition)?;
-                Ok(Node::If(Box::new([condition, self.node(one)?, self.node(other)?])))
+                let (one, other) = (self.node(one)?, self.node(other)?);
+                let node = Node::If(Box::new([condition, one.node, other.node]));
+                Ok(Typed { node, known: one.known.or(other.known) })
             }
             ("_[_]", [of, at]) => self.index(of, at, id),
             ("has", [tested]) => match &tested.expr {
@@ -187,7 +220,10 @@ impl Reader {
             ("matches", [text, pattern]) => self.matches(text, pattern, id),
             ("has", _) => Err(self.arguments(name, id, "takes 1 argument")),
             ("matches", _) => Err(self.arguments(name, id, "takes 2 arguments")),
-            _ => self.function(name, Form::Global, args.iter().collect(), id),
+            _ => {
+                let args: Vec<&IdedExpr> = args.iter().collect();
+                self.function(name, Form::Global, &args, id)
+            }
         }
     }
 
@@ -198,95 +234,104 @@ impl Reader {
                 Some(name) => self.attribute(name, true, id),
                 None => Err(self.arguments("in event", id, "takes a name in quotes")),
             },
-            [one, other] => {
-                let parts = Box::new([self.node(one)?, self.node(other)?]);
-                self.check_types(operator, one, other, id)?;
-                Ok(Node::Binary(operator, parts))
-            }
+            [one, other] => match (operator, &other.expr) {
+                (Operator::In, Expr::List(list)) => {
+                    let left = self.node(one)?;
+                    let elements = self.elements(list)?;
+                    for element in &elements {
+                        self.check_equal(operator, left.known.kinds, element.known.kinds, id)?;
+                    }
+                    let parts = Box::new([left.node, listed(elements).node]);
+                    Ok(typed(Node::Binary(operator, parts), Kinds::BOOL))
+                }
+                _ => {
+                    let (left, right) = (self.node(one)?, self.node(other)?);
+                    let sides = [(one, left.known), (other, right.known)];
+                    let known = self.joined(operator, sides, id)?;
+                    let parts = Box::new([left.node, right.node]);
+                    Ok(Typed { node: Node::Binary(operator, parts), known })
+                }
+            },
             _ => Err(self.unsupported("this operator", id)),
         }
     }
 
     /// What is a side of `&&`, `||` and the like.
-    fn condition(&mut self, tree: &IdedExpr) -> Read {
-        let node = self.node(tree)?;
-        self.check_condition("a condition that is", tree)?;
+    fn condition(&mut self, tree: &IdedExpr) -> Read<Node> {
+        let Typed { node, known } = self.node(tree)?;
+        self.check_condition("a condition that is", tree, known)?;
         Ok(node)
     }
 
     /// Refuses what is certainly no boolean where one decides.
-    fn check_condition(&self, what: &str, tree: &IdedExpr) -> Read<()> {
-        match self.type_of(tree) {
-            None | Some(Type::Bool) => Ok(()),
-            Some(known) => {
-                let instead = match &tree.expr {
-                    Expr::Ident(name) if known == Type::Number => {
-                        format!("compare it, for example `{name} >= 13`")
-                    }
-                    Expr::Ident(name) => format!("compare it, for example `{name} != null`"),
-                    Expr::Literal(LiteralValue::String(_)) => {
-                        "compare each text, for example `type == \"a\" || type == \"b\"`; `true` is \
-                         written without quotes"
-                            .to_owned()
-                    }
-                    _ => "compare it with something".to_owned(),
-                };
-                Err(self.never(format!("{what} {}", known.shown()), tree.id, &instead))
-            }
+    fn check_condition(&self, what: &str, tree: &IdedExpr, known: Type) -> Read<()> {
+        if known.kinds.meets(Kinds::BOOL) {
+            return Ok(());
         }
+        let instead = advice::condition((tree, known.kinds));
+        Err(self.never(format!("{what} {}", known.kinds.shown()), tree.id, &instead))
     }
 
-    /// Refuses a comparison whose sides are certainly of different types.
-    fn check_types(&self, by: Operator, one: &IdedExpr, other: &IdedExpr, id: u64) -> Read<()> {
-        let (Some(left), Some(right)) = (self.type_of(one), self.type_of(other)) else {
-            return Ok(());
-        };
-        let is_fine = match by {
-            Operator::In if right.has_parts() => return self.check_elements(left, other, id),
-            Operator::In => {
-                let what = format!("`in` with {} behind it", right.shown());
+    /// What a binary operator makes of its sides.
+    fn joined(
+        &self,
+        operator: Operator,
+        [(one, left), (other, right)]: [(&IdedExpr, Type); 2],
+        id: u64,
+    ) -> Read<Type> {
+        match operator {
+            Operator::In if !right.kinds.meets(Kinds::LISTS.or(Kinds::MAPS)) => {
+                let what = format!("`in` with {} behind it", right.kinds.shown());
                 let instead =
                     "it looks into lists and maps; `type.contains(\"Vm\")` looks into a text";
                 return Err(self.never(what, id, instead));
             }
-            Operator::Equal | Operator::NotEqual => left.can_equal(right),
+            Operator::In => self.check_equal(operator, left.kinds, right.items().kinds, id)?,
+            Operator::Equal | Operator::NotEqual => {
+                self.check_equal(operator, left.kinds, right.kinds, id)?;
+            }
             Operator::Less
             | Operator::LessOrEqual
             | Operator::Greater
-            | Operator::GreaterOrEqual => left.can_order(right),
-            _ => true,
-        };
-        if is_fine {
+            | Operator::GreaterOrEqual => {
+                if !forms::can_order(left.kinds, right.kinds) {
+                    return Err(self.different(operator, left.kinds, right.kinds, id));
+                }
+            }
+            Operator::Add
+            | Operator::Subtract
+            | Operator::Multiply
+            | Operator::Divide
+            | Operator::Remainder => {
+                return forms::arithmetic(operator, left, right).ok_or_else(|| {
+                    let (left, right) = (left.kinds, right.kinds);
+                    let what = format!("{} and {}", left.shown_exactly(), right.shown_exactly());
+                    let instead = advice::arithmetic(operator, (one, left), (other, right));
+                    self.no_form(symbol(operator), self.column("", id), &what, &instead)
+                });
+            }
+        }
+        Ok(Type::of(Kinds::BOOL))
+    }
+
+    /// Refuses a comparison whose sides can certainly not be equal. `timestamp(data.at) != null` is
+    /// taken: it asks whether there is an error. So is `null` in a list, beside what can be equal.
+    fn check_equal(&self, by: Operator, left: Kinds, right: Kinds, id: u64) -> Read<()> {
+        let is_null = left == Kinds::NULL || right == Kinds::NULL;
+        let is_harmless = is_null && matches!(by, Operator::NotEqual | Operator::In);
+        if is_harmless || forms::can_equal(left, right) {
             return Ok(());
         }
-        Err(match self.different(left, right, id) {
-            FilterError::SameForAll { what, column, instead, .. } if by == Operator::NotEqual => {
-                FilterError::SameForAll { what, column, verdict: "always true", instead }
-            }
-            error => error,
-        })
+        Err(self.different(by, left, right, id))
     }
 
-    /// Refuses a list with an element that `left` can certainly not be equal to.
-    fn check_elements(&self, left: Type, list: &IdedExpr, id: u64) -> Read<()> {
-        let Expr::List(list) = &list.expr else { return Ok(()) };
-        let types = list.elements.iter().filter_map(|element| self.type_of(element));
-        match types.into_iter().find(|element| !left.can_equal(*element)) {
-            Some(element) => Err(self.different(left, element, id)),
-            None => Ok(()),
+    fn different(&self, by: Operator, left: Kinds, right: Kinds, id: u64) -> FilterError {
+        FilterError::SameForAll {
+            what: format!("a comparison of {} with {}", left.shown(), right.shown()),
+            column: self.column("", id),
+            verdict: if by == Operator::NotEqual { "always true" } else { "never true" },
+            instead: advice::comparison(left, right).to_owned(),
         }
-    }
-
-    fn different(&self, left: Type, right: Type, id: u64) -> FilterError {
-        let what = format!("a comparison of {} with {}", left.shown(), right.shown());
-        let instead = match (left, right) {
-            (Type::Number, Type::Text) | (Type::Text, Type::Number) => {
-                "a number is written without quotes and a text with them"
-            }
-            (Type::Null, _) | (_, Type::Null) => "`null` is only equal or not",
-            _ => "both sides must be of one type",
-        };
-        self.never(what, id, instead)
     }
 
     fn never(&self, what: String, id: u64, instead: &str) -> FilterError {
@@ -294,15 +339,48 @@ impl Reader {
         FilterError::SameForAll { what, column, verdict: "never true", instead }
     }
 
-    fn type_of(&self, tree: &IdedExpr) -> Option<Type> {
-        Type::of(tree, &self.locals)
+    /// An operator or a function called `name` that takes nothing of what it is given.
+    fn no_form(&self, name: &str, column: usize, what: &str, instead: &str) -> FilterError {
+        let expected = format!("has no form for {what}; {instead}");
+        FilterError::Arguments { name: name.to_owned(), column, expected }
+    }
+
+    /// [`no_form`](Self::no_form) of a function for one value.
+    fn not_taken(&self, name: &str, id: u64, kinds: Kinds, instead: &str) -> FilterError {
+        self.no_form(name, self.column(name, id), &kinds.shown(), instead)
+    }
+
+    fn negated(&mut self, one: &IdedExpr, id: u64) -> Read {
+        let Typed { node, known } = self.node(one)?;
+        match forms::negated(known) {
+            Some(known) => Ok(Typed { node: Node::Negate(Box::new(node)), known }),
+            None => {
+                let (what, column) = (known.kinds.shown_exactly(), self.column("", id));
+                let instead = "it takes an int, a double or a duration";
+                Err(self.no_form("-", column, &what, instead))
+            }
+        }
     }
 
     fn index(&mut self, of: &IdedExpr, at: &IdedExpr, id: u64) -> Read {
         match (self.is_event(of), text(at)) {
             (true, Some(name)) => self.attribute(name, false, id),
             (true, None) => Err(self.arguments("event[…]", id, "takes a name in quotes")),
-            (false, _) => Ok(Node::Index(Box::new([self.node(of)?, self.node(at)?]))),
+            (false, _) => {
+                let (of, at) = (self.node(of)?, self.node(at)?);
+                let (held, key) = (of.known.kinds, at.known.kinds);
+                let Some(known) = forms::index(of.known, at.known) else {
+                    let column = self.column("", id);
+                    let instead = advice::container(held);
+                    if !held.meets(Kinds::LISTS.or(Kinds::MAPS)) {
+                        return Err(self.no_form("[…]", column, &held.shown(), instead));
+                    }
+                    let what = format!("{} and {}", held.shown(), key.shown_exactly());
+                    let instead = "a list takes a whole number from 0, a map one of its keys";
+                    return Err(self.no_form("[…]", column, &what, instead));
+                };
+                Ok(Typed { node: Node::Index(Box::new([of.node, at.node])), known })
+            }
         }
     }
 
@@ -317,13 +395,13 @@ impl Reader {
             ("matches", [pattern]) => self.matches(target, pattern, id),
             ("matches", _) => Err(self.arguments(name, id, "takes 1 argument")),
             _ => {
-                let args = std::iter::once(target).chain(args).collect();
-                self.function(name, Form::Method, args, id)
+                let args: Vec<&IdedExpr> = std::iter::once(target).chain(args).collect();
+                self.function(name, Form::Method, &args, id)
             }
         }
     }
 
-    fn function(&mut self, name: &str, form: Form, args: Vec<&IdedExpr>, id: u64) -> Read {
+    fn function(&mut self, name: &str, form: Form, args: &[&IdedExpr], id: u64) -> Read {
         let known = FUNCTIONS.iter().find(|(known, ..)| *known == name);
         let Some((_, known_form, count, function)) = known else {
             let (kind, hint) = match form {
@@ -348,8 +426,18 @@ impl Reader {
         if let Some(literal) = literal {
             self.check_literal(*function, literal, name, id)?;
         }
-        let args: Read<Vec<Node>> = args.into_iter().map(|arg| self.node(arg)).collect();
-        Ok(Node::Call(*function, args?))
+        let (mut nodes, mut types) = (Vec::new(), Vec::new());
+        for arg in args {
+            let Typed { node, known } = self.node(arg)?;
+            nodes.push(node);
+            types.push(known);
+        }
+        let known = forms::call(*function, &types).map_err(|wrong| {
+            let kinds = types.get(wrong).map_or(Kinds::NONE, |known| known.kinds);
+            let instead = args.get(wrong).map(|arg| advice::argument(*function, (arg, kinds)));
+            self.not_taken(name, id, kinds, &instead.unwrap_or_default())
+        })?;
+        Ok(Typed { node: Node::Call(*function, nodes), known })
     }
 
     /// A constant that will never be a time or a duration is told now.
@@ -377,7 +465,12 @@ impl Reader {
         if self.pattern_bytes > PATTERNS_BYTES_MAX {
             return Err(FilterError::PatternsTooLarge { bytes: self.pattern_bytes });
         }
-        Ok(Node::Matches(Box::new(self.node(of)?), regex))
+        let Typed { node, known } = self.node(of)?;
+        if !known.kinds.meets(forms::READS) {
+            let instead = advice::text((of, known.kinds));
+            return Err(self.not_taken("matches", id, known.kinds, &instead));
+        }
+        Ok(typed(Node::Matches(Box::new(node), regex), Kinds::BOOL))
     }
 
     fn part(&mut self, name: &str, part: Part, of: &IdedExpr, args: &[IdedExpr], id: u64) -> Read {
@@ -389,7 +482,12 @@ impl Reader {
         let expected = "takes no argument, or a time zone in quotes, for example \
              `\"Europe/Berlin\"` or `\"+02:00\"`";
         let zone = zone.ok_or_else(|| self.arguments(name, id, expected))?;
-        Ok(Node::Part(part, Box::new(self.node(of)?), zone))
+        let Typed { node, known } = self.node(of)?;
+        let Some(given) = forms::part(part, known) else {
+            let instead = advice::time((of, known.kinds));
+            return Err(self.not_taken(name, id, known.kinds, &instead));
+        };
+        Ok(Typed { node: Node::Part(part, Box::new(node), zone), known: given })
     }
 
     fn looped(
@@ -412,11 +510,36 @@ impl Reader {
             return Err(self.arguments(name, id, "takes a simple name as its first argument"));
         };
         let range = self.node(of)?;
-        self.locals.push(variable.clone());
-        let inner = (|| Ok((condition.map(|c| self.node(c)).transpose()?, self.node(body)?)))();
+        if !range.known.kinds.meets(Kinds::LISTS.or(Kinds::MAPS)) {
+            let instead = advice::container(range.known.kinds);
+            return Err(self.not_taken(name, id, range.known.kinds, instead));
+        }
+        self.locals.push((variable.clone(), range.known.items()));
+        let inner = self.turn(kind, condition, body);
         self.locals.pop();
         let (condition, body) = inner?;
-        Ok(Node::Loop(Box::new(Loop { kind, range, condition, body })))
+        let known = match kind {
+            LoopKind::All | LoopKind::Exists | LoopKind::ExistsOne => Type::of(Kinds::BOOL),
+            LoopKind::Map => Type::list(body.known.kinds),
+            LoopKind::Filter => Type::list(range.known.items().kinds),
+        };
+        let inner = Loop { kind, range: range.node, condition, body: body.node };
+        Ok(Typed { node: Node::Loop(Box::new(inner)), known })
+    }
+
+    /// What a loop does with each element: only `map` makes something else than a decision of it.
+    fn turn(
+        &mut self,
+        kind: LoopKind,
+        condition: Option<&IdedExpr>,
+        body: &IdedExpr,
+    ) -> Read<(Option<Node>, Typed)> {
+        let condition = condition.map(|condition| self.condition(condition)).transpose()?;
+        let body = match kind {
+            LoopKind::Map => self.node(body)?,
+            _ => typed(self.condition(body)?, Kinds::BOOL),
+        };
+        Ok((condition, body))
     }
 
     fn unknown(&self, kind: &'static str, name: &str, id: u64, hint: String) -> FilterError {
@@ -446,6 +569,19 @@ impl Reader {
         };
         begin + 1
     }
+}
+
+/// A list that the expression writes.
+fn listed(elements: Vec<Typed>) -> Typed {
+    let kinds = elements.iter().fold(Kinds::NONE, |all, element| all.or(element.known.kinds));
+    let nodes = elements.into_iter().map(|element| element.node).collect();
+    Typed { node: Node::List(nodes), known: Type::list(kinds) }
+}
+
+/// An operator as it is written.
+fn symbol(operator: Operator) -> &'static str {
+    let found = OPERATORS.iter().find(|(_, known)| *known == operator);
+    found.map_or("", |(name, _)| name.trim_matches(['_', '@']))
 }
 
 /// The text of a string literal.

@@ -10,6 +10,11 @@ use super::tree::Part;
 /// Longest text that is read as a number, a time or a duration, in bytes.
 pub(super) const SCALAR_BYTES_MAX: usize = 64;
 
+/// Reads a time as in RFC 3339.
+pub(super) fn timestamp(text: &str) -> Option<Timestamp> {
+    if text.len() <= SCALAR_BYTES_MAX { text.parse().ok() } else { None }
+}
+
 /// Reads a duration as CEL writes it: `1h30m`, `-1.5s`, `500ms`, `10us`, `7ns`; `0` needs no unit.
 pub(super) fn duration(text: &str) -> Option<SignedDuration> {
     let (is_negative, mut rest) = match text.strip_prefix('-') {

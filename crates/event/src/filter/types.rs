@@ -1,41 +1,59 @@
-//! What is known of an expression's types before there is an event, and what that rules out.
+//! What is known of a value's type before there is an event.
 //!
-//! A comparison of values of different types is no error when an event comes, it just does not match: a
-//! filter such as `severitynumber > "3"` would pass nothing for months, and a mandatory one such as
-//! `account != 7` everything. So it is refused, but only where both types are certain: of literals, of
-//! operators, of functions, and of the attributes that Pluvio's own sources write with one type.
-//! Everything may be absent, and so `null`.
+//! A [`Type`] is the set of kinds that a value can have: `severitynumber` is an int or absent, which
+//! is `null`; a part of `data` is whatever JSON can hold; the value of `c ? 1 : "a"` is an int or a
+//! text. [`forms`](super::forms) says which kinds an operator takes, and what it makes of them.
 //!
-//! It refuses to guess: `data`, `event.NAME` (which a foreign producer may have written), variables of
-//! loops and `dyn(…)` have no known type and pass.
+//! It refuses to guess: a set is too large rather than too small, so that no filter is refused that
+//! could match. Attributes that Pluvio's own sources write with one type have that type; what a
+//! foreign producer may have written (`event.NAME`) has any that an attribute can have, and the value
+//! of `dyn(…)` any at all.
 
-use cel::common::ast::{Expr, IdedExpr, LiteralValue};
+use crate::known::CORE_ATTRIBUTES;
 
-use super::{
-    names::{FUNCTIONS, LOOPS, OPERATORS, PARTS, find},
-    tree::{Function, LoopKind, Operator},
-};
-
-/// A type that is certain.
+/// One kind of value, as [`Value`](super::value::Value) has them. Lists and maps that the expression
+/// makes are told from those of the payload, which hold nothing but JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Type {
+pub(super) enum Kind {
     Null,
     Bool,
-    /// `int`, `uint` and `double` compare with each other.
-    Number,
+    Int,
+    UInt,
+    Double,
     Text,
     Time,
     Duration,
     List,
     Map,
+    /// A list of the payload.
+    Array,
+    /// A map of the payload: its keys are texts.
+    Object,
 }
+
+/// A set of kinds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Kinds(u16);
+
+/// What a value can be, and what it can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Type {
+    pub(super) kinds: Kinds,
+    /// What a loop over it runs over, and `in` looks through: a list's elements, a map's keys.
+    items: Kinds,
+    /// What `[…]` and `.field` give: a list's elements, a map's values.
+    parts: Kinds,
+}
+
+/// The attribute that says when an event was stored.
+pub(super) const RECORDED: &str = "recordedtime";
 
 /// Attributes of [`known`](crate::known) that are numbers in every event of Pluvio's sources.
 const NUMBERS: [&str; 5] =
     ["pluvioattempts", "pluvioredacted", "revision", "severitynumber", "usagetype"];
 
 /// Attributes of [`known`](crate::known) that are texts in every event of Pluvio's sources.
-const TEXTS: [&str; 26] = [
+const TEXTS: [&str; 25] = [
     "account",
     "accountid",
     "authid",
@@ -53,7 +71,6 @@ const TEXTS: [&str; 26] = [
     "pluvioreason",
     "pluviosink",
     "pluviostream",
-    "recordedtime",
     "recordid",
     "sequence",
     "severitytext",
@@ -64,128 +81,224 @@ const TEXTS: [&str; 26] = [
     "type",
 ];
 
+impl Kind {
+    const ALL: [Self; 12] = [
+        Self::Null,
+        Self::Bool,
+        Self::Int,
+        Self::UInt,
+        Self::Double,
+        Self::Text,
+        Self::Time,
+        Self::Duration,
+        Self::List,
+        Self::Map,
+        Self::Array,
+        Self::Object,
+    ];
+}
+
+impl Kinds {
+    pub(super) const NONE: Self = Self(0);
+    pub(super) const ALL: Self = Self::of(&Kind::ALL);
+    pub(super) const NULL: Self = Self::of(&[Kind::Null]);
+    pub(super) const BOOL: Self = Self::of(&[Kind::Bool]);
+    pub(super) const INT: Self = Self::of(&[Kind::Int]);
+    pub(super) const UINT: Self = Self::of(&[Kind::UInt]);
+    pub(super) const DOUBLE: Self = Self::of(&[Kind::Double]);
+    pub(super) const TEXT: Self = Self::of(&[Kind::Text]);
+    pub(super) const TIME: Self = Self::of(&[Kind::Time]);
+    pub(super) const DURATION: Self = Self::of(&[Kind::Duration]);
+    pub(super) const NUMBERS: Self = Self::of(&[Kind::Int, Kind::UInt, Kind::Double]);
+    pub(super) const LISTS: Self = Self::of(&[Kind::List, Kind::Array]);
+    pub(super) const MAPS: Self = Self::of(&[Kind::Map, Kind::Object]);
+    /// What an attribute can be, whoever wrote it.
+    const SCALARS: Self = Self::of(&[Kind::Null, Kind::Bool, Kind::Int, Kind::Text]);
+    /// What the payload and its parts can be.
+    const JSON: Self = Self::of(&[
+        Kind::Null,
+        Kind::Bool,
+        Kind::Int,
+        Kind::UInt,
+        Kind::Double,
+        Kind::Text,
+        Kind::Array,
+        Kind::Object,
+    ]);
+
+    pub(super) const fn of(kinds: &[Kind]) -> Self {
+        let (mut bits, mut at) = (0, 0);
+        while at < kinds.len() {
+            bits |= 1 << kinds[at] as u16;
+            at += 1;
+        }
+        Self(bits)
+    }
+
+    pub(super) fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(super) fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Whether a value can be of one of `other`.
+    pub(super) fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    fn is_within(self, other: Self) -> bool {
+        self.without(other) == Self::NONE
+    }
+
+    /// Whether a value is one of `other`, or `null` because something is absent.
+    pub(super) fn is_mostly(self, other: Self) -> bool {
+        self.meets(other) && self.is_within(other.or(Self::NULL))
+    }
+
+    pub(super) fn each(self) -> impl Iterator<Item = Kind> {
+        Kind::ALL.into_iter().filter(move |kind| self.meets(Self::of(&[*kind])))
+    }
+
+    /// In words for an error, with the article. `null`, which most values can be, is told only of
+    /// what is nothing else.
+    pub(super) fn shown(self) -> String {
+        let some = self.without(Self::NULL);
+        if some == Self::NONE {
+            return "`null`".to_owned();
+        }
+        if self == Self::JSON {
+            return "a value of `data`".to_owned();
+        }
+        let names = [
+            (Self::BOOL, "a boolean"),
+            (Self::NUMBERS, "a number"),
+            (Self::TEXT, "a text"),
+            (Self::TIME, "a time"),
+            (Self::DURATION, "a duration"),
+            (Self::LISTS, "a list"),
+            (Self::MAPS, "a map"),
+        ];
+        let names = names.into_iter().filter(|(kinds, _)| some.meets(*kinds));
+        names.map(|(_, name)| name).collect::<Vec<_>>().join(" or ")
+    }
+
+    /// As [`shown`](Self::shown), with the type of a number: arithmetic mixes none.
+    pub(super) fn shown_exactly(self) -> String {
+        match self.without(Self::NULL) {
+            Self::INT => "an int".to_owned(),
+            Self::UINT => "a uint".to_owned(),
+            Self::DOUBLE => "a double".to_owned(),
+            _ => self.shown(),
+        }
+    }
+}
+
 impl Type {
-    /// The type of `tree`, where it is certain; `locals` are the variables of the loops around it.
-    pub(super) fn of(tree: &IdedExpr, locals: &[String]) -> Option<Self> {
-        match &tree.expr {
-            Expr::Literal(literal) => Some(match literal {
-                LiteralValue::Null => Self::Null,
-                LiteralValue::Boolean(_) => Self::Bool,
-                LiteralValue::Int(_) | LiteralValue::UInt(_) | LiteralValue::Double(_) => {
-                    Self::Number
-                }
-                LiteralValue::String(_) => Self::Text,
-                LiteralValue::Bytes(_) => return None,
-            }),
-            Expr::Ident(name) if !locals.contains(name) => Self::of_attribute(name),
-            Expr::List(_) => Some(Self::List),
-            Expr::Map(_) => Some(Self::Map),
-            Expr::Call(call) => match (&*call.func_name, &*call.args) {
-                ("_&&_" | "_||_" | "!_" | "has" | "matches", _) => Some(Self::Bool),
-                ("_?_:_", [_, one, other]) => {
-                    Self::of(one, locals).filter(|one| Self::of(other, locals) == Some(*one))
-                }
-                (name, args) => match find(&OPERATORS, name) {
-                    Some(operator) => Self::of_operator(operator, args, locals),
-                    None => Self::of_call(name),
-                },
-            },
-            _ => None,
+    /// A value of `kinds`, of whose elements no more is known.
+    pub(super) fn of(kinds: Kinds) -> Self {
+        let mut held = Kinds::NONE;
+        if kinds.meets(Kinds::of(&[Kind::Array, Kind::Object])) {
+            held = held.or(Kinds::JSON);
+        }
+        if kinds.meets(Kinds::of(&[Kind::List, Kind::Map])) {
+            held = held.or(Kinds::ALL);
+        }
+        Self { kinds, items: held, parts: held }
+    }
+
+    /// A list that the expression makes.
+    pub(super) fn list(elements: Kinds) -> Self {
+        let elements = elements.or_all();
+        Self { kinds: Kinds::of(&[Kind::List]), items: elements, parts: elements }
+    }
+
+    /// A map that the expression makes.
+    pub(super) fn map(keys: Kinds, values: Kinds) -> Self {
+        Self { kinds: Kinds::of(&[Kind::Map]), items: keys.or_all(), parts: values.or_all() }
+    }
+
+    /// The payload.
+    pub(super) fn data() -> Self {
+        Self::of(Kinds::JSON)
+    }
+
+    /// The attribute `name` by its own name: as Pluvio's sources write it.
+    pub(super) fn of_attribute(name: &str) -> Self {
+        let kinds = match name {
+            "data" => return Self::data(),
+            "time" | RECORDED => Kinds::TIME,
+            _ if NUMBERS.contains(&name) => Kinds::INT,
+            _ if TEXTS.contains(&name) => Kinds::TEXT,
+            _ => Kinds::SCALARS,
+        };
+        Self::of(kinds.or(Kinds::NULL))
+    }
+
+    /// `event.NAME`: as any producer may have written it.
+    pub(super) fn of_any_attribute(name: &str) -> Self {
+        match name {
+            _ if CORE_ATTRIBUTES.contains(&name) => Self::of_attribute(name),
+            RECORDED => Self::of(Kinds::SCALARS.or(Kinds::TIME)),
+            _ => Self::of(Kinds::SCALARS),
         }
     }
 
-    fn of_attribute(name: &str) -> Option<Self> {
-        if name == "time" {
-            Some(Self::Time)
-        } else if NUMBERS.contains(&name) {
-            Some(Self::Number)
-        } else {
-            TEXTS.contains(&name).then_some(Self::Text)
+    /// Whichever of the two.
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            kinds: self.kinds.or(other.kinds),
+            items: self.items.or(other.items),
+            parts: self.parts.or(other.parts),
         }
     }
 
-    fn of_operator(operator: Operator, args: &[IdedExpr], locals: &[String]) -> Option<Self> {
-        match operator {
-            Operator::Add
-            | Operator::Subtract
-            | Operator::Multiply
-            | Operator::Divide
-            | Operator::Remainder => {
-                let is_number = |arg| Self::of(arg, locals) == Some(Self::Number);
-                args.iter().all(is_number).then_some(Self::Number)
-            }
-            _ => Some(Self::Bool),
-        }
+    /// What holds the same, but is of `kinds`.
+    pub(super) fn with_kinds(self, kinds: Kinds) -> Self {
+        Self { kinds, ..self }
     }
 
-    fn of_call(name: &str) -> Option<Self> {
-        if find(&PARTS, name).is_some() {
-            return Some(Self::Number);
-        }
-        if let Some(kind) = find(&LOOPS, name) {
-            let is_list = matches!(kind, LoopKind::Map | LoopKind::Filter);
-            return Some(if is_list { Self::List } else { Self::Bool });
-        }
-        let function = FUNCTIONS.iter().find(|(known, ..)| *known == name)?.3;
-        Some(match function {
-            Function::Size | Function::Int | Function::UInt | Function::Double => Self::Number,
-            Function::Contains | Function::StartsWith | Function::EndsWith | Function::Bool => {
-                Self::Bool
-            }
-            Function::LowerAscii | Function::UpperAscii | Function::Trim | Function::Text => {
-                Self::Text
-            }
-            Function::Timestamp => Self::Time,
-            Function::Duration => Self::Duration,
-            Function::Dyn => return None,
-        })
+    /// What a loop's variable is.
+    pub(super) fn items(self) -> Self {
+        Self::of(self.items)
     }
 
-    /// With its article, for an error.
-    pub(super) fn shown(self) -> &'static str {
-        match self {
-            Self::Null => "`null`",
-            Self::Bool => "a boolean",
-            Self::Number => "a number",
-            Self::Text => "a text",
-            Self::Time => "a time",
-            Self::Duration => "a duration",
-            Self::List => "a list",
-            Self::Map => "a map",
-        }
+    /// What `[…]` and `.field` give.
+    pub(super) fn parts(self) -> Self {
+        Self::of(self.parts)
     }
+}
 
-    /// Whether two values of these types can be equal. Whatever is absent is `null`.
-    pub(super) fn can_equal(self, other: Self) -> bool {
-        let is_time = |one, other| (one, other) == (Self::Time, Self::Text);
-        self == other
-            || self == Self::Null
-            || other == Self::Null
-            || is_time(self, other)
-            || is_time(other, self)
-    }
-
-    /// Whether of two values of these types one can come first.
-    pub(super) fn can_order(self, other: Self) -> bool {
-        let has_order = |one| !matches!(one, Self::Null | Self::List | Self::Map);
-        has_order(self) && has_order(other) && self.can_equal(other)
-    }
-
-    /// Whether a value of this type has fields or elements.
-    pub(super) fn has_parts(self) -> bool {
-        matches!(self, Self::List | Self::Map)
+impl Kinds {
+    /// What is in an empty list is not known, and nothing is refused for it.
+    fn or_all(self) -> Self {
+        if self == Self::NONE { Self::ALL } else { self }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::known::{CORE_ATTRIBUTES, EXTENSIONS};
+    use crate::known::EXTENSIONS;
 
     #[test]
     fn every_attribute_with_a_type_is_known() {
-        for name in NUMBERS.iter().chain(&TEXTS) {
+        for name in NUMBERS.iter().chain(&TEXTS).chain([&RECORDED]) {
             assert!(CORE_ATTRIBUTES.contains(name) || EXTENSIONS.contains(name), "{name}");
         }
+    }
+
+    #[test]
+    fn a_set_of_kinds_is_told_in_words() {
+        assert_eq!(Type::of_attribute("severitynumber").kinds.shown(), "a number");
+        assert_eq!(Type::of_attribute("severitynumber").kinds.shown_exactly(), "an int");
+        assert_eq!(Type::data().kinds.shown(), "a value of `data`");
+        assert_eq!(Kinds::TEXT.or(Kinds::DOUBLE).shown(), "a number or a text");
+        assert_eq!(Kinds::NULL.shown(), "`null`");
     }
 }

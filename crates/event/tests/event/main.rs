@@ -5,6 +5,7 @@ mod documented;
 mod filter;
 mod filter_cost;
 mod filter_time;
+mod filter_types;
 mod interop;
 mod known;
 mod round_trip;

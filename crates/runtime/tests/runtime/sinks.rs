@@ -180,6 +180,18 @@ async fn a_filter_leaves_events_out_and_the_cursor_passes_them() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_filter_sees_an_events_place_as_its_readers_do() {
+    let mut house = House::new().await;
+    house.filter = Filter::default()
+        .and_expression("int(id) % 10 == 0 && sequence >= '0' && recordedtime.getFullYear() > 2000")
+        .unwrap();
+    house.store(1..=25).await;
+    let target = Target::default();
+    let _running = house.run(&[("a", &target)]);
+    assert_eq!(target.has(2).await, ["10", "20"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_new_sink_begins_where_it_is_told_and_an_old_one_where_it_stood() {
     for (from, first) in [
         (Begin::Earliest, "1"),

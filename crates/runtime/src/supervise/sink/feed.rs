@@ -147,7 +147,7 @@ impl<'a> Feed<'a> {
     }
 }
 
-/// What is no event cannot match a filter.
+/// What is no event cannot match a filter. It sees an event as it is sent, with its place in the stream.
 pub(super) fn passes(filter: &Filter, record: &Delivered) -> bool {
-    filter.passes_all() || record.event().is_some_and(|event| filter.matches(event))
+    filter.passes_all() || record.placed().is_some_and(|event| filter.matches(&event))
 }

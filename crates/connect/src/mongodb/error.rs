@@ -1,8 +1,13 @@
 //! What can go wrong with a MongoDB, and what the supervisor and the operator should do.
 
+use std::time::Duration;
+
 use mongodb::error::ErrorKind;
+use pluvio_log::Offset;
 use pluvio_net::SecretError;
-use pluvio_runtime::{Failure, Response, unit::ByteSize};
+use pluvio_runtime::{Failure, Outcome, Response, unit::ByteSize};
+
+use super::refusal::Refusal;
 
 const UNAUTHORIZED: i32 = 13;
 const AUTHENTICATION_FAILED: i32 = 18;
@@ -71,6 +76,35 @@ pub enum Error {
         /// What went wrong.
         source: Driver,
     },
+    /// Whether documents that are refused as duplicates are there could not be found out.
+    #[error("failed to look for refused documents in collection `{collection}`")]
+    Find {
+        /// With its database.
+        collection: String,
+        /// What went wrong.
+        source: Driver,
+    },
+    /// An insert has no end.
+    #[error("failed to insert into collection `{collection}` within {} s", .within.as_secs())]
+    Slow {
+        /// With its database.
+        collection: String,
+        /// How long it was waited for.
+        within: Duration,
+    },
+    /// The answer to an insert cannot be about that insert.
+    #[error(
+        "the answer to an insert of {count} documents into collection `{collection}` is about \
+         document {index}, which is not one of them or was refused before"
+    )]
+    Foreign {
+        /// With its database.
+        collection: String,
+        /// How many documents were inserted.
+        count: usize,
+        /// Which one is said to be refused, from 0.
+        index: usize,
+    },
     /// The server took documents, and not for good.
     #[error("failed to insert into collection `{collection}` for good: {message} ({code})")]
     Refused {
@@ -88,6 +122,7 @@ impl Error {
         let source = match self {
             Self::Client { source, .. }
             | Self::Look { source, .. }
+            | Self::Find { source, .. }
             | Self::Insert { source, .. } => source,
             Self::Refused { code, .. } => return Some(*code),
             _ => return None,
@@ -99,19 +134,44 @@ impl Error {
         }
     }
 
-    /// Whether the connection ended while documents were on their way.
-    pub(super) fn is_of_network(&self) -> bool {
-        matches!(self, Self::Insert { .. }) && self.is_of(|kind| matches!(kind, ErrorKind::Io(_)))
+    /// How a write of `count` documents ends that failed as a whole; the last of them is that of the event
+    /// at `sent_to`. Where the command may be to blame, halves are tried as well, but the document that
+    /// ends up alone is only suspected.
+    pub(super) fn outcome(self, count: usize, sent_to: Offset) -> Outcome<Self> {
+        let Self::Insert { collection, source } = &self else { return Outcome::NotConnected(self) };
+        match &*source.0.kind {
+            ErrorKind::Io(_) => Outcome::Broken { error: self, sent_to },
+            // The driver knows how large a document the server takes, and sends none that is larger.
+            ErrorKind::InvalidArgument { message, .. } => Outcome::BatchRejected(message.clone()),
+            ErrorKind::Command(said) => match Refusal::of_insert(said.code) {
+                Refusal::OfEither if count == 1 => Outcome::Broken { error: self, sent_to },
+                Refusal::OfDocument | Refusal::OfEither => {
+                    Outcome::BatchRejected(format!("{} ({})", said.message, said.code))
+                }
+                Refusal::NotNow => {
+                    let why = not_now(collection, said.code, &said.message);
+                    Outcome::Throttled { wait: Duration::ZERO, why }
+                }
+                Refusal::OfAll => Outcome::NotConnected(self),
+            },
+            _ => Outcome::NotConnected(self),
+        }
     }
 
     fn is_of(&self, is: impl Fn(&ErrorKind) -> bool) -> bool {
         match self {
             Self::Client { source, .. }
             | Self::Look { source, .. }
+            | Self::Find { source, .. }
             | Self::Insert { source, .. } => is(&source.0.kind),
             _ => false,
         }
     }
+}
+
+/// What the status says while documents are not taken.
+pub(super) fn not_now(collection: &str, code: i32, message: &str) -> String {
+    format!("`{collection}` does not take documents now: {message} ({code})")
 }
 
 impl Failure for Error {
@@ -135,6 +195,10 @@ impl Failure for Error {
                      (convertToCapped) to {}",
                     ByteSize(*wanted)
                 ));
+            }
+            (Self::Slow { .. }, _) => {
+                "check the load of the server and of its secondaries, and that it says in `n` how many \
+                 documents it has inserted"
             }
             (_, Some(AUTHENTICATION_FAILED | ATLAS_ERROR)) => {
                 "check user and password, and `authSource` in `url`"

@@ -10,8 +10,9 @@
 //! ```
 //!
 //! A batch is one unordered insert that the majority has in its journal; a document that is there
-//! already counts as arrived, so nothing is there twice, whatever was cut. A document that MongoDB
-//! will never take is that event's fault; everything else is told and tried again.
+//! already counts as arrived, so nothing is there twice, whatever was cut. Whether it is there is looked
+//! up by `_id` where a server does not say in which index a duplicate is. A document that MongoDB will
+//! never take is that event's fault; everything else is told and tried again.
 //!
 //! The driver connects, pools and pings by itself, and its TLS is its own: it can check against a file
 //! of authorities or not at all, and trusts Mozilla's authorities without one. This refuses what it
@@ -21,6 +22,7 @@
 mod config;
 mod document;
 mod error;
+mod refusal;
 mod sink;
 
 pub use config::{Config, ConfigError};

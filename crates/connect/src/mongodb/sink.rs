@@ -1,6 +1,10 @@
 //! The sink: one unordered insert a batch, and what MongoDB says to each document.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::TryStreamExt as _;
 use mongodb::{
@@ -8,16 +12,18 @@ use mongodb::{
     bson::{RawDocumentBuf, doc},
     error::{Error as DriverError, ErrorKind, IndexedWriteError},
     options::{
-        Acknowledgment, ClientOptions, Credential, ServerAddress, Tls as DriverTls,
-        TlsOptions as DriverTlsOptions, WriteConcern,
+        Acknowledgment, ClientOptions, Credential, ReadConcern, ReadPreference, SelectionCriteria,
+        ServerAddress, Tls as DriverTls, TlsOptions as DriverTlsOptions, WriteConcern,
     },
 };
 use pluvio_runtime::{Answers, Connected, Delivered, Outcome, Sink, Standing, Writer};
+use tokio::time::timeout;
 
 use super::{
     config::{Settings, Tls},
     document::document,
-    error::Error,
+    error::{Error, not_now},
+    refusal::{DUPLICATE_KEY, Refusal, names_id},
 };
 use crate::fate::{Fate, Tally};
 
@@ -27,17 +33,10 @@ const SELECTION_MAX: Duration = Duration::from_secs(5);
 const WRITE_CONCERN_MAX: Duration = Duration::from_secs(30);
 /// One to write with, and one in reserve for looking.
 const POOL_MAX: u32 = 2;
-const DUPLICATE_KEY: i32 = 11000;
+/// How long an insert may take, with looking up what is there: twice what the majority may. A server that
+/// says it has inserted fewer documents than it was sent is sent the others without end by the driver.
+const INSERT_MAX: Duration = Duration::from_secs(60);
 const NAMESPACE_EXISTS: i32 = 48;
-/// What MongoDB says of one document for ever: bad value, failed to parse, type mismatch, overflow,
-/// invalid BSON, names with a dollar or a dot, an empty name, validation, arrays that an index cannot
-/// have both of, size (of the document, of an index's key), a place that is none on a map.
-const OF_ONE: [i32; 15] =
-    [2, 9, 14, 15, 22, 52, 56, 57, 121, 171, 10_334, 16_755, 17_280, 17_419, 17_420];
-/// What it says of a document that it may take in a moment: a limit of time, write conflict, a primary
-/// that steps down or is not one, interrupted, a chunk that moves.
-const NOT_NOW: [i32; 13] =
-    [50, 63, 91, 112, 133, 189, 262, 10_107, 11_600, 11_602, 13_388, 13_435, 13_436];
 /// MongoDB rounds the size of a capped collection up to a multiple of this.
 const CAPPED_STEP: u64 = 256;
 
@@ -211,15 +210,15 @@ impl Writer for Inserter {
             }
         }
         let Some(last) = offsets.last().copied() else { return Outcome::Answered };
-        let refused = match self.insert(documents).await {
-            Ok(refused) => refused,
-            Err(error) if error.is_of_network() => {
-                return Outcome::Broken { error, sent_to: last };
+        let mut refused = match timeout(INSERT_MAX, self.insert(&documents)).await {
+            Ok(Ok(refused)) => refused,
+            Ok(Err(error)) => return error.outcome(documents.len(), last),
+            Err(_) => {
+                let collection = self.name.clone();
+                return Outcome::NotConnected(Error::Slow { collection, within: INSERT_MAX });
             }
-            Err(error) => return Outcome::NotConnected(error),
         };
         let mut tally = Tally::new(answers);
-        let mut refused: BTreeMap<_, _> = refused.into_iter().collect();
         for (index, offset) in offsets.into_iter().enumerate() {
             tally.note(offset, refused.remove(&index).unwrap_or(Fate::Taken));
         }
@@ -232,13 +231,13 @@ impl Writer for Inserter {
 }
 
 impl Inserter {
-    /// Inserts; gives what is said of those that were not.
+    /// Inserts; gives what became of those that were refused and are not there, by their index.
     async fn insert(
         &self,
-        documents: Vec<RawDocumentBuf>,
-    ) -> Result<Vec<(usize, Fate<Error>)>, Error> {
+        documents: &[RawDocumentBuf],
+    ) -> Result<BTreeMap<usize, Fate<Error>>, Error> {
         let Err(error) = self.collection.insert_many(documents).ordered(false).await else {
-            return Ok(Vec::new());
+            return Ok(BTreeMap::new());
         };
         let ErrorKind::InsertMany(told) = &*error.kind else {
             let collection = self.name.clone();
@@ -247,23 +246,72 @@ impl Inserter {
         if let Some(concern) = &told.write_concern_error {
             return Err(self.refused(concern.code, &concern.message));
         }
-        let mut refused = Vec::new();
-        for IndexedWriteError { index, code, message, .. } in told.write_errors.iter().flatten() {
-            let fate = match *code {
-                code if is_there(code, message) => continue,
-                code if code == DUPLICATE_KEY || OF_ONE.contains(&code) => {
-                    Fate::Rejected(format!("{message} ({code})"))
-                }
-                code if NOT_NOW.contains(&code) => {
-                    let name = &self.name;
-                    let why = format!("`{name}` does not take documents now: {message} ({code})");
-                    Fate::Later(Duration::ZERO, why)
-                }
-                code => Fate::Failed(self.refused(code, message)),
-            };
-            refused.push((*index, fate));
+        let errors = told.write_errors.as_deref().unwrap_or_default();
+        self.are_of(documents.len(), errors)?;
+        let there = self.there(documents, errors).await?;
+        let refused = errors.iter().filter(|error| !there.contains(&error.index));
+        Ok(refused.map(|error| (error.index, self.fate(error))).collect())
+    }
+
+    /// An answer that is not about these documents says nothing about the others either.
+    fn are_of(&self, count: usize, errors: &[IndexedWriteError]) -> Result<(), Error> {
+        let mut seen = BTreeSet::new();
+        match errors.iter().find(|error| error.index >= count || !seen.insert(error.index)) {
+            Some(&IndexedWriteError { index, .. }) => {
+                Err(Error::Foreign { collection: self.name.clone(), count, index })
+            }
+            None => Ok(()),
         }
-        Ok(refused)
+    }
+
+    /// Which of the documents that are refused as duplicates are there, and do not merely have something
+    /// in common with another one. That is looked up unless the server says it.
+    async fn there(
+        &self,
+        documents: &[RawDocumentBuf],
+        errors: &[IndexedWriteError],
+    ) -> Result<BTreeSet<usize>, Error> {
+        let (mut there, mut asked) = (BTreeSet::new(), Vec::new());
+        for error in errors.iter().filter(|error| error.code == DUPLICATE_KEY) {
+            if names_id(&error.message) {
+                there.insert(error.index);
+            } else if let Some(id) = documents.get(error.index).and_then(id) {
+                asked.push((error.index, id));
+            }
+        }
+        if !asked.is_empty() {
+            let ids = asked.iter().map(|(_, id)| *id).collect();
+            let found = self.find(ids).await;
+            let failed = |source: DriverError| Error::Find {
+                collection: self.name.clone(),
+                source: source.into(),
+            };
+            let found = found.map_err(failed)?;
+            there.extend(asked.iter().filter(|(_, id)| found.contains(*id)).map(|(at, _)| *at));
+        }
+        Ok(there)
+    }
+
+    /// Which documents of these ids are there, also if the majority has them not yet: the insert has
+    /// waited for that.
+    async fn find(&self, ids: Vec<&str>) -> Result<BTreeSet<String>, DriverError> {
+        let found = self.collection.find(doc! { "_id": { "$in": ids } });
+        let found = found.projection(doc! { "_id": 1 }).read_concern(ReadConcern::local());
+        let primary = SelectionCriteria::ReadPreference(ReadPreference::Primary);
+        let found = found.selection_criteria(primary).await?;
+        let ids = found.try_filter_map(async |document| Ok(id(&document).map(str::to_owned)));
+        ids.try_collect().await
+    }
+
+    fn fate(&self, error: &IndexedWriteError) -> Fate<Error> {
+        let IndexedWriteError { code, message, .. } = error;
+        match Refusal::of_one(*code) {
+            Refusal::OfDocument | Refusal::OfEither => {
+                Fate::Rejected(format!("{message} ({code})"))
+            }
+            Refusal::NotNow => Fate::Later(Duration::ZERO, not_now(&self.name, *code, message)),
+            Refusal::OfAll => Fate::Failed(self.refused(*code, message)),
+        }
     }
 
     fn refused(&self, code: i32, message: &str) -> Error {
@@ -271,23 +319,6 @@ impl Inserter {
     }
 }
 
-/// Whether the document was there already, and not another one with something else in common.
-fn is_there(code: i32, message: &str) -> bool {
-    let index = message.split_once("index: ").map(|(_, index)| index);
-    code == DUPLICATE_KEY && index.is_none_or(|index| index.starts_with("_id_"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_same_document_is_there_already() {
-        let duplicate =
-            |index| format!("E11000 duplicate key error collection: a.b index: {index} dup key");
-        assert!(is_there(DUPLICATE_KEY, &duplicate("_id_")));
-        assert!(!is_there(DUPLICATE_KEY, &duplicate("subject_1")));
-        assert!(is_there(DUPLICATE_KEY, "E11000 duplicate key error"));
-        assert!(!is_there(121, "Document failed validation"));
-    }
+fn id(document: &RawDocumentBuf) -> Option<&str> {
+    document.get_str("_id").ok()
 }

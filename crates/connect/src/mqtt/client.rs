@@ -48,6 +48,8 @@ pub(super) struct Client {
     written_at: Instant,
     /// When the ping was sent that has no answer yet.
     pinged_at: Option<Instant>,
+    /// The packet id of the next publish, counted through the whole connection.
+    pub(super) next_id: NonZeroU16,
     pub(super) granted: Granted,
 }
 
@@ -67,6 +69,7 @@ impl Client {
             keep_alive: settings.keep_alive,
             written_at: Instant::now(),
             pinged_at: None,
+            next_id: NonZeroU16::MIN,
             granted: Granted {
                 receive_max: 1,
                 qos_max: settings.qos,
@@ -123,7 +126,8 @@ impl Client {
         while due > 0 {
             match self.answer_or_pong().await? {
                 Answer::Pong => due -= 1,
-                Answer::Received(_) | Answer::Acked(_) => (),
+                Answer::Received(ack) => self.release(ack.id)?,
+                Answer::Acked(_) => (),
                 _ => return Err(self.decode(DecodeError::UnsupportedPacketType)),
             }
         }
@@ -135,12 +139,14 @@ impl Client {
         self.codec.publish(publish, bytes_max, &mut self.outbox)
     }
 
-    /// Appends the release of a publish that was received.
+    /// Appends the release of a publish that was received; also of one that was released before, because
+    /// a broker that says again that it has it waits for that.
     pub(super) fn release(&mut self, id: u16) -> Result<(), Error> {
         let Some(id) = NonZeroU16::new(id) else {
             return Err(self.decode(DecodeError::PacketIdRequired));
         };
-        self.codec.release(id, &mut self.outbox).map_err(|source| self.encode(source))
+        self.codec.release(id, &mut self.outbox).map_err(|source| self.encode(source))?;
+        self.limit_outbox()
     }
 
     /// Says goodbye, as well as it goes.
@@ -179,13 +185,18 @@ impl Client {
                     if let Some(answer) = answer {
                         self.outbox.extend_from_slice(&answer);
                     }
-                    if self.outbox.len() > OUTBOX_BYTES_MAX {
-                        return Err(self.decode(DecodeError::UnsupportedPacketType));
-                    }
+                    self.limit_outbox()?;
                 }
                 Some(answer) => return Ok(answer),
                 None => self.turn().await?,
             }
+        }
+    }
+
+    fn limit_outbox(&self) -> Result<(), Error> {
+        match self.outbox.len() > OUTBOX_BYTES_MAX {
+            true => Err(self.decode(DecodeError::UnsupportedPacketType)),
+            false => Ok(()),
         }
     }
 

@@ -84,7 +84,7 @@ impl Writer for Publisher {
             Ok(client) => client,
             Err(error) => return Outcome::NotConnected(error),
         };
-        let mut flight = Flight::new(batch.len(), client.granted.receive_max);
+        let mut flight = Flight::new(batch.len(), client.granted.receive_max, client.next_id);
         let mut tally = Tally::new(answers);
         match self.publish(&mut client, batch, &mut flight, &mut tally).await {
             Ok(()) => tally.outcome(),
@@ -126,6 +126,7 @@ impl Publisher {
                         flight.left_out();
                     }
                 }
+                client.next_id = flight.next_id();
             }
             if flight.has_landed() {
                 if flight.is_sent() || !tally.may_send() {
@@ -159,13 +160,12 @@ impl Publisher {
             Answer::Acked(ack) => (ack, false),
             _ => return Err(client.decode(DecodeError::UnsupportedPacketType)),
         };
-        let place = flight.place(ack.id).and_then(|at| Some((at, batch.get(at)?)));
-        let Some((at, record)) = place else {
-            return Err(client.decode(DecodeError::PacketIdRequired));
-        };
         if is_released {
             return client.release(ack.id);
         }
+        let place = flight.place(ack.id).and_then(|at| Some((at, batch.get(at)?)));
+        // It came twice, or after its write: what it is about has its answer.
+        let Some((at, record)) = place else { return Ok(()) };
         let topic = || self.topic(record).unwrap_or_default();
         tally.note(record.offset(), self.fate(ack, topic));
         flight.settle(at);

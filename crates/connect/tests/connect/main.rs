@@ -10,6 +10,8 @@ mod fluentd;
 mod hand;
 mod http_peer;
 mod kafka;
+mod mongodb;
+mod mongodb_server;
 mod mqtt;
 mod opensearch;
 mod s3;

@@ -29,6 +29,7 @@ async fn broker(answer: impl Fn(usize, [u8; 2]) -> Vec<u8> + Send + 'static) -> 
                     count += 1;
                     answer(count - 1, [body[2 + topic], body[3 + topic]])
                 }
+                0x60 => vec![0x70, 2, body[0], body[1]],
                 0xc0 => b"\xd0\x00".to_vec(),
                 _ => break,
             };
@@ -236,4 +237,43 @@ async fn messages_that_nobody_asked_for_are_left_aside_and_acknowledged_if_they_
     answers.push(heard.recv().await.unwrap());
     let kinds: Vec<_> = answers.iter().map(|(kind, body)| (*kind, body[1])).collect();
     assert_eq!(kinds, [(0x40, 9), (0x50, 7), (0x70, 7)]);
+}
+
+#[tokio::test]
+async fn an_acknowledgement_that_comes_twice_takes_nothing_of_the_next_batch() {
+    let twice = |packet: Vec<u8>| [packet.clone(), packet].concat();
+    let once = broker(move |count, id| match count {
+        0 => twice(puback(id, 0)),
+        _ => disconnect(0x8b),
+    });
+    // Each PUBREC is answered by a PUBREL, and each PUBREL by a PUBCOMP.
+    let exactly_once = broker(move |count, [high, low]| match count {
+        0 => twice(vec![0x50, 2, high, low]),
+        _ => disconnect(0x8b),
+    });
+    for (qos, address) in [("1", once.await), ("2", exactly_once.await)] {
+        let qos = serde_json::from_str(qos).unwrap();
+        let config = Config { qos, ..Config::new(format!("mqtt://{address}")) };
+        let (mut writer, _) = connected(&config.build().unwrap(), standing(1, 0)).await;
+        assert_eq!(written(&mut writer, &records(10..=10).await).await.taken, [10]);
+        let told = written(&mut writer, &records(11..=11).await).await;
+        assert!(told.taken.is_empty(), "{qos:?}: {told:?}");
+        assert!(matches!(told.outcome, Outcome::NotConnected(_)), "{qos:?}: {told:?}");
+    }
+}
+
+#[tokio::test]
+async fn packet_ids_go_on_from_one_batch_to_the_next() {
+    let (heard, mut ids) = tokio::sync::mpsc::unbounded_channel();
+    let address = broker(move |_, id| {
+        heard.send(u16::from_be_bytes(id)).unwrap();
+        puback(id, 0)
+    });
+    let (mut writer, _) = connected(&sink(address.await, "a"), standing(1, 0)).await;
+    for batch in [10..=11, 12..=14] {
+        let told = written(&mut writer, &records(batch.clone()).await).await;
+        assert_eq!(told.taken, Vec::from_iter(batch));
+    }
+    let ids: Vec<_> = std::iter::from_fn(|| ids.try_recv().ok()).collect();
+    assert_eq!(ids, [1, 2, 3, 4, 5]);
 }

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, process::Command, time::Durati
 use anyhow::{Context as _, Result, ensure};
 use jiff::Timestamp;
 use serde::Deserialize;
+use tokio::process::Command as Program;
 
 use super::{START_MAX, address_of};
 use crate::{http, process::Process, stage::Stage, tools::Tool, wait};
@@ -81,11 +82,23 @@ impl SimulatedCloudstack {
         )
     }
 
-    /// What the public client `cs` or `libcloud` sees and does here.
+    /// What a public client sees and does here: `cs`, `libcloud`, `cloudstack-go` or `csclient`.
     pub async fn ordered_by(&self, stage: &Stage, client: &str) -> Result<Ordered> {
         let script = include_str!("../../clients/python/cloudstack.py");
-        let mut command = tokio::process::Command::new(stage.tools.path(Tool::Cloudstack).await?);
-        command.arg("-B").arg(stage.folder.write("cloudstack.py", script)?).kill_on_drop(true);
+        let mut command = match client {
+            "cloudstack-go" => Program::new(stage.tools.path(Tool::CloudstackGo).await?),
+            "csclient" => {
+                let mut node = Program::new("node");
+                node.arg(stage.tools.path(Tool::CsClient).await?);
+                node
+            }
+            _ => {
+                let mut python = Program::new(stage.tools.path(Tool::Cloudstack).await?);
+                python.arg("-B").arg(stage.folder.write("cloudstack.py", script)?);
+                python
+            }
+        };
+        command.kill_on_drop(true);
         command.args([&self.url(), Self::KEYS.0, Self::KEYS.1, client]);
         let output = wait::at_most(client, ORDER_MAX, async {
             command.output().await.with_context(|| format!("failed to run `{client}`"))

@@ -82,6 +82,10 @@ pub enum Tool {
     Python,
     /// Python with `cs` and Apache Libcloud, which order from a CloudStack.
     Cloudstack,
+    /// A client of ours on Apache's cloudstack-go, which orders from a CloudStack.
+    CloudstackGo,
+    /// csclient, which does so for Node: the folder of its package.
+    CsClient,
     /// Python with VMware's client of a vCenter.
     PyVmomi,
     /// Python with what watches a vCenter: vmware_exporter for Prometheus, and checkvsphere for Nagios.

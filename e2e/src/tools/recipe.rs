@@ -67,6 +67,8 @@ const FRANZ: Files = files!("franz-go": "main.go", "go.mod", "go.sum");
 const AMQP: Files = files!("amqp": "main.go", "go.mod", "go.sum");
 const FERRETDB: Files = files!("ferretdb": "main.go", "go.mod", "go.sum");
 const COLLECTOR: Files = files!("collector": "main.go", "go.mod", "go.sum");
+const CLOUDSTACK_GO: Files = files!("cloudstack-go": "main.go", "go.mod", "go.sum");
+const CS_CLIENT: Files = files!("csclient": "package.json", "package-lock.json", "order.js");
 const TELEGRAF: Files = files!("telegraf": "main.go", "go.mod", "go.sum");
 const FLUENT: Files =
     files!("fluent": "package.json", "package-lock.json", "server.js", "client.js");
@@ -137,6 +139,8 @@ impl Recipe {
                 let folder = format!("monitors-{}", digest(&MONITORS));
                 Self::python(folder, MONITORS.map(str::to_owned).to_vec())
             }
+            Tool::CloudstackGo => Self::go_build("cloudstack-go", CLOUDSTACK_GO, "order", ""),
+            Tool::CsClient => Self::of_files("csclient", CS_CLIENT, "order.js", Step::Npm),
             Tool::Telegraf => Self::go_build("telegraf", TELEGRAF, "telegraf", ""),
             Tool::Cloudstack => {
                 let folder = format!("cloudstack-{}", digest(&CLOUDSTACK));

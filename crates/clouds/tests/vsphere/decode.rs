@@ -85,15 +85,32 @@ fn unknown_elements_follow_the_known_ones() {
     let event = event(
         "VmPoweredOnEvent",
         &format!(
-            "{HEAD}<tgw><name>t</name><tgw type='Tgw'>tgw-1</tgw></tgw><template>true</template>\
-             <auditId>a1</auditId><many>1</many><many>2</many><apiSecret>x</apiSecret><n xsi:type='xsd:long'>5</n>"
+            "{HEAD}<site><name>t</name><site type='Site'>site-1</site></site><template>true</template>\
+             <note>a1</note><many>1</many><many>2</many><apiSecret>x</apiSecret><n xsi:type='xsd:long'>5</n>"
         ),
     );
     assert_eq!(
         own_fields(&event),
-        r#""Template":true,"Tgw":{"Name":"t","Tgw":{"Type":"Tgw","Value":"tgw-1"}},"AuditId":"a1","Many":["1","2"],"ApiSecret":"[redacted]","N":5}"#
+        r#""Template":true,"Site":{"Name":"t","Site":{"Type":"Site","Value":"site-1"}},"Note":"a1","Many":["1","2"],"ApiSecret":"[redacted]","N":5}"#
     );
     assert!(event.flaws.is_empty());
+}
+
+#[test]
+fn what_api_9_1_added_to_events_stands_at_its_place_and_a_transit_gateway_is_a_subject() {
+    let gateway = "<tgw><name>t</name><tgw type='TransitGateway'>tgw-1</tgw></tgw>";
+    let event = event(
+        "VmPoweredOnEvent",
+        &format!("{HEAD}{gateway}<auditId>a1</auditId><template>true</template>"),
+    );
+    let json = vi_json(&event);
+    let at = |part: &str| json.find(part).unwrap();
+    assert!(
+        at("\"userName\"") < at("\"tgw\"") && at("\"tgw\"") < at("\"auditId\":\"a1\""),
+        "{json}"
+    );
+    assert!(at("\"auditId\"") < at("\"template\""), "{json}");
+    assert_eq!(event.subject().unwrap().to_string(), "TransitGateway/tgw-1");
 }
 
 #[test]

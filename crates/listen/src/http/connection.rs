@@ -1,6 +1,12 @@
 //! One connection, from the handshake to a close that lets the last answer arrive.
 
-use std::{future::poll_fn, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    net::{IpAddr, SocketAddr},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -30,6 +36,7 @@ use super::{
     socket::{Peer, Socket},
 };
 use crate::{
+    room::Shares,
     socket::{self, Pending, Transport},
     tls::{self, Acceptor},
 };
@@ -42,6 +49,8 @@ pub(super) struct Host {
     pub(super) drain: CancellationToken,
     /// What [`HEAD_BYTES_MAX_TOTAL`](super::limits::HEAD_BYTES_MAX_TOTAL) leaves, in bytes.
     pub(super) heads: Arc<Semaphore>,
+    /// The part of each address.
+    pub(super) head_shares: Shares<IpAddr>,
 }
 
 /// How long the rest of a refused request is read, so that the refusal is not lost in a reset.
@@ -86,7 +95,9 @@ impl Host {
         };
         let sent = counter!(meter::SENT_BYTES);
         let socket = socket::Socket::new(transport, Arc::clone(&pending), self.epoch, sent);
-        self.http(Socket::new(socket, Arc::clone(&self.heads)), peer, &pending, router).await;
+        let own = self.head_shares.of(&peer.ip().to_canonical());
+        let socket = Socket::new(socket, Arc::clone(&self.heads), own);
+        self.http(socket, peer, &pending, router).await;
     }
 
     async fn http(&self, socket: Socket, peer: SocketAddr, pending: &Arc<Pending>, router: Router) {

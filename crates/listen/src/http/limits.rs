@@ -20,6 +20,9 @@ pub(super) const HEAD_BYTES_FREE: usize = 8 << 10;
 /// connection, and is up to twice as large as what it holds.
 pub(super) const HEAD_BYTES_MAX_TOTAL: usize = 4 << 20;
 
+/// The part of that which the connections of one address may have.
+pub(super) const HEAD_BYTES_MAX_ADDRESS: usize = HEAD_BYTES_MAX_TOTAL / 2;
+
 /// Largest body of a page in bytes, before compression: 1,000 events of a cloud have about 2 MB.
 /// A larger page ends early and links on.
 pub(super) const PAGE_BYTES_MAX: usize = 4 << 20;

@@ -45,7 +45,10 @@ pub(super) struct Socket {
 /// hyper keeps a buffer that has grown.
 struct Room {
     all: Arc<Semaphore>,
-    held: Option<OwnedSemaphorePermit>,
+    /// The part of the address that it came from.
+    own: Arc<Semaphore>,
+    /// Of both.
+    held: Option<[OwnedSemaphorePermit; 2]>,
     /// Bytes that came since an answer went out; more than [`HEAD_BYTES_MAX`] are never buffered.
     came: usize,
     state: RoomState,
@@ -66,16 +69,21 @@ impl Room {
             return;
         }
         self.came = (self.came + bytes).min(HEAD_BYTES_MAX);
-        let held = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let held = self.held.as_ref().map_or(0, |[own, _]| own.num_permits());
         let needed = self.came.saturating_sub(HEAD_BYTES_FREE).saturating_sub(held);
         if needed == 0 {
             return;
         }
         let more = u32::try_from(needed).unwrap_or(u32::MAX);
-        match (Arc::clone(&self.all).try_acquire_many_owned(more), &mut self.held) {
-            (Ok(more), Some(held)) => held.merge(more),
-            (Ok(more), None) => self.held = Some(more),
-            (Err(_), _) => self.state = RoomState::Full,
+        let places =
+            [&self.own, &self.all].map(|room| Arc::clone(room).try_acquire_many_owned(more));
+        match (places, &mut self.held) {
+            ([Ok(own), Ok(all)], Some([held_own, held_all])) => {
+                held_own.merge(own);
+                held_all.merge(all);
+            }
+            ([Ok(own), Ok(all)], None) => self.held = Some([own, all]),
+            _ => self.state = RoomState::Full,
         }
     }
 }
@@ -90,9 +98,14 @@ enum Line {
 }
 
 impl Socket {
-    /// `heads` is the room for large heads, in bytes, of all connections together.
-    pub(super) fn new(inner: crate::socket::Socket, heads: Arc<Semaphore>) -> Self {
-        let room = Room { all: heads, held: None, came: 0, state: RoomState::Counting };
+    /// `all` is the room for large heads, in bytes, of all connections together, and `own` that of the address
+    /// which this one comes from.
+    pub(super) fn new(
+        inner: crate::socket::Socket,
+        all: Arc<Semaphore>,
+        own: Arc<Semaphore>,
+    ) -> Self {
+        let room = Room { all, own, held: None, came: 0, state: RoomState::Counting };
         Self { inner, line: Line::Open(0), room }
     }
 

@@ -13,9 +13,11 @@ use crate::{
     house::{House, plan, time},
 };
 
-/// An unfinished head, a little shorter than the longest.
-async fn large_head(house: &House) -> TcpStream {
-    let mut stream = TcpStream::connect(house.address).await.unwrap();
+/// An unfinished head, a little shorter than the longest, from one of the addresses of this machine.
+async fn large_head(house: &House, from: u8) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, from], 0).into()).unwrap();
+    let mut stream = socket.connect(house.address).await.unwrap();
     let head = format!("GET /livez HTTP/1.1\r\nhost: localhost\r\nx-a: {}", "a".repeat(60_000));
     stream.write_all(head.as_bytes()).await.unwrap();
     stream
@@ -25,8 +27,8 @@ async fn large_head(house: &House) -> TcpStream {
 async fn large_heads_share_a_room_and_who_finds_none_is_told() {
     let house = plan().open().await;
     let mut streams = Vec::new();
-    for _ in 0..300 {
-        streams.push(large_head(&house).await);
+    for nth in 0..300_u16 {
+        streams.push(large_head(&house, 1 + u8::from(nth % 2 == 1)).await);
     }
     let mut refused = 0;
     for stream in &mut streams {
@@ -44,7 +46,7 @@ async fn large_heads_share_a_room_and_who_finds_none_is_told() {
     drop(streams);
     within(async {
         loop {
-            let mut stream = large_head(&house).await;
+            let mut stream = large_head(&house, 1).await;
             // The one that finds no room may be closed before it has said all.
             let _ = stream.write_all(b"\r\n\r\n").await;
             let mut answer = [0; 12];
@@ -55,6 +57,20 @@ async fn large_heads_share_a_room_and_who_finds_none_is_told() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn large_heads_of_one_address_leave_room_for_those_of_others() {
+    let house = plan().open().await;
+    let mut streams = Vec::new();
+    for _ in 0..100 {
+        streams.push(large_head(&house, 1).await);
+    }
+    let mut other = large_head(&house, 2).await;
+    other.write_all(b"\r\n\r\n").await.unwrap();
+    let mut answer = [0; 12];
+    other.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
 }
 
 fn large(id: i64) -> Event {

@@ -82,7 +82,7 @@ impl SimulatedCloudstack {
         )
     }
 
-    /// What a public client sees and does here: `cs`, `libcloud`, `cloudstack-go` or `csclient`.
+    /// What a public client sees and does here: `cs`, `libcloud`, `cloudstack-go`, `csclient` or `jclouds`.
     pub async fn ordered_by(&self, stage: &Stage, client: &str) -> Result<Ordered> {
         let script = include_str!("../../clients/python/cloudstack.py");
         let mut command = match client {
@@ -91,6 +91,14 @@ impl SimulatedCloudstack {
                 let mut node = Program::new("node");
                 node.arg(stage.tools.path(Tool::CsClient).await?);
                 node
+            }
+            "jclouds" => {
+                let jars = stage.tools.path(Tool::Jclouds).await?;
+                let mut java = Program::from(super::java());
+                // Guice, which it is built with, looks into a class of Java's own.
+                java.args(["--add-opens", "java.base/java.lang=ALL-UNNAMED", "-cp"]);
+                java.arg(jars.join("*")).arg(jars.with_file_name("Order.java"));
+                java
             }
             _ => {
                 let mut python = Program::new(stage.tools.path(Tool::Cloudstack).await?);

@@ -86,6 +86,8 @@ pub enum Tool {
     CloudstackGo,
     /// csclient, which does so for Node: the folder of its package.
     CsClient,
+    /// The jars of Apache jclouds' CloudStack API, beside a program of ours.
+    Jclouds,
     /// Python with VMware's client of a vCenter.
     PyVmomi,
     /// Python with what watches a vCenter: vmware_exporter for Prometheus, and checkvsphere for Nagios.

@@ -69,6 +69,7 @@ const FERRETDB: Files = files!("ferretdb": "main.go", "go.mod", "go.sum");
 const COLLECTOR: Files = files!("collector": "main.go", "go.mod", "go.sum");
 const CLOUDSTACK_GO: Files = files!("cloudstack-go": "main.go", "go.mod", "go.sum");
 const CS_CLIENT: Files = files!("csclient": "package.json", "package-lock.json", "order.js");
+const JCLOUDS: Files = files!("jclouds": "pom.xml", "Order.java");
 const TELEGRAF: Files = files!("telegraf": "main.go", "go.mod", "go.sum");
 const FLUENT: Files =
     files!("fluent": "package.json", "package-lock.json", "server.js", "client.js");
@@ -141,6 +142,7 @@ impl Recipe {
             }
             Tool::CloudstackGo => Self::go_build("cloudstack-go", CLOUDSTACK_GO, "order", ""),
             Tool::CsClient => Self::of_files("csclient", CS_CLIENT, "order.js", Step::Npm),
+            Tool::Jclouds => Self::of_files("jclouds", JCLOUDS, "jars", Step::Jars),
             Tool::Telegraf => Self::go_build("telegraf", TELEGRAF, "telegraf", ""),
             Tool::Cloudstack => {
                 let folder = format!("cloudstack-{}", digest(&CLOUDSTACK));

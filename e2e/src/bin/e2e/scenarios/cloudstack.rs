@@ -46,10 +46,10 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         ),
         Scenario::new("both clouds are in one feed, each event once", both_clouds),
         Scenario::new(
-            "CloudStack: four public clients order from a simulated one, and it is all in the feed",
+            "CloudStack: five public clients order from a simulated one, and it is all in the feed",
             public_clients,
         )
-        .needs(&[Tool::Cloudstack, Tool::CloudstackGo, Tool::CsClient]),
+        .needs(&[Tool::Cloudstack, Tool::CloudstackGo, Tool::CsClient, Tool::Jclouds]),
         Scenario::new(
             "recordings: every answer of a real CloudStack that was recorded is understood",
             recordings,
@@ -73,7 +73,7 @@ async fn public_clients(stage: Arc<Stage>) -> Result<Counts> {
         let deployment = Deployment::of_section(cloud.section("cloud", "begin = \"2d\""))
             .log(&format!("dir = \"data-{version}\""));
         let pluvio = deployment.start(&stage).await?;
-        for client in ["cs", "libcloud", "cloudstack-go", "csclient"] {
+        for client in ["cs", "libcloud", "cloudstack-go", "csclient", "jclouds"] {
             let ordered = cloud.ordered_by(&stage, client).await?;
             as_it_should(&ordered).with_context(|| format!("{client} on {version}"))?;
             let collector = pluvio.collect().await?;

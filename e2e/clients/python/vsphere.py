@@ -75,10 +75,10 @@ def main(protocol, host, port, user, password):
         "descriptions": len(events.description.eventInfo),
         "latest page": len(collector.latestPage),
         "settings": len(content.setting.QueryOptions("event.")),
+        "counters": len(content.perfManager.perfCounter),
         "by uuid": content.searchIndex.FindByUuid(None, machine.config.uuid, True)._moId,
     }
     empty = {
-        "perfCounter": list(content.perfManager.perfCounter),
         "recentTask": list(content.taskManager.recentTask),
         "alarms": list(content.alarmManager.GetAlarm(content.rootFolder)),
         "licenses": list(content.licenseManager.licenses),

@@ -40,8 +40,9 @@ pub struct Capabilities {
 
 impl Client {
     /// The commands that this account may call, or the one with this name; the server refuses a
-    /// name that it does not know with [`FaultKind::Parameter`](super::FaultKind::Parameter). All of
-    /// them take megabytes: ask by name, once per connection.
+    /// name that it does not know with 530 (`ListApisCmd`), as
+    /// [`FaultKind::Internal`](super::FaultKind::Internal). All of them take megabytes: ask by name,
+    /// once per connection.
     pub async fn list_apis(&self, name: Option<&str>) -> Result<Apis, Error> {
         let params = Params::new().with_some("name", name);
         Apis::of(&self.call("listApis", params, Method::Get).await?)

@@ -116,6 +116,10 @@ impl Room {
     /// The same, and clients take turns: `turn` is the one permit of this one's [`Shares`], so that of each
     /// client one waits among the others, and whoever asks for much waits for itself.
     pub(crate) async fn take_in_turn(&self, turn: &Arc<Semaphore>, bytes: usize) -> Option<Held> {
+        // Who finds room waits for nobody, and nobody is hurried for it.
+        if let Some(held) = self.try_take(bytes) {
+            return Some(held);
+        }
         let _waiting = Waiting::new(&self.waiting);
         let _turn = turn.acquire().await.ok()?;
         self.take(bytes).await

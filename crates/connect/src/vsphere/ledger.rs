@@ -3,9 +3,9 @@
 //! A vCenter's events are listed again and again: a re-list after a reconnect reaches a minute back,
 //! a sweep a day. An event is **known** if one with its key *and* its creation time (within a second)
 //! is stored. A key alone says little: it is a 32-bit counter that overflows into negative numbers
-//! or, from API 9.0 on, ends and begins again, and a restored or restarted vCenter counts from an old value again. When a stored key comes with
-//! another creation time, a new **epoch** of keys has begun, and from then on ids read `<key>-<n>`,
-//! so that source + id stays unique for ever.
+//! or, from API 9.0 on, ends and begins again, and a restored or restarted vCenter counts from an old
+//! value again. When a stored key comes with another creation time, a new **epoch** of keys has begun,
+//! and from then on ids read `<key>-<n>`, so that source + id stays unique for ever.
 //!
 //! Pure: the caller looks ids up in the log between [`Ledger::questions`] and [`Ledger::judge`].
 

@@ -13,7 +13,8 @@
 //! ```
 //!
 //! [`source`](self) is the loop's body, `session` asks the vCenter, `listing` is how far events were read
-//! and `cursor` the listing that never ends, with its bell; `ledger` decides what is new, `place` is what a record remembers, `sweep` looks a day back, `map` makes the event.
+//! and `cursor` the listing that never ends, with its bell; `ledger` decides what is new,
+//! `place` is what a record remembers, `sweep` looks a day back, `map` makes the event.
 
 mod config;
 mod cursor;

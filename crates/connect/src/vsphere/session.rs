@@ -75,8 +75,9 @@ impl Pages {
         }
     }
 
-    /// `events` were asked for, and the answer was cut before the end of the first. Whether to ask again.
-    fn is_cut_in_the_first_event(&self, events: u32) -> bool {
+    /// `events` were asked for, and the answer was cut before the end of the first. Fewer are asked for from
+    /// now on; `false`: it was alone and cut too often, and is taken as it stands.
+    fn ask_again_for_the_first_event(&self, events: u32) -> bool {
         self.halve(events);
         events > 1 || self.cuts.fetch_add(1, Ordering::Relaxed) + 1 < CUTS_MAX
     }
@@ -257,7 +258,7 @@ impl Session {
         };
         if page.is_cut {
             let part = page.events.pop_if(|last| last.is_err());
-            if page.events.is_empty() && self.pages.is_cut_in_the_first_event(events) {
+            if page.events.is_empty() && self.pages.ask_again_for_the_first_event(events) {
                 return Err(Error::Cut { method: listing.method() });
             }
             if page.events.is_empty() {

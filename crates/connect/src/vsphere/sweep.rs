@@ -54,7 +54,7 @@ impl Sweep {
         self.is_first = false;
     }
 
-    /// A slice is listed from its beginning once more.
+    /// What is left of a slice is listed anew, before the others.
     pub(super) fn again(&mut self, slice: Slice) {
         self.slices.push_front(slice);
     }

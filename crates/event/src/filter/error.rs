@@ -122,4 +122,7 @@ pub enum FilterError {
     /// A pattern of `type`, `source` or `subject` with a star where none can be.
     #[error("`{0}`: `*` stands only at the end; `matches` in a CEL filter can do more")]
     Star(String),
+    /// An empty pattern, as an unset variable leaves it.
+    #[error("empty, which no event has; leave it out, or write `*` for all")]
+    Blank,
 }

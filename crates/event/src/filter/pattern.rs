@@ -30,8 +30,11 @@ impl Pattern {
     }
 
     /// Reads what a client sent: `Vm*Event` is refused, because nothing has a star in its name and
-    /// somebody expects it to match.
+    /// somebody expects it to match; so is nothing at all.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
+        if text.is_empty() {
+            return Err(FilterError::Blank);
+        }
         let pattern = Self::new(text);
         if pattern.text.contains('*') {
             return Err(FilterError::Star(text.chars().take(SHOWN_CHARS_MAX).collect()));
@@ -136,7 +139,8 @@ mod tests {
         for bad in ["Vm*Event", "*PoweredOn*", "*Event", "**"] {
             assert!(matches!(Pattern::parse(bad), Err(FilterError::Star(_))), "{bad}");
         }
-        for good in ["Vm*", "*", "", "VmPoweredOnEvent"] {
+        assert!(matches!(Pattern::parse(""), Err(FilterError::Blank)));
+        for good in ["Vm*", "*", "VmPoweredOnEvent"] {
             assert_eq!(Pattern::parse(good).ok(), Some(Pattern::new(good)), "{good}");
         }
     }

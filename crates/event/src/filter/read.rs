@@ -15,12 +15,13 @@
 //! of CEL that a filter has no use for: bytes, messages and optional values.
 
 use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, ListExpr, LiteralValue, SourceInfo};
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
     FilterError, advice, forms,
     names::{self, FUNCTIONS, Form, LOOPS, OPERATORS, PARTS, find},
     regex::{PATTERNS_BYTES_MAX, Patterns, RegexError},
+    time::{self, Compared},
     tree::{Function, Literal, Loop, LoopKind, Node, Operator, Part},
     types::{Kinds, Type},
 };
@@ -238,8 +239,9 @@ impl Reader {
                 (Operator::In, Expr::List(list)) => {
                     let left = self.node(one)?;
                     let elements = self.elements(list)?;
-                    for element in &elements {
+                    for (tree, element) in list.elements.iter().zip(&elements) {
                         self.check_equal(operator, left.known.kinds, element.known.kinds, id)?;
+                        self.check_time(operator, left.known.kinds, tree)?;
                     }
                     let parts = Box::new([left.node, listed(elements).node]);
                     Ok(typed(Node::Binary(operator, parts), Kinds::BOOL))
@@ -248,6 +250,8 @@ impl Reader {
                     let (left, right) = (self.node(one)?, self.node(other)?);
                     let sides = [(one, left.known), (other, right.known)];
                     let known = self.joined(operator, sides, id)?;
+                    self.check_time(operator, left.known.kinds, other)?;
+                    self.check_time(operator, right.known.kinds, one)?;
                     let parts = Box::new([left.node, right.node]);
                     Ok(Typed { node: Node::Binary(operator, parts), known })
                 }
@@ -323,6 +327,30 @@ impl Reader {
             return Ok(());
         }
         Err(self.different(by, left, right, id))
+    }
+
+    /// Refuses a text that a time, which `beside` is, has no order with, or that it never equals.
+    fn check_time(&self, by: Operator, beside: Kinds, tree: &IdedExpr) -> Read<()> {
+        let Some(literal) = text(tree).filter(|_| beside.is_mostly(Kinds::TIME)) else {
+            return Ok(());
+        };
+        let orders =
+            [Operator::Less, Operator::LessOrEqual, Operator::Greater, Operator::GreaterOrEqual];
+        let equals = [Operator::Equal, Operator::NotEqual, Operator::In];
+        let takes = match time::compared(literal) {
+            _ if !orders.contains(&by) && !equals.contains(&by) => return Ok(()),
+            Some(Compared::Time(_)) => return Ok(()),
+            Some(Compared::Beginning(_)) if orders.contains(&by) => return Ok(()),
+            Some(Compared::Beginning(_)) => {
+                "is the beginning of a time, and equals none; write `time >= …` and `time < …`"
+            }
+            None => {
+                "is no time; a time is compared with a text as in RFC 3339, `2026-11-20T09:30:00Z`, or its \
+                 beginning, `2026-11-20T09`"
+            }
+        };
+        let (name, column) = (cut(literal, SHOWN_CHARS_MAX), self.column("", tree.id));
+        Err(FilterError::Arguments { name, column, expected: takes.to_owned() })
     }
 
     fn different(&self, by: Operator, left: Kinds, right: Kinds, id: u64) -> FilterError {
@@ -422,9 +450,18 @@ impl Reader {
             let plural = if count == 1 { "" } else { "s" };
             return Err(self.arguments(name, id, &format!("takes {count} argument{plural}")));
         }
-        let literal = args.first().and_then(|arg| text(arg));
-        if let Some(literal) = literal {
-            self.check_literal(*function, literal, name, id)?;
+        match args.first().map(|arg| &arg.expr) {
+            Some(Expr::Literal(LiteralValue::String(literal))) => {
+                self.check_literal(*function, literal.inner(), name, id)?;
+            }
+            Some(Expr::Literal(LiteralValue::Int(seconds)))
+                if *function == Function::Timestamp
+                    && Timestamp::from_second(*seconds.inner()).is_err() =>
+            {
+                let expected = "takes seconds since 1970, not milliseconds, up to the year 9999";
+                return Err(self.arguments(name, id, expected));
+            }
+            _ => {}
         }
         let (mut nodes, mut types) = (Vec::new(), Vec::new());
         for arg in args {
@@ -443,10 +480,10 @@ impl Reader {
     /// A constant that will never be a time or a duration is told now.
     fn check_literal(&self, function: Function, literal: &str, name: &str, id: u64) -> Read<()> {
         let expected = match function {
-            Function::Timestamp if literal.parse::<jiff::Timestamp>().is_err() => {
+            Function::Timestamp if time::timestamp(literal).is_none() => {
                 "takes a time as in RFC 3339, for example `2026-11-20T10:00:00Z`"
             }
-            Function::Duration if super::time::duration(literal).is_none() => {
+            Function::Duration if time::duration(literal).is_none() => {
                 "takes a length of time, for example `1h30m`, `90s`, `500ms`"
             }
             _ => return Ok(()),
@@ -600,7 +637,14 @@ fn first(errors: &cel::ParseErrors) -> String {
     };
     let (line, column) = error.pos;
     let line = if line > 1 { format!("line {line}, ") } else { String::new() };
-    let message = error.msg.strip_prefix("Syntax error: ").unwrap_or(&error.msg);
+    let message = match error.msg.strip_prefix("Syntax error: ").unwrap_or(&error.msg) {
+        // The parser's own words are about its source.
+        incomplete if incomplete.starts_with("Incomplete") && incomplete.contains("_?_:_") => {
+            "a condition has three parts, `a ? b : c`; one within another stands in brackets"
+        }
+        incomplete if incomplete.starts_with("Incomplete") => "something is missing here",
+        message => message,
+    };
     format!("{line}column {column}: {}", cut(message, SYNTAX_CHARS_MAX))
 }
 

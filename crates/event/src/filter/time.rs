@@ -15,6 +15,31 @@ pub(super) fn timestamp(text: &str) -> Option<Timestamp> {
     if text.len() <= SCALAR_BYTES_MAX { text.parse().ok() } else { None }
 }
 
+/// What a text says that a time is compared with: a time, or the beginning of its text in UTC.
+pub(super) enum Compared<'t> {
+    Time(Timestamp),
+    Beginning(&'t str),
+}
+
+/// What a beginning is completed with to be a time.
+const EARLIEST: &str = "0000-01-01T00:00:00Z";
+/// Where a beginning may end, in bytes: behind a year, a month, and so on, or behind the sign after it.
+const ENDS: [usize; 11] = [4, 5, 7, 8, 10, 11, 13, 14, 16, 17, 19];
+
+/// Reads a text that a time is compared with: RFC 3339, whole or its beginning as far as a second
+/// (`2026-11-20T09`). `None`: anything else, which would be compared letter by letter.
+pub(super) fn compared(text: &str) -> Option<Compared<'_>> {
+    if let Some(time) = timestamp(text) {
+        return Some(Compared::Time(time));
+    }
+    let rest = EARLIEST.get(text.len()..).filter(|_| ENDS.contains(&text.len()))?;
+    let has_form = text.bytes().zip(EARLIEST.bytes()).all(|(byte, form)| {
+        if form.is_ascii_digit() { byte.is_ascii_digit() } else { byte == form }
+    });
+    let is_one = has_form && timestamp(&format!("{text}{rest}")).is_some();
+    is_one.then_some(Compared::Beginning(text))
+}
+
 /// Reads a duration as CEL writes it: `1h30m`, `-1.5s`, `500ms`, `10us`, `7ns`; `0` needs no unit.
 pub(super) fn duration(text: &str) -> Option<SignedDuration> {
     let (is_negative, mut rest) = match text.strip_prefix('-') {

@@ -1,8 +1,10 @@
 //! The values of CEL while an expression is evaluated.
 //!
 //! Texts and payloads are borrowed from the event, so that looking at an attribute copies nothing.
-//! Numbers compare across their types, as CEL says; a time compares with a text as RFC 3339 text, so
-//! that `time > "2026-11-20T09"` and `time > timestamp("2026-11-20T09:00:00Z")` both hold.
+//! Numbers compare across their types, as CEL says; a time compares with a text of RFC 3339 or the
+//! beginning of one, so that `time > "2026-11-20T09"` and `time > timestamp("2026-11-20T09:00:00Z")` both
+//! hold. With any other text it has no order: letter by letter, `2026-11-20 09:00` would lie before the whole
+//! day.
 //!
 //! It refuses bytes, messages and types: no attribute is one.
 
@@ -11,7 +13,10 @@ use std::{cmp::Ordering, rc::Rc};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value as Json;
 
-use super::meter::{Meter, Stopped};
+use super::{
+    meter::{Meter, Stopped},
+    time::{self, Compared},
+};
 
 /// A value. Cloning one copies no text and no list.
 #[derive(Clone, Debug)]
@@ -184,11 +189,11 @@ impl<'e> Value<'e> {
             (Self::Time(one), Self::Time(other)) => Some(one.cmp(other)),
             (Self::Time(time), Self::Text(text)) => {
                 meter.charge(TIME_UNITS)?;
-                Some(compare_time(*time, text.as_str()))
+                compare_time(*time, text.as_str())
             }
             (Self::Text(text), Self::Time(time)) => {
                 meter.charge(TIME_UNITS)?;
-                Some(compare_time(*time, text.as_str()).reverse())
+                compare_time(*time, text.as_str()).map(Ordering::reverse)
             }
             (Self::Duration(one), Self::Duration(other)) => Some(one.cmp(other)),
             _ => self.compare_numbers(other),
@@ -281,11 +286,11 @@ impl<'e> Value<'e> {
     }
 }
 
-/// A time against a text: as times if the text is one, else as texts.
-fn compare_time(time: Timestamp, text: &str) -> Ordering {
-    match text.parse::<Timestamp>() {
-        Ok(other) => time.cmp(&other),
-        Err(_) => time.to_string().as_str().cmp(text),
+/// A time against a text: as times if the text is one, as texts if it is the beginning of one.
+fn compare_time(time: Timestamp, text: &str) -> Option<Ordering> {
+    match time::compared(text)? {
+        Compared::Time(other) => Some(time.cmp(&other)),
+        Compared::Beginning(text) => Some(time.to_string().as_str().cmp(text)),
     }
 }
 

@@ -91,6 +91,39 @@ fn an_unknown_name_is_refused_with_its_place_and_the_nearest_one() {
 }
 
 #[test]
+fn a_text_that_no_time_can_be_compared_with_is_refused_and_not_compared_letter_by_letter() {
+    for (cel, told) in [
+        ("time > '2026-11-20 09:00:00'", "`2026-11-20 09:00:00` at column 8 is no time; a time is"),
+        ("'11/20/2026' < time", "`11/20/2026` at column 1 is no time"),
+        ("recordedtime >= '1795600000'", "is no time"),
+        ("time < '2026-13'", "is no time"),
+        ("time < '2026-02-30T10'", "is no time"),
+        ("time > '2026-11-20T09:00:00.5'", "is no time"),
+        ("timestamp(data.at) != ''", "is no time"),
+        ("time == '2026-11-20'", "`2026-11-20` at column 9 is the beginning of a time, and equals"),
+        ("time in ['2026-11-20T09:00:00Z', '2026']", "is the beginning of a time"),
+        ("time > timestamp(1795600000000)", "seconds since 1970, not milliseconds"),
+        ("true ?: false", "column 1: a condition has three parts, `a ? b : c`"),
+    ] {
+        let error = refused(cel).to_string();
+        assert!(error.contains(told), "{cel}: {error}");
+    }
+    let event = vm_powered_on();
+    let day = event.time().unwrap().to_string().split_at(10).0.to_owned();
+    for (holds, cel) in [
+        (true, format!("time > '{day}'")),
+        (true, format!("'{day}T' < time && time < '{day}T23:59:59Z'")),
+        (true, format!("time != '{day}T23:59:59.5Z'")),
+        // What is made while the filter is evaluated has no place that could be told.
+        (false, format!("time > '{day} 00:00:00'.lowerAscii()")),
+        (false, format!("time < '{day} 00:00:00'.lowerAscii()")),
+    ] {
+        let filter = Filter::default().and_expression(&cel).unwrap();
+        assert_eq!(filter.matches(&event), holds, "{cel}");
+    }
+}
+
+#[test]
 fn a_filter_that_says_the_same_of_every_event_is_refused_with_what_would_be_right() {
     for (cel, told) in [
         ("\"true\"", "a filter that is a text at column 1 is never true; compare each text"),

@@ -73,6 +73,10 @@ pub(super) const READS_MAX: usize = 4;
 /// half as much again as the cache.
 pub(super) const RENDERED_BYTES_MAX_TOTAL: usize = 24 << 20;
 
+/// The part of that which the readers of one client may have on their way, in bytes: a page of typical size
+/// for each of 64 places in the log, and twice as much for all others.
+pub(super) const RENDERED_BYTES_MAX_CLIENT: usize = RENDERED_BYTES_MAX_TOTAL / 3;
+
 /// Most records that one page looks at: at about 5 µs for a filtered record, half a second.
 pub(super) const PAGE_SCAN_RECORDS_MAX: usize = 100_000;
 

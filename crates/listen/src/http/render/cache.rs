@@ -12,7 +12,7 @@ use std::{
 use pluvio_log::StreamName;
 use tokio::sync::{Notify, OnceCell};
 
-use super::{Form, Span, lines::Lines};
+use super::{Form, Span, lines::Lines, pins::Pins};
 
 /// What names a page.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +28,8 @@ pub(super) struct Cell {
     pub(super) lines: OnceCell<Arc<Lines>>,
     /// Told when it is.
     pub(super) filled: Notify,
+    /// Who has it on its way. Whoever waits for that keeps this, and not the page.
+    pub(super) pins: Arc<Pins>,
 }
 
 pub(super) struct Cache {
@@ -48,6 +50,14 @@ struct Slot {
     cell: Arc<Cell>,
     used: u64,
     bytes: usize,
+}
+
+impl Slot {
+    /// Whether its page is made, and on nobody's way.
+    fn is_idle(&self) -> bool {
+        let lines = self.cell.lines.get();
+        Arc::strong_count(&self.cell) == 1 && lines.is_some_and(|l| Arc::strong_count(l) == 1)
+    }
 }
 
 /// What a page costs beside its content: keys, nodes, counters.
@@ -92,6 +102,29 @@ impl Cache {
         }
     }
 
+    /// Makes room for `bytes` of pages, the least recently used go first, as far as nobody but the cache has
+    /// them; whether any did.
+    pub(super) fn give_way(&self, bytes: usize) -> bool {
+        let state = &mut *self.lock();
+        let (mut given, mut idle) = (0, Vec::new());
+        for (tick, key) in &state.order {
+            if given >= bytes {
+                break;
+            }
+            let slot = state.slots.get(key).filter(|slot| slot.is_idle());
+            if let Some(slot) = slot {
+                given += slot.bytes;
+                idle.push(*tick);
+            }
+        }
+        for tick in idle {
+            let Some(key) = state.order.remove(&tick) else { continue };
+            let slot = state.slots.remove(&key);
+            state.bytes -= slot.map_or(0, |slot| slot.bytes);
+        }
+        given > 0
+    }
+
     /// Drops a cell that could not be filled.
     pub(super) fn forget(&self, key: &Key) {
         let state = &mut *self.lock();
@@ -108,9 +141,10 @@ impl Cache {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use pluvio_log::Offset;
 
-    use super::*;
+    use super::{super::Page, *};
 
     fn key(number: i64) -> Key {
         let from = Offset::new(number).unwrap_or(Offset::ZERO);
@@ -135,6 +169,34 @@ mod tests {
             );
         }
         assert_eq!(cache.lock().slots.len(), 100);
+    }
+
+    #[test]
+    fn pages_that_nobody_takes_give_way_the_oldest_first() {
+        let cache = Cache::new(1 << 20);
+        let mut on_its_way = None;
+        for number in 0..4 {
+            let lines = Arc::new(Lines::of(Bytes::from_static(b"line\n")));
+            if number == 1 {
+                on_its_way = Some(Page::new(&lines, key(1), None).slice(0..0));
+            }
+            let filled = cache.cell(&key(number)).lines.set(lines);
+            assert!(filled.is_ok());
+            cache.weigh(&key(number), 1000);
+        }
+        cache.cell(&key(4));
+        let kept = || {
+            let state = cache.lock();
+            let at = |number: &i64| state.slots.contains_key(&key(*number));
+            (0..5).filter(at).collect::<Vec<i64>>()
+        };
+        assert!(cache.give_way(1));
+        assert_eq!(kept(), [1, 2, 3, 4]);
+        assert!(cache.give_way(1 << 20) && !cache.give_way(1));
+        assert_eq!(kept(), [1, 4]);
+        drop(on_its_way);
+        assert!(cache.give_way(1));
+        assert_eq!((kept(), cache.lock().bytes), (vec![4], SLOT_BYTES));
     }
 
     #[test]

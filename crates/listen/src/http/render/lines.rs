@@ -100,12 +100,12 @@ impl Lines {
         self.index.get(at).map(|line| line.offset)
     }
 
-    /// Lines as they are sent, without a copy.
-    pub(in crate::http) fn slice(&self, lines: Range<usize>) -> Bytes {
+    /// Lines as they are sent.
+    pub(super) fn get(&self, lines: Range<usize>) -> &[u8] {
         let end_of = |count: usize| {
             count.checked_sub(1).and_then(|at| self.index.get(at)).map_or(0, |l| l.end as usize)
         };
-        self.bytes.slice(end_of(lines.start)..end_of(lines.end))
+        self.bytes.get(end_of(lines.start)..end_of(lines.end)).unwrap_or_default()
     }
 
     /// The events, decoded once, as long as there is room for them; `weigh` is told what they cost in
@@ -231,4 +231,12 @@ pub(in crate::http) fn append_json(
 ) {
     let sequence = record.offset.get().unsigned_abs();
     json::splice(&record.value, sequence, recorded.text(record.recorded), out);
+}
+
+#[cfg(test)]
+impl Lines {
+    /// A page of one piece without an index.
+    pub(super) fn of(bytes: Bytes) -> Self {
+        Self { bytes, index: Vec::new(), next: Offset::ZERO, events: OnceLock::new() }
+    }
 }

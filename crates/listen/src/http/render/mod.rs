@@ -19,20 +19,28 @@
 
 mod cache;
 mod lines;
+mod pins;
 mod tail;
 
-use std::{pin::pin, sync::Arc};
+use std::{ops::Range, pin::pin, sync::Arc};
 
+use bytes::Bytes;
 use metrics::{Counter, counter};
 use pluvio_log::{Log, LogHandle, Offset, ReadError, ReadLimit, StreamName};
-use tokio::sync::Semaphore;
+use tokio::sync::{MutexGuard, Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::{damage::is_damage, limits::RENDERED_BYTES_MAX_TOTAL, meter, watch::Client};
+use super::{
+    damage::is_damage,
+    limits::{RENDERED_BYTES_MAX_CLIENT, RENDERED_BYTES_MAX_TOTAL},
+    meter,
+    watch::Client,
+};
 use crate::room::{Held, Room, Shares};
-use cache::{Cache, Key};
+use cache::{Cache, Cell, Key};
 use lines::{Events, Lines};
 pub(super) use lines::{Recorded, append_json};
+use pins::Pin;
 pub(super) use tail::{Tail, Tails};
 
 /// Offsets of one aligned page: at a kilobyte an event, about one large write.
@@ -69,6 +77,10 @@ pub(super) struct Renderer {
     pub(super) room: Room,
     /// One for each client whose readers of the past wait for room.
     turns: Shares<Client>,
+    /// How much of the room the readers of the past of each client may have on their way.
+    shares: Shares<Client>,
+    /// Told when a client has a page on its way no longer.
+    unpinned: Arc<Notify>,
     reads: Arc<Semaphore>,
     pub(super) tails: Tails,
     hits: Counter,
@@ -82,6 +94,8 @@ impl Renderer {
             cache: Cache::new(CACHE_BYTES_MAX),
             room: Room::new(RENDERED_BYTES_MAX_TOTAL),
             turns: Shares::new(1),
+            shares: Shares::of_room(RENDERED_BYTES_MAX_CLIENT),
+            unpinned: Arc::default(),
             reads,
             tails: Tails::new(log.clone(), drain),
             hits: counter!(meter::PAGES, "cache" => "hit"),
@@ -121,25 +135,20 @@ impl Renderer {
         past: Option<&Client>,
     ) -> Result<Page, ReadError> {
         let key = Key { stream: stream.clone(), form, span };
+        // A reader of the past waits for its client's part, then for its turn, or for another who fills the
+        // cell first; the tail is the same for all, and goes on.
+        let pin = match past {
+            Some(client) => self.pin(&key, client).await,
+            None => None,
+        };
         let cell = self.cache.cell(&key);
-        // A reader of the past waits for its turn, or for another who fills the cell first; the tail is the
-        // same for all, and goes on. Nobody waits for a turn while others wait for the cell.
-        let mut held = None;
-        if let Some(client) = past.filter(|_| cell.lines.get().is_none()) {
-            let mut filled = pin!(cell.filled.notified());
-            filled.as_mut().enable();
-            if cell.lines.get().is_none() {
-                let turn = self.turns.of(client);
-                held = tokio::select! {
-                    biased;
-                    () = filled => None,
-                    held = self.room.take_in_turn(&turn, RENDERING_BYTES) => held,
-                };
-            }
-        }
+        let (_making, held) = match past.zip(pin.as_deref()) {
+            Some((client, pin)) => self.place(&cell, client, pin).await.unzip(),
+            None => (None, None),
+        };
         if let Some(lines) = cell.lines.get() {
             self.hits.increment(1);
-            return Ok(Page { lines: Arc::clone(lines), key });
+            return Ok(Page::new(lines, key, pin.clone()));
         }
         let render = async || {
             self.misses.increment(1);
@@ -152,11 +161,61 @@ impl Renderer {
         match cell.lines.get_or_try_init(render).await {
             Ok(lines) => {
                 cell.filled.notify_waiters();
-                Ok(Page { lines: Arc::clone(lines), key })
+                if let Some(pin) = &pin {
+                    pin.shrink(lines.weight());
+                }
+                Ok(Page::new(lines, key, pin.clone()))
             }
             Err(error) => {
                 self.cache.forget(&key);
                 Err(error)
+            }
+        }
+    }
+
+    /// A place for the page in the part of `client`.
+    async fn pin(&self, key: &Key, client: &Client) -> Option<Arc<Pin>> {
+        let (pins, bytes) = {
+            let cell = self.cache.cell(key);
+            let bytes = cell.lines.get().map_or(RENDERING_BYTES, |lines| lines.weight());
+            (Arc::clone(&cell.pins), bytes.min(RENDERED_BYTES_MAX_CLIENT))
+        };
+        let share = self.shares.of(client);
+        pins.pin(client, &self.room, &share, bytes, &self.unpinned).await
+    }
+
+    /// Room to make the page, when it is the turn of `client`, for one of its readers; `None` when another has
+    /// made it. Pages that only the cache keeps give way. Nobody waits for a turn while others wait for the
+    /// cell.
+    async fn place<'p>(
+        &self,
+        cell: &Cell,
+        client: &Client,
+        pin: &'p Pin,
+    ) -> Option<(MutexGuard<'p, ()>, Held)> {
+        let mut filled = pin!(cell.filled.notified());
+        filled.as_mut().enable();
+        if cell.lines.get().is_some() {
+            return None;
+        }
+        let making = tokio::select! {
+            biased;
+            () = &mut filled => return None,
+            making = pin.making() => making,
+        };
+        if let Some(held) = self.room.try_take(RENDERING_BYTES) {
+            return Some((making, held));
+        }
+        let turn = self.turns.of(client);
+        let mut taken = pin!(self.room.take_in_turn(&turn, RENDERING_BYTES));
+        loop {
+            // What comes free goes to those who have waited longer first.
+            while self.room.lacks(RENDERING_BYTES) && self.cache.give_way(RENDERING_BYTES) {}
+            tokio::select! {
+                biased;
+                () = &mut filled => return None,
+                held = &mut taken => return held.map(|held| (making, held)),
+                () = self.unpinned.notified() => {}
             }
         }
     }
@@ -195,4 +254,115 @@ impl Renderer {
 pub(super) struct Page {
     pub(super) lines: Arc<Lines>,
     key: Key,
+    /// Of a reader of the past.
+    pin: Option<Arc<Pin>>,
+}
+
+impl Page {
+    fn new(lines: &Arc<Lines>, key: Key, pin: Option<Arc<Pin>>) -> Self {
+        Self { lines: Arc::clone(lines), key, pin }
+    }
+
+    /// Lines as they are sent, without a copy.
+    pub(super) fn slice(&self, lines: Range<usize>) -> Bytes {
+        let page = Arc::clone(&self.lines);
+        Bytes::from_owner(Slice { page, lines, _pin: self.pin.clone() })
+    }
+
+    /// `bytes` that were copied out of the page: they count in its place.
+    pub(super) fn keep(&self, bytes: Bytes) -> Bytes {
+        match &self.pin {
+            Some(pin) => Bytes::from_owner(Kept { bytes, _pin: Arc::clone(pin) }),
+            None => bytes,
+        }
+    }
+}
+
+/// Some lines of a page, until the last byte has gone to the kernel. The memory goes first, so that what
+/// the end of a pin wakes finds it free.
+struct Slice {
+    page: Arc<Lines>,
+    lines: Range<usize>,
+    _pin: Option<Arc<Pin>>,
+}
+
+impl AsRef<[u8]> for Slice {
+    fn as_ref(&self) -> &[u8] {
+        self.page.get(self.lines.clone())
+    }
+}
+
+/// A copy of some.
+struct Kept {
+    bytes: Bytes,
+    _pin: Arc<Pin>,
+}
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use pluvio_event::{Data, Event};
+    use pluvio_log::{Memory, MemoryConfig, Position, Record, SourceName};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// Events of a page.
+    const OF_PAGE: i64 = 8;
+
+    async fn renderer(events: i64) -> Option<Renderer> {
+        let log = LogHandle::new(Memory::new(MemoryConfig::default()));
+        let stream = StreamName::events();
+        log.open(&stream).await.ok()?;
+        let text = format!("\"{}\"", "ab".repeat(PAGE_BYTES_MAX / 2 / OF_PAGE as usize));
+        for id in 0..events {
+            let event = Event::builder(id.to_string(), "urn:example:cloud", "org.example.large")
+                .data(Data::json(text.clone()).ok()?)
+                .build();
+            let (source, position) = (SourceName::new("cloud"), Position::new(""));
+            let record = Record {
+                event: event.ok()?,
+                source: source.ok()?,
+                position: position.ok()?,
+                at_least: None,
+            };
+            log.append(&stream, vec![record]).await.ok()?;
+        }
+        Some(Renderer::new(&log, Arc::new(Semaphore::new(1)), CancellationToken::new()))
+    }
+
+    async fn replay(renderer: &Renderer, from: i64, client: &str) -> Option<Bytes> {
+        let (from, to) = (Offset::new(from)?, Offset::new(from + OF_PAGE)?);
+        let client = Client::Principal(client.to_owned());
+        let stream = StreamName::events();
+        let span = Span { from, to };
+        let page = renderer.page(&stream, Form::Ndjson, from, span, Some(&client));
+        let page = timeout(Duration::from_secs(1), page).await.ok()?.ok()?;
+        Some(page.slice(page.lines.behind(from, usize::MAX)))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn replays_of_one_client_that_nobody_takes_keep_out_only_its_own() {
+        let Some(renderer) = renderer(800).await else { unreachable!("its events are valid") };
+        let mut on_their_way = Vec::new();
+        let mut place = 0;
+        while let Some(bytes) = replay(&renderer, place, "slow").await {
+            on_their_way.push(bytes);
+            place += OF_PAGE;
+        }
+        assert!(!on_their_way.is_empty() && place < 400, "{place} events are on their way");
+        // What others take stays in the cache, and makes room when it is needed.
+        for place in (0..800).step_by(OF_PAGE as usize) {
+            assert!(replay(&renderer, place, "other").await.is_some(), "at {place}");
+        }
+        drop(on_their_way);
+        assert!(replay(&renderer, place, "slow").await.is_some());
+    }
 }

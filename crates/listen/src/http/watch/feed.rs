@@ -132,7 +132,7 @@ impl Feed {
         }
         let lines = page.lines.behind(self.from, wanted);
         self.advance(&page, lines.end, lines.len() as u64);
-        Ok(page.lines.slice(lines))
+        Ok(page.slice(lines))
     }
 
     /// The lines that match, as one piece: a slice of the page if they lie side by side, else a
@@ -169,7 +169,7 @@ impl Feed {
         let Picked { runs, count, end, units, lane } = picked.await.map_err(|_| broken())?;
         self.allowance.pay(units, lane);
         self.slowing.used(units);
-        let pieces = || runs.iter().map(|run| page.lines.slice(run.clone()));
+        let pieces = || runs.iter().map(|run| page.slice(run.clone()));
         let held = match runs.as_slice() {
             [] | [_] => None,
             _ => self.server.renderer.room.try_take(pieces().map(|piece| piece.len()).sum()),
@@ -178,12 +178,12 @@ impl Feed {
             (Some(_), Some(held)) => {
                 let copy = pieces().collect::<Vec<Bytes>>().concat();
                 self.advance(&page, end, count as u64);
-                Ok(held.with(copy))
+                Ok(page.keep(held.with(copy)))
             }
             (Some(run), None) => {
                 let end = if runs.len() > 1 { run.end } else { end };
                 self.advance(&page, end, run.len() as u64);
-                Ok(page.lines.slice(run.clone()))
+                Ok(page.slice(run.clone()))
             }
             (None, _) => {
                 self.advance(&page, end, 0);

@@ -30,7 +30,8 @@ pub(super) struct Server {
     pub(super) context: Context,
     pub(super) advertised: Option<Advertised>,
     pub(super) limits: Limits,
-    /// Names this Pluvio to clients: the default stream's id, as Kafka writes ids.
+    /// Names this Pluvio to clients, as Kafka writes ids: made from the default stream's id, which those learn
+    /// that may read it, and which cannot be told from this.
     pub(super) cluster: StrBytes,
     pub(super) groups: Coordinator,
     /// What [`FETCH_BYTES_MAX_TOTAL`] leaves.
@@ -50,7 +51,8 @@ impl Server {
         drain: CancellationToken,
     ) -> Self {
         let id = context.log.extent(&context.stream).map(|extent| extent.log_id);
-        let cluster = BASE64_URL_SAFE_NO_PAD.encode(id.unwrap_or_default());
+        let id = Uuid::new_v5(&id.unwrap_or_default(), b"the id of a cluster");
+        let cluster = BASE64_URL_SAFE_NO_PAD.encode(id);
         Self {
             context,
             advertised,

@@ -1,5 +1,6 @@
 //! Which topics there are, and where they are served.
 
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use kafka_protocol::{
     ResponseError,
     messages::{MetadataRequest, MetadataResponse, metadata_request::MetadataRequestTopic},
@@ -45,7 +46,10 @@ async fn streams_are_topics_and_the_logs_own_are_none() {
     let again = metadata(&mut client, &[]).await;
     assert_eq!(again.topics.len(), 2, "asking creates nothing");
     assert_eq!(again.cluster_id, all.cluster_id);
-    assert_eq!(all.cluster_id.unwrap().len(), 22);
+    let cluster = all.cluster_id.unwrap();
+    assert_eq!(cluster.len(), 22);
+    // Who may not read the stream is told it, too.
+    assert_ne!(*cluster, BASE64_URL_SAFE_NO_PAD.encode(house.id()));
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@
 
 use std::{collections::VecDeque, io, net::SocketAddr, sync::Arc};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use metrics::counter;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -24,7 +24,7 @@ use super::{
     meter,
     request::{Answer, Hangup, Request, Session},
     server::Server,
-    wire::take_frame,
+    wire::Incoming,
 };
 use crate::{
     socket::{Pending, Socket, Transport},
@@ -97,7 +97,7 @@ impl Host {
             server: &self.server,
             session: Session::new(&self.server, peer, local),
             socket,
-            buffer: BytesMut::new(),
+            buffer: Incoming::default(),
             held: None,
             pending,
             login_until,
@@ -114,7 +114,7 @@ struct Connection<'a> {
     server: &'a Server,
     session: Session,
     socket: Socket,
-    buffer: BytesMut,
+    buffer: Incoming,
     /// What `buffer` holds of the room that all connections share; a whole request takes it along.
     held: Option<OwnedSemaphorePermit>,
     pending: Arc<Pending>,
@@ -161,7 +161,7 @@ impl Connection<'_> {
         let mut begun = None;
         loop {
             self.hold()?;
-            let taken = take_frame(&mut self.buffer, bytes_max);
+            let taken = self.buffer.take_frame(bytes_max);
             if let Some(frame) = taken.map_err(|_| Hangup::FrameTooLarge)? {
                 return Ok(Some((frame, self.held.take())));
             }
@@ -179,7 +179,7 @@ impl Connection<'_> {
                 false => Hangup::TooSlow,
             };
             tokio::select! {
-                read = timeout_at(until, self.socket.read_buf(&mut self.buffer)) => {
+                read = timeout_at(until, self.socket.read_buf(self.buffer.space())) => {
                     if read.map_err(|_| reason)?? == 0 {
                         return Ok(None);
                     }
@@ -221,9 +221,9 @@ impl Connection<'_> {
 
 /// Resolves when the client is gone. What it says meanwhile is kept; if that is much, nothing is read
 /// any more and nothing noticed.
-async fn gone(socket: &mut Socket, buffer: &mut BytesMut) {
+async fn gone(socket: &mut Socket, buffer: &mut Incoming) {
     while buffer.len() < READ_AHEAD_BYTES_MAX {
-        match socket.read_buf(buffer).await {
+        match socket.read_buf(buffer.space()).await {
             Ok(0) | Err(_) => return,
             Ok(_) => {}
         }

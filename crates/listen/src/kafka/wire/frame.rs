@@ -1,19 +1,62 @@
 //! Length-prefixed frames out of a buffer that grows as bytes come.
 //!
+//! A frame is a part of the buffer's memory, and so is what comes behind it. A buffer that has grown is
+//! therefore left to the frame that it grew for, and another one is begun: a connection holds no more between
+//! its requests than it did before them.
+//!
 //! It refuses to reserve what a length promises: a frame takes memory as it arrives.
 
 use bytes::{Buf, Bytes, BytesMut};
+
+use crate::kafka::limits::FRAME_BYTES_FREE;
 
 /// A length that is no request's: negative, or beyond the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("frame of {0} bytes")]
 pub(crate) struct FrameTooLarge(i32);
 
-/// Takes the next whole frame, if it is there.
-pub(crate) fn take_frame(
-    buffer: &mut BytesMut,
-    bytes_max: usize,
-) -> Result<Option<Bytes>, FrameTooLarge> {
+/// What came and is not taken yet.
+#[derive(Debug, Default)]
+pub(crate) struct Incoming {
+    bytes: BytesMut,
+    /// Most bytes that were in this memory at a time.
+    most: usize,
+    /// Whether a frame was taken out of this memory.
+    is_shared: bool,
+}
+
+impl Incoming {
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Where the next bytes go.
+    pub(crate) fn space(&mut self) -> &mut BytesMut {
+        &mut self.bytes
+    }
+
+    /// Takes the next whole frame, if it is there.
+    pub(crate) fn take_frame(&mut self, bytes_max: usize) -> Result<Option<Bytes>, FrameTooLarge> {
+        self.most = self.most.max(self.bytes.len());
+        let frame = take_frame(&mut self.bytes, bytes_max)?;
+        match &frame {
+            Some(_) => self.is_shared = true,
+            // A beginning of a frame is copied once at most: before it is whole, none is taken.
+            None if self.is_shared && self.most > FRAME_BYTES_FREE => {
+                let bytes = BytesMut::from(&*self.bytes);
+                *self = Self { most: bytes.len(), bytes, is_shared: false };
+            }
+            None => {}
+        }
+        Ok(frame)
+    }
+}
+
+fn take_frame(buffer: &mut BytesMut, bytes_max: usize) -> Result<Option<Bytes>, FrameTooLarge> {
     let Some(prefix) = buffer.first_chunk::<4>() else { return Ok(None) };
     let length = i32::from_be_bytes(*prefix);
     let bytes = usize::try_from(length).ok().filter(|bytes| *bytes <= bytes_max);
@@ -37,6 +80,36 @@ mod tests {
         assert_eq!(take_frame(&mut buffer, 2), Ok(None));
         buffer.extend_from_slice(&[9]);
         assert_eq!(take_frame(&mut buffer, 2), Ok(Some(Bytes::from_static(&[9]))));
+    }
+
+    /// So much memory stays with a buffer that `first` and then `rest` came into, once frames are gone.
+    fn kept(first: &[u8], rest: &[u8]) -> usize {
+        let mut incoming = Incoming::default();
+        incoming.space().extend_from_slice(first);
+        while let Ok(Some(_)) = incoming.take_frame(1 << 20) {}
+        incoming.space().extend_from_slice(rest);
+        while let Ok(Some(_)) = incoming.take_frame(1 << 20) {}
+        // The most that is there without asking for more.
+        let before = incoming.space().len();
+        let mut most = 0;
+        while incoming.space().try_reclaim(most + 1) {
+            most += 1;
+        }
+        before + most
+    }
+
+    #[test]
+    fn a_buffer_that_grew_for_a_request_goes_with_it_whatever_comes_behind() {
+        let large = [&(1_i32 << 20).to_be_bytes()[..], &vec![7; 1 << 20]].concat();
+        let small = [0, 0, 0, 2, 1, 2];
+        let begun = [0, 0, 0, 9, 1];
+        for behind in [&[][..], &small, &begun, &[&small[..], &begun].concat()] {
+            let together = [&large[..], behind].concat();
+            for (first, rest) in [(&together[..], &[][..]), (&large, behind)] {
+                let kept = kept(first, rest);
+                assert!(kept <= 2 * FRAME_BYTES_FREE, "{kept} behind {}", behind.len());
+            }
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod read;
 pub(super) mod shape;
 
 pub(super) use api::Api;
-pub(super) use frame::take_frame;
+pub(super) use frame::Incoming;
 pub(super) use read::{Malformed, Reader};
 
 use bytes::Bytes;

@@ -37,12 +37,12 @@ const RESIDENT_MAX_MB: f64 = 256.0;
 const EVENT_BYTES: usize = 4300;
 const EVENTS: usize = 100_000;
 const APPENDED: usize = 500;
-/// `connections_max` by default, of HTTP and of Kafka; of Kafka's a few stay for others. More than there are
-/// places would be told so.
-const HTTP_CONNECTIONS: usize = 5000;
+/// What one client may have of `connections_max` by default, of HTTP and of Kafka, and a few stay for others.
+/// More than that would be told so.
+const HTTP_CONNECTIONS: usize = 4650;
 const KAFKA_CONNECTIONS: usize = 900;
 /// The same over TLS.
-const HTTPS_CONNECTIONS: usize = 2500;
+const HTTPS_CONNECTIONS: usize = 2300;
 const KAFKA_TLS_CONNECTIONS: usize = 450;
 /// A record of TLS, as large as it can be.
 const RECORD_BYTES: usize = 16 << 10;

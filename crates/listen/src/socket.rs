@@ -8,8 +8,8 @@ use std::{
     io,
     pin::Pin,
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -19,26 +19,41 @@ use metrics::Counter;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    sync::Notify,
     time::Instant,
 };
 
-use crate::tls::Tls;
+use crate::{connections::Holder, tls::Tls};
 
 /// How a connection stands, seen from outside.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
+    number: u64,
     /// Since when a write has been pending, in milliseconds since the listener's epoch and plus one;
     /// zero: none is.
     since: AtomicU64,
     /// Bytes that the reader has taken.
     taken: AtomicU64,
-    /// Whether the client has said who it is, or what it wants where nobody must.
-    is_known: AtomicBool,
+    /// Whose it is, once the client has said who it is, or what it wants where nobody must.
+    holder: OnceLock<Holder>,
+    /// Since when the client has asked for nothing, where that is noted; as `since`.
+    idle_since: AtomicU64,
+    /// Told when another connection of the same client takes the place.
+    displaced: Notify,
     /// Since when a TLS record that holds room has not become whole; as `since`.
     cut_since: AtomicU64,
 }
 
 impl Pending {
+    pub(crate) fn new(number: u64) -> Self {
+        Self { number, ..Self::default() }
+    }
+
+    /// Which of its listener's connections it is, counted from the first.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Whether a write was pending without progress for `limit` at `now`, or a large TLS record has not
     /// become whole for as long.
     pub(crate) fn is_stalled(&self, now: Duration, limit: Duration) -> bool {
@@ -69,13 +84,43 @@ impl Pending {
         self.taken.load(Ordering::Relaxed)
     }
 
-    /// The client is somebody: its connection is not given up for a newer one any more.
-    pub(crate) fn known(&self) {
-        self.is_known.store(true, Ordering::Relaxed);
+    /// The client is somebody: its connection is not given up for one of anybody else any more. To be
+    /// called by who counts what each has.
+    pub(crate) fn known(&self, holder: Holder) {
+        let _ = self.holder.set(holder);
     }
 
     pub(crate) fn is_known(&self) -> bool {
-        self.is_known.load(Ordering::Relaxed)
+        self.holder.get().is_some()
+    }
+
+    pub(crate) fn holder(&self) -> Option<&Holder> {
+        self.holder.get()
+    }
+
+    /// Notes whether the client asks for nothing. Who does not note it is never taken for idle.
+    pub(crate) fn set_idle(&self, is_idle: bool, epoch: Instant) {
+        if is_idle {
+            begin(&self.idle_since, epoch);
+        } else {
+            self.idle_since.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// How long the client has asked for nothing at `now`; `None` while it asks for something.
+    pub(crate) fn idle(&self, now: Duration) -> Option<Duration> {
+        let since = self.idle_since.load(Ordering::Relaxed).checked_sub(1)?;
+        Some(now.saturating_sub(Duration::from_millis(since)))
+    }
+
+    /// Another connection of the same client has the place.
+    pub(crate) fn displace(&self) {
+        self.displaced.notify_one();
+    }
+
+    /// Resolves when that has happened.
+    pub(crate) async fn displaced(&self) {
+        self.displaced.notified().await;
     }
 }
 

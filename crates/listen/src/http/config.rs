@@ -37,8 +37,8 @@ pub struct Config {
     /// more is answered 429. Default 2048.
     #[schemars(range(min = 1))]
     pub watchers_per_client_max: usize,
-    /// Most connections at a time; one more is answered 503. Default 5000; 2500 with `tls`, where each
-    /// takes more memory.
+    /// Most connections at a time; one more is answered 503. Of one client at most fifteen sixteenths;
+    /// one more is answered 429. Default 5000; 2500 with `tls`, where each takes more memory.
     #[schemars(range(min = 1))]
     pub connections_max: Option<usize>,
     /// A watch that was silent for this long is sent a heartbeat, so that proxies and clients see

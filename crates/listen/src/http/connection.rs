@@ -36,6 +36,7 @@ use super::{
     socket::{Peer, Socket},
 };
 use crate::{
+    connections::Places,
     room::Shares,
     socket::{self, Pending, Transport},
     tls::{self, Acceptor},
@@ -44,6 +45,7 @@ use crate::{
 /// What all connections of one listener are served with.
 pub(super) struct Host {
     pub(super) tls: Option<Acceptor>,
+    pub(super) places: Arc<Places>,
     pub(super) limits: Limits,
     pub(super) epoch: Instant,
     pub(super) drain: CancellationToken,
@@ -101,7 +103,8 @@ impl Host {
     }
 
     async fn http(&self, socket: Socket, peer: SocketAddr, pending: &Arc<Pending>, router: Router) {
-        let from = Peer { address: peer, login: Arc::default(), pending: Arc::clone(pending) };
+        let (pending, places) = (Arc::clone(pending), Arc::clone(&self.places));
+        let from = Peer { address: peer, login: Arc::default(), pending, places };
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             answer(router.clone(), from.clone(), request.map(Body::new))
         });

@@ -37,7 +37,7 @@ use super::{
     work::{Budgets, Pool},
 };
 use crate::{
-    connections::Connections,
+    connections::{Connections, Places},
     room::{PRESSED_LOOK, Room, Shares},
     tls::Acceptor,
 };
@@ -201,9 +201,18 @@ impl House {
             let problem = Problem::new(Kind::Full, "too many connections; come back later");
             encode::response(problem.answer(), &Head::of(&request))
         });
+        // Nobody notes here who idles, so none gives way: hyper closes who sends no head within `head`.
+        let places = Places::new(
+            server.settings.connections_max,
+            server.epoch,
+            limits.head,
+            meter::CONNECTION_METERS,
+        );
+        let places = Arc::new(places);
         Self {
             host: Arc::new(Host {
                 tls,
+                places: Arc::clone(&places),
                 limits,
                 epoch: server.epoch,
                 drain,
@@ -213,12 +222,7 @@ impl House {
             server: Arc::clone(server),
             router: routes::router(server),
             refusal: Router::new().fallback_service(refused),
-            connections: Connections::new(
-                server.epoch,
-                limits.stall,
-                server.settings.connections_max,
-                meter::CONNECTION_METERS,
-            ),
+            connections: Connections::new(places, limits.stall, meter::CONNECTION_METERS),
         }
     }
 

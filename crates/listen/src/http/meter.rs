@@ -19,7 +19,7 @@ pub(super) const WATCHES: &str = "pluvio_http_watches";
 /// Open connections.
 pub(super) const CONNECTIONS: &str = "pluvio_http_connections";
 
-/// Silent connections that were closed for newer ones.
+/// Silent or idle connections that were closed for newer ones.
 pub(super) const DISPLACED: &str = "pluvio_http_displaced_total";
 
 /// The metrics of connections, for what watches over them.
@@ -33,7 +33,7 @@ pub(super) fn describe() {
     describe_counter!(PAGES, "Pages asked for by watches, from the cache or rendered.");
     describe_counter!(
         DISPLACED,
-        "Connections of clients that had not said who they are, closed for newer ones."
+        "Connections closed for newer ones: of clients that had not said who they are, or asked for nothing."
     );
     describe_counter!(
         STALLED,

@@ -44,6 +44,7 @@ pub(super) enum Kind {
     TargetTooLong,
     TooManyWatches,
     TooManyGuesses,
+    TooManyConnections,
     Full,
     Damaged,
     Internal,
@@ -68,6 +69,9 @@ impl Kind {
             Self::TooManyGuesses => {
                 (S::TOO_MANY_REQUESTS, "too-many-guesses", "too many wrong credentials")
             }
+            Self::TooManyConnections => {
+                (S::TOO_MANY_REQUESTS, "too-many-connections", "too many connections of one client")
+            }
             Self::Full => (S::SERVICE_UNAVAILABLE, "full", "too many clients"),
             Self::Damaged => (S::INTERNAL_SERVER_ERROR, "damaged", "the log is damaged"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "internal error"),
@@ -78,7 +82,7 @@ impl Kind {
 impl Problem {
     pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Self {
         let headers = match kind {
-            Kind::Full | Kind::TooManyWatches => {
+            Kind::Full | Kind::TooManyWatches | Kind::TooManyConnections => {
                 vec![(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS))]
             }
             Kind::Unauthenticated => ["Bearer realm=\"pluvio\"", "Basic realm=\"pluvio\""]

@@ -28,6 +28,7 @@ use super::{
     socket::Peer,
     watch::{self, Client},
 };
+use crate::connections::Holder;
 
 /// A path and what it takes.
 pub(super) struct Route {
@@ -175,8 +176,15 @@ async fn answer(
     let context = &server.context;
     let peer = request.extensions().get::<Peer>();
     let known = access::authenticate(&context.access, peer, request.headers()).await;
-    if let (Ok(_), Some(peer)) = (&known, peer) {
-        peer.pending.known();
+    if let (Ok(principal), Some(peer)) = (&known, peer)
+        && !peer.pending.is_known()
+    {
+        let admitted = peer.places.admit(&peer.pending, holder(&request, peer, principal));
+        // A probe is answered also where its client has all the places that it may have.
+        if let (Err(full), true) = (admitted, route.need != Need::Nothing) {
+            let problem = Problem::new(Kind::TooManyConnections, full.to_string());
+            return Err(problem.header(header::CONNECTION, HeaderValue::from_static("close")));
+        }
     }
     let principal = if route.need == Need::Nothing { known.ok() } else { Some(known?) };
     let value = |name: &str| path.iter().find(|(n, _)| *n == name).map(|(_, value)| value);
@@ -250,6 +258,14 @@ fn client(request: &Request, principal: Option<&Principal>) -> Client {
     match (principal, request.headers().contains_key(header::AUTHORIZATION)) {
         (Some(principal), true) => Client::Principal(principal.name.clone()),
         _ => Client::Address(address),
+    }
+}
+
+/// Whose the connection is that this came over.
+fn holder(request: &Request, peer: &Peer, principal: &Principal) -> Holder {
+    match request.headers().contains_key(header::AUTHORIZATION) {
+        true => Holder::Principal(principal.name.clone()),
+        false => Holder::at(peer.address.ip()),
     }
 }
 

@@ -21,6 +21,7 @@ use super::{
     access::Login,
     limits::{HEAD_BYTES_FREE, HEAD_BYTES_MAX},
 };
+use crate::connections::Places;
 
 /// The other end, as an extension of each request.
 #[derive(Clone, Debug)]
@@ -28,8 +29,10 @@ pub(super) struct Peer {
     pub(super) address: SocketAddr,
     /// Shared by the requests of one connection.
     pub(super) login: Arc<Login>,
-    /// Told when the client is known.
+    /// How the connection stands.
     pub(super) pending: Arc<crate::socket::Pending>,
+    /// Told whose it is.
+    pub(super) places: Arc<Places>,
 }
 
 /// A request line longer than this will never be served: see `limits::TARGET_BYTES_MAX`.

@@ -34,7 +34,8 @@ pub struct Config {
     /// Listen beyond loopback without authentication or without TLS all the same. Everybody who
     /// reaches the port then reads the events, or the credentials on the way. Default `false`.
     pub insecure: bool,
-    /// Most connections at a time; one more is closed. A consumer has two or three. Default 1000; 500 with
+    /// Most connections at a time; one more is closed, and so is one of a client that has fifteen
+    /// sixteenths of them. A consumer has two or three. Default 1000; 500 with
     /// `tls`, where each takes more memory.
     #[schemars(range(min = 1))]
     pub connections_max: Option<usize>,

@@ -27,6 +27,7 @@ use super::{
     wire::Incoming,
 };
 use crate::{
+    connections::Places,
     socket::{Pending, Socket, Transport},
     tls::{self, Acceptor},
 };
@@ -35,6 +36,7 @@ use crate::{
 pub(super) struct Host {
     pub(super) server: Server,
     pub(super) tls: Option<Acceptor>,
+    pub(super) places: Arc<Places>,
     pub(super) epoch: Instant,
 }
 
@@ -95,6 +97,8 @@ impl Host {
         let socket = Socket::new(transport, Arc::clone(&pending), self.epoch, sent);
         let mut connection = Connection {
             server: &self.server,
+            places: &self.places,
+            epoch: self.epoch,
             session: Session::new(&self.server, peer, local),
             socket,
             buffer: Incoming::default(),
@@ -112,6 +116,8 @@ impl Host {
 
 struct Connection<'a> {
     server: &'a Server,
+    places: &'a Places,
+    epoch: Instant,
     session: Session,
     socket: Socket,
     buffer: Incoming,
@@ -132,6 +138,7 @@ impl Connection<'_> {
                     continue;
                 }
             };
+            self.admit()?;
             let answering = self.session.answer(self.server, &request);
             let answer = if request.may_wait() {
                 tokio::select! {
@@ -142,14 +149,23 @@ impl Connection<'_> {
             } else {
                 answering.await?
             };
-            if !self.session.is_unknown() {
-                self.pending.known();
-            }
+            self.admit()?;
             if let Some(answer) = answer {
                 self.send(answer).await?;
             }
         }
         Ok(())
+    }
+
+    /// Says whose the connection is, as soon as that is known.
+    fn admit(&self) -> Result<(), Hangup> {
+        match self.session.holder() {
+            Some(holder) if !self.pending.is_known() => {
+                let admitted = self.places.admit(&self.pending, holder.clone());
+                admitted.map_err(|_| Hangup::ShareFull)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The next frame and its place; `None` when the client is done or the listener drains.
@@ -163,8 +179,10 @@ impl Connection<'_> {
             self.hold()?;
             let taken = self.buffer.take_frame(bytes_max);
             if let Some(frame) = taken.map_err(|_| Hangup::FrameTooLarge)? {
+                self.pending.set_idle(false, self.epoch);
                 return Ok(Some((frame, self.held.take())));
             }
+            self.pending.set_idle(self.buffer.is_empty(), self.epoch);
             let now = Instant::now();
             let limits = self.server.limits;
             let until = if self.session.is_unknown() {
@@ -184,6 +202,7 @@ impl Connection<'_> {
                         return Ok(None);
                     }
                 }
+                () = self.pending.displaced() => return Err(Hangup::Displaced.into()),
                 () = self.server.drain.cancelled() => return Ok(None),
             }
         }

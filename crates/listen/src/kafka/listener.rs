@@ -21,7 +21,12 @@ use tracing::warn;
 use super::{
     Limits, config::Advertised, connection::Host, group::Coordinator, meter, server::Server,
 };
-use crate::{Context, connections::Connections, room::PRESSED_LOOK, tls::Acceptor};
+use crate::{
+    Context,
+    connections::{Connections, Places},
+    room::PRESSED_LOOK,
+    tls::Acceptor,
+};
 
 /// The Kafka listener, bound to its port.
 pub struct KafkaListener {
@@ -61,6 +66,10 @@ pub enum ServeError {
 /// at once would only burn a core.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// A connection gives way to another one of its client after this part of the time after which it would be
+/// closed anyway: 30 s, when a consumer that lives has sent its heartbeat ten times.
+const IDLE_PART: u32 = 20;
+
 impl KafkaListener {
     pub(super) fn new(
         listener: StdListener,
@@ -90,7 +99,10 @@ impl KafkaListener {
         let groups = groups.map_err(ServeError::Offsets)?;
         let advertised = self.settings.advertised.clone();
         let server = Server::new(self.context.clone(), advertised, self.limits, groups, drain);
-        Ok(Arc::new(Host { server, tls: self.tls.clone(), epoch: Instant::now() }))
+        let (epoch, places) = (Instant::now(), self.settings.connections_max);
+        let idle_min = self.limits.idle / IDLE_PART;
+        let places = Arc::new(Places::new(places, epoch, idle_min, meter::CONNECTION_METERS));
+        Ok(Arc::new(Host { server, tls: self.tls.clone(), places, epoch }))
     }
 }
 
@@ -104,7 +116,7 @@ impl Listener for KafkaListener {
         let host = self.host(drain.clone()).await?;
         let places = self.settings.connections_max;
         let mut connections =
-            Connections::new(host.epoch, self.limits.stall, places, meter::CONNECTION_METERS);
+            Connections::new(Arc::clone(&host.places), self.limits.stall, meter::CONNECTION_METERS);
         let (mut refused, mut failed_accepts) = (LineLimit::default(), LineLimit::default());
         let mut sweep = interval((self.limits.stall / 4).max(Duration::from_millis(10)));
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);

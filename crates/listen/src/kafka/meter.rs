@@ -29,7 +29,7 @@ pub(super) const OFFSETS_BYTES: &str = "pluvio_kafka_offsets_bytes";
 /// How many there may be.
 pub(super) const OFFSETS_BYTES_MAX: &str = "pluvio_kafka_offsets_bytes_max";
 
-/// Silent connections that were closed for newer ones.
+/// Silent or idle connections that were closed for newer ones.
 pub(super) const DISPLACED: &str = "pluvio_kafka_displaced_total";
 
 /// The metrics of connections, for what watches over them.
@@ -46,7 +46,7 @@ pub(super) fn describe() {
     describe_counter!(LOG_ERRORS, "Reads and commits that the log failed.");
     describe_counter!(
         DISPLACED,
-        "Connections of clients that had not said who they are, closed for newer ones."
+        "Connections closed for newer ones: of clients that had not said who they are, or asked for nothing."
     );
     describe_counter!(
         STALLED,

@@ -27,7 +27,7 @@ use super::{
     versions,
     wire::{Api, Head, Reader, framed},
 };
-use crate::room::Held;
+use crate::{connections::Holder, room::Held};
 
 /// What goes back to the client.
 pub(super) struct Answer {
@@ -51,6 +51,8 @@ pub(super) enum Hangup {
     TooSlow,
     Idle,
     NoRoom,
+    ShareFull,
+    Displaced,
     Unencodable,
 }
 
@@ -68,6 +70,8 @@ impl Hangup {
             Self::TooSlow => "too_slow",
             Self::Idle => "idle",
             Self::NoRoom => "no_room",
+            Self::ShareFull => "share_full",
+            Self::Displaced => "displaced",
             Self::Unencodable => "unencodable",
         }
     }
@@ -83,10 +87,16 @@ impl fmt::Display for Hangup {
 pub(super) struct Session {
     pub(super) peer: SocketAddr,
     pub(super) local: SocketAddr,
-    principal: Option<Arc<Principal>>,
+    known: Option<Known>,
     sasl: Sasl,
     /// Whom the client claims to be, as soon as it has said so.
     claimed: Option<String>,
+}
+
+/// Who somebody is, and whose the connection.
+struct Known {
+    principal: Arc<Principal>,
+    holder: Holder,
 }
 
 /// A request whose bytes have been checked.
@@ -154,12 +164,18 @@ fn encoded<M: Encodable>(message: &M, version: i16) -> Result<Vec<Bytes>, Hangup
 impl Session {
     pub(super) fn new(server: &Server, peer: SocketAddr, local: SocketAddr) -> Self {
         let principal = server.context.access.table().authenticate(Credential::None).ok();
-        Self { peer, local, principal, sasl: Sasl::Begin, claimed: None }
+        let known = principal.map(|principal| Known { principal, holder: Holder::at(peer.ip()) });
+        Self { peer, local, known, sasl: Sasl::Begin, claimed: None }
     }
 
     /// Whether nobody is known yet.
     pub(super) fn is_unknown(&self) -> bool {
-        self.principal.is_none()
+        self.known.is_none()
+    }
+
+    /// Whose the connection is, if that is known.
+    pub(super) fn holder(&self) -> Option<&Holder> {
+        self.known.as_ref().map(|known| &known.holder)
     }
 
     /// Answers a request; `None`: nothing is to be answered.
@@ -170,7 +186,8 @@ impl Session {
     ) -> Result<Option<Answer>, Hangup> {
         let mut answer = Answer { pieces: Vec::new(), _held: None, last: None };
         let version = request.version;
-        let body = match (request.api.key, &self.principal) {
+        let principal = self.known.as_ref().map(|known| &*known.principal);
+        let body = match (request.api.key, principal) {
             (ApiKey::ApiVersions, _) => encoded(&versions::answer(), version)?,
             (ApiKey::SaslHandshake, _) => {
                 let wanted: SaslHandshakeRequest = request.decoded()?;
@@ -235,7 +252,8 @@ impl Session {
         let last = match step.outcome {
             Outcome::More => None,
             Outcome::Known(principal) => {
-                self.principal = Some(principal);
+                let holder = Holder::Principal(principal.name.clone());
+                self.known = Some(Known { principal, holder });
                 None
             }
             Outcome::Denied => {

@@ -16,7 +16,7 @@ use crate::{
 };
 
 pub(crate) const ACME: (&str, &str) = ("authorization", "Bearer acme-token");
-const OPERATOR: (&str, &str) = ("authorization", "bearer operator-token");
+pub(crate) const OPERATOR: (&str, &str) = ("authorization", "bearer operator-token");
 const AUDITOR: (&str, &str) = ("authorization", "Basic YXVkaXRvcjpwYTU1OndvcmQ=");
 
 /// `acme` reads its own events of stream `events`, `operator` sees all, `auditor` has no status.

@@ -8,6 +8,7 @@ use tokio::{
 };
 
 use crate::{
+    access::{ACME, OPERATOR},
     client::{Reply, send, within},
     house::{House, plan},
 };
@@ -79,14 +80,39 @@ async fn an_idle_watch_is_no_stalled_reader() {
 
 #[tokio::test]
 async fn one_connection_too_many_is_told_to_come_back() {
-    let house = plan().config(|config| config.connections_max = Some(2)).open().await;
-    let first = house.watch("").await;
-    let second = house.watch("").await;
+    let plan = plan().access(crate::access::table());
+    let house = plan.config(|config| config.connections_max = Some(3)).open().await;
+    let first = house.watch_with("", &[ACME]).await;
+    let second = house.watch_with("", &[ACME]).await;
+    let third = house.watch_with("", &[OPERATOR]).await;
     let reply = house.get("/livez").await;
     assert_eq!(reply.problem().0, 503);
     assert_eq!(reply.header("retry-after"), Some("5"));
-    drop((first, second));
+    drop((first, second, third));
     within(async { while house.get("/livez").await.status != 200 {} }).await;
+}
+
+#[tokio::test]
+async fn a_client_that_holds_all_the_connections_it_can_keeps_nobody_else_out() {
+    let plan = plan().access(crate::access::table());
+    let house = plan.config(|config| config.connections_max = Some(32)).open().await;
+    let mut watches = Vec::new();
+    for _ in 0..30 {
+        watches.push(house.watch_with("", &[ACME]).await);
+    }
+    let reply = house.get_with("/api/v1/range", &[ACME]).await;
+    let (status, detail) = reply.problem();
+    assert_eq!(status, 429);
+    assert!(detail.starts_with("at most 30 connections of one client"), "{detail}");
+    assert_eq!(reply.header("connection"), Some("close"));
+    assert_eq!(reply.header("retry-after"), Some("5"));
+    // Others are served, and so are probes, whoever sends them.
+    assert_eq!(house.get_with("/api/v1/range", &[OPERATOR]).await.status, 204);
+    assert_eq!(house.get("/livez").await.status, 200);
+    assert_eq!(house.get_with("/livez", &[ACME]).await.status, 200);
+    // Those that it has are its own, and one that ends makes place for another.
+    watches.pop();
+    within(async { while house.get_with("/api/v1/range", &[ACME]).await.status != 204 {} }).await;
 }
 
 #[tokio::test]
@@ -121,7 +147,7 @@ async fn strangers_that_ask_for_what_everybody_may_see_keep_nobody_out() {
         strangers.push(client);
     }
     let mut known = house.client().await;
-    assert_eq!(known.get_with("/api/v1/range", &[crate::access::ACME]).await.status, 204);
+    assert_eq!(known.get_with("/api/v1/range", &[ACME]).await.status, 204);
 }
 
 #[tokio::test]

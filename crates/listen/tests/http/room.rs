@@ -74,7 +74,12 @@ async fn large_heads_of_one_address_leave_room_for_those_of_others() {
 }
 
 fn large(id: i64) -> Event {
-    let data = format!("{{\"Key\":{id},\"Text\":\"{}\"}}", "ab".repeat(20_000));
+    large_of(id, 40_000)
+}
+
+/// An event with so many bytes of text.
+fn large_of(id: i64, bytes: usize) -> Event {
+    let data = format!("{{\"Key\":{id},\"Text\":\"{}\"}}", "ab".repeat(bytes / 2));
     Event::builder(id.to_string(), "https://vc.example.org/sdk", "com.vmware.vsphere.Large.v0")
         .time(time(id))
         .data(Data::json(data).unwrap())
@@ -172,14 +177,15 @@ async fn readers_that_sip_hold_up_nobody_for_long() {
 #[tokio::test]
 async fn large_events_that_nobody_takes_are_counted_and_others_told() {
     let house = house_of_large_events().await;
-    // 40 KB each, of which the kernel takes some.
+    // More than the kernel takes of an answer.
+    house.append_event(large_of(200, 480_000)).await;
     let mut readers = Vec::new();
     let is_full = async {
         loop {
             for _ in 0..50 {
-                readers.push(stuck(&house, "/api/v1/events/7").await);
+                readers.push(stuck(&house, "/api/v1/events/200").await);
             }
-            let answer = house.get("/api/v1/events/8").await;
+            let answer = house.get("/api/v1/events/200").await;
             if answer.status != 200 {
                 break answer;
             }
@@ -190,7 +196,7 @@ async fn large_events_that_nobody_takes_are_counted_and_others_told() {
     assert!(refused.text().contains("urn:pluvio:problem:full"), "{}", refused.text());
     // Readers that take nothing go, and there is room again.
     within(async {
-        while house.get("/api/v1/events/8").await.status != 200 {
+        while house.get("/api/v1/events/200").await.status != 200 {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     })

@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use kafka_protocol::{
     messages::{
-        MetadataRequest, ProduceRequest, TopicName,
+        MetadataRequest, ProduceRequest, SaslAuthenticateRequest, SaslHandshakeRequest, TopicName,
         fetch_request::ForgottenTopic,
         produce_request::{PartitionProduceData, TopicProduceData},
     },
     protocol::StrBytes,
 };
+use pluvio_listen::kafka::Limits;
 use tokio::io::AsyncWriteExt;
 
 use crate::{
     access::known,
-    client::{Client, topic, within},
-    house::{House, plan, table},
+    client::{Client, text, topic, within},
+    house::{House, Plan, plan, table},
     topics::metadata,
 };
 
@@ -157,25 +158,80 @@ async fn requests_that_wait_keep_their_share_until_they_are_answered() {
 
 #[tokio::test]
 async fn one_connection_more_than_the_limit_is_closed() {
-    let house = plan().config(|config| config.connections_max = Some(2)).open().await;
-    let mut held = vec![house.client().await, house.client().await];
-    for client in &mut held {
-        metadata(client, &[]).await;
-    }
+    let plan = plan().access(table()).config(|config| config.connections_max = Some(3));
+    let house = plan.open().await;
+    let held = [known(&house, "guest").await, known(&house, "guest").await];
+    let _other = known(&house, "operator").await;
     let mut refused = house.client().await;
     assert!(refused.is_closed().await);
     drop(held);
     // As soon as the others are gone there is room again.
+    within(async { while login(&house, "guest").await.is_none() {} }).await;
+}
+
+/// Somebody who logs in; `None` if that is answered by a closed connection.
+async fn login(house: &House, name: &str) -> Option<Client> {
+    let mut client = house.client().await;
+    let agree = SaslHandshakeRequest::default().with_mechanism(text("PLAIN"));
+    let agree = client.encoded(1, &agree);
+    client.stream.write_all(&agree).await.ok()?;
+    client.frame().await?;
+    let said = format!("\0{name}\0{name}").into_bytes();
+    let said = SaslAuthenticateRequest::default().with_auth_bytes(said.into());
+    let said = client.encoded(2, &said);
+    client.stream.write_all(&said).await.ok()?;
+    client.frame().await?;
+    Some(client)
+}
+
+/// A house with places for 32, of which a client has 30.
+fn plan_for_32() -> Plan {
+    plan().access(table()).config(|config| config.connections_max = Some(32))
+}
+
+#[tokio::test]
+async fn a_client_that_holds_all_the_connections_it_can_keeps_nobody_else_out() {
+    let house = plan_for_32().open().await;
+    let mut held = Vec::new();
+    while let Some(client) = login(&house, "guest").await {
+        held.push(client);
+    }
+    assert_eq!(held.len(), 30);
+    let mut other = login(&house, "operator").await.unwrap();
+    assert_eq!(metadata(&mut other, &[]).await.topics.len(), 1);
+    // They are still its own, and one that ends makes place for another.
+    for client in &mut held {
+        metadata(client, &[]).await;
+    }
+    held.pop();
+    within(async { while login(&house, "guest").await.is_none() {} }).await;
+}
+
+#[tokio::test]
+async fn where_a_client_has_its_share_the_connection_that_idled_longest_gives_way() {
+    // A twentieth of it: as good as at once.
+    let limits = |limits: &mut Limits| limits.idle = Duration::from_secs(60);
+    let house = plan_for_32().limits(limits).open().await;
+    let mut held = Vec::new();
+    while let Some(client) = login(&house, "guest").await {
+        held.push(client);
+    }
+    let mut last = held.split_off(1);
+    let mut newest = None;
     within(async {
-        loop {
-            let mut client = house.client().await;
-            client.send(12, &MetadataRequest::default()).await;
-            if client.frame().await.is_some() {
-                break;
+        while newest.is_none() {
+            // All others ask for something.
+            for client in &mut last {
+                metadata(client, &[]).await;
             }
+            newest = login(&house, "guest").await;
         }
     })
     .await;
+    assert!(held[0].is_closed().await);
+    for client in last.iter_mut().chain(&mut newest) {
+        metadata(client, &[]).await;
+    }
 }
 
 #[tokio::test]

@@ -17,13 +17,16 @@ use std::{
 
 use metrics::Counter;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
     sync::Notify,
-    time::Instant,
+    time::{Instant, sleep},
 };
 
 use crate::{connections::Holder, tls::Tls};
+
+/// How often a socket that is not read is looked at for its end.
+const HANGUP_LOOK: Duration = Duration::from_secs(1);
 
 /// How a connection stands, seen from outside.
 #[derive(Debug, Default)]
@@ -152,6 +155,20 @@ impl Socket {
         sent: Counter,
     ) -> Self {
         Self { transport, pending, epoch, sent }
+    }
+
+    /// Resolves when the client has closed its side, which is seen though nothing is read. Bytes that wait to
+    /// be read make the socket ready all the time, so it is looked at now and then.
+    pub(crate) async fn hung_up(&self) {
+        let stream = match &self.transport {
+            Transport::Plain(stream) => stream,
+            Transport::Tls(stream) => stream.tcp(),
+        };
+        while let Ok(ready) = stream.ready(Interest::READABLE).await
+            && !ready.is_read_closed()
+        {
+            sleep(HANGUP_LOOK).await;
+        }
     }
 
     fn written(&self, result: &Poll<io::Result<usize>>) {

@@ -298,6 +298,11 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
+    /// What is under it.
+    pub(crate) fn tcp(&self) -> &TcpStream {
+        &self.stream.get_ref().0.stream
+    }
+
     /// Lets rustls keep as much of an answer as there is room for.
     fn widen(&mut self) {
         if self.outgoing.is_none() {

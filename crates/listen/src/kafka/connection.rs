@@ -238,8 +238,8 @@ impl Connection<'_> {
     }
 }
 
-/// Resolves when the client is gone. What it says meanwhile is kept; if that is much, nothing is read
-/// any more and nothing noticed.
+/// Resolves when the client is gone. What it says meanwhile is kept; if that is much, nothing is read any
+/// more until its request is answered, and only its end is looked for.
 async fn gone(socket: &mut Socket, buffer: &mut Incoming) {
     while buffer.len() < READ_AHEAD_BYTES_MAX {
         match socket.read_buf(buffer.space()).await {
@@ -247,7 +247,7 @@ async fn gone(socket: &mut Socket, buffer: &mut Incoming) {
             Ok(_) => {}
         }
     }
-    std::future::pending::<()>().await;
+    socket.hung_up().await;
 }
 
 /// Several pieces as one buffer, so that the kernel gathers them instead of us.

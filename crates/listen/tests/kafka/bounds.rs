@@ -33,7 +33,7 @@ use crate::{
 const ANSWER_BYTES_MAX: usize = 13 << 20;
 
 /// Somebody who says so many bytes of itself. In version 3 nobody is sent away for a name first.
-fn join_of(id: &str, said: usize) -> JoinGroupRequest {
+pub(crate) fn join_of(id: &str, said: usize) -> JoinGroupRequest {
     let protocol = JoinGroupRequestProtocol::default()
         .with_name(text("range"))
         .with_metadata(vec![7; said].into());

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use kafka_protocol::{
     messages::{
-        MetadataRequest, ProduceRequest, SaslAuthenticateRequest, SaslHandshakeRequest, TopicName,
+        MetadataRequest, ProduceRequest, SaslAuthenticateRequest, SaslHandshakeRequest,
+        SyncGroupRequest, TopicName,
         fetch_request::ForgottenTopic,
         produce_request::{PartitionProduceData, TopicProduceData},
     },
@@ -15,7 +16,8 @@ use tokio::io::AsyncWriteExt;
 
 use crate::{
     access::known,
-    client::{Client, text, topic, within},
+    bounds::join_of,
+    client::{Client, group, text, topic, within},
     house::{House, Plan, plan, table},
     topics::metadata,
 };
@@ -232,6 +234,28 @@ async fn where_a_client_has_its_share_the_connection_that_idled_longest_gives_wa
     for client in last.iter_mut().chain(&mut newest) {
         metadata(client, &[]).await;
     }
+}
+
+#[tokio::test]
+async fn a_client_that_said_much_while_it_waited_and_hung_up_leaves_its_place() {
+    let plan = plan().access(table()).config(|config| config.connections_max = Some(3));
+    let house = plan.open().await;
+    // Both places of a client: one is in a group, the other waits until the first joins again.
+    let mut member = known(&house, "guest").await;
+    let join = join_of("g", 8).with_rebalance_timeout_ms(1_800_000);
+    let join = join.with_session_timeout_ms(1_800_000);
+    let joined = member.ask(3, &join).await;
+    let sync = SyncGroupRequest::default()
+        .with_group_id(group("g"))
+        .with_generation_id(joined.generation_id)
+        .with_member_id(joined.member_id.clone());
+    assert_eq!(member.ask(2, &sync).await.error_code, 0);
+    let mut waiting = known(&house, "guest").await;
+    waiting.send(3, &join).await;
+    waiting.stream.write_all(&[0; 20_000]).await.unwrap();
+    assert!(login(&house, "guest").await.is_none());
+    drop(waiting);
+    within(async { while login(&house, "guest").await.is_none() {} }).await;
 }
 
 #[tokio::test]

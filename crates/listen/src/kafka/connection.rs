@@ -24,6 +24,7 @@ use super::{
     meter,
     request::{Answer, Hangup, Request, Session},
     server::Server,
+    turn::Turn,
     wire::Incoming,
 };
 use crate::{
@@ -139,7 +140,15 @@ impl Connection<'_> {
                 }
             };
             self.admit()?;
-            let answering = self.session.answer(self.server, &request);
+            let turn = match self.session.holder() {
+                Some(holder) if request.is_dear() => tokio::select! {
+                    biased;
+                    turn = self.server.turns.take(holder) => turn,
+                    () = gone(&mut self.socket, &mut self.buffer) => return Err(End::Closed),
+                },
+                _ => Turn::default(),
+            };
+            let answering = self.session.answer(self.server, &request, turn);
             let answer = if request.may_wait() {
                 tokio::select! {
                     biased;

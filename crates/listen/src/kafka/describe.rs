@@ -3,6 +3,8 @@
 //! Read-only and honest: a key that Pluvio has nothing behind is left out, so that a tool shows less
 //! rather than something wrong. Tools and Kafka Connect look at `cleanup.policy` above all.
 
+use std::collections::HashSet;
+
 use kafka_protocol::{
     ResponseError,
     messages::{
@@ -16,6 +18,7 @@ use kafka_protocol::{
 use super::{
     limits::{FETCH_BYTES_MAX, GROUP_MEMBERS_MAX, OFFSET_METADATA_BYTES_MAX, OFFSETS_RETENTION},
     server::{Caller, NODE},
+    turn::Pace,
 };
 
 const TOPIC: i8 = 2;
@@ -31,13 +34,20 @@ const LIST: i8 = 7;
 /// A key, the type of its value, and the value.
 type Setting = (&'static str, i8, String);
 
-/// Answers `DescribeConfigs`.
-pub(super) fn answer(
+/// Answers `DescribeConfigs`, each resource once.
+pub(super) async fn answer(
     caller: &Caller<'_>,
     request: DescribeConfigsRequest,
 ) -> DescribeConfigsResponse {
-    let results = request.resources.into_iter().map(|resource| described(caller, resource));
-    DescribeConfigsResponse::default().with_results(results.collect())
+    let (mut asked, mut pace) = (HashSet::new(), Pace::default());
+    let mut results = Vec::new();
+    for resource in request.resources {
+        pace.step().await;
+        if asked.insert((resource.resource_type, resource.resource_name.clone())) {
+            results.push(described(caller, resource));
+        }
+    }
+    DescribeConfigsResponse::default().with_results(results)
 }
 
 fn described(caller: &Caller<'_>, resource: DescribeConfigsResource) -> DescribeConfigsResult {

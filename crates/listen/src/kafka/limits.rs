@@ -28,9 +28,14 @@ pub(super) const ANSWER_BYTES_FREE: usize = 16 << 10;
 /// requests of one that pipelines.
 pub(super) const READ_AHEAD_BYTES_MAX: usize = 16 << 10;
 
-/// Most elements of all lists of one request together. A consumer names each topic once; without a
-/// limit, a list of empty names would cost thirty times its bytes in memory.
-pub(super) const REQUEST_ITEMS_MAX: usize = 20_000;
+/// Most elements of all lists of one request together, and tagged fields. A consumer names each topic once, and
+/// the largest requests of tools name all groups ([`GROUPS_MAX`]): twice as much and some more. Without a
+/// limit, a list of empty names would cost thirty times its bytes in memory, and as much time.
+pub(super) const REQUEST_ITEMS_MAX: usize = 2500;
+
+/// A request with more elements than this, or more bytes than [`FRAME_BYTES_FREE`], is dear: it waits for its
+/// client's turn. Consumers of dozens of streams stay below.
+pub(super) const REQUEST_ITEMS_CHEAP: usize = 100;
 
 /// Most bytes of record batches in one answer to a fetch. Clients ask for up to 50 MiB; eight keep
 /// a link busy, and a client asks again at once.

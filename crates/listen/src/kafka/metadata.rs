@@ -2,7 +2,7 @@
 //!
 //! It refuses to create a topic because somebody asked for it.
 
-use std::fmt::Write as _;
+use std::{collections::HashSet, fmt::Write as _};
 
 use kafka_protocol::{
     ResponseError,
@@ -20,6 +20,7 @@ use kafka_protocol::{
 use super::{
     server::{Caller, NODE},
     topics::{EPOCH, PARTITION, Topic},
+    turn::Pace,
 };
 
 /// What may be done with a topic, as bits of Kafka's operations: read (3), describe (8), describe
@@ -28,8 +29,8 @@ const TOPIC_OPERATIONS: i32 = 1 << 3 | 1 << 8 | 1 << 10;
 /// What may be done with the cluster: describe (8), describe its configuration (10).
 const CLUSTER_OPERATIONS: i32 = 1 << 8 | 1 << 10;
 
-/// Answers `Metadata`.
-pub(super) fn answer(caller: &Caller<'_>, request: MetadataRequest) -> MetadataResponse {
+/// Answers `Metadata`, each topic once, as Kafka does.
+pub(super) async fn answer(caller: &Caller<'_>, request: MetadataRequest) -> MetadataResponse {
     let (host, port) = caller.node();
     let broker =
         MetadataResponseBroker::default().with_node_id(NODE).with_host(host).with_port(port);
@@ -37,7 +38,17 @@ pub(super) fn answer(caller: &Caller<'_>, request: MetadataRequest) -> MetadataR
     let wanted = request.topics.filter(|topics| caller.version > 0 || !topics.is_empty());
     let mut topics: Vec<_> = match wanted {
         None => caller.topics().iter().map(described).collect(),
-        Some(wanted) => wanted.into_iter().map(|topic| found(caller, topic)).collect(),
+        Some(wanted) => {
+            let (mut asked, mut pace) = (HashSet::new(), Pace::default());
+            let mut topics = Vec::new();
+            for topic in wanted {
+                pace.step().await;
+                if asked.insert((topic.name.clone(), topic.topic_id)) {
+                    topics.push(found(caller, topic));
+                }
+            }
+            topics
+        }
     };
     if request.include_topic_authorized_operations {
         for topic in topics.iter_mut().filter(|topic| topic.error_code == 0) {

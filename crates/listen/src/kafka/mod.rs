@@ -41,6 +41,7 @@ mod request;
 mod sasl;
 mod server;
 mod topics;
+mod turn;
 mod versions;
 mod wire;
 

@@ -23,6 +23,7 @@ use super::{
     error,
     server::Caller,
     topics::{EPOCH, Topic, check_epoch},
+    turn::Pace,
 };
 
 const LATEST: i64 = -1;
@@ -38,10 +39,11 @@ const NO_EPOCH: i32 = -1;
 /// does: a time costs a search, and so a request costs no more than one search in each stream.
 pub(super) async fn list(caller: &Caller<'_>, request: ListOffsetsRequest) -> ListOffsetsResponse {
     let mut topics = Vec::with_capacity(request.topics.len());
-    let mut asked = HashSet::new();
+    let (mut asked, mut pace) = (HashSet::new(), Pace::default());
     for topic in request.topics {
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for wanted in topic.partitions {
+            pace.step().await;
             let found = match asked.insert((topic.name.clone(), wanted.partition_index)) {
                 true => found(caller, &topic.name, &wanted).await,
                 false => Err(ResponseError::InvalidRequest),
@@ -120,8 +122,8 @@ async fn record_at(
 }
 
 /// Answers `OffsetForLeaderEpoch`: a client that knows the only epoch is told that nothing was ever
-/// cut off behind it.
-pub(super) fn of_epoch(
+/// cut off behind it. Each partition is answered once.
+pub(super) async fn of_epoch(
     caller: &Caller<'_>,
     request: OffsetForLeaderEpochRequest,
 ) -> OffsetForLeaderEpochResponse {
@@ -138,9 +140,18 @@ pub(super) fn of_epoch(
             Err(error) => end.with_error_code(error.code()),
         }
     };
-    let topics = request.topics.into_iter().map(|topic| {
-        let ends = topic.partitions.iter().map(|wanted| answered(&topic.topic, wanted)).collect();
-        OffsetForLeaderTopicResult::default().with_topic(topic.topic).with_partitions(ends)
-    });
-    OffsetForLeaderEpochResponse::default().with_topics(topics.collect())
+    let (mut asked, mut pace) = (HashSet::new(), Pace::default());
+    let mut topics = Vec::new();
+    for topic in request.topics {
+        let mut ends = Vec::new();
+        for wanted in &topic.partitions {
+            pace.step().await;
+            if asked.insert((topic.topic.clone(), wanted.partition)) {
+                ends.push(answered(&topic.topic, wanted));
+            }
+        }
+        let result = OffsetForLeaderTopicResult::default().with_topic(topic.topic);
+        topics.push(result.with_partitions(ends));
+    }
+    OffsetForLeaderEpochResponse::default().with_topics(topics)
 }

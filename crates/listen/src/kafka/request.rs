@@ -20,12 +20,13 @@ use tracing::{debug, error};
 
 use super::{
     describe, fetch, group,
-    limits::ANSWER_BYTES_FREE,
+    limits::{ANSWER_BYTES_FREE, FRAME_BYTES_FREE, REQUEST_ITEMS_CHEAP},
     metadata, meter, offsets, refuse,
     sasl::{Outcome, Sasl},
     server::{Caller, Server},
+    turn::Turn,
     versions,
-    wire::{Api, Head, Reader, framed},
+    wire::{Api, Head, Malformed, Reader, framed},
 };
 use crate::{connections::Holder, room::Held};
 
@@ -43,6 +44,7 @@ pub(super) struct Answer {
 pub(super) enum Hangup {
     FrameTooLarge,
     Malformed,
+    TooMuch,
     UnknownApi,
     UnsupportedVersion,
     NotAuthenticated,
@@ -56,12 +58,22 @@ pub(super) enum Hangup {
     Unencodable,
 }
 
+impl From<Malformed> for Hangup {
+    fn from(error: Malformed) -> Self {
+        match error {
+            Malformed::Bytes(_) => Self::Malformed,
+            Malformed::TooMuch => Self::TooMuch,
+        }
+    }
+}
+
 impl Hangup {
     /// For metrics.
     pub(super) fn label(self) -> &'static str {
         match self {
             Self::FrameTooLarge => "frame_too_large",
             Self::Malformed => "malformed",
+            Self::TooMuch => "too_much",
             Self::UnknownApi => "unknown_api",
             Self::UnsupportedVersion => "unsupported_version",
             Self::NotAuthenticated => "not_authenticated",
@@ -106,6 +118,8 @@ pub(super) struct Request {
     correlation: i32,
     client: String,
     body: Bytes,
+    /// Elements of its lists, and tagged fields.
+    items: usize,
 }
 
 impl Request {
@@ -115,7 +129,7 @@ impl Request {
         let is_flexible = |key, version| {
             Api::of(key).is_some_and(|api| api.has(version) && api.is_flexible(version))
         };
-        let head = Head::read(&mut reader, is_flexible).map_err(|_| Hangup::Malformed)?;
+        let head = Head::read(&mut reader, is_flexible)?;
         let api = Api::of(head.key).ok_or(Hangup::UnknownApi)?;
         counter!(meter::REQUESTS, "api" => api.name).increment(1);
         if !api.has(head.version) {
@@ -130,9 +144,9 @@ impl Request {
             };
         }
         let body = frame.slice_ref(reader.rest());
-        api.check(head.version, &body).map_err(|_| Hangup::Malformed)?;
+        let items = api.check(head.version, &body)?;
         let Head { version, correlation, client, .. } = head;
-        Ok(Ok(Self { api, version, correlation, client, body }))
+        Ok(Ok(Self { api, version, correlation, client, body, items }))
     }
 
     /// Whether it may wait for something to happen or search for long, so that somebody should look
@@ -140,6 +154,28 @@ impl Request {
     pub(super) fn may_wait(&self) -> bool {
         use ApiKey::{Fetch, JoinGroup, ListOffsets, SyncGroup};
         matches!(self.api.key, Fetch | JoinGroup | ListOffsets | SyncGroup)
+    }
+
+    /// Whether it is worked on in its client's turn: it says much, or may be answered with much.
+    pub(super) fn is_dear(&self) -> bool {
+        use ApiKey::{DescribeGroups, ListGroups, OffsetFetch};
+        self.items > REQUEST_ITEMS_CHEAP
+            || self.body.len() > FRAME_BYTES_FREE
+            || matches!(self.api.key, DescribeGroups | ListGroups | OffsetFetch)
+    }
+
+    /// Decodes what then waits for the disk.
+    fn decoded_for_disk<M: Decodable>(&self, turn: &mut Turn) -> Result<M, Hangup> {
+        let message = self.decoded();
+        turn.leave_to_others();
+        message
+    }
+
+    /// Decodes what then waits for other clients.
+    fn decoded_for_others<M: Decodable>(&self, turn: &mut Turn) -> Result<M, Hangup> {
+        let message = self.decoded();
+        turn.end();
+        message
     }
 
     fn decoded<M: Decodable>(&self) -> Result<M, Hangup> {
@@ -153,7 +189,9 @@ impl Request {
 }
 
 fn encoded<M: Encodable>(message: &M, version: i16) -> Result<Vec<Bytes>, Hangup> {
-    let mut body = BytesMut::new();
+    // A large answer is not copied while it grows.
+    let bytes = message.compute_size(version).unwrap_or(0);
+    let mut body = BytesMut::with_capacity(bytes);
     message.encode(&mut body, version).map_err(|error| {
         error!(%error, version, message = std::any::type_name::<M>(), "failed to encode an answer");
         Hangup::Unencodable
@@ -178,11 +216,12 @@ impl Session {
         self.known.as_ref().map(|known| &known.holder)
     }
 
-    /// Answers a request; `None`: nothing is to be answered.
+    /// Answers a request in its turn; `None`: nothing is to be answered.
     pub(super) async fn answer(
         &mut self,
         server: &Server,
         request: &Request,
+        mut turn: Turn,
     ) -> Result<Option<Answer>, Hangup> {
         let mut answer = Answer { pieces: Vec::new(), _held: None, last: None };
         let version = request.version;
@@ -203,13 +242,13 @@ impl Session {
             (ApiKey::Fetch, Some(principal)) => {
                 let (wanted, caller) =
                     (request.decoded()?, self.caller(server, principal, request));
-                let sending = fetch::answer(&caller, &wanted).await;
+                let sending = fetch::answer(&caller, &wanted, turn).await;
                 answer._held = sending.held;
                 sending.pieces
             }
             (_, Some(principal)) => {
                 let caller = self.caller(server, principal, request);
-                match answer_known(&caller, request).await? {
+                match answer_known(&caller, request, &mut turn).await? {
                     Some(body) => body,
                     None => return Ok(None),
                 }
@@ -273,32 +312,47 @@ impl Session {
 async fn answer_known(
     caller: &Caller<'_>,
     request: &Request,
+    turn: &mut Turn,
 ) -> Result<Option<Vec<Bytes>>, Hangup> {
     let version = request.version;
     let body = match request.api.key {
-        ApiKey::Metadata => encoded(&metadata::answer(caller, request.decoded()?), version),
+        ApiKey::Metadata => encoded(&metadata::answer(caller, request.decoded()?).await, version),
         ApiKey::DescribeCluster => {
             encoded(&metadata::cluster(caller, &request.decoded()?), version)
         }
-        ApiKey::DescribeConfigs => encoded(&describe::answer(caller, request.decoded()?), version),
-        ApiKey::ListOffsets => encoded(&offsets::list(caller, request.decoded()?).await, version),
+        ApiKey::DescribeConfigs => {
+            encoded(&describe::answer(caller, request.decoded()?).await, version)
+        }
+        ApiKey::ListOffsets => {
+            encoded(&offsets::list(caller, request.decoded_for_disk(turn)?).await, version)
+        }
         ApiKey::OffsetForLeaderEpoch => {
-            encoded(&offsets::of_epoch(caller, request.decoded()?), version)
+            encoded(&offsets::of_epoch(caller, request.decoded()?).await, version)
         }
         ApiKey::FindCoordinator => {
             encoded(&group::find_coordinator(caller, request.decoded()?), version)
         }
-        ApiKey::JoinGroup => encoded(&group::join(caller, request.decoded()?).await, version),
-        ApiKey::SyncGroup => encoded(&group::sync(caller, request.decoded()?).await, version),
+        ApiKey::JoinGroup => {
+            encoded(&group::join(caller, request.decoded_for_others(turn)?).await, version)
+        }
+        ApiKey::SyncGroup => {
+            encoded(&group::sync(caller, request.decoded_for_others(turn)?).await, version)
+        }
         ApiKey::Heartbeat => encoded(&group::heartbeat(caller, &request.decoded()?), version),
-        ApiKey::LeaveGroup => encoded(&group::leave(caller, request.decoded()?), version),
-        ApiKey::OffsetCommit => encoded(&group::commit(caller, request.decoded()?).await, version),
-        ApiKey::OffsetFetch => encoded(&group::fetch(caller, request.decoded()?), version),
+        ApiKey::LeaveGroup => encoded(&group::leave(caller, request.decoded()?).await, version),
+        ApiKey::OffsetCommit => {
+            encoded(&group::commit(caller, request.decoded_for_disk(turn)?).await, version)
+        }
+        ApiKey::OffsetFetch => encoded(&group::fetch(caller, request.decoded()?).await, version),
         ApiKey::ListGroups => encoded(&group::list(caller, &request.decoded()?), version),
-        ApiKey::DescribeGroups => encoded(&group::describe(caller, request.decoded()?), version),
-        ApiKey::DeleteGroups => encoded(&group::delete(caller, request.decoded()?).await, version),
+        ApiKey::DescribeGroups => {
+            encoded(&group::describe(caller, request.decoded()?).await, version)
+        }
+        ApiKey::DeleteGroups => {
+            encoded(&group::delete(caller, request.decoded_for_disk(turn)?).await, version)
+        }
         ApiKey::OffsetDelete => {
-            encoded(&group::delete_offsets(caller, request.decoded()?).await, version)
+            encoded(&group::delete_offsets(caller, request.decoded_for_disk(turn)?).await, version)
         }
         ApiKey::ConsumerGroupHeartbeat => encoded(&refuse::new_groups(), version),
         ApiKey::InitProducerId => encoded(&refuse::producer_id(&request.decoded()?), version),
@@ -310,7 +364,7 @@ async fn answer_known(
                 },
                 _ => {
                     let answered = refuse::produce_old(&request.body, version);
-                    answered.map_err(|_| Hangup::Malformed)?.map(|body| vec![body])
+                    answered?.map(|body| vec![body])
                 }
             };
             return body.map(Some).ok_or(Hangup::UnansweredProduce);
@@ -318,4 +372,32 @@ async fn answer_known(
         _ => Err(Hangup::UnknownApi),
     };
     body.map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A request of an API in version 1, whose body is a list of so many names.
+    fn naming(key: ApiKey, names: i32, name: &str) -> Result<bool, Hangup> {
+        let mut frame = Vec::new();
+        frame.extend((key as i16).to_be_bytes());
+        frame.extend([0, 1, 0, 0, 0, 7, 255, 255]);
+        frame.extend(names.to_be_bytes());
+        for _ in 0..names {
+            frame.extend(i16::try_from(name.len()).unwrap_or(i16::MAX).to_be_bytes());
+            frame.extend(name.as_bytes());
+        }
+        let read = Request::read(&Bytes::from(frame))?;
+        Ok(read.is_ok_and(|request| request.is_dear()))
+    }
+
+    #[test]
+    fn what_says_much_or_may_be_answered_with_much_is_dear_and_what_consumers_ask_is_not() {
+        assert_eq!(naming(ApiKey::Metadata, 100, "events"), Ok(false));
+        assert_eq!(naming(ApiKey::Metadata, 101, "events"), Ok(true));
+        assert_eq!(naming(ApiKey::Metadata, 1, &"n".repeat(17_000)), Ok(true));
+        assert_eq!(naming(ApiKey::DescribeGroups, 1, "g"), Ok(true));
+        assert_eq!(naming(ApiKey::Metadata, 2501, "events"), Err(Hangup::TooMuch));
+    }
 }

@@ -19,6 +19,7 @@ use super::{
     group::Coordinator,
     limits::{FETCH_BYTES_MAX_TOTAL, FRAME_BYTES_MAX_TOTAL, Limits},
     topics::Topic,
+    turn::Turns,
 };
 use crate::{Context, room::Room};
 
@@ -34,6 +35,8 @@ pub(super) struct Server {
     /// that may read it, and which cannot be told from this.
     pub(super) cluster: StrBytes,
     pub(super) groups: Coordinator,
+    /// Whose dear request is worked on.
+    pub(super) turns: Turns,
     /// What [`FETCH_BYTES_MAX_TOTAL`] leaves.
     pub(super) room: Room,
     /// What [`FRAME_BYTES_MAX_TOTAL`] leaves, in bytes.
@@ -59,6 +62,7 @@ impl Server {
             limits,
             cluster: StrBytes::from_string(cluster),
             groups,
+            turns: Turns::new(),
             room: Room::new(FETCH_BYTES_MAX_TOTAL),
             frames: Arc::new(Semaphore::new(FRAME_BYTES_MAX_TOTAL)),
             drain,

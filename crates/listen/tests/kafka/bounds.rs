@@ -5,17 +5,21 @@ use std::{collections::BTreeSet, sync::Arc};
 use kafka_protocol::{
     ResponseError,
     messages::{
-        DeleteGroupsRequest, DescribeGroupsRequest, FetchRequest, FindCoordinatorRequest,
-        HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest,
-        ListOffsetsRequest, OffsetCommitRequest, OffsetFetchRequest, SyncGroupRequest,
+        DeleteGroupsRequest, DescribeConfigsRequest, DescribeGroupsRequest, FetchRequest,
+        FindCoordinatorRequest, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest,
+        ListGroupsRequest, ListOffsetsRequest, OffsetCommitRequest, OffsetDeleteRequest,
+        OffsetFetchRequest, OffsetForLeaderEpochRequest, SyncGroupRequest,
+        describe_configs_request::DescribeConfigsResource,
         fetch_request::{FetchPartition, FetchTopic},
         join_group_request::JoinGroupRequestProtocol,
         leave_group_request::MemberIdentity,
         list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
         offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
+        offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic},
         offset_fetch_request::{
             OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
         },
+        offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic},
     },
 };
 use pluvio_event::{Filter, Pattern};
@@ -50,7 +54,7 @@ async fn a_group_that_is_named_thousands_of_times_is_described_once() {
     let house = plan().open().await;
     let mut client = house.client().await;
     assert_eq!(client.ask(3, &join_of("g", 60 << 10)).await.error_code, 0);
-    let request = DescribeGroupsRequest::default().with_groups(vec![group("g"); 5000]);
+    let request = DescribeGroupsRequest::default().with_groups(vec![group("g"); 2000]);
     let groups = client.ask(5, &request).await.groups;
     assert_eq!((groups.len(), groups[0].members.len()), (1, 1));
 }
@@ -79,7 +83,7 @@ async fn a_member_that_offers_thousands_of_protocols_is_refused() {
     let house = plan().open().await;
     let mut client = house.client().await;
     let refused = ResponseError::InvalidRequest.code();
-    for (count, code) in [(32, 0), (33, refused), (19_900, refused)] {
+    for (count, code) in [(32, 0), (33, refused), (2400, refused)] {
         let protocol = JoinGroupRequestProtocol::default().with_name(text("range"));
         let join = join_of("g", 0).with_protocols(vec![protocol; count]);
         assert_eq!(client.ask(3, &join).await.error_code, code, "{count}");
@@ -135,7 +139,7 @@ async fn offsets_that_are_asked_for_again_and_again_do_not_swell_the_answer() {
     assert_eq!(client.ask(9, &commit).await.topics[0].partitions[0].error_code, 0);
 
     let all = OffsetFetchRequestGroup::default().with_group_id(group("g")).with_topics(None);
-    let request = OffsetFetchRequest::default().with_groups(vec![all.clone(); 10_000]);
+    let request = OffsetFetchRequest::default().with_groups(vec![all.clone(); 2000]);
     let groups = client.ask(9, &request).await.groups;
     assert_eq!(groups[0].topics[0].partitions[0].committed_offset, 1);
     let twice = ResponseError::InvalidRequest.code();
@@ -143,11 +147,11 @@ async fn offsets_that_are_asked_for_again_and_again_do_not_swell_the_answer() {
 
     let many = OffsetFetchRequestTopics::default()
         .with_name(topic("events"))
-        .with_partition_indexes(vec![0; 15_000]);
+        .with_partition_indexes(vec![0; 2400]);
     let many = all.with_topics(Some(vec![many]));
     let groups = client.ask(9, &OffsetFetchRequest::default().with_groups(vec![many])).await.groups;
-    let refused = ResponseError::PolicyViolation.code();
-    assert_eq!((groups[0].error_code, groups[0].topics.len()), (refused, 0));
+    let partitions = &groups[0].topics[0].partitions;
+    assert_eq!((partitions.len(), partitions[0].committed_offset), (1, 1));
     assert_eq!(committed(&mut client, 9, "g").await.0, 1);
 }
 
@@ -265,7 +269,7 @@ async fn behind_the_first_batch_that_does_not_fit_nothing_more_is_read() {
 }
 
 #[tokio::test]
-async fn known_topics_are_found_among_thousands_of_unknown_ids() {
+async fn known_topics_are_found_among_many_unknown_ids() {
     let house = plan().open().await;
     house.append(0..3).await;
     for number in 0..500 {
@@ -278,7 +282,7 @@ async fn known_topics_are_found_among_thousands_of_unknown_ids() {
             .with_partition_max_bytes(1 << 20);
         FetchTopic::default().with_topic_id(id).with_partitions(vec![partition])
     };
-    let strangers = (1..9000).map(|id| wanted(Uuid::from_u128(id)));
+    let strangers = (1..1200).map(|id| wanted(Uuid::from_u128(id)));
     let topics = strangers.chain([wanted(house.id())]).collect();
     let request = FetchRequest::default().with_max_bytes(1 << 20).with_topics(topics);
     let answered = client.ask(13, &request).await.responses;
@@ -289,13 +293,43 @@ async fn known_topics_are_found_among_thousands_of_unknown_ids() {
 }
 
 #[tokio::test]
+async fn what_is_named_again_is_answered_once() {
+    let house = plan().open().await;
+    house.append(0..3).await;
+    let mut client = house.client().await;
+    let resource =
+        DescribeConfigsResource::default().with_resource_type(2).with_resource_name(text("events"));
+    let request = DescribeConfigsRequest::default().with_resources(vec![resource; 100]);
+    assert_eq!(client.ask(4, &request).await.results.len(), 1);
+    let wanted = OffsetForLeaderTopic::default()
+        .with_topic(topic("events"))
+        .with_partitions(vec![OffsetForLeaderPartition::default(); 100]);
+    let request = OffsetForLeaderEpochRequest::default().with_topics(vec![wanted]);
+    let partitions = client.ask(4, &request).await.topics.remove(0).partitions;
+    assert_eq!((partitions.len(), partitions[0].end_offset), (1, 3));
+    let request = FindCoordinatorRequest::default().with_coordinator_keys(vec![text("g"); 100]);
+    assert_eq!(client.ask(4, &request).await.coordinators.len(), 1);
+    let wanted = OffsetDeleteRequestTopic::default()
+        .with_name(topic("events"))
+        .with_partitions(vec![OffsetDeleteRequestPartition::default(); 100]);
+    assert_eq!(commit_one(&mut client, 9, "g", 1).await, 0);
+    let request =
+        OffsetDeleteRequest::default().with_group_id(group("g")).with_topics(vec![wanted]);
+    assert_eq!(client.ask(0, &request).await.topics[0].partitions.len(), 1);
+    assert_eq!(commit_one(&mut client, 9, "g", 1).await, 0);
+    let request = DeleteGroupsRequest::default().with_groups_names(vec![group("g"); 100]);
+    let results = client.ask(2, &request).await.results;
+    assert_eq!((results.len(), results[0].error_code), (1, 0));
+}
+
+#[tokio::test]
 async fn a_time_is_looked_up_once_per_partition_and_request() {
     let house = plan().open().await;
     house.append(0..3).await;
     let mut client = house.client().await;
     let time = ListOffsetsPartition::default().with_timestamp(1);
     let wanted =
-        ListOffsetsTopic::default().with_name(topic("events")).with_partitions(vec![time; 5000]);
+        ListOffsetsTopic::default().with_name(topic("events")).with_partitions(vec![time; 1000]);
     let request = ListOffsetsRequest::default().with_topics(vec![wanted.clone(), wanted]);
     let topics = client.ask(5, &request).await.topics;
     let mut answered = topics.iter().flat_map(|topic| &topic.partitions);

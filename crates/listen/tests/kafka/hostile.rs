@@ -7,6 +7,7 @@ use kafka_protocol::{
         MetadataRequest, ProduceRequest, SaslAuthenticateRequest, SaslHandshakeRequest,
         SyncGroupRequest, TopicName,
         fetch_request::ForgottenTopic,
+        metadata_request::MetadataRequestTopic,
         produce_request::{PartitionProduceData, TopicProduceData},
     },
     protocol::StrBytes,
@@ -256,6 +257,20 @@ async fn a_client_that_said_much_while_it_waited_and_hung_up_leaves_its_place() 
     assert!(login(&house, "guest").await.is_none());
     drop(waiting);
     within(async { while login(&house, "guest").await.is_none() {} }).await;
+}
+
+#[tokio::test]
+async fn a_request_that_names_more_than_there_can_be_is_closed() {
+    let house = plan().open().await;
+    let named = |count: usize| {
+        let topic = MetadataRequestTopic::default().with_name(Some(topic("events")));
+        MetadataRequest::default().with_topics(Some(vec![topic; count]))
+    };
+    let mut client = house.client().await;
+    let answered = client.ask(1, &named(2500)).await.topics;
+    assert_eq!(answered.len(), 1, "what is named again is answered once");
+    client.send(1, &named(2501)).await;
+    assert!(client.is_closed().await);
 }
 
 #[tokio::test]

@@ -41,6 +41,7 @@ use super::{
     meter,
     server::{Caller, Server},
     topics::{PARTITION, check_epoch},
+    turn::{Pace, Turn},
 };
 use crate::room::Held;
 
@@ -62,12 +63,13 @@ struct Part {
 
 type Outcome = Result<Part, ResponseError>;
 
-/// Answers `Fetch`.
-pub(super) async fn answer(caller: &Caller<'_>, request: &FetchRequest) -> Sending {
+/// Answers `Fetch`. Its turn ends before it reads.
+pub(super) async fn answer(caller: &Caller<'_>, request: &FetchRequest, turn: Turn) -> Sending {
     if let Err(error) = check_session(request) {
         return Sending { pieces: encode::refused(error, caller.version), held: None };
     }
-    let outcomes = parts(caller, request);
+    let outcomes = parts(caller, request).await;
+    drop(turn);
     let bytes_max = usize::try_from(request.max_bytes).unwrap_or(0).min(FETCH_BYTES_MAX);
     let mut fetch =
         Fetch { server: caller.server, outcomes, bytes_max, bytes: 0, is_full: false, held: None };
@@ -82,7 +84,7 @@ pub(super) async fn answer(caller: &Caller<'_>, request: &FetchRequest) -> Sendi
 
 /// What is asked for, partition for partition. One that is asked for twice is refused the second
 /// time: it would be read again.
-fn parts(caller: &Caller<'_>, request: &FetchRequest) -> Vec<Outcome> {
+async fn parts(caller: &Caller<'_>, request: &FetchRequest) -> Vec<Outcome> {
     let mut asked = HashSet::new();
     let mut part = |topic: &FetchTopic, wanted: &FetchPartition| {
         let found = match caller.version {
@@ -100,9 +102,12 @@ fn parts(caller: &Caller<'_>, request: &FetchRequest) -> Vec<Outcome> {
         let bytes_max = usize::try_from(wanted.partition_max_bytes).unwrap_or(0);
         Ok(Part { stream: found.stream, next, bytes_max, bytes: 0, pieces: Vec::new() })
     };
-    let mut parts = Vec::new();
+    let (mut parts, mut pace) = (Vec::new(), Pace::default());
     for topic in &request.topics {
-        parts.extend(topic.partitions.iter().map(|wanted| part(topic, wanted)));
+        for wanted in &topic.partitions {
+            pace.step().await;
+            parts.push(part(topic, wanted));
+        }
     }
     parts
 }

@@ -24,6 +24,7 @@ use crate::kafka::{
     limits::OFFSET_METADATA_BYTES_MAX,
     server::Caller,
     topics::{EPOCH, PARTITION},
+    turn::Pace,
 };
 
 /// Answers `OffsetCommit`. A partition that cannot be is refused by itself; the others are stored
@@ -34,20 +35,21 @@ pub(crate) async fn commit(
 ) -> OffsetCommitResponse {
     let group = caller.group(&request.group_id);
     let mut offsets = Vec::new();
-    let mut topics: Vec<OffsetCommitResponseTopic> = Vec::new();
+    let (mut topics, mut pace) = (Vec::<OffsetCommitResponseTopic>::new(), Pace::default());
     for topic in &request.topics {
-        let answered = topic.partitions.iter().map(|wanted| {
+        let mut answered = Vec::with_capacity(topic.partitions.len());
+        for wanted in &topic.partitions {
+            pace.step().await;
             let read = match &group {
                 Ok(_) => read(caller, &topic.name, wanted),
                 Err(error) => Err(*error),
             };
             let code = read.as_ref().map_or_else(ResponseError::code, |_| 0);
             offsets.extend(read);
-            OffsetCommitResponsePartition::default()
-                .with_partition_index(wanted.partition_index)
-                .with_error_code(code)
-        });
-        let answered = answered.collect();
+            let partition = OffsetCommitResponsePartition::default();
+            let partition = partition.with_partition_index(wanted.partition_index);
+            answered.push(partition.with_error_code(code));
+        }
         let named = OffsetCommitResponseTopic::default().with_name(topic.name.clone());
         topics.push(named.with_partitions(answered));
     }
@@ -108,31 +110,33 @@ type Topics = Vec<(TopicName, Vec<Found>)>;
 
 type Wanted = Option<Vec<(TopicName, Vec<i32>)>>;
 
-/// Answers `OffsetFetch`. A group that is asked for twice is refused the second time.
-pub(crate) fn fetch(caller: &Caller<'_>, request: OffsetFetchRequest) -> OffsetFetchResponse {
-    let mut room = Room::new();
+/// Answers `OffsetFetch`, each partition once. A group that is asked for twice is refused the second time.
+pub(crate) async fn fetch(caller: &Caller<'_>, request: OffsetFetchRequest) -> OffsetFetchResponse {
+    let (mut room, mut pace) = (Room::new(), Pace::default());
     if caller.version >= 8 {
         let mut asked = HashSet::new();
-        let groups = request.groups.into_iter().map(|group| {
+        let mut groups = Vec::new();
+        for group in request.groups {
+            pace.step().await;
             let found = match asked.insert(group.group_id.clone()) {
                 true => {
                     let topics = group.topics.map(|topics| {
                         topics.into_iter().map(|t| (t.name, t.partition_indexes)).collect()
                     });
-                    found(caller, &group.group_id, topics, &mut room)
+                    found(caller, &group.group_id, topics, &mut room, &mut pace).await
                 }
                 false => Err(ResponseError::InvalidRequest),
             };
-            of_group(group.group_id, found)
-        });
-        return OffsetFetchResponse::default().with_groups(groups.collect());
+            groups.push(of_group(group.group_id, found));
+        }
+        return OffsetFetchResponse::default().with_groups(groups);
     }
     let topics: Wanted = request
         .topics
         .map(|topics| topics.into_iter().map(|t| (t.name, t.partition_indexes)).collect());
     // Version 1 has no room for an error but at each partition, and names what it wants.
     let wanted = topics.clone().filter(|_| caller.version < 2).unwrap_or_default();
-    match found(caller, &request.group_id, topics, &mut room) {
+    match found(caller, &request.group_id, topics, &mut room, &mut pace).await {
         Err(error) if caller.version < 2 => {
             let failed = |partition| Found { error: error.code(), ..Found::none(partition) };
             let topics = wanted
@@ -184,11 +188,12 @@ fn of_group(id: GroupId, found: Result<Topics, ResponseError>) -> OffsetFetchRes
 }
 
 /// A group's offsets in `topics`; in all that it has some in, if not told.
-fn found(
+async fn found(
     caller: &Caller<'_>,
     group: &str,
     topics: Wanted,
     room: &mut Room,
+    pace: &mut Pace,
 ) -> Result<Topics, ResponseError> {
     let group = caller.group(group)?;
     room.take(PARTITION_BYTES)?;
@@ -200,11 +205,17 @@ fn found(
         };
         names.map(named).collect()
     });
+    let mut asked = HashSet::new();
     let mut answered = Vec::with_capacity(topics.len());
     for (name, partitions) in topics {
         room.take(name.len())?;
-        let found = partitions.into_iter().map(|at| found_one(caller, &offsets, &name, at, room));
-        let found = found.collect::<Result<_, _>>()?;
+        let mut found = Vec::new();
+        for partition in partitions {
+            pace.step().await;
+            if asked.insert((name.clone(), partition)) {
+                found.push(found_one(caller, &offsets, &name, partition, room)?);
+            }
+        }
         answered.push((name, found));
     }
     Ok(answered)

@@ -4,27 +4,33 @@
 //! members would commit it again. Which topics members read is theirs to know, so all of a group with
 //! members count as read.
 
+use std::collections::HashSet;
+
 use kafka_protocol::{
     ResponseError,
     messages::{
         DeleteGroupsRequest, DeleteGroupsResponse, GroupId, OffsetDeleteRequest,
         OffsetDeleteResponse,
         delete_groups_response::DeletableGroupResult,
-        offset_delete_request::OffsetDeleteRequestTopic,
         offset_delete_response::{OffsetDeleteResponsePartition, OffsetDeleteResponseTopic},
     },
 };
 use pluvio_log::StreamName;
 
-use crate::kafka::server::Caller;
+use crate::kafka::{server::Caller, turn::Pace};
 
-/// Answers `DeleteGroups`, each group by itself.
+/// Answers `DeleteGroups`, each group once and by itself.
 pub(crate) async fn delete(
     caller: &Caller<'_>,
     request: DeleteGroupsRequest,
 ) -> DeleteGroupsResponse {
+    let (mut asked, mut pace) = (HashSet::new(), Pace::default());
     let mut results = Vec::with_capacity(request.groups_names.len());
     for id in request.groups_names {
+        pace.step().await;
+        if !asked.insert(id.clone()) {
+            continue;
+        }
         let deleted = delete_one(caller, &id).await;
         let code = deleted.map_or_else(|error| error.code(), |()| 0);
         results.push(DeletableGroupResult::default().with_group_id(id).with_error_code(code));
@@ -37,30 +43,30 @@ async fn delete_one(caller: &Caller<'_>, id: &GroupId) -> Result<(), ResponseErr
     caller.server.groups.delete(&group, |_| true).await.map(drop)
 }
 
-/// Answers `OffsetDelete`, each partition by itself.
+/// Answers `OffsetDelete`, each partition once and by itself.
 pub(crate) async fn delete_offsets(
     caller: &Caller<'_>,
     request: OffsetDeleteRequest,
 ) -> OffsetDeleteResponse {
-    let named = |topic: &OffsetDeleteRequestTopic| {
-        topic.partitions.iter().map(|it| it.partition_index).collect::<Vec<_>>()
-    };
-    let mut streams = Vec::new();
-    let topics = request.topics.iter().map(|topic| {
-        let partitions = named(topic).into_iter().map(|index| {
+    let (mut asked, mut pace) = (HashSet::new(), Pace::default());
+    let (mut streams, mut topics) = (HashSet::new(), Vec::new());
+    for topic in request.topics {
+        let mut partitions = Vec::new();
+        for wanted in topic.partitions {
+            pace.step().await;
+            let index = wanted.partition_index;
+            if !asked.insert((topic.name.clone(), index)) {
+                continue;
+            }
             let read = caller.partition(&topic.name, index);
             let code = read.as_ref().map_or_else(ResponseError::code, |_| 0);
             streams.extend(read.map(|topic| topic.stream));
-            OffsetDeleteResponsePartition::default()
-                .with_partition_index(index)
-                .with_error_code(code)
-        });
-        let partitions = partitions.collect();
-        OffsetDeleteResponseTopic::default()
-            .with_name(topic.name.clone())
-            .with_partitions(partitions)
-    });
-    let mut topics: Vec<_> = topics.collect();
+            let partition = OffsetDeleteResponsePartition::default().with_partition_index(index);
+            partitions.push(partition.with_error_code(code));
+        }
+        let answered = OffsetDeleteResponseTopic::default().with_name(topic.name);
+        topics.push(answered.with_partitions(partitions));
+    }
     let is_named = |stream: &StreamName| streams.contains(stream);
     let deleted = match caller.group(&request.group_id) {
         Ok(group) => caller.server.groups.delete(&group, is_named).await,

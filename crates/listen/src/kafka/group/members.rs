@@ -24,10 +24,11 @@ use super::{
 };
 use crate::kafka::{
     limits::{
-        MEMBER_BYTES_MAX, NAME_BYTES_MAX, PROTOCOLS_MAX, REBALANCE_TIMEOUT_MAX,
+        GROUP_MEMBERS_MAX, MEMBER_BYTES_MAX, NAME_BYTES_MAX, PROTOCOLS_MAX, REBALANCE_TIMEOUT_MAX,
         REBALANCE_TIMEOUT_MIN, SESSION_TIMEOUT_MAX, SESSION_TIMEOUT_MIN,
     },
     server::Caller,
+    turn::Pace,
 };
 
 impl Caller<'_> {
@@ -75,6 +76,9 @@ pub(crate) async fn join(caller: &Caller<'_>, request: JoinGroupRequest) -> Join
 }
 
 fn read_join(caller: &Caller<'_>, request: &JoinGroupRequest) -> Result<Join, ResponseError> {
+    if request.protocols.len() > PROTOCOLS_MAX {
+        return Err(ResponseError::InvalidRequest);
+    }
     let session_timeout = period(request.session_timeout_ms);
     if !(SESSION_TIMEOUT_MIN..=SESSION_TIMEOUT_MAX).contains(&session_timeout) {
         return Err(ResponseError::InvalidSessionTimeout);
@@ -90,7 +94,7 @@ fn read_join(caller: &Caller<'_>, request: &JoinGroupRequest) -> Result<Join, Re
     let instance = request.group_instance_id.as_deref();
     let names = request.protocols.iter().map(|protocol| &*protocol.name);
     let mut names = names.chain([&*request.member_id, &*request.protocol_type]).chain(instance);
-    let is_too_large = said > MEMBER_BYTES_MAX || request.protocols.len() > PROTOCOLS_MAX;
+    let is_too_large = said > MEMBER_BYTES_MAX;
     if is_too_large || names.any(|name| name.len() > NAME_BYTES_MAX) {
         return Err(ResponseError::InvalidRequest);
     }
@@ -139,7 +143,10 @@ pub(crate) async fn sync(caller: &Caller<'_>, request: SyncGroupRequest) -> Sync
         Ok(group) => group,
         Err(error) => return failed(error),
     };
-    if request.assignments.iter().any(|a| a.assignment.len() > MEMBER_BYTES_MAX) {
+    // Members are all that there is to assign to.
+    if request.assignments.len() > GROUP_MEMBERS_MAX
+        || request.assignments.iter().any(|a| a.assignment.len() > MEMBER_BYTES_MAX)
+    {
         return failed(ResponseError::InvalidRequest);
     }
     let assignments = request.assignments.iter().map(|assigned| {
@@ -182,7 +189,7 @@ pub(crate) fn heartbeat(caller: &Caller<'_>, request: &HeartbeatRequest) -> Hear
 }
 
 /// Answers `LeaveGroup`.
-pub(crate) fn leave(caller: &Caller<'_>, request: LeaveGroupRequest) -> LeaveGroupResponse {
+pub(crate) async fn leave(caller: &Caller<'_>, request: LeaveGroupRequest) -> LeaveGroupResponse {
     let group = match caller.group(&request.group_id) {
         Ok(group) => group,
         Err(error) => return LeaveGroupResponse::default().with_error_code(error.code()),
@@ -202,7 +209,11 @@ pub(crate) fn leave(caller: &Caller<'_>, request: LeaveGroupRequest) -> LeaveGro
             .with_group_instance_id(gone.group_instance_id)
             .with_error_code(error)
     };
-    let members = request.members.into_iter().map(answered).collect();
+    let (mut members, mut pace) = (Vec::new(), Pace::default());
+    for gone in request.members {
+        pace.step().await;
+        members.push(answered(gone));
+    }
     LeaveGroupResponse::default().with_members(members)
 }
 

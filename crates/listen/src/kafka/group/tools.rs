@@ -15,7 +15,10 @@ use kafka_protocol::{
 };
 
 use super::{members::text, room::Room, state::Group};
-use crate::kafka::server::{Caller, NODE};
+use crate::kafka::{
+    server::{Caller, NODE},
+    turn::Pace,
+};
 
 /// What `FindCoordinator` asks for.
 const GROUP: i8 = 0;
@@ -23,7 +26,7 @@ const TRANSACTION: i8 = 1;
 /// What may be done with a group: read (3), describe (8), as bits.
 const GROUP_OPERATIONS: i32 = 1 << 3 | 1 << 8;
 
-/// Answers `FindCoordinator`: this is it, for every group; for transactions there is none.
+/// Answers `FindCoordinator`, each group once: this is it, for every group; for transactions there is none.
 pub(crate) fn find_coordinator(
     caller: &Caller<'_>,
     request: FindCoordinatorRequest,
@@ -53,7 +56,9 @@ pub(crate) fn find_coordinator(
             error => coordinator.with_error_code(error).with_node_id((-1).into()).with_port(-1),
         }
     };
-    let coordinators = request.coordinator_keys.into_iter().map(found).collect();
+    let mut asked = HashSet::new();
+    let keys = request.coordinator_keys.into_iter().filter(|key| asked.insert(key.clone()));
+    let coordinators = keys.map(found).collect();
     FindCoordinatorResponse::default().with_coordinators(coordinators)
 }
 
@@ -83,12 +88,12 @@ pub(crate) fn list(caller: &Caller<'_>, request: &ListGroupsRequest) -> ListGrou
 }
 
 /// Answers `DescribeGroups`, each group once. A group that is not there is "dead", as Kafka has it.
-pub(crate) fn describe(
+pub(crate) async fn describe(
     caller: &Caller<'_>,
-    mut request: DescribeGroupsRequest,
+    request: DescribeGroupsRequest,
 ) -> DescribeGroupsResponse {
     let mut room = Room::new();
-    let described = |id: GroupId| {
+    let mut described = |id: GroupId| {
         let shown = caller.group(&id).and_then(|name| {
             room.take(id.len())?;
             let groups = &caller.server.groups;
@@ -108,9 +113,14 @@ pub(crate) fn describe(
         }
         shown.with_group_id(id)
     };
-    let mut asked = HashSet::new();
-    request.groups.retain(|id| asked.insert(id.clone()));
-    let groups = request.groups.into_iter().map(described).collect();
+    let (mut asked, mut pace) = (HashSet::new(), Pace::default());
+    let mut groups = Vec::new();
+    for id in request.groups {
+        pace.step().await;
+        if asked.insert(id.clone()) {
+            groups.push(described(id));
+        }
+    }
     DescribeGroupsResponse::default().with_groups(groups)
 }
 

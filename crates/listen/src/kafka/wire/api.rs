@@ -49,13 +49,9 @@ impl Api {
         self.is_flexible(version) && self.key != ApiKey::ApiVersions
     }
 
-    /// Checks every length of a request's body.
-    pub(crate) fn check(&self, version: i16, body: &[u8]) -> Result<(), Malformed> {
-        self.walk(&mut Reader::new(body), version)
-    }
-
-    fn walk(&self, reader: &mut Reader<'_>, version: i16) -> Result<(), Malformed> {
-        walk(reader, self.shape, version, self.is_flexible(version))
+    /// Checks every length of a request's body; how many elements and tagged fields it has.
+    pub(crate) fn check(&self, version: i16, body: &[u8]) -> Result<usize, Malformed> {
+        walk(&mut Reader::new(body), self.shape, version, self.is_flexible(version))
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) use read::{Malformed, Reader};
 
 use bytes::Bytes;
 
+use super::limits::REQUEST_ITEMS_MAX;
+
 /// The beginning of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Head {
@@ -50,7 +52,7 @@ impl Head {
         };
         let client = String::from_utf8_lossy(client).into_owned();
         if is_flexible(key, version) {
-            reader.tags()?;
+            reader.tags(REQUEST_ITEMS_MAX)?;
         }
         Ok(Self { key, version, correlation, client })
     }

@@ -1,11 +1,17 @@
 //! The few primitives of the protocol, read from a slice without trust.
 
-/// Bytes that are no request: they end too early, or count more than they hold.
+/// Bytes that are no request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("malformed request: {0}")]
-pub(crate) struct Malformed(pub(super) &'static str);
+pub(crate) enum Malformed {
+    /// They end too early, or count more than they hold.
+    #[error("malformed request: {0}")]
+    Bytes(&'static str),
+    /// They name more than a request may.
+    #[error("the request's lists have too many elements")]
+    TooMuch,
+}
 
-const ENDS: Malformed = Malformed("it ends too early");
+const ENDS: Malformed = Malformed::Bytes("it ends too early");
 
 /// Reads from the front.
 #[derive(Clone, Copy, Debug)]
@@ -48,10 +54,10 @@ impl<'a> Reader<'a> {
             let [byte] = self.array()?;
             value |= u64::from(byte & 0x7f) << shift;
             if byte < 0x80 {
-                return u32::try_from(value).map_err(|_| Malformed("a varint is too large"));
+                return u32::try_from(value).map_err(|_| Malformed::Bytes("a varint is too large"));
             }
         }
-        Err(Malformed("a varint does not end"))
+        Err(Malformed::Bytes("a varint does not end"))
     }
 
     /// A count of bytes or elements in a flexible version: one more than it is; zero is null.
@@ -59,14 +65,18 @@ impl<'a> Reader<'a> {
         self.varint().map(|count| count.saturating_sub(1) as usize)
     }
 
-    /// Skips tagged fields.
-    pub(crate) fn tags(&mut self) -> Result<(), Malformed> {
-        for _ in 0..self.varint()? {
+    /// Skips tagged fields, of which there may be `count_max`; how many there were.
+    pub(crate) fn tags(&mut self, count_max: usize) -> Result<usize, Malformed> {
+        let count = self.varint()? as usize;
+        if count > count_max {
+            return Err(Malformed::TooMuch);
+        }
+        for _ in 0..count {
             self.varint()?;
             let bytes = self.varint()?;
             self.take(bytes as usize)?;
         }
-        Ok(())
+        Ok(count)
     }
 }
 

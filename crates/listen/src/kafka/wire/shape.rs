@@ -45,14 +45,16 @@ pub(super) const fn within(from: i16, to: i16, kind: Kind) -> Field {
     Field { from, to, kind }
 }
 
-/// Walks a request's body.
+/// Walks a request's body; how many elements and tagged fields it has.
 pub(super) fn walk(
     reader: &mut Reader<'_>,
     fields: &'static [Field],
     version: i16,
     is_flexible: bool,
-) -> Result<(), Malformed> {
-    Walk { version, is_flexible, items: 0 }.part(reader, Kind::Struct(fields))
+) -> Result<usize, Malformed> {
+    let mut walk = Walk { version, is_flexible, items: 0 };
+    walk.part(reader, Kind::Struct(fields))?;
+    Ok(walk.items)
 }
 
 struct Walk {
@@ -80,7 +82,7 @@ impl Walk {
                 let count = self.count(reader)?;
                 self.items = self.items.saturating_add(count);
                 if self.items > REQUEST_ITEMS_MAX {
-                    return Err(Malformed("its lists have too many elements"));
+                    return Err(Malformed::TooMuch);
                 }
                 (0..count).try_for_each(|_| self.part(reader, *element))
             }
@@ -90,7 +92,11 @@ impl Walk {
                         self.part(reader, field.kind)?;
                     }
                 }
-                if self.is_flexible { reader.tags() } else { Ok(()) }
+                if self.is_flexible {
+                    // The codec keeps each in a tree.
+                    self.items += reader.tags(REQUEST_ITEMS_MAX - self.items)?;
+                }
+                Ok(())
             }
         }
     }
@@ -110,9 +116,11 @@ mod tests {
     const PAIR: Kind = Kind::Struct(&[all(Kind::Text), since(2, Kind::Fixed(4))]);
     const SHAPE: &[Field] = &[all(Kind::List(&PAIR)), within(0, 1, Kind::Blob)];
 
+    const LISTS: &[Field] = &[all(Kind::List(&PAIR))];
+
     fn walked(bytes: &[u8], version: i16, is_flexible: bool) -> Result<usize, Malformed> {
         let mut reader = Reader::new(bytes);
-        walk(&mut reader, SHAPE, version, is_flexible).map(|()| reader.rest().len())
+        walk(&mut reader, SHAPE, version, is_flexible).map(|_| reader.rest().len())
     }
 
     #[test]
@@ -127,7 +135,18 @@ mod tests {
     fn a_list_that_promises_more_than_there_is_is_refused_before_anything_is_allocated() {
         assert!(walked(&[0x7f, 255, 255, 255], 0, false).is_err());
         assert!(walked(&[0xff, 0xff, 0xff, 0xff, 0x0f], 2, true).is_err());
-        let many = [&20_001_i32.to_be_bytes()[..], &[0; 40_006]].concat();
-        assert_eq!(walked(&many, 0, false), Err(Malformed("its lists have too many elements")));
+        let many = [&2501_i32.to_be_bytes()[..], &[0; 5006]].concat();
+        assert_eq!(walked(&many, 0, false), Err(Malformed::TooMuch));
+    }
+
+    #[test]
+    fn tagged_fields_count_as_elements_do() {
+        let items = |tags: u16| {
+            let [high, low] = [(tags >> 7) as u8, (tags & 0x7f) as u8];
+            let body = [&[1, low | 0x80, high][..], &[7, 0].repeat(tags.into())].concat();
+            walk(&mut Reader::new(&body), LISTS, 2, true)
+        };
+        assert_eq!((items(0), items(2500)), (Ok(0), Ok(2500)));
+        assert_eq!(items(2501), Err(Malformed::TooMuch));
     }
 }

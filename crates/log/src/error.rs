@@ -92,18 +92,14 @@ pub enum AppendError {
         /// The limit.
         bytes_max: usize,
     },
-    /// Too little room is left on the disk. Nothing was written; try again later.
-    #[error(
-        "stream `{stream}` takes nothing: {free_bytes} bytes are free on the disk, {reserve_bytes} are kept \
-         in reserve, and the next write needs more"
-    )]
+    /// Too little is left of what a write needs, on the disk or of open files. Nothing was written; try
+    /// again later.
+    #[error("stream `{stream}` takes nothing: {shortage}")]
     DiskFull {
         /// The stream.
         stream: StreamName,
-        /// What was free when it was last looked at.
-        free_bytes: u64,
-        /// What is kept free.
-        reserve_bytes: u64,
+        /// What is used up.
+        shortage: Shortage,
     },
     /// The disk failed while this stream was written to, or its files were moved, removed or cut: it takes
     /// nothing until Pluvio is started again, because what a failed sync left on the disk cannot be known.
@@ -128,6 +124,28 @@ pub enum AppendError {
     /// Offsets are used up, or the last `at_least` asked for the end of the world.
     #[error("stream `{0}` has no offset left")]
     NoOffsetLeft(StreamName),
+}
+
+/// What a write found used up. It passes: the same write works when there is some again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Shortage {
+    /// Room on the disk.
+    #[error(
+        "{free_bytes} bytes are free on the disk, {reserve_bytes} are kept in reserve, and the next write \
+         needs more"
+    )]
+    Room {
+        /// What was free when it was last looked at.
+        free_bytes: u64,
+        /// What is kept free.
+        reserve_bytes: u64,
+    },
+    /// Files that the process, or the whole machine, may have open at a time: connections count as files.
+    #[error(
+        "as many files and connections are open as may be, and the next write needs one more; \
+         `LimitNOFILE=` of the unit or `ulimit -n` allows more"
+    )]
+    Files,
 }
 
 /// Records could not be read.

@@ -99,6 +99,12 @@ pub enum Trouble {
         /// What is kept free.
         reserve_bytes: u64,
     },
+    /// It goes on by itself when a file can be opened again.
+    #[error(
+        "as many files and connections are open as may be, and the next write needs one more; allow more \
+         with `LimitNOFILE=` or `ulimit -n`"
+    )]
+    NoFiles,
     /// Until a restart.
     #[error("writing failed: {0}; mend that, then start Pluvio again")]
     Stopped(String),

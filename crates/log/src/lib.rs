@@ -50,7 +50,7 @@ mod spec;
 mod table;
 
 pub use embedded::{Embedded, EmbeddedConfig, Fsync, inspect};
-pub use error::{AppendError, OpenError, ReadError};
+pub use error::{AppendError, OpenError, ReadError, Shortage};
 pub use handle::LogHandle;
 pub use health::{ClockDoubt, Damage, Health, Recovery, StreamHealth, Trouble};
 pub use memory::{Memory, MemoryConfig};

@@ -2,7 +2,9 @@
 
 use metrics::{counter, gauge};
 use pluvio_event::{AttributeName, json};
-use pluvio_log::{AppendError, Log, LogHandle, Position, Record, SourceName, Span, StreamName};
+use pluvio_log::{
+    AppendError, Log, LogHandle, Position, Record, Shortage, SourceName, Span, StreamName,
+};
 use tracing::warn;
 
 /// What an event's attributes may take, encoded; a limit of records below it makes no sense.
@@ -11,8 +13,11 @@ pub const ATTRIBUTES_BYTES_MAX: usize = 64 << 10;
 /// What helps when the log has no room.
 pub(crate) const FULL_REMEDY: &str =
     "free some room on the disk of the log, or lower `retention_size` of [log]";
+/// What helps when no file can be opened.
+const FILES_REMEDY: &str =
+    "allow more open files: `LimitNOFILE=` in the unit, or `ulimit -n`; connections count as files";
 /// What helps when a stream is stopped.
-pub(crate) const STOPPED_REMEDY: &str = "check the disk, then start Pluvio again";
+const STOPPED_REMEDY: &str = "check the disk, then start Pluvio again";
 
 /// Says how many bytes of data were left out.
 pub(crate) const DATA_OMITTED: AttributeName = AttributeName::literal("dataomitted");
@@ -37,18 +42,24 @@ pub struct IngestError {
 }
 
 impl IngestError {
-    /// Whether only room is missing, so that the same will work later.
+    /// Whether only room or a file to open is missing, so that the same will work later.
     pub(crate) fn is_full(&self) -> bool {
         matches!(self.source, AppendError::DiskFull { .. })
     }
 
     /// What the operator can do.
     pub(crate) fn remedy(&self) -> Option<&'static str> {
-        match self.source {
-            AppendError::DiskFull { .. } => Some(FULL_REMEDY),
-            AppendError::Stopped { .. } => Some(STOPPED_REMEDY),
-            _ => None,
-        }
+        remedy(&self.source)
+    }
+}
+
+/// What the operator can do about records that did not get in.
+pub(crate) fn remedy(error: &AppendError) -> Option<&'static str> {
+    match error {
+        AppendError::DiskFull { shortage: Shortage::Room { .. }, .. } => Some(FULL_REMEDY),
+        AppendError::DiskFull { shortage: Shortage::Files, .. } => Some(FILES_REMEDY),
+        AppendError::Stopped { .. } => Some(STOPPED_REMEDY),
+        _ => None,
     }
 }
 

@@ -11,8 +11,8 @@
 //! be made again from them. The disk is a trait, so that power can be cut a hundred thousand times
 //! ([`SimulatedDisk`](crate::disk::SimulatedDisk)).
 //!
-//! It refuses to retry: a full disk is told to whoever appends, a failed sync stops the stream until
-//! a restart. It has no replica, no compaction, no thread of its own.
+//! It refuses to retry: a full disk, or no file left to open, is told to whoever appends; a failed sync
+//! stops the stream until a restart. It has no replica, no compaction, no thread of its own.
 
 mod active;
 mod cache;
@@ -39,11 +39,12 @@ use std::{
 };
 
 use jiff::Timestamp;
+use rustix::io::Errno;
 
 use crate::{
     AppendError, Chunk, Clock, Entries, Entry, EventId, Extent, Fetched, Found, Health, Log,
     Offset, OpenError, Passed, Position, Positions, ReadError, ReadLimit, Record, Recovery,
-    Retention, Seek, SourceName, Span, StreamHealth, StreamName, Table, Trouble,
+    Retention, Seek, Shortage, SourceName, Span, StreamHealth, StreamName, Table, Trouble,
     batch::Compression,
     disk::{Disk, Lock, RealDisk},
     system_clock, system_passed,
@@ -423,9 +424,20 @@ fn closed() -> Arc<io::Error> {
     Arc::new(io::Error::other("the log is closed"))
 }
 
-/// Whether only room is missing: on the disk, or in a quota.
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+/// What is used up, if that is all that is wrong: room on the disk or in a quota, or open files.
+fn shortage(
+    error: &io::Error,
+    disk: &dyn Disk,
+    folder: &Path,
+    reserve_bytes: u64,
+) -> Option<Shortage> {
+    if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+        let free_bytes = disk.free_bytes(folder).unwrap_or(0);
+        return Some(Shortage::Room { free_bytes, reserve_bytes });
+    }
+    // Only what opens a file is told this, before it does anything.
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+        .then_some(Shortage::Files)
 }
 
 /// A lock that a panic left is used on: an append that panics stops its stream by itself, and what is

@@ -17,13 +17,14 @@ use super::{
     closed,
     ends::{End, Ends, Last, Names},
     hold::{self, Hold},
-    is_full, layout, lock,
+    layout, lock,
     manifest::Manifest,
     recover::{self, checked_end, damaged},
     scan::{Tail, scan},
+    shortage,
 };
 use crate::{
-    AppendError, Entries, Entry, Offset, OpenError, StreamName, Table,
+    AppendError, Entries, Entry, Offset, OpenError, Shortage, StreamName, Table,
     batch::{self, Builder, Compression},
     disk::{Disk, Lock},
     table::Held,
@@ -173,12 +174,10 @@ impl TableLog {
         }
         let written = writer.active.write(batch);
         if let Err(error) = &written
-            && is_full(error)
+            && let Some(shortage) = self.shortage(error)
             && writer.active.cut().is_ok()
         {
-            let free_bytes = self.disk.free_bytes(&self.folder).unwrap_or(0);
-            let stream = self.name.clone();
-            return Err(AppendError::DiskFull { stream, free_bytes, reserve_bytes: 0 });
+            return Err(AppendError::DiskFull { stream: self.name.clone(), shortage });
         }
         if let Err(error) = written.and_then(|()| writer.active.sync()) {
             // What of it lies on the disk is not known; at least nobody finds it after a restart.
@@ -233,7 +232,7 @@ impl TableLog {
         let active = match Active::create(&*self.disk, &self.folder, writer.next) {
             Ok(active) => active,
             // The next change tries again.
-            Err(error) if is_full(&error) => return Ok(()),
+            Err(error) if self.shortage(&error).is_some() => return Ok(()),
             Err(error) => return Err(self.stop(writer, error)),
         };
         let before = std::mem::replace(&mut writer.active, active);
@@ -257,12 +256,23 @@ impl TableLog {
         writer.written = 0;
         // The oldest first, each for good before the next: a key that one of them deletes must not
         // come back from an older one.
-        for base in std::mem::take(&mut writer.older) {
+        while let Some(base) = writer.older.first().copied() {
             let removed = self.disk.remove(&layout::segment(&self.folder, base));
-            let removed = removed.and_then(|()| self.disk.sync_folder(&self.folder));
             removed.map_err(|error| self.stop(writer, error))?;
+            writer.older.remove(0);
+            match self.disk.sync_folder(&self.folder) {
+                Ok(()) => {}
+                // The next rewrite removes the others: it begins by syncing the folder.
+                Err(error) if self.shortage(&error).is_some() => return Ok(()),
+                Err(error) => return Err(self.stop(writer, error)),
+            }
         }
         Ok(())
+    }
+
+    /// What is used up, if that is all that is wrong.
+    fn shortage(&self, error: &io::Error) -> Option<Shortage> {
+        shortage(error, &*self.disk, &self.folder, 0)
     }
 }
 

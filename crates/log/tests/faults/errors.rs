@@ -4,8 +4,8 @@ use std::{path::Path, sync::Arc};
 
 use pluvio_event::Event;
 use pluvio_log::{
-    AppendError, Embedded, EmbeddedConfig, EventId, Log as _, Offset, OpenError, Position,
-    ReadLimit, Record, SourceName, Span, StreamName, Trouble,
+    AppendError, Embedded, EmbeddedConfig, Entry, EventId, Log as _, Offset, OpenError, Position,
+    ReadLimit, Record, Shortage, SourceName, Span, StreamName, Table, Trouble,
     disk::{Disk as _, Failure, Fault, Operation, SimulatedDisk},
 };
 
@@ -139,14 +139,79 @@ async fn a_full_disk_refuses_appends_and_serves_on_and_goes_on_by_itself() {
 }
 
 #[tokio::test]
+async fn a_stream_that_may_open_no_file_takes_nothing_until_it_may_and_loses_nothing() {
+    // Every call of a roll that opens something: the mark's table, the index, the next segment.
+    let opens = [
+        (Operation::Create, "/a/", 0),
+        (Operation::SyncFolder, "/log/a", 0),
+        (Operation::Create, "/a/", 1),
+        (Operation::SyncFolder, "/log/a", 1),
+    ];
+    for (seed, (operation, part, after)) in (20..).zip(opens) {
+        let told = format!("{operation:?} {part} after {after}");
+        let disk = SimulatedDisk::new(seed);
+        let small = EmbeddedConfig { segment_bytes_max: 1, ..config(&disk) };
+        let log = Embedded::open(small.clone()).unwrap();
+        log.open(&stream("a")).await.unwrap();
+        append(&log, "a", "1").await.unwrap();
+        disk.inject(Fault::new(operation, Failure::Files).on(part).after(after).times(1));
+        let refused = append(&log, "a", "2").await.unwrap_err();
+        assert!(
+            matches!(refused, AppendError::DiskFull { shortage: Shortage::Files, .. }),
+            "{told}: {refused}"
+        );
+        assert!(refused.to_string().contains("LimitNOFILE="), "{refused}");
+        assert_eq!(trouble(&log, "a"), Some(Trouble::NoFiles), "{told}");
+        for id in ["2", "3"] {
+            append(&log, "a", id).await.unwrap_or_else(|error| panic!("{told}: {error}"));
+        }
+        assert_eq!(trouble(&log, "a"), None, "{told}");
+        drop(log);
+        disk.kill();
+        let log = Embedded::open(small).unwrap();
+        assert_eq!(ids(&log, "a").await, ["1", "2", "3"], "{told}: none twice, none lost");
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_may_open_no_file_keeps_its_entries_where_they_are() {
+    let opens = [(Operation::Create, 0), (Operation::SyncFolder, 0), (Operation::SyncFolder, 1)];
+    for (seed, (operation, after)) in (30..).zip(opens) {
+        let disk = SimulatedDisk::new(seed);
+        let log = Embedded::open(config(&disk)).unwrap();
+        let put = async |round: u8| {
+            let value = Some(vec![round; 60 << 10].into());
+            log.put(Table::Offsets, vec![Entry { key: "key".into(), value }]).await.unwrap();
+        };
+        let fault = Fault::new(operation, Failure::Files).on("__offsets").after(after).times(2);
+        disk.inject(fault);
+        // Several rewrites: the table is written anew each 4 MiB.
+        for round in 0..=255 {
+            put(round).await;
+        }
+        drop(log);
+        disk.kill();
+        let log = Embedded::open(config(&disk)).unwrap();
+        let entries = log.entries(Table::Offsets).await.unwrap();
+        let newest = entries.get(&b"key"[..]).map(|value| value[0]);
+        assert_eq!(newest, Some(255), "{operation:?} after {after}");
+        let segments = disk.paths().into_iter().filter(|path| {
+            let path = path.to_string_lossy();
+            path.contains("__offsets") && path.ends_with(".log")
+        });
+        assert!(segments.count() <= 2, "{operation:?} after {after}: nothing piles up");
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_appended_that_would_take_the_reserve() {
     let disk = SimulatedDisk::new(5);
     let log = Embedded::open(EmbeddedConfig { reserve_bytes: 1 << 20, ..config(&disk) }).unwrap();
     log.open(&stream("a")).await.unwrap();
     disk.capacity(Some(1 << 20));
     let refused = append(&log, "a", "1").await;
-    let Err(AppendError::DiskFull { reserve_bytes, .. }) = refused else { panic!("{refused:?}") };
-    assert_eq!(reserve_bytes, 1 << 20);
+    let Err(AppendError::DiskFull { shortage, .. }) = refused else { panic!("{refused:?}") };
+    assert!(matches!(shortage, Shortage::Room { reserve_bytes: 1_048_576, .. }), "{shortage:?}");
     let position = Position::new("looked").unwrap();
     let source = SourceName::new("cloud").unwrap();
     log.checkpoint(&stream("a"), &source, position).await.unwrap();

@@ -32,6 +32,8 @@ pub enum Failure {
     Io,
     /// `ENOSPC`: no room, whatever the capacity.
     Full,
+    /// `EMFILE`: the process has as many files open as it may.
+    Files,
 }
 
 /// Calls that fail: by default the next one of its kind on any path, and only that.
@@ -89,6 +91,7 @@ impl Fault {
         Some(match self.failure {
             Failure::Io => Errno::IO.into(),
             Failure::Full => full(),
+            Failure::Files => Errno::MFILE.into(),
         })
     }
 }

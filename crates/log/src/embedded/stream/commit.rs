@@ -20,14 +20,14 @@ use super::{
     QUEUE_BYTES_MAX, Request, SEGMENT_RECORDS_MAX, Sealed, Stream, View, Writer, Written, uid,
 };
 use crate::{
-    AppendError, Batch, Offset, Position, Record, SourceName, Span,
+    AppendError, Batch, Offset, Position, Record, Shortage, SourceName, Span,
     embedded::{
         Fsync,
         active::Active,
         closed,
         ends::Last,
         index::{self, Id, Place},
-        is_full, layout, lock, positions,
+        layout, lock, positions, shortage,
     },
     pack::{self, Packer, Prepared},
 };
@@ -46,7 +46,7 @@ struct Placed {
 
 /// Why a group was not written.
 pub(super) enum Failed {
-    Full { free_bytes: u64 },
+    Short(Shortage),
     Stopped(Arc<io::Error>),
 }
 
@@ -122,19 +122,16 @@ impl Stream {
             return;
         }
         let written = self.write(writer, &batches, recorded);
-        lock(&self.shared).full = match &written {
-            Err(Failed::Full { free_bytes }) => Some(*free_bytes),
+        lock(&self.shared).short = match &written {
+            Err(Failed::Short(shortage)) => Some(*shortage),
             _ => None,
         };
         if let Err(failed) = written {
             let group = placed.into_iter().map(|placed| placed.request).collect();
-            let reserve_bytes = self.context.config.reserve_bytes;
             return self.refuse(group, || match &failed {
-                Failed::Full { free_bytes } => AppendError::DiskFull {
-                    stream: self.name.clone(),
-                    free_bytes: *free_bytes,
-                    reserve_bytes,
-                },
+                Failed::Short(shortage) => {
+                    AppendError::DiskFull { stream: self.name.clone(), shortage: *shortage }
+                }
                 Failed::Stopped(error) => self.stopped(error),
             });
         }
@@ -191,8 +188,9 @@ impl Stream {
         let growth = writer.active.growth(bytes);
         if growth > 0 {
             let free_bytes = self.free_bytes();
-            if free_bytes < self.context.config.reserve_bytes.saturating_add(growth) {
-                return Err(Failed::Full { free_bytes });
+            let reserve_bytes = self.context.config.reserve_bytes;
+            if free_bytes < reserve_bytes.saturating_add(growth) {
+                return Err(Failed::Short(Shortage::Room { free_bytes, reserve_bytes }));
             }
         }
         let records: u64 = batches.iter().map(|batch| batch.records().len() as u64).sum();
@@ -239,10 +237,17 @@ impl Stream {
             return self.failed(moved);
         }
         let cut = writer.active.cut();
-        if is_full(&error) && cut.is_ok() {
-            return Failed::Full { free_bytes: self.free_bytes() };
+        if cut.is_ok() { self.short_or_failed(error) } else { self.failed(error) }
+    }
+
+    /// What is used up stops nothing, for the next append may find some; anything else does.
+    fn short_or_failed(&self, error: io::Error) -> Failed {
+        let context = &self.context;
+        let reserve_bytes = context.config.reserve_bytes;
+        match shortage(&error, &*context.disk, &self.folder, reserve_bytes) {
+            Some(shortage) => Failed::Short(shortage),
+            None => self.failed(error),
         }
-        self.failed(error)
     }
 
     fn failed(&self, error: io::Error) -> Failed {
@@ -280,7 +285,7 @@ impl Stream {
                 writer.marked = writer.active.end;
                 Ok(())
             }
-            Err(AppendError::DiskFull { free_bytes, .. }) => Err(Failed::Full { free_bytes }),
+            Err(AppendError::DiskFull { shortage, .. }) => Err(Failed::Short(shortage)),
             Err(AppendError::Stopped { source, .. }) => Err(Failed::Stopped(source)),
             Err(other) => Err(self.failed(io::Error::other(other))),
         }
@@ -290,13 +295,7 @@ impl Stream {
     pub(super) fn roll(&self, writer: &mut Writer) -> Result<(), Failed> {
         self.mark(writer)?;
         self.know_active_ids().map_err(|error| self.failed(io::Error::other(error)))?;
-        let fault = |error: io::Error| {
-            if is_full(&error) {
-                Failed::Full { free_bytes: self.free_bytes() }
-            } else {
-                self.failed(error)
-            }
-        };
+        let fault = |error| self.short_or_failed(error);
         writer.active.cut().map_err(fault)?;
         let (places, ids) = {
             let shared = lock(&self.shared);

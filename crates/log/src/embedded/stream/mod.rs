@@ -33,7 +33,8 @@ use super::{
     manifest::Manifest,
 };
 use crate::{
-    AppendError, Extent, Offset, Positions, ReadError, Span, StreamHealth, StreamName, Trouble,
+    AppendError, Extent, Offset, Positions, ReadError, Shortage, Span, StreamHealth, StreamName,
+    Trouble,
     disk::{File, Lock},
     pack::Prepared,
 };
@@ -72,8 +73,8 @@ struct Shared {
     /// Ids of events recorded up to then are lost with a damaged index.
     ids_forgotten_until: Option<Timestamp>,
     stopped: Option<Arc<io::Error>>,
-    /// What was free when an append found too little.
-    full: Option<u64>,
+    /// What the last append found used up.
+    short: Option<Shortage>,
 }
 
 /// A segment that nothing is appended to any more.
@@ -268,9 +269,11 @@ impl Stream {
     pub(super) fn health(&self) -> StreamHealth {
         let shared = lock(&self.shared);
         let stopped = shared.stopped.as_ref().map(|error| Trouble::Stopped(error.to_string()));
-        let full = shared.full.map(|free_bytes| {
-            let reserve_bytes = self.context.config.reserve_bytes;
-            Trouble::Full { free_bytes, reserve_bytes }
+        let short = shared.short.map(|shortage| match shortage {
+            Shortage::Room { free_bytes, reserve_bytes } => {
+                Trouble::Full { free_bytes, reserve_bytes }
+            }
+            Shortage::Files => Trouble::NoFiles,
         });
         let newest = shared.active.places.last().map(|place| place.time);
         let newest = newest.or(shared.sealed.back().map(|segment| segment.summary.time));
@@ -279,7 +282,7 @@ impl Stream {
         StreamHealth {
             stream: self.name.clone(),
             segments: shared.sealed.len() + 1,
-            trouble: stopped.or(full),
+            trouble: stopped.or(short),
             damage: self.damaged(shared.start),
             recorded_ahead: newest.filter(|newest| newest.duration_since(says) > AHEAD),
         }

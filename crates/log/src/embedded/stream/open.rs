@@ -110,7 +110,7 @@ impl Stream {
                 ghosts,
                 ids_forgotten_until: None,
                 stopped: None,
-                full: None,
+                short: None,
             }),
             folder,
         };

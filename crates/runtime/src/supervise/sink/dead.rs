@@ -12,7 +12,7 @@ use pluvio_log::{
 use super::letter::Origin;
 use crate::{
     Delivered, Failure, Rejected, Response,
-    ingest::{DATA_OMITTED, FULL_REMEDY, STOPPED_REMEDY},
+    ingest::{DATA_OMITTED, FULL_REMEDY, remedy},
 };
 
 /// Dead letters did not get in.
@@ -50,8 +50,8 @@ impl Failure for DeadError {
 
     fn remedy(&self) -> Option<String> {
         let text = match self {
+            Self::Append(error) => remedy(error)?,
             _ if self.is_full() => FULL_REMEDY,
-            Self::Append(AppendError::Stopped { .. }) => STOPPED_REMEDY,
             _ => return None,
         };
         Some(text.to_owned())

@@ -32,7 +32,7 @@ pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 fn main() -> ExitCode {
     let cli = Cli::parse();
     logging::start(cli.log_format);
-    match dispatch(cli) {
+    match command::with_output(dispatch(cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => failed.report(),
     }

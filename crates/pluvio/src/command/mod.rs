@@ -12,7 +12,12 @@ pub(crate) mod simulate;
 pub(crate) mod sink;
 pub(crate) mod tail;
 
-use std::{future::Future, io::Write as _, process::ExitCode};
+use std::{
+    future::Future,
+    io::{self, Write as _},
+    process::ExitCode,
+    sync::OnceLock,
+};
 
 use pluvio_event::shown_lines;
 use tokio::signal::unix::{SignalKind, signal};
@@ -58,7 +63,7 @@ impl Failed {
             Self::Usage(text) => (format!("{text}\nTry `pluvio --help`."), 2),
             Self::Running(error) => (format!("error: {error:#}"), 1),
         };
-        let _nobody_listens = writeln!(std::io::stderr(), "{}", shown_lines(&text));
+        let _nobody_listens = writeln!(io::stderr(), "{}", shown_lines(&text));
         ExitCode::from(status)
     }
 }
@@ -89,17 +94,42 @@ async fn stopped() -> anyhow::Result<&'static str> {
     })
 }
 
-/// Prints lines of data, with what a terminal would obey escaped. `false`: nobody reads any more, so the
-/// command is done.
+/// The first error of standard output, but for a reader that has gone. Data that was not written must not
+/// look complete, and a command that changes something comes to its end all the same: so it is kept here
+/// for the end of the process.
+static UNWRITTEN: OnceLock<io::Error> = OnceLock::new();
+
+/// What `done` comes to when what it printed could not be written.
+pub(crate) fn with_output(done: Result<(), Failed>) -> Result<(), Failed> {
+    done?;
+    match UNWRITTEN.get() {
+        Some(error) => {
+            Err(Failed::Running(anyhow::anyhow!("failed to write to standard output: {error}")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Prints lines of data, with what a terminal would obey escaped. `false`: nobody reads any more, or it
+/// cannot be written, so the command is done.
 fn print_line(line: &str) -> bool {
     print_painted(&shown_lines(line))
 }
 
 /// Prints a line that holds our own colours; whatever else is in it has been escaped.
 fn print_painted(line: &str) -> bool {
-    let mut out = std::io::stdout().lock();
-    out.write_all(line.as_bytes())
+    let mut out = io::stdout().lock();
+    let written = out
+        .write_all(line.as_bytes())
         .and_then(|()| out.write_all(b"\n"))
-        .and_then(|()| out.flush())
-        .is_ok()
+        .and_then(|()| out.flush());
+    match written {
+        Ok(()) => true,
+        // `head` has what it wanted.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => false,
+        Err(error) => {
+            let _one_is_told = UNWRITTEN.set(error);
+            false
+        }
+    }
 }

@@ -3,7 +3,7 @@
 //! A client like any other: it asks a running Pluvio over HTTP and follows the watch. A connection
 //! that breaks ends it with a message; whoever wants to go on begins anew with `--since`.
 
-use std::time::Duration;
+use std::{ops::ControlFlow, time::Duration};
 
 use anyhow::{Context as _, anyhow, bail};
 use futures::StreamExt as _;
@@ -19,6 +19,10 @@ use crate::cli::{Output, Tail};
 
 /// Longest event that is shown; the log takes none that is longer.
 const LINE_BYTES_MAX: usize = 16 << 20;
+/// Largest page that is read, unpacked: the server ends one at 4 MiB, behind the event that reaches them.
+const PAGE_BYTES_MAX: usize = LINE_BYTES_MAX + (4 << 20);
+/// Longest error that is read; the server's have some hundred bytes.
+const PROBLEM_BYTES_MAX: usize = 64 << 10;
 
 /// A server that says nothing for so long is gone: a watch has a heartbeat every [`HEARTBEAT`].
 const SILENCE_MAX: Duration = Duration::from_secs(60);
@@ -74,20 +78,16 @@ struct Following {
     since: Option<Timestamp>,
 }
 
-/// What became of printing.
-enum Printed {
-    /// More may come.
-    Open,
-    /// Nobody reads standard output any more.
-    Closed,
-}
+/// What became of printing: [`Break`](ControlFlow::Break) when standard output takes nothing any more.
+type Printed<T = ()> = ControlFlow<(), T>;
 
 impl Following {
     async fn run(&self) -> anyhow::Result<()> {
-        let mut next = match self.since {
+        let past = match self.since {
             Some(since) => self.past_since(since).await?,
             None => self.newest().await?,
         };
+        let Printed::Continue(mut next) = past else { return Ok(()) };
         if self.options.no_follow {
             return Ok(());
         }
@@ -96,7 +96,7 @@ impl Following {
         let watch = self.request("events", &query);
         let mut lines = Lines::new(answered(watch).await?);
         while let Some(line) = lines.next().await? {
-            if matches!(self.print(&line)?, Printed::Closed) {
+            if self.print(&line)?.is_break() {
                 return Ok(());
             }
         }
@@ -104,19 +104,18 @@ impl Following {
     }
 
     /// Prints the newest events and gives the offset behind them.
-    async fn newest(&self) -> anyhow::Result<Option<u64>> {
+    async fn newest(&self) -> anyhow::Result<Printed<Option<u64>>> {
         if self.options.lines == 0 {
-            return Ok(None);
+            return Ok(Printed::Continue(None));
         }
         let limit = self.options.lines.to_string();
         let page = answered(self.request("events", &[("limit", &limit)])).await?;
         let next = next_offset(&page);
-        self.print_page(page).await?;
-        Ok(next)
+        Ok(self.print_page(page).await?.map_continue(|()| next))
     }
 
     /// Prints page after page from `since` on and gives the offset behind them.
-    async fn past_since(&self, since: Timestamp) -> anyhow::Result<Option<u64>> {
+    async fn past_since(&self, since: Timestamp) -> anyhow::Result<Printed<Option<u64>>> {
         let (mut offset, since) = ("earliest".to_owned(), since.to_string());
         loop {
             let query = [("limit", "1000"), ("since", since.as_str()), ("offset", &offset)];
@@ -127,30 +126,34 @@ impl Following {
                 .get_all("link")
                 .iter()
                 .any(|link| link.to_str().is_ok_and(|link| link.contains("rel=\"next\"")));
-            self.print_page(page).await?;
+            if self.print_page(page).await?.is_break() {
+                return Ok(Printed::Break(()));
+            }
             match next {
                 Some(next) if has_more => offset = next.to_string(),
-                next => return Ok(next),
+                next => return Ok(Printed::Continue(next)),
             }
         }
     }
 
-    async fn print_page(&self, page: Response) -> anyhow::Result<()> {
-        let body = page.bytes().await.context("failed to read a page of events")?;
+    async fn print_page(&self, page: Response) -> anyhow::Result<Printed> {
+        let body = body(page, PAGE_BYTES_MAX).await.context("failed to read a page of events")?;
         if body.is_empty() {
-            return Ok(());
+            return Ok(Printed::Continue(()));
         }
         let events: Vec<Box<serde_json::value::RawValue>> =
             serde_json::from_slice(&body).context("failed to read a page of events")?;
         for event in events {
-            self.print(event.get().as_bytes())?;
+            if self.print(event.get().as_bytes())?.is_break() {
+                return Ok(Printed::Break(()));
+            }
         }
-        Ok(())
+        Ok(Printed::Continue(()))
     }
 
     fn print(&self, event: &[u8]) -> anyhow::Result<Printed> {
         if event.is_empty() {
-            return Ok(Printed::Open);
+            return Ok(Printed::Continue(()));
         }
         let is_open = match self.options.output {
             Output::Json => print_line(&String::from_utf8_lossy(event)),
@@ -159,7 +162,7 @@ impl Following {
                 print_painted(&line(&event, Palette::of_stdout(), &TimeZone::system()))
             }
         };
-        Ok(if is_open { Printed::Open } else { Printed::Closed })
+        Ok(if is_open { Printed::Continue(()) } else { Printed::Break(()) })
     }
 
     fn request(&self, what: &str, query: &[(&str, &str)]) -> RequestBuilder {
@@ -194,7 +197,8 @@ async fn answered(request: RequestBuilder) -> anyhow::Result<Response> {
         return Ok(response);
     }
     let status = response.status();
-    let body = response.bytes().await.unwrap_or_default();
+    let body = body(response, PROBLEM_BYTES_MAX).await;
+    let body = body.with_context(|| format!("Pluvio answered {status}"))?;
     let body: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
     match body["detail"].as_str() {
         Some(detail) => bail!("Pluvio answered {status}: {detail}"),
@@ -220,6 +224,19 @@ fn unreached(host: &str, error: reqwest::Error) -> anyhow::Error {
             anyhow::Error::new(error).context(text)
         }
     }
+}
+
+/// The whole body, unpacked.
+async fn body(response: Response, bytes_max: usize) -> anyhow::Result<Vec<u8>> {
+    let (mut stream, mut body) = (response.bytes_stream(), Vec::new());
+    while let Some(bytes) = stream.next().await {
+        let bytes = bytes.context("lost the connection to Pluvio")?;
+        if body.len() + bytes.len() > bytes_max {
+            bail!("it has more than {bytes_max} bytes; is --url the address of a Pluvio?");
+        }
+        body.extend_from_slice(&bytes);
+    }
+    Ok(body)
 }
 
 fn next_offset(page: &Response) -> Option<u64> {

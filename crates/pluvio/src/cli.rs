@@ -49,7 +49,8 @@ Examples:
   pluvio check --connect                       is it right, and does the cloud answer?
   pluvio tail --type 'Vm*' --since 1h          what happened to machines in the last hour
 
-Exit status: 0 done, 1 failed while running, 2 wrong usage, 78 wrong configuration.";
+Exit status: 0 done, 1 failed while running, or a port is taken and the same may work later, 2 wrong
+usage, 78 wrong configuration.";
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -4,7 +4,8 @@
 //! `command::run` to start it. Nothing here retries, parses a protocol or knows a cloud's API.
 //!
 //! Standard output is data, standard error is everything else. Exit status: 0 done, 1 failed while
-//! running, 2 wrong usage, 78 wrong configuration (`EX_CONFIG` of sysexits).
+//! running, or what the configuration asks for is not to be had now, such as a port, 2 wrong usage, 78
+//! wrong configuration (`EX_CONFIG` of sysexits).
 
 mod cli;
 mod command;

@@ -2,7 +2,7 @@
 //!
 //! Adding a component adds a line here and nothing elsewhere in the binary.
 
-use std::{future::Future, net::SocketAddr, path::PathBuf, pin::Pin, sync::Arc};
+use std::{future::Future, io, net::SocketAddr, path::PathBuf, pin::Pin, sync::Arc};
 
 use pluvio_connect::{
     amqp,
@@ -331,11 +331,29 @@ impl ProbeError {
     }
 }
 
-type Bind = Box<dyn FnOnce(Context) -> Result<BuiltListener, BuildError>>;
+/// Why a listener has no socket.
+pub(crate) struct BindError {
+    pub(crate) error: BuildError,
+    /// Whether the same may work later. What this user is not allowed does not pass by itself.
+    pub(crate) passes: bool,
+}
+
+impl BindError {
+    fn of(key: &'static str, error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut causes = std::iter::successors(Some(error), |error| error.source());
+        let system = causes.find_map(|cause| cause.downcast_ref::<io::Error>());
+        let passes = system.is_some_and(|error| error.kind() != io::ErrorKind::PermissionDenied);
+        Self { error: BuildError::of(key, error), passes }
+    }
+}
+
+type Bind = Box<dyn FnOnce(Context) -> Result<BuiltListener, BindError>>;
 
 /// A listener in which nothing is wrong, before it has its socket.
 pub(crate) struct UnboundListener {
     pub(crate) listen: SocketAddr,
+    /// Most connections that it admits at a time.
+    pub(crate) connections_max: usize,
     pub(crate) bind: Bind,
 }
 
@@ -379,42 +397,48 @@ pub(crate) fn build_cloudstack(config: cloudstack::Config) -> Result<BuiltSource
 
 /// An HTTP listener from a section, or for the environment's `PORT`.
 pub(crate) fn resolve_http(
-    config: http::Config,
+    mut config: http::Config,
     is_closed: bool,
 ) -> Result<UnboundListener, BuildError> {
+    // What the key's documentation says; given here, so that what is summed up is what is admitted.
+    let default = if config.tls.is_some() { 2500 } else { 5000 };
+    let connections_max = *config.connections_max.get_or_insert(default);
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let unbound = config.resolve(is_closed);
     let unbound = unbound.map_err(|error| BuildError::of(error.key(), &error))?;
     let listen = unbound.listen();
     let bind = move |context| {
         let listener = unbound.bind(context);
-        let listener = listener.map_err(|error| BuildError::of(error.key(), &error))?;
+        let listener = listener.map_err(|error| BindError::of(error.key(), &error))?;
         let url = format!("{scheme}://{}", listener.local_addr());
         let start =
             move |supervisor: &Supervisor, name: &str| supervisor.listener(name, "http", listener);
         Ok(BuiltListener { url, start: Box::new(start) })
     };
-    Ok(UnboundListener { listen, bind: Box::new(bind) })
+    Ok(UnboundListener { listen, connections_max, bind: Box::new(bind) })
 }
 
 /// A Kafka listener from a section, or the default one.
 pub(crate) fn resolve_kafka(
-    config: kafka::Config,
+    mut config: kafka::Config,
     is_closed: bool,
 ) -> Result<UnboundListener, BuildError> {
+    // What the key's documentation says; given here, so that what is summed up is what is admitted.
+    let default = if config.tls.is_some() { 500 } else { 1000 };
+    let connections_max = *config.connections_max.get_or_insert(default);
     let scheme = if config.tls.is_some() { "kafka+tls" } else { "kafka" };
     let unbound = config.resolve(is_closed);
     let unbound = unbound.map_err(|error| BuildError::of(error.key(), &error))?;
     let listen = unbound.listen();
     let bind = move |context| {
         let listener = unbound.bind(context);
-        let listener = listener.map_err(|error| BuildError::of(error.key(), &error))?;
+        let listener = listener.map_err(|error| BindError::of(error.key(), &error))?;
         let url = format!("{scheme}://{}", listener.local_addr());
         let start =
             move |supervisor: &Supervisor, name: &str| supervisor.listener(name, "kafka", listener);
         Ok(BuiltListener { url, start: Box::new(start) })
     };
-    Ok(UnboundListener { listen, bind: Box::new(bind) })
+    Ok(UnboundListener { listen, connections_max, bind: Box::new(bind) })
 }
 
 /// Renders the Prometheus page.

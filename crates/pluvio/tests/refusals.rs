@@ -120,6 +120,72 @@ fn a_link_that_leads_nowhere_is_refused_and_an_address_of_another_machine_is_war
     fs::remove_dir_all(&folder).unwrap();
 }
 
+/// A supervisor that does not start a wrong configuration again must start this one again.
+#[test]
+fn a_port_that_another_process_has_is_a_failure_that_may_pass_and_no_wrong_configuration() {
+    let folder = std::env::temp_dir().join(format!("pluvio-taken-{}", std::process::id()));
+    let _not_there = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    let there = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = there.local_addr().unwrap();
+    let configured = |listen: &str| {
+        let text = format!("[listeners.http]\nlisten = \"{listen}\"\ninsecure = true\n");
+        fs::write(folder.join("pluvio.toml"), text).unwrap();
+    };
+    // The second is of those that RFC 5737 keeps for documentation: this machine does not have it.
+    for listen in [taken.to_string(), "192.0.2.1:8080".to_owned()] {
+        configured(&listen);
+        let (status, said) = said(&folder, "run").unwrap();
+        assert_eq!(status, 1, "{said}");
+        let told = format!("pluvio.toml:2:10: failed to listen on {listen}");
+        assert!(said.contains(&told), "{said}");
+        assert!(!said.contains("in the configuration"), "{said}");
+    }
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_limit_of_open_files_below_what_listeners_admit_is_warned_of_and_a_soft_one_is_raised() {
+    let folder = std::env::temp_dir().join(format!("pluvio-files-{}", std::process::id()));
+    let _not_there = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    let text = "[listeners.http]\nlisten = \"127.0.0.1:0\"\nconnections_max = 1500\n";
+    fs::write(folder.join("pluvio.toml"), text).unwrap();
+    // `run` as a child that is ended by the shell once it serves: its limits are those of the shell.
+    let said = |limits: &str, command: &str| {
+        let binary = env!("CARGO_BIN_EXE_pluvio");
+        let script = format!("{limits} && exec {binary} --config pluvio.toml {command} 2>&1");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &script]).current_dir(&folder).env_remove("VCENTER_URL");
+        let mut child = shell.stdout(Stdio::piped()).spawn().unwrap();
+        let (mut said, id) = (String::new(), child.id());
+        let mut limit = String::new();
+        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+            let line = line.unwrap();
+            said.push_str(&line);
+            said.push('\n');
+            if line.contains("serving on") {
+                limit = fs::read_to_string(format!("/proc/{id}/limits")).unwrap_or_default();
+                child.kill().unwrap();
+            }
+        }
+        child.wait().unwrap();
+        let limit = limit.lines().find(|line| line.starts_with("Max open files"));
+        let soft = limit.and_then(|line| line.split_whitespace().nth(3).map(ToOwned::to_owned));
+        (said, soft)
+    };
+    let too_few = "1999 files may be open at a time, and the listeners admit 1500 connections";
+    for command in ["check", "run"] {
+        let (told, soft) = said("ulimit -Sn 512 && ulimit -Hn 1999", command);
+        assert!(told.contains(too_few), "{command}: {told}");
+        assert!(told.contains("allow 2012 with `LimitNOFILE=`"), "{command}: {told}");
+        assert!(command == "check" || soft.as_deref() == Some("1999"), "{soft:?}");
+        let (told, _) = said("ulimit -Sn 512 && ulimit -Hn 2012", command);
+        assert!(!told.contains("files may be open"), "{command}: {told}");
+    }
+    fs::remove_dir_all(&folder).unwrap();
+}
+
 /// Variables that a container still has would otherwise open a server to everybody in its place.
 #[test]
 fn a_file_that_was_named_and_is_missing_is_never_replaced_by_variables() {

@@ -3,7 +3,7 @@
 use futures::{StreamExt as _, stream};
 use pluvio_event::shown;
 
-use super::{Failed, block_on, print_line};
+use super::{Failed, block_on, files, print_line, run};
 use crate::{
     cli::{Check, Cli},
     config::{self, Configuration, Problem, ReadyListener, Resolved},
@@ -53,6 +53,9 @@ pub(crate) fn check(cli: &Cli, options: &Check) -> Result<(), Failed> {
 fn tell_of_this_machine(configuration: &Configuration, listeners: &[ReadyListener]) {
     if let Some(unwritable) = configuration.log.unwritable_dir() {
         print_line(&format!("[log]: warning: `dir`: {unwritable}"));
+    }
+    if let Some(too_few) = files::too_few(files::most(), run::connections_max(listeners)) {
+        print_line(&format!("[listeners.NAME]: warning: {too_few}"));
     }
     for Problem { place, message } in listeners.iter().filter_map(ReadyListener::foreign_address) {
         print_line(&format!("{place}: warning: {message}"));

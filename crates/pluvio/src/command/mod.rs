@@ -3,6 +3,7 @@
 pub(crate) mod check;
 pub(crate) mod dead;
 pub(crate) mod demo;
+mod files;
 pub(crate) mod log;
 mod meter;
 pub(crate) mod print;
@@ -29,6 +30,9 @@ use crate::config::Problem;
 pub(crate) enum Failed {
     /// The configuration is wrong: exit 78.
     Configuration(Vec<Problem>),
+    /// The machine does not give now what the configuration asks for, and may give it later, such as a port
+    /// that another process has: exit 1.
+    Unavailable(Vec<Problem>),
     /// It was called wrongly: exit 2.
     Usage(String),
     /// Something went wrong while running: exit 1.
@@ -59,6 +63,10 @@ impl Failed {
                 };
                 let hint = "`pluvio config` prints every option with its default";
                 (format!("{}\n{count} in the configuration; {hint}", lines.join("\n")), 78)
+            }
+            Self::Unavailable(problems) => {
+                let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                (format!("{}\nthis may pass; try again", lines.join("\n")), 1)
             }
             Self::Usage(text) => (format!("{text}\nTry `pluvio --help`."), 2),
             Self::Running(error) => (format!("error: {error:#}"), 1),

@@ -11,10 +11,10 @@ use pluvio_runtime::{
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
-use super::{Failed, block_on, meter, reload::Reload, sink::Desk, stopped};
+use super::{Failed, block_on, files, meter, reload::Reload, sink::Desk, stopped};
 use crate::{
     cli::Cli,
-    config::{self, Configuration, LogType, Problem, ReadyListener, ReadySink, Resolved},
+    config::{self, Configuration, LogType, ReadyListener, ReadySink, Resolved},
     registry::BuiltListener,
 };
 
@@ -48,6 +48,7 @@ pub(crate) fn run(cli: &Cli) -> Result<(), Failed> {
         }
         configuration
     };
+    files::allow_all();
     block_on(serve(configuration))
 }
 
@@ -103,6 +104,9 @@ pub(super) async fn start(mut configuration: Configuration) -> Result<Running, F
         warn!(place = warning.place, "{}", warning.message);
     }
     let Resolved { sources, sinks, listeners, access, access_files } = resolved?;
+    if let Some(too_few) = files::too_few(files::allowed(), connections_max(&listeners)) {
+        warn!("{too_few}");
+    }
     let (principals, original) =
         (configuration.principals().clone(), configuration.original.take());
     let reload = Reload::new(principals, access, access_files, original);
@@ -154,19 +158,31 @@ pub(super) async fn start(mut configuration: Configuration) -> Result<Running, F
     Ok(Running { supervisor, log, urls, reload, desk })
 }
 
+/// Most connections that all listeners together admit at a time.
+pub(super) fn connections_max(listeners: &[ReadyListener]) -> u64 {
+    listeners.iter().map(|listener| listener.connections_max() as u64).sum()
+}
+
 /// Takes the ports; all that cannot be had are told at once.
 fn bound(
     listeners: Vec<ReadyListener>,
     context: &Context,
-) -> Result<Vec<(String, BuiltListener)>, Vec<Problem>> {
-    let (mut bound, mut problems) = (Vec::new(), Vec::new());
+) -> Result<Vec<(String, BuiltListener)>, Failed> {
+    let (mut bound, mut problems, mut passes) = (Vec::new(), Vec::new(), true);
     for listener in listeners {
         match listener.bind(context.clone()) {
             Ok(listener) => bound.extend(listener),
-            Err(problem) => problems.push(problem),
+            Err(unbindable) => {
+                passes &= unbindable.passes;
+                problems.push(unbindable.problem);
+            }
         }
     }
-    if problems.is_empty() { Ok(bound) } else { Err(problems) }
+    match (problems.is_empty(), passes) {
+        (true, _) => Ok(bound),
+        (false, true) => Err(Failed::Unavailable(problems)),
+        (false, false) => Err(Failed::Configuration(problems)),
+    }
 }
 
 /// What opening the log found: one line an operator can search for.

@@ -15,7 +15,7 @@ use super::{
     Configuration, Problem,
     reader::{Place, header},
 };
-use crate::registry::{self, BuildError, BuiltListener, UnboundListener};
+use crate::registry::{self, BindError, BuildError, BuiltListener, UnboundListener};
 
 /// A section in which every key is known and has its type.
 pub(super) struct ListenerSection {
@@ -32,6 +32,13 @@ pub(crate) struct ReadyListener {
     unbound: UnboundListener,
     /// It is there only by default, so a port that is taken is no reason not to start.
     is_optional: bool,
+}
+
+/// Why a listener has no socket.
+pub(crate) struct Unbindable {
+    pub(crate) problem: Problem,
+    /// Whether the same may work later, as when another process has the port.
+    pub(crate) passes: bool,
 }
 
 impl Configuration {
@@ -104,20 +111,30 @@ impl ReadyListener {
         })
     }
 
+    /// Most connections that it admits at a time.
+    pub(crate) fn connections_max(&self) -> usize {
+        self.unbound.connections_max
+    }
+
     /// Binds the socket; gives the listener with its name. `None`: nobody has asked for it, and it
     /// cannot be had.
-    pub(crate) fn bind(self, context: Context) -> Result<Option<(String, BuiltListener)>, Problem> {
+    pub(crate) fn bind(
+        self,
+        context: Context,
+    ) -> Result<Option<(String, BuiltListener)>, Unbindable> {
         let Self { place, unbound, is_optional } = self;
         match (unbound.bind)(context) {
             Ok(listener) => Ok(Some((place.name, listener))),
-            Err(BuildError { message, .. }) if is_optional => {
+            Err(BindError { error: BuildError { message, .. }, .. }) if is_optional => {
                 tracing::warn!(
                     message,
                     "not serving Kafka's clients; [listeners.kafka] takes another address"
                 );
                 Ok(None)
             }
-            Err(BuildError { key, message }) => Err(place.problem(key, message)),
+            Err(BindError { error: BuildError { key, message }, passes }) => {
+                Err(Unbindable { problem: place.problem(key, message), passes })
+            }
         }
     }
 }

@@ -130,6 +130,83 @@ impl Template {
     }
 }
 
+/// What can stand at a place of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Letter {
+    This(char),
+    Digit,
+    HexDigit,
+}
+
+impl Letter {
+    fn may_be(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::This(one), Self::This(other)) => one == other,
+            (Self::This(one), Self::Digit) | (Self::Digit, Self::This(one)) => one.is_ascii_digit(),
+            (Self::This(one), Self::HexDigit) | (Self::HexDigit, Self::This(one)) => {
+                one.is_ascii_hexdigit() && !one.is_ascii_uppercase()
+            }
+            (Self::Digit | Self::HexDigit, Self::Digit | Self::HexDigit) => true,
+        }
+    }
+}
+
+/// All names that a sink can give to what it finishes. Every placeholder has its length, so they all have
+/// one.
+#[derive(Clone, Debug)]
+pub struct Names(Vec<Letter>);
+
+impl Names {
+    /// Those of a template, for a sink with its stream.
+    pub(crate) fn new(template: &Template, stream: &str, sink: &str) -> Self {
+        let letters = template.0.iter().flat_map(|part| match part {
+            Part::Text(text) => these(text),
+            Part::First | Part::Last => vec![Letter::Digit; 20],
+            Part::Date => vec![Letter::Digit; 8],
+            Part::Time => vec![Letter::Digit; 6],
+            Part::Stream => these(stream),
+            Part::Sink => these(sink),
+            Part::Log => vec![Letter::HexDigit; LOG_DIGITS],
+        });
+        Self(letters.collect())
+    }
+
+    /// The same, each with `ending` behind it.
+    #[must_use]
+    pub(crate) fn ended(mut self, ending: &str) -> Self {
+        let ending = these(ending);
+        if !self.0.ends_with(&ending) {
+            self.0.extend(ending);
+        }
+        self
+    }
+
+    /// Whether one of them can be one of the others.
+    pub fn meet(&self, others: &Self) -> bool {
+        let mut pairs = self.0.iter().zip(&others.0);
+        self.0.len() == others.0.len() && pairs.all(|(one, other)| one.may_be(*other))
+    }
+
+    /// Whether `name` can be one of them.
+    pub fn contain(&self, name: &str) -> bool {
+        self.meet(&Self(these(name)))
+    }
+}
+
+impl std::fmt::Display for Names {
+    /// The first of them, as an example.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|letter| match letter {
+            Letter::This(letter) => write!(f, "{letter}"),
+            Letter::Digit | Letter::HexDigit => f.write_str("0"),
+        })
+    }
+}
+
+fn these(text: &str) -> Vec<Letter> {
+    text.chars().map(Letter::This).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,6 +229,41 @@ mod tests {
         );
         let key = Template::key("{stream}/{first}-{log}").map(|template| template.name(&content));
         assert_eq!(key, Ok("events/00000000000000000044-abcd0000".to_owned()));
+    }
+
+    #[test]
+    fn names_of_two_sinks_meet_where_one_name_fits_both() {
+        let names = |text, stream, sink| {
+            let template = Template::new(text);
+            Names::new(&template.unwrap_or_else(|_| unreachable!("{text}")), stream, sink)
+        };
+        let default = |stream, sink| names("{stream}-{sink}-{first}.ndjson", stream, sink);
+        assert!(!default("events", "a").meet(&default("events", "b")));
+        assert!(!default("events", "a").meet(&default("other", "a")));
+        assert!(default("events", "a-b").meet(&default("events-a", "b")));
+        let first = |stream, sink| names("{stream}-{first}", stream, sink);
+        assert!(first("events", "a").meet(&first("events", "b")));
+        assert!(!first("events", "a").meet(&first("others", "b")));
+        assert!(!first("events", "a").meet(&first("events", "b").ended(".gz")));
+        let dated = names("{date}{time}{last}", "events", "a");
+        let logged = names("{log}11-{first}", "events", "b");
+        assert!(!dated.meet(&logged));
+        assert!(dated.meet(&names("20261120103122{first}", "events", "b")));
+        assert!(first("events", "a").contain("events-00000000000000000044"));
+        assert!(!first("events", "a").contain("events-0000000000000000004x"));
+        assert!(!first("events", "a").contain("events.ndjson"));
+        assert_eq!(first("events", "a").to_string(), "events-00000000000000000000");
+        let content = Content {
+            first: Offset::new(i64::MAX).unwrap_or_default(),
+            last: Offset::new(7).unwrap_or_default(),
+            recorded: Timestamp::MAX,
+            stream: "events",
+            sink: "a",
+            log_id: Uuid::from_u128(u128::MAX),
+        };
+        let text = "{first}{last}{date}{time}{stream}{sink}{log}";
+        let name = Template::new(text).map(|template| template.name(&content));
+        assert!(names(text, "events", "a").contain(&name.unwrap_or_default()));
     }
 
     #[test]

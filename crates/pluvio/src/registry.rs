@@ -2,7 +2,7 @@
 //!
 //! Adding a component adds a line here and nothing elsewhere in the binary.
 
-use std::{future::Future, io, net::SocketAddr, path::PathBuf, pin::Pin, sync::Arc};
+use std::{future::Future, io, net::SocketAddr, pin::Pin, sync::Arc};
 
 use pluvio_connect::{
     amqp,
@@ -142,10 +142,9 @@ pub(crate) const SINKS: &[SinkType] = &[
         build: |section| {
             let sink = section_of::<file::Config>(section)?.build();
             let sink = sink.map_err(|error| BuildError::of(error.key(), &error))?;
-            let (exclusive, file) = (Some(format!("`{}`", sink.identity())), sink.path());
+            let (exclusive, file) = (Some(format!("`{}`", sink.identity())), Some(sink.clone()));
             let asked = sink.clone();
             let repeats = Repeats::judged(move |_| asked.refuses_repeats());
-            let file = Some(file.to_owned());
             Ok(BuiltSink { exclusive, file, repeats, ..BuiltSink::of(file::NAME, sink) })
         },
     },
@@ -282,7 +281,7 @@ pub(crate) struct BuiltSink {
     /// What no other sink may write to, as people call it.
     pub(crate) exclusive: Option<String>,
     /// The file that it writes, if it is one of this machine; those that it finishes lie beside it.
-    pub(crate) file: Option<PathBuf>,
+    pub(crate) file: Option<file::File>,
     /// Whether the target can be handed events again.
     pub(crate) repeats: Repeats,
     /// Which events it can be handed at all, in CEL: its format has no form for the others.

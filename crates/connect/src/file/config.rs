@@ -19,7 +19,8 @@ pub struct Config {
     pub path: PathBuf,
     /// Names of finished files, in the same folder. `{first}` and `{last}` are the offsets of the
     /// first and the last event in 20 digits, `{date}` and `{time}` tell when the first was recorded,
-    /// in UTC, `{stream}` and `{sink}` are names, `{log}` is the log's. One of `{first}` and `{last}` must be there.
+    /// in UTC, `{stream}` and `{sink}` are names, `{log}` is the log's. One of `{first}` and `{last}` must be
+    /// there, and no other sink's files may get the same names.
     #[serde(default = "finished")]
     pub finished: String,
     /// The file is finished before it grows beyond this.
@@ -47,8 +48,25 @@ pub enum Compression {
     Zstd,
 }
 
+impl Compression {
+    /// What the name of a file that is packed so ends with.
+    pub(super) fn ending(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Gzip => ".gz",
+            Self::Zstd => ".zst",
+        }
+    }
+
+    /// The name of a file that is packed so.
+    pub(super) fn ended(self, name: &str) -> String {
+        let ending = self.ending();
+        if name.ends_with(ending) { name.to_owned() } else { format!("{name}{ending}") }
+    }
+}
+
 fn finished() -> String {
-    "{stream}-{first}.ndjson".to_owned()
+    "{stream}-{sink}-{first}.ndjson".to_owned()
 }
 
 fn rotate_size() -> ByteSize {

@@ -1,15 +1,17 @@
 //! From a file that grows to one that never changes.
 //!
-//! Done again after a crash, it gives the same file under the same name.
+//! Done again after a crash, it gives the same file under the same name. A name is taken by a call that
+//! fails where there is one already, so that two who finish at one moment do not replace each other's file.
 
 use std::{
     fs,
-    io::{self, BufReader, Read},
+    io::{self, BufReader, ErrorKind, Read},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
 use flate2::{Compression as Level, write::GzEncoder};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::{
     config::{Compression, Settings},
@@ -17,50 +19,96 @@ use super::{
     note::{MODE, draft, sync_folder},
 };
 
-/// Gives the file that grows the finished name `name`, packed if asked for. Its own name is free
-/// then. Durable on return.
-pub(super) fn finish(settings: &Settings, name: &str) -> Result<(), Error> {
+/// Gives the file that grows the finished name `name`, packed if asked for, and says which it got. Its own
+/// name is free then. Durable on return.
+pub(super) fn finish(settings: &Settings, name: &str) -> Result<PathBuf, Error> {
     let grown = &settings.path;
-    let Some((pack, ending)) = packer(settings.compression) else {
-        let target = free(settings, name, grown)?;
-        fs::rename(grown, &target).map_err(Error::at(Doing::Finish, &target))?;
-        return sync_folder(settings);
+    let Some(pack) = packer(settings.compression) else {
+        let target = named(settings, name, grown)?;
+        sync_folder(settings)?;
+        return Ok(target);
     };
     let draft = draft(settings);
     pack(grown, &draft).map_err(Error::at(Doing::Finish, &draft))?;
-    let name = if name.ends_with(ending) { name.to_owned() } else { format!("{name}{ending}") };
-    let target = free(settings, &name, &draft)?;
-    fs::rename(&draft, &target).map_err(Error::at(Doing::Finish, &target))?;
+    let target = named(settings, &settings.compression.ended(name), &draft)?;
     sync_folder(settings)?;
     fs::remove_file(grown).map_err(Error::at(Doing::Finish, grown))?;
-    sync_folder(settings)
+    sync_folder(settings)?;
+    Ok(target)
 }
 
 /// Writes what is in one file into another, packed; durable on return.
 type Pack = fn(&Path, &Path) -> io::Result<()>;
 
-/// How to pack, and what that adds to a name.
-fn packer(compression: Compression) -> Option<(Pack, &'static str)> {
+/// How to pack.
+fn packer(compression: Compression) -> Option<Pack> {
     match compression {
         Compression::None => None,
-        Compression::Gzip => Some((gzip, ".gz")),
-        Compression::Zstd => Some((zstandard, ".zst")),
+        Compression::Gzip => Some(gzip),
+        Compression::Zstd => Some(zstandard),
     }
 }
 
-/// The path for `name`, or for `name-2` and so on if other content has it: an archive is never
-/// overwritten. One with the very content of `whole` is what a crash left, and is replaced.
-fn free(settings: &Settings, name: &str, whole: &Path) -> Result<PathBuf, Error> {
+/// Gives the file `whole` the name `name`, or `name-2` and so on if other content has it: an archive is
+/// never overwritten. One with the very content of `whole` is what a crash left, and takes its place.
+fn named(settings: &Settings, name: &str, whole: &Path) -> Result<PathBuf, Error> {
     let mut target = settings.folder.join(name);
     for number in 2_u64.. {
-        let is_free =
-            !target.exists() || is_same(&target, whole).map_err(Error::at(Doing::Read, &target))?;
-        if is_free {
+        let finish = Error::at(Doing::Finish, &target);
+        match rename_new(whole, &target) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            renamed => {
+                renamed.map_err(finish)?;
+                break;
+            }
+        }
+        if is_same(&target, whole).map_err(Error::at(Doing::Read, &target))? {
+            fs::remove_file(whole).map_err(finish)?;
             break;
         }
         target = settings.folder.join(format!("{name}-{number}"));
     }
     Ok(target)
+}
+
+/// Renames a file to a name that nothing has yet.
+type RenameNew = fn(&Path, &Path) -> io::Result<()>;
+
+/// From the one that does it at once to the one that every file system can do.
+const RENAMES_NEW: [RenameNew; 3] = [rename_at_once, rename_by_link, rename_over_claim];
+
+/// Renames a file; [`ErrorKind::AlreadyExists`] where something has the name.
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    let is_unknown = |error: &io::Error| {
+        use rustix::io::Errno;
+        let unknown = [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::PERM];
+        Errno::from_io_error(error).is_some_and(|errno| unknown.contains(&errno))
+    };
+    let mut renamed = rename_at_once(from, to);
+    for rename in &RENAMES_NEW[1..] {
+        if !renamed.as_ref().is_err_and(is_unknown) {
+            break;
+        }
+        renamed = rename(from, to);
+    }
+    renamed
+}
+
+fn rename_at_once(from: &Path, to: &Path) -> io::Result<()> {
+    Ok(renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
+}
+
+/// For file systems without the first, such as NFS. A crash in between leaves both names, which have the
+/// same content.
+fn rename_by_link(from: &Path, to: &Path) -> io::Result<()> {
+    fs::hard_link(from, to)?;
+    fs::remove_file(from)
+}
+
+/// For those without hard links. A crash in between leaves an empty file of that name.
+fn rename_over_claim(from: &Path, to: &Path) -> io::Result<()> {
+    fs::OpenOptions::new().write(true).create_new(true).mode(MODE).open(to)?;
+    fs::rename(from, to)
 }
 
 fn gzip(from: &Path, to: &Path) -> io::Result<()> {
@@ -83,6 +131,9 @@ fn begun(path: &Path) -> io::Result<fs::File> {
 }
 
 fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
+    if !fs::metadata(one)?.is_file() {
+        return Ok(false);
+    }
     let (one, other) = (fs::File::open(one)?, fs::File::open(other)?);
     if one.metadata()?.len() != other.metadata()?.len() {
         return Ok(false);
@@ -93,4 +144,37 @@ fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
         }
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(path: &Path, content: &str) {
+        fs::write(path, content).unwrap_or_else(|error| unreachable!("{error}"));
+    }
+
+    fn content(path: &Path) -> Option<String> {
+        fs::read_to_string(path).ok()
+    }
+
+    #[test]
+    fn a_name_that_something_has_is_never_replaced_whatever_the_file_system_can_do() {
+        let folder = std::env::temp_dir().join(format!("pluvio-named-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap_or_else(|error| unreachable!("{error}"));
+        let (from, to) = (folder.join("from"), folder.join("to"));
+        for (nth, rename) in RENAMES_NEW.into_iter().chain([rename_new as RenameNew]).enumerate() {
+            let _not_there = fs::remove_file(&to);
+            written(&from, "one");
+            let renamed = rename(&from, &to);
+            assert!(renamed.is_ok(), "{nth}: {renamed:?}");
+            assert_eq!((content(&from), content(&to).as_deref()), (None, Some("one")), "{nth}");
+            written(&from, "two");
+            let refused = rename(&from, &to).map_err(|error| error.kind());
+            assert_eq!(refused, Err(ErrorKind::AlreadyExists), "{nth}");
+            let left = (content(&from), content(&to));
+            assert_eq!(left, (Some("two".to_owned()), Some("one".to_owned())), "{nth}");
+        }
+        let _best_effort = fs::remove_dir_all(&folder);
+    }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //!   events.ndjson                       grows; each line is an event with its offset as `sequence`
 //!   .events.ndjson.pluvio               which log, and how far the finished files reach
-//!   events-00000000000000000000.ndjson.gz   finished: complete, never changed again
+//!   events-archive-00000000000000000000.ndjson.gz   finished: complete, never changed again
 //! ```
 //!
 //! **The file keeps the cursor.** The last whole line says where to go on, so nothing is lost and
@@ -14,8 +14,8 @@
 //! of it is finished, then the finished file appears under its name, whole, then the growing one goes.
 //! A growing file whose last line lies before the note is finished again.
 //!
-//! It refuses a file that it did not begin, a name that could be taken twice, and to be two: the
-//! growing file is locked.
+//! It refuses a file that it did not begin, a name that is taken, and to be two: the growing file is
+//! locked.
 
 mod config;
 mod error;
@@ -28,6 +28,8 @@ mod tail;
 pub use config::{Compression, Config, ConfigError};
 pub use error::Error;
 pub use sink::File;
+
+pub use crate::name::Names;
 
 /// The `type` in a configuration.
 pub const NAME: &str = "file";

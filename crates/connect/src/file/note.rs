@@ -28,6 +28,18 @@ pub(super) struct Note {
     pub(super) next: i64,
     /// When the file that grows was begun.
     pub(super) begun: Timestamp,
+    /// What the growing file is while it is finished; nothing, once there is an empty one in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) finishing: Option<Finishing>,
+}
+
+/// A file that is being finished: done again after a crash, it must get the same name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Finishing {
+    /// The offset of its last line.
+    pub(super) last: i64,
+    pub(super) stream: String,
+    pub(super) log_id: Uuid,
 }
 
 pub(super) fn path(settings: &Settings) -> PathBuf {

@@ -17,6 +17,7 @@ use super::{
     note,
     spool::Spool,
 };
+use crate::name::Names;
 
 /// A file as a sink.
 #[derive(Clone, Debug)]
@@ -31,6 +32,11 @@ impl File {
     /// The file that grows. Absolute, as far as the current folder is known.
     pub fn path(&self) -> &Path {
         &self.0.path
+    }
+
+    /// The names that finished files get, in the folder of [`path`](Self::path).
+    pub fn finished(&self, sink: &str, stream: &str) -> Names {
+        Names::new(&self.0.finished, stream, sink).ended(self.0.compression.ending())
     }
 
     /// Why lines cannot be written again, if there are any: a file holds each event once, and what was

@@ -16,7 +16,7 @@ use super::{
     config::Settings,
     error::{Doing, Error},
     finish::finish,
-    note::{MODE, Note, draft, sync_folder},
+    note::{Finishing, MODE, Note, draft, sync_folder},
     sink::Lines,
     tail::{self, Tail},
 };
@@ -48,6 +48,7 @@ impl Spool {
             log_id,
             next: cursor.get(),
             begun: Timestamp::now(),
+            finishing: None,
         };
         let note = match note {
             Some(note) => note,
@@ -86,6 +87,13 @@ impl Spool {
             warn!(sink, stream, "the file's lines are of another log: it is finished");
             self.finish(fresh)?;
             return Ok(ours);
+        }
+        let finishing = self.note.finishing.as_ref().map(|finishing| finishing.last);
+        if finishing.is_some() && finishing == self.tail.last.map(Offset::get) {
+            // A crash came while it was finished, under a note that held already.
+            self.finish(Note { begun: fresh.begun, ..self.note.clone() })?;
+        } else if finishing.is_some() {
+            self.note_finished()?;
         }
         let noted = Offset::new(self.note.next).unwrap_or_default();
         let has = self.tail.last.map_or(noted, |last| last.following().max(noted));
@@ -179,17 +187,39 @@ impl Spool {
     fn finish(&mut self, note: Note) -> Result<(), Error> {
         let path = self.settings.path.clone();
         let head = tail::head(&mut self.file).map_err(Error::at(Doing::Read, &path))?;
+        let finishing = self.finishing();
+        let note = Note { finishing: finishing.clone(), ..note };
         note.write(&self.settings)?;
-        let Note { stream, log_id, .. } = std::mem::replace(&mut self.note, note);
-        let (Some((first, recorded)), Some(last)) = (head, self.tail.last) else { return Ok(()) };
-        let sink = self.sink.as_str();
+        self.note = note;
+        let (Some((first, recorded)), Some(last), Some(finishing)) =
+            (head, self.tail.last, finishing)
+        else {
+            return Ok(());
+        };
+        let (sink, Finishing { stream, log_id, .. }) = (self.sink.as_str(), finishing);
         let content = Content { first, last, recorded, stream: &stream, sink, log_id };
         let name = self.settings.finished.name(&content);
-        finish(&self.settings, &name)?;
-        info!(sink, file = name, bytes = self.tail.bytes, "finished a file");
+        let path = finish(&self.settings, &name)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        info!(sink, file = &*name, bytes = self.tail.bytes, "finished a file");
         self.file = grown(&self.settings)?;
         self.tail = Tail::default();
-        Ok(())
+        self.note_finished()
+    }
+
+    /// What the growing file is; as the note has it, if a crash came while it was finished.
+    fn finishing(&self) -> Option<Finishing> {
+        let last = self.tail.last?.get();
+        let noted = self.note.finishing.as_ref().filter(|noted| noted.last == last);
+        let Note { stream, log_id, .. } = &self.note;
+        let ours = || Finishing { last, stream: stream.clone(), log_id: *log_id };
+        Some(noted.cloned().unwrap_or_else(ours))
+    }
+
+    /// Notes that the growing file is not the one that was finished.
+    fn note_finished(&mut self) -> Result<(), Error> {
+        self.note.finishing = None;
+        self.note.write(&self.settings)
     }
 }
 

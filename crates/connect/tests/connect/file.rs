@@ -162,7 +162,7 @@ async fn files_are_finished_by_size_under_names_that_tell_their_content() {
                 Compression::Zstd => ".zst",
             };
             let first = offsets(&text(path))[0];
-            assert_eq!(name_of(path), format!("events-{first:020}.ndjson{suffix}"));
+            assert_eq!(name_of(path), format!("events-archive-{first:020}.ndjson{suffix}"));
             assert!(text(path).len() <= 4 << 10);
             let mode = fs::metadata(path).unwrap().permissions().mode();
             assert_eq!(mode & 0o137, 0, "{mode:o} gives more than 0640");
@@ -217,15 +217,25 @@ async fn a_crash_while_a_file_is_finished_loses_and_doubles_nothing() {
         let note = ".events.ndjson.pluvio";
         // What stands on the disk between two steps of finishing: the note, the finished file, and
         // the grown file that is not gone yet.
-        for steps in 0..=3 {
-            let folder = Folder::new(&format!("crash-{compression:?}-{steps}"));
+        // Where a file system cannot rename without replacing, both names are those of one file.
+        let steps = [(0, false), (1, false), (2, false), (2, true), (3, false)];
+        for (steps, is_linked) in steps {
+            if is_linked && compression != Compression::None {
+                continue;
+            }
+            let folder = Folder::new(&format!("crash-{compression:?}-{steps}-{is_linked}"));
             copy(&before, &folder);
             if steps >= 1 {
                 fs::copy(after.0.join(note), folder.0.join(note)).unwrap();
                 fs::write(folder.0.join(".events.ndjson.pluvio-draft"), b"half").unwrap();
             }
             if steps >= 2 {
-                fs::copy(&finished, folder.0.join(finished.file_name().unwrap())).unwrap();
+                let finished_there = folder.0.join(finished.file_name().unwrap());
+                if is_linked {
+                    fs::hard_link(folder.grown(), finished_there).unwrap();
+                } else {
+                    fs::copy(&finished, finished_there).unwrap();
+                }
             }
             if steps >= 3 {
                 fs::remove_file(folder.grown()).unwrap();
@@ -236,7 +246,8 @@ async fn a_crash_while_a_file_is_finished_loses_and_doubles_nothing() {
             let rest = records(full + 1..=full + 5).await;
             assert!(matches!(writer.write(&rest, &Answers::default()).await, Outcome::AckedTo(_)));
             let expected: Vec<i64> = (0..=full + 5).collect();
-            assert_eq!(folder.offsets(), expected, "{compression:?} after step {steps}");
+            let told = format!("{compression:?} after step {steps}, linked: {is_linked}");
+            assert_eq!(folder.offsets(), expected, "{told}");
             assert!(!folder.0.join(".events.ndjson.pluvio-draft").exists());
         }
     }
@@ -254,6 +265,88 @@ async fn another_log_begins_another_file_and_overwrites_none() {
     }
     assert_eq!(folder.offsets(), [0, 1, 0, 1, 2, 0, 1, 2, 3]);
     assert_eq!(folder.files().len(), 3);
+}
+
+/// What a crash leaves while the file of an earlier log is finished: the note is of the new log already.
+#[tokio::test]
+async fn a_crash_while_the_file_of_another_log_is_finished_loses_and_doubles_nothing() {
+    for compression in [Compression::None, Compression::Gzip] {
+        let folder = Folder::new(&format!("another-crash-{compression:?}"));
+        let finished = "{log}-{first}.ndjson".to_owned();
+        let config = Config { finished, compression, ..folder.config() };
+        let sink = config.build().unwrap();
+        write(&sink, 0, 0..=5).await;
+        let grown = fs::read(folder.grown()).unwrap();
+        let draft = folder.0.join(".events.ndjson.pluvio-draft");
+        let ending = if compression == Compression::None { "" } else { ".gz" };
+        let name = format!("00000000-{:020}.ndjson{ending}", 0);
+        let (mut writer, _) = connected(&sink, standing(2, 0)).await;
+        let batch = records(0..=1).await;
+        assert!(matches!(writer.write(&batch, &Answers::default()).await, Outcome::AckedTo(_)));
+        writer.close().await;
+        let note = fs::read_to_string(folder.0.join(".events.ndjson.pluvio")).unwrap();
+        assert!(!note.contains("finishing"), "{note}");
+        assert!(folder.0.join(&name).exists(), "{:?}", folder.files());
+        // The disk as it stood before the growing file went, and before its finished name was there.
+        let (id, earlier) = (uuid::Uuid::from_u128(2), uuid::Uuid::from_u128(1));
+        let note = format!(
+            "{{\"stream\":\"events\",\"log_id\":\"{id}\",\"next\":0,\"begun\":\"2026-11-20T10:00:00Z\",\
+             \"finishing\":{{\"last\":5,\"stream\":\"events\",\"log_id\":\"{earlier}\"}}}}"
+        );
+        for is_named in [false, true] {
+            fs::write(folder.0.join(".events.ndjson.pluvio"), &note).unwrap();
+            fs::write(folder.grown(), &grown).unwrap();
+            if !is_named {
+                fs::remove_file(folder.0.join(&name)).unwrap();
+            }
+            let (mut writer, cursor) = connected(&sink, standing(2, 0)).await;
+            assert_eq!(cursor, Some(0), "{compression:?}: the new log is taken from its beginning");
+            let written = writer.write(&batch, &Answers::default()).await;
+            assert!(matches!(written, Outcome::AckedTo(_)));
+            assert_eq!(folder.offsets(), [0, 1, 2, 3, 4, 5, 0, 1], "{compression:?} {is_named}");
+            assert!(folder.0.join(&name).exists() && !draft.exists());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sinks_that_finish_their_files_at_one_moment_take_none_of_each_other_away() {
+    const SINKS: i64 = 4;
+    let folder = Folder::new("at-one-moment");
+    let rotate_size = ByteSize(4 << 10);
+    // All of them would call their files alike.
+    let finished = "{first}.ndjson".to_owned();
+    let mut writing = tokio::task::JoinSet::new();
+    for nth in 0..SINKS {
+        let config = Config {
+            rotate_size,
+            finished: finished.clone(),
+            ..Config::new(folder.0.join(format!("grows-{nth}")))
+        };
+        let sink = config.build().unwrap();
+        // Each leaves out another event behind the first, so that no file is like another.
+        let mut records = records(0..=600).await;
+        records.remove(usize::try_from(nth).unwrap() + 1);
+        writing.spawn(async move {
+            let (mut writer, _) = connected(&sink, standing(1, 0)).await;
+            let mut rest = &records[..];
+            while !rest.is_empty() {
+                let Outcome::AckedTo(offset) = writer.write(rest, &Answers::default()).await else {
+                    unreachable!()
+                };
+                rest = &rest[rest.partition_point(|record| record.offset() <= offset)..];
+            }
+            writer.close().await;
+        });
+    }
+    writing.join_all().await;
+    let mut found = folder.offsets();
+    found.sort_unstable();
+    let is_left_out = |nth: i64, number: i64| nth + 1 == number;
+    let expected = (0..=600).flat_map(|number| {
+        (0..SINKS).filter(move |nth| !is_left_out(*nth, number)).map(move |_| number)
+    });
+    assert_eq!(found, expected.collect::<Vec<_>>());
 }
 
 #[tokio::test]

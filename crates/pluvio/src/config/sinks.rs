@@ -7,6 +7,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
+use pluvio_connect::file::Names;
 use pluvio_event::Filter;
 use pluvio_log::{Offset, StreamName};
 use pluvio_runtime::{
@@ -171,11 +172,11 @@ impl Configuration {
                     problems.push(place.problem(Some(key), message));
                 }
             }
-            let file = sink.built.file.as_deref().map(real);
+            let file = sink.file();
             let is_twin = |other: &&ReadySink| {
                 let (ours, theirs) = (&sink.built, &other.built);
                 let is_one_target = ours.exclusive.is_some() && theirs.exclusive == ours.exclusive;
-                is_one_target || file.is_some() && theirs.file.as_deref().map(real) == file
+                is_one_target || file.is_some() && other.file() == file
             };
             if let (Some(twin), Some(target)) = (ready.iter().find(is_twin), &sink.built.exclusive)
             {
@@ -187,6 +188,8 @@ impl Configuration {
             if let Some(wrong) = file.and_then(|file| wrong_file(&file, &self.log)) {
                 problems.push(place.problem(Some("path"), wrong));
             }
+            let beside = ready.iter().chain([&sink]).filter_map(|other| sink.meets(other));
+            problems.extend(beside.map(|(key, wrong)| place.problem(Some(key), wrong)));
             ready.push(sink);
         }
         if problems.is_empty() { Ok(ready) } else { Err(problems) }
@@ -223,6 +226,56 @@ impl SinkSection {
             }
             _ => Err(problems),
         }
+    }
+}
+
+impl ReadySink {
+    /// The file that it writes, by the path that the system would come to.
+    fn file(&self) -> Option<PathBuf> {
+        self.built.file.as_ref().map(|file| real(file.path()))
+    }
+
+    /// The names of the files that it finishes, and their folder; the name of the one that grows there.
+    fn finished(&self) -> Option<(PathBuf, Names, String)> {
+        let file = self.built.file.as_ref()?;
+        let folder = real(file.path().parent()?);
+        let grown = file.path().file_name()?.to_string_lossy().into_owned();
+        Some((folder, file.finished(self.name.as_str(), self.stream.as_str()), grown))
+    }
+
+    /// Which key would let a file of its own have the name of one of `other`'s, which may be itself; and
+    /// what to write instead. A sink waits for ever where the name of a finished file is that of one that
+    /// grows.
+    fn meets(&self, other: &Self) -> Option<(&'static str, String)> {
+        let (folder, finished, grown) = self.finished()?;
+        let (beside, others, other_grown) = other.finished()?;
+        if folder != beside {
+            return None;
+        }
+        let header = header("sinks", other.name.as_str());
+        if self.name == other.name {
+            return finished.contain(&grown).then(|| {
+                let message = format!(
+                    "`path` can be the name of a finished file, such as `{finished}`; give it another, \
+                     such as \"events.ndjson\""
+                );
+                ("path", message)
+            });
+        }
+        if finished.contain(&other_grown) || others.contain(&grown) {
+            let message = format!(
+                "a finished file can have the name of the file that grows, here and in {header}; let \
+                 `path` lie in another folder"
+            );
+            return Some(("path", message));
+        }
+        finished.meet(&others).then(|| {
+            let message = format!(
+                "finished files can have the names of those of {header}, such as `{finished}`; write \
+                 {{sink}} into `finished`, or let `path` lie in another folder"
+            );
+            ("finished", message)
+        })
     }
 }
 

@@ -121,6 +121,42 @@ fn a_sinks_keys_are_known_and_two_sinks_do_not_share_a_file() {
     assert_eq!(problems(&all), [""; 0]);
 }
 
+#[test]
+fn two_files_that_are_finished_in_one_folder_never_get_one_name() {
+    let sink = |name: &str, path: &str, more: &str| {
+        format!("[sinks.{name}]\ntype = \"file\"\npath = \"{path}\"\n{more}")
+    };
+    let (by_stream, by_sink) =
+        ("finished = \"{stream}-{first}\"\n", "finished = \"{sink}-{first}\"\n");
+    let right = [
+        ("", ""),
+        (by_stream, by_sink),
+        (by_stream, "finished = \"{stream}-{first}\"\nstream = \"events.dead\"\n"),
+        (by_stream, "finished = \"{stream}-{first}\"\ncompression = \"gzip\"\n"),
+    ];
+    for (one, other) in right {
+        let text = sink("a", "a.ndjson", one) + &sink("b", "b.ndjson", other);
+        assert_eq!(problems(&text), [""; 0], "{text}");
+    }
+    let text = sink("a", "x/a.ndjson", by_stream) + &sink("b", "y/b.ndjson", by_stream);
+    assert_eq!(problems(&text), [""; 0], "{text}");
+
+    let text = sink("a", "a.ndjson", by_stream) + &sink("b", "./b.ndjson", by_stream);
+    let found = problems(&text);
+    let told = "pluvio.toml:8:12: finished files can have the names of those of [sinks.a], such as \
+                `events-00000000000000000000`; write {sink} into `finished`, or";
+    assert!(found.len() == 1 && found[0].starts_with(told), "{found:?}");
+
+    let own = sink("a", "events-00000000000000000044", by_stream);
+    let found = problems(&own);
+    let told = "pluvio.toml:3:8: `path` can be the name of a finished file";
+    assert!(found.len() == 1 && found[0].starts_with(told), "{found:?}");
+    let text = sink("b", "b.ndjson", by_stream) + &sink("a", "events-00000000000000000044", "");
+    let found = problems(&text);
+    let told = "pluvio.toml:7:8: a finished file can have the name of the file that grows";
+    assert!(found.len() == 1 && found[0].starts_with(told), "{found:?}");
+}
+
 /// Names that TOML can quote and that read like something else.
 const ODD_NAMES: [&str; 9] =
     ["billing [prod]", "a]", "[a", "a.b", "x].y", "\u{e4}rger", "a\"b", "a b", "'"];

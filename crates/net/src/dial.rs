@@ -275,6 +275,16 @@ impl AsyncWrite for Stream {
     }
 }
 
+/// An address that is none, for error texts. One that holds an `@` is not told: before it stands a user,
+/// and mostly a password.
+pub fn shown_address(text: &str) -> String {
+    if text.contains('@') {
+        "an address with a user or password".to_owned()
+    } else {
+        format!("`{text}`")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::future::pending;

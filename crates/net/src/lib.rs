@@ -17,7 +17,7 @@ mod secret;
 mod thumbprint;
 mod tls;
 
-pub use crate::dial::{DialError, Dialer, Stream};
+pub use crate::dial::{DialError, Dialer, Stream, shown_address};
 pub use crate::http::{
     BODY_BYTES_MAX, CONNECT_TIMEOUT, HttpClient, HttpError, HttpReply, Part, Request, authority_of,
 };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pluvio_net::{SecretSource, TlsError, TlsOptions};
+use pluvio_net::{SecretSource, TlsError, TlsOptions, shown_address};
 use pluvio_runtime::unit::Period;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -280,7 +280,7 @@ fn is_topic(text: &str, is_constant: bool) -> bool {
 
 fn brokers(texts: &[String]) -> Result<Vec<(String, u16)>, ConfigError> {
     let broker = |text: &String| {
-        let wrong = || ConfigError::Brokers(format!("`{text}` is none"));
+        let wrong = || ConfigError::Brokers(format!("{} is none", shown_address(text)));
         let is_bare = !text.contains(':') || text.ends_with(']');
         let (host, port) = match text.rsplit_once(':') {
             Some((host, port)) if !is_bare => (host, port.parse().map_err(|_| wrong())?),
@@ -361,6 +361,17 @@ mod tests {
         assert_eq!(parsed("[::1]"), of("[::1]", 9092));
         for bad in ["", ":9092", "kafka:port", "kafka://a:1", "a:1,b:2", "::1"] {
             assert_eq!(parsed(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_a_brokers_address_is_refused_and_not_told() {
+        for broker in ["kafka://u:SECRET@h:9092", "u:SECRET@h", "u:SECRET@h:x", "SECRET@h:9092"] {
+            let told = wrong(|it| it.brokers = vec![broker.to_owned()]);
+            let (key, text) = told.unwrap_or_default();
+            assert_eq!(key, "brokers");
+            assert!(text.contains("an address with a user or password is none"), "{text}");
+            assert!(!text.contains("SECRET"), "{text}");
         }
     }
 }

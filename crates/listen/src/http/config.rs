@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use pluvio_net::{ServerTls, ServerTlsError};
+use pluvio_net::{ServerTls, ServerTlsError, shown_address};
 use pluvio_runtime::unit::Period;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -99,10 +99,10 @@ pub enum Error {
     #[error("{0} must be at least 1")]
     Zero(&'static str),
     /// An origin that no browser sends.
-    #[error("`{0}` is no origin; write for example \"https://ui.example.org\", or \"*\" for all")]
+    #[error("{} is no origin; write for example \"https://ui.example.org\", or \"*\" for all", shown_address(.0))]
     Origin(String),
     /// A name with a scheme, a port or a path, or none at all.
-    #[error("`{0}` is not a host name; write for example \"pluvio.example.org\", without a port")]
+    #[error("{} is not a host name; write for example \"pluvio.example.org\", without a port", shown_address(.0))]
     Host(String),
     /// Certificate or key cannot be used.
     #[error("failed to set up TLS on {listen}")]

@@ -7,7 +7,7 @@ use std::{
     str::FromStr,
 };
 
-use pluvio_net::{ServerTls, ServerTlsError};
+use pluvio_net::{ServerTls, ServerTlsError, shown_address};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio_rustls::rustls::ServerConfig;
@@ -67,14 +67,14 @@ pub struct Advertised {
 
 /// A text that is no host and port.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no host and port; write for example \"pluvio.example.org:9092\"")]
+#[error("{0} is no host and port; write for example \"pluvio.example.org:9092\"")]
 pub struct InvalidAdvertised(String);
 
 impl FromStr for Advertised {
     type Err = InvalidAdvertised;
 
     fn from_str(text: &str) -> Result<Self, InvalidAdvertised> {
-        let invalid = || InvalidAdvertised(text.to_owned());
+        let invalid = || InvalidAdvertised(shown_address(text));
         let (host, port) = text.rsplit_once(':').ok_or_else(invalid)?;
         let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
         let is_host = |c: char| c.is_ascii_alphanumeric() || ".-_:%".contains(c);

@@ -61,7 +61,10 @@ fn configuration(lookup: Lookup<'_>) -> Result<Configuration, Vec<Problem>> {
     }
     let port = read.number("PORT", 8080);
     let port = u16::try_from(port).unwrap_or_else(|_| {
-        read.problem("PORT", format!("`{port}` is no port; use 1 to 65535"));
+        read.problem(
+            "PORT",
+            format!("`{port}` is no port; use 1 to 65535, or 0 for any that is free"),
+        );
         0
     });
     let secrets = (read.lookup)("VCENTER_SECRET_PATH");

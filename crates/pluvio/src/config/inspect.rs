@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 
-use pluvio_net::SecretSource;
+use pluvio_net::{SecretSource, shown_address};
 use pluvio_runtime::Chain;
 use serde_json::Value as Json;
 use toml::{
@@ -196,8 +196,9 @@ impl<'a> Inspection<'a> {
             Some("duration") => error_of::<pluvio_runtime::unit::Period>(text),
             Some("bytes") => error_of::<pluvio_runtime::unit::ByteSize>(text),
             Some("socket-address") => error_of::<std::net::SocketAddr>(text).map(|_| {
+                let address = shown_address(text);
                 format!(
-                    "`{text}` is no address with a port; write an IP address and a port of at most \
+                    "{address} is no address with a port; write an IP address and a port of at most \
                          65535, for example \"127.0.0.1:8080\""
                 )
             }),

@@ -122,6 +122,25 @@ fn a_sinks_keys_are_known_and_two_sinks_do_not_share_a_file() {
 }
 
 #[test]
+fn what_stands_before_an_at_sign_in_an_address_is_never_told() {
+    let sections = [
+        "[sinks.a]\ntype = \"kafka\"\ntopic = \"t\"\nbrokers = [\"%\"]\n",
+        "[sinks.a]\ntype = \"webhook\"\nurl = \"%\"\n",
+        "[listeners.http]\nlisten = \"%\"\n",
+        "[listeners.http]\nlisten = \"127.0.0.1:0\"\nhosts = [\"%\"]\n",
+        "[listeners.http]\nlisten = \"127.0.0.1:0\"\ncors_origins = [\"%\"]\n",
+        "[listeners.kafka]\nlisten = \"127.0.0.1:0\"\nadvertised = \"%\"\n",
+    ];
+    for section in sections {
+        for address in ["u:hunter2@h", "kafka://u:hunter2@h:9092", "https://u:hunter2@h:99999/"] {
+            let found = problems(&section.replace('%', address));
+            assert_eq!(found.len(), 1, "{section} {address}: {found:?}");
+            assert!(!found[0].contains("hunter2"), "{found:?}");
+        }
+    }
+}
+
+#[test]
 fn two_files_that_are_finished_in_one_folder_never_get_one_name() {
     let sink = |name: &str, path: &str, more: &str| {
         format!("[sinks.{name}]\ntype = \"file\"\npath = \"{path}\"\n{more}")

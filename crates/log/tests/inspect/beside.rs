@@ -2,11 +2,8 @@
 
 use std::{
     ops::ControlFlow,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicI64, Ordering},
-    },
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, AtomicI64, Ordering},
 };
 
 use pluvio_log::{
@@ -50,31 +47,48 @@ fn write(folder: PathBuf, appended: &AtomicI64, is_enough: &AtomicBool) {
     });
 }
 
+/// Looks at a log in a folder while another thread writes to it: `look` is given the folder and the offset
+/// that was appended last.
+fn beside(name: &str, looks: usize, look: impl Fn(&Path, i64)) {
+    let folder = std::env::temp_dir().join(format!("pluvio-{name}-{}", std::process::id()));
+    let folder = Folder(folder);
+    let (appended, is_enough) = (AtomicI64::new(-1), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| write(folder.0.clone(), &appended, &is_enough));
+        while appended.load(Ordering::Relaxed) < 100 && !writer.is_finished() {
+            std::thread::yield_now();
+        }
+        let looked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            for _ in 0..looks {
+                look(&folder.0, appended.load(Ordering::Relaxed));
+            }
+        }));
+        is_enough.store(true, Ordering::Relaxed);
+        looked.unwrap_or_else(|failed| std::panic::resume_unwind(failed));
+    });
+}
+
 #[test]
 fn a_log_that_is_written_to_is_read_to_its_end_and_nothing_is_called_damage() {
-    let folder = Folder(std::env::temp_dir().join(format!("pluvio-beside-{}", std::process::id())));
-    let (appended, is_enough) = (Arc::new(AtomicI64::new(-1)), Arc::new(AtomicBool::new(false)));
-    let writer = {
-        let (path, appended, is_enough) =
-            (folder.0.clone(), Arc::clone(&appended), Arc::clone(&is_enough));
-        std::thread::spawn(move || write(path, &appended, &is_enough))
-    };
-    while appended.load(Ordering::Relaxed) < 100 {
-        std::thread::yield_now();
-    }
-    for look in 0..15 {
-        let before = appended.load(Ordering::Relaxed);
+    beside("beside", 15, |folder, before| {
         let mut offsets = Vec::new();
         let mut visit = |record: inspect::Dumped| {
             offsets.push(record.offset);
             ControlFlow::Continue(())
         };
-        inspect::dump(&RealDisk, &folder.0, &events(), at(0), &mut visit).unwrap();
-        assert!(offsets.last().is_some_and(|last| *last >= before), "look {look}");
-        assert!(offsets.iter().zip(0..).all(|(offset, nth)| *offset == nth), "look {look}");
-        let verified = inspect::verify(&RealDisk, &folder.0, &mut |_, _| {}).unwrap();
+        inspect::dump(&RealDisk, folder, &events(), at(0), &mut visit).unwrap();
+        assert!(offsets.last().is_some_and(|last| *last >= before));
+        assert!(offsets.iter().zip(0..).all(|(offset, nth)| *offset == nth));
+        let verified = inspect::verify(&RealDisk, folder, &mut |_, _| {}).unwrap();
         assert_eq!(verified.damage().collect::<Vec<_>>(), Vec::<&inspect::Finding>::new());
-    }
-    is_enough.store(true, Ordering::Relaxed);
-    writer.join().unwrap();
+    });
+}
+
+#[test]
+fn what_a_log_holds_is_told_while_segments_are_sealed() {
+    beside("glance", 200, |folder, before| {
+        let info = inspect::info(&RealDisk, folder).unwrap();
+        let told = info.streams.iter().find(|stream| stream.name == events());
+        assert!(told.is_some_and(|told| told.next > at(before)), "behind {before}: {told:?}");
+    });
 }

@@ -124,7 +124,7 @@ pub fn info(disk: &dyn Disk, folder: &Path) -> Result<Info, OpenError> {
         let mark = entries.iter().find(|(name, _)| name.as_str() == layout::POSITIONS);
         let mark = mark.filter(|_| !name.is_internal());
         let mark = mark.map(|(_, entries)| positions::read(entries, &name)).unwrap_or_default();
-        let mut told = stream(disk, &listed, mark)?;
+        let mut told = stream(disk, &listed, mark, used.holder.is_some())?;
         told.entries = entries.get(&name).map(BTreeMap::len);
         streams.push(told);
     }
@@ -139,6 +139,7 @@ fn stream(
     disk: &dyn Disk,
     listed: &Listed,
     mut mark: positions::Mark,
+    is_used: bool,
 ) -> Result<StreamInfo, OpenError> {
     let start = listed.start();
     let (mut segments, mut earliest, mut hidden) = (Vec::new(), None, 0);
@@ -179,7 +180,8 @@ fn stream(
                 earliest = offsets.into_iter().find(|offset| *offset >= start);
             }
         };
-        let known = Known::new(base, index.places(), next);
+        let is_written = next.is_none() && is_used;
+        let known = Known { is_written, ..Known::new(base, index.places(), next) };
         let walk = walk::walk(&*file, known, &mut sees).map_err(told)?;
         segments.push(walked_segment(base, next.is_some(), state, &walk));
     }

@@ -159,6 +159,11 @@ pub(super) fn walk(
     Ok(walker.walk)
 }
 
+/// Whether the file is shorter than it was.
+fn is_cut(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::UnexpectedEof
+}
+
 struct Walker<'a> {
     file: &'a dyn File,
     window: Window<'a>,
@@ -184,7 +189,18 @@ impl Walker<'_> {
             Err(wrong) => wrong,
         };
         let is_known = self.known.places.last().is_some_and(|last| u64::from(last.at) >= self.at);
-        if !is_known && is_zero(self.file, self.at, self.walk.length)? {
+        let is_zero = !is_known && {
+            match is_zero(self.file, self.at, self.walk.length) {
+                // It was cut to its last batch, for the next segment was begun.
+                Err(error) if self.known.is_written && is_cut(&error) => {
+                    self.walk.length = self.file.len()?;
+                    self.window = Window::new(self.file, self.walk.length);
+                    return Ok(());
+                }
+                is_zero => is_zero?,
+            }
+        };
+        if is_zero {
             self.walk.zeros = Some(self.at);
             self.at = self.walk.length;
             return Ok(());
@@ -218,7 +234,7 @@ impl Walker<'_> {
                 _ if !self.known.is_written || looks >= LOOKS_MAX => true,
                 Ok(taken) => taken.is_ok() || self.is_end()?,
                 // It was cut to its last batch, for the next segment was begun.
-                Err(error) => error.kind() != io::ErrorKind::UnexpectedEof,
+                Err(error) => !is_cut(error),
             };
             if is_final {
                 return taken;
@@ -243,7 +259,7 @@ impl Walker<'_> {
     /// Whether nothing follows as yet.
     fn is_end(&self) -> io::Result<bool> {
         match is_zero(self.file, self.at, self.walk.length) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) if is_cut(&error) => Ok(false),
             is_zero => is_zero,
         }
     }

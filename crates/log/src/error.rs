@@ -141,10 +141,7 @@ pub enum Shortage {
         reserve_bytes: u64,
     },
     /// Files that the process, or the whole machine, may have open at a time: connections count as files.
-    #[error(
-        "as many files and connections are open as may be, and the next write needs one more; \
-         `LimitNOFILE=` of the unit or `ulimit -n` allows more"
-    )]
+    #[error("as many files and connections are open as may be, and the next write needs one more")]
     Files,
 }
 

@@ -60,6 +60,9 @@ pub enum Error {
     /// Somebody else's file has this name.
     #[error("`{0}` is there already, and was not begun by this sink")]
     Foreign(PathBuf),
+    /// A pipe, a device or a socket: opening one may wait for ever, and nothing in it can be read again.
+    #[error("`{0}` is no regular file")]
+    Special(PathBuf),
     /// Another process writes to it.
     #[error("`{0}` is held by another process")]
     Held(PathBuf),
@@ -124,6 +127,7 @@ impl Failure for Error {
             (_, Some(ErrorKind::IsADirectory | ErrorKind::NotADirectory)) => {
                 "let `path` name a file, and folders before it"
             }
+            (Self::Special(_), _) => "let `path` name a regular file, or one that is not there yet",
             (Self::Foreign(_), _) => "move it away, or choose another `path`",
             (Self::Note { .. }, _) => {
                 "move it and the file beside it away; events that are in that file come again"

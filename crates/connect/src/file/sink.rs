@@ -15,7 +15,7 @@ use super::{
     config::Settings,
     error::{Doing, Error},
     note,
-    spool::Spool,
+    spool::{Spool, check_kind},
 };
 use crate::name::Names;
 
@@ -88,6 +88,7 @@ fn probe(settings: &Settings) -> Result<String, Error> {
     if !path.exists() {
         return Ok(format!("`{}` will be begun", path.display()));
     }
+    check_kind(path)?;
     let opened = std::fs::OpenOptions::new().append(true).open(path);
     let bytes = opened.and_then(|file| file.metadata()).map_err(Error::at(Doing::Open, path))?;
     Ok(format!("`{}` can be written, and holds {} bytes", path.display(), bytes.len()))

@@ -4,6 +4,7 @@ use std::{
     fs::{self, File, TryLockError},
     io::{ErrorKind, Write as _},
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    path::Path,
     sync::Arc,
 };
 
@@ -223,9 +224,17 @@ impl Spool {
     }
 }
 
+/// Refuses what is no regular file and no folder, which opening refuses itself.
+pub(super) fn check_kind(path: &Path) -> Result<(), Error> {
+    let kind = fs::metadata(path);
+    let is_special = kind.is_ok_and(|kind| !kind.is_file() && !kind.is_dir());
+    if is_special { Err(Error::Special(path.to_owned())) } else { Ok(()) }
+}
+
 /// Opens or makes the file that grows, and locks it.
 fn grown(settings: &Settings) -> Result<File, Error> {
     let path = &settings.path;
+    check_kind(path)?;
     let mut options = fs::OpenOptions::new();
     let options = options.read(true).append(true).create(true).mode(MODE);
     let file = options.open(path).map_err(Error::at(Doing::Open, path))?;

@@ -378,6 +378,21 @@ async fn a_file_of_somebody_else_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_pipe_in_the_place_of_the_file_is_refused_and_not_waited_for() {
+    let folder = Folder::new("pipe");
+    let made = std::process::Command::new("mkfifo").arg(folder.grown()).status().unwrap();
+    assert!(made.success());
+    let sink = folder.config().build().unwrap();
+    for error in [
+        sink.clone().probe().await.unwrap_err(),
+        sink.clone().connect(standing(1, 0)).await.unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("is no regular file"), "{error}");
+        assert!(error.remedy().unwrap().starts_with("let `path` name a regular file"));
+    }
+}
+
+#[tokio::test]
 async fn a_file_has_one_writer() {
     let folder = Folder::new("held");
     let sink = folder.config().build().unwrap();

@@ -288,11 +288,10 @@ fn wrong_file(file: &Path, log: &LogSection) -> Option<String> {
              another folder"
         ));
     }
-    let is_folder = || {
-        let folder = file.display();
-        format!("`path` is the folder `{folder}`; name a file, such as \"events.ndjson\"")
-    };
-    file.is_dir().then(is_folder)
+    let kind = std::fs::metadata(file).ok().filter(|kind| !kind.is_file())?;
+    let what = if kind.is_dir() { "is the folder" } else { "is no regular file:" };
+    let file = file.display();
+    Some(format!("`path` {what} `{file}`; name a file, such as \"events.ndjson\""))
 }
 
 /// The path that the system would come to, also of what is not there yet: without links and `..`.

@@ -30,11 +30,11 @@ pub(crate) fn check(cli: &Cli, options: &Check) -> Result<(), Failed> {
         ));
         return Ok(());
     }
-    let sources = sources.into_iter().map(|source| (source.name.to_string(), source.built.probe));
-    let sinks = sinks.into_iter().map(|sink| (sink.name.to_string(), sink.built.probe));
+    let sources = sources.into_iter();
+    let sources = sources.map(|it| (Kind::Source, it.name.to_string(), it.built.probe));
+    let sinks = sinks.into_iter().map(|it| (Kind::Sink, it.name.to_string(), it.built.probe));
     block_on(async {
-        let (unread, unwritten) = (failed_of(sources).await, failed_of(sinks).await);
-        match (unread, unwritten) {
+        match failed_of(sources.chain(sinks)).await {
             (0, 0) => Ok(()),
             (unread, 0) => Err(anyhow::anyhow!("{unread} of the sources cannot be read").into()),
             (0, unwritten) => {
@@ -62,26 +62,37 @@ fn tell_of_this_machine(configuration: &Configuration, listeners: &[ReadyListene
     }
 }
 
-/// Asked at a time: one that is silent takes seconds.
-const AT_A_TIME: usize = 8;
+/// Asked at a time: one that is silent takes half a minute, and a connection.
+const AT_A_TIME: usize = 64;
 
-/// Asks each and prints the answers in their order; gives how many could not answer.
-async fn failed_of(probes: impl Iterator<Item = (String, Probe)>) -> usize {
-    let mut failed = 0;
-    let asked = probes.map(|(name, probe)| async move { (name, probe().await) });
+/// What is asked.
+#[derive(Clone, Copy)]
+enum Kind {
+    Source,
+    Sink,
+}
+
+/// Asks each and prints the answers in their order; gives how many sources and how many sinks could not
+/// answer.
+async fn failed_of(probes: impl Iterator<Item = (Kind, String, Probe)>) -> (usize, usize) {
+    let (mut unread, mut unwritten) = (0, 0);
+    let asked = probes.map(|(kind, name, probe)| async move { (kind, name, probe().await) });
     let mut answers = stream::iter(asked).buffered(AT_A_TIME);
-    while let Some((name, answer)) = answers.next().await {
+    while let Some((kind, name, answer)) = answers.next().await {
         match answer {
             Ok(found) => {
                 print_line(&format!("{name}: {}", shown(&found)));
             }
             Err(error) => {
-                failed += 1;
+                match kind {
+                    Kind::Source => unread += 1,
+                    Kind::Sink => unwritten += 1,
+                }
                 let remedy = error.remedy.map(|remedy| format!("\n  {remedy}"));
                 let (message, remedy) = (shown(&error.message), remedy.unwrap_or_default());
                 print_line(&format!("{name}: {message}{remedy}"));
             }
         }
     }
-    failed
+    (unread, unwritten)
 }

@@ -106,20 +106,24 @@ impl Ingest {
     /// An event above the limit keeps its identity and loses its data: it happened, and a reader
     /// that counts must count it. `dataomitted` tells how many bytes are missing.
     fn fit(&self, record: Record) -> Record {
-        let bytes = record.event.data().map_or(0, pluvio_event::Data::len);
+        let data_bytes = record.event.data().map_or(0, pluvio_event::Data::len);
         // Base64 and escapes at most double the payload, and a source bounds its attributes: only
         // what could be too large is worth encoding to measure.
-        if bytes * 2 + ATTRIBUTES_BYTES_MAX <= self.record_bytes_max {
+        if data_bytes * 2 + ATTRIBUTES_BYTES_MAX <= self.record_bytes_max {
             return record;
         }
-        if json::to_vec(&record.event).len() <= self.record_bytes_max {
+        let bytes = json::to_vec(&record.event).len();
+        if bytes <= self.record_bytes_max {
             return record;
         }
         let (id, bytes_max) = (record.event.id(), self.record_bytes_max);
-        warn!(source = %self.source, id, bytes, bytes_max, "event is too large: stored without its data");
+        warn!(
+            source = %self.source, id, bytes, bytes_max, data_bytes,
+            "event is too large: stored without its data"
+        );
         counter!("pluvio_events_data_omitted_total", "source" => self.source.to_string())
             .increment(1);
-        let event = record.event.without_data(DATA_OMITTED, bytes.to_string().into());
+        let event = record.event.without_data(DATA_OMITTED, data_bytes.to_string().into());
         Record { event, ..record }
     }
 }

@@ -165,7 +165,20 @@ pub(crate) const SINKS: &[SinkType] = &[
     },
     remote!(rabbitmq, "an exchange of RabbitMQ, with routing keys; also CloudStack's own"),
     remote!(amqp, "a queue or topic of AMQP 1.0: Artemis, RabbitMQ 4, Qpid, Azure Service Bus"),
-    remote!(mqtt, "topics of an MQTT broker, 3.1.1 and 5"),
+    SinkType {
+        name: mqtt::NAME,
+        summary: "topics of an MQTT broker, 3.1.1 and 5",
+        example: mqtt::EXAMPLE,
+        batch: toml::Table::new,
+        schema: || schemars::schema_for!(mqtt::Config),
+        build: |section| {
+            let config = section_of::<mqtt::Config>(section)?;
+            let (secrets, only) = (owned(&config.secrets()), config.only());
+            let sink = config.build().map_err(|error| BuildError::of(error.key(), &error))?;
+            let exclusive = sink.identity();
+            Ok(BuiltSink { exclusive, secrets, only, ..BuiltSink::of(mqtt::NAME, sink) })
+        },
+    },
     remote!(mongodb, "documents in a MongoDB, each once"),
     remote!(opensearch, "documents in OpenSearch or Elasticsearch, each once"),
     SinkType {

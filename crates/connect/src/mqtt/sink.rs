@@ -35,6 +35,15 @@ const ABSENT: &str = "none";
 #[derive(Clone, Debug)]
 pub struct Mqtt(pub(super) Arc<Settings>);
 
+impl Mqtt {
+    /// What no other sink may have: a client id at a broker, which ends the connection of the one before.
+    /// The one that is made from a sink's name is its own.
+    pub fn identity(&self) -> Option<String> {
+        let (id, peer) = (self.0.client_id.as_ref()?, &self.0.peer);
+        Some(format!("`{}:{}` as the client `{id}`", peer.host, peer.port))
+    }
+}
+
 impl Sink for Mqtt {
     type Writer = Publisher;
     type Error = Error;

@@ -222,6 +222,13 @@ impl Reader<'_> {
         table.remove("type");
         let stream = stream.as_ref().and_then(toml::Value::as_str).unwrap_or("events");
         let stream = match StreamName::new(stream) {
+            Ok(stream) if stream.as_str().ends_with(".dead") => {
+                let wrong = format!(
+                    "`stream`: `{stream}` is where sinks put what they cannot hand over; write a name \
+                     that does not end in `.dead`"
+                );
+                return self.problem_of(value, "stream", wrong);
+            }
             Ok(stream) if !stream.is_internal() => stream,
             Ok(stream) => {
                 let wrong = format!("`stream`: stream `{stream}` is the log's own");

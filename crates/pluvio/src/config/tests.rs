@@ -141,6 +141,27 @@ fn what_stands_before_an_at_sign_in_an_address_is_never_told() {
 }
 
 #[test]
+fn two_sinks_do_not_take_the_connection_from_each_other() {
+    let sink = |name: &str, more: &str| {
+        format!("[sinks.{name}]\ntype = \"mqtt\"\nurl = \"mqtt://b\"\ntopic = \"t\"\n{more}")
+    };
+    let id = "client_id = \"x\"\n";
+    let found = problems(&(sink("a", id) + &sink("b", id)));
+    let told = "pluvio.toml:6:1: writes to `b:1883` as the client `x`, as [sinks.a] does";
+    assert!(found.len() == 1 && found[0].starts_with(told), "{found:?}");
+    assert_eq!(problems(&(sink("a", "") + &sink("b", id) + &sink("c", ""))), [""; 0]);
+}
+
+#[test]
+fn a_source_does_not_write_to_where_dead_letters_lie() {
+    let found = problems(&(VCENTER.to_owned() + "stream = \"events.dead\"\n"));
+    assert!(
+        found.len() == 1 && found[0].contains("write a name that does not end in"),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn two_files_that_are_finished_in_one_folder_never_get_one_name() {
     let sink = |name: &str, path: &str, more: &str| {
         format!("[sinks.{name}]\ntype = \"file\"\npath = \"{path}\"\n{more}")
@@ -446,6 +467,9 @@ fn a_file_of_events_is_no_folder() {
         found.len() == 1 && found[0].starts_with("pluvio.toml:3:8: `path` is the folder"),
         "{found:?}"
     );
+    let found = problems("[sinks.a]\ntype = \"file\"\npath = \"/dev/null\"\n");
+    let told = "pluvio.toml:3:8: `path` is no regular file: `/dev/null`; name a file";
+    assert!(found.len() == 1 && found[0].starts_with(told), "{found:?}");
 }
 
 /// What is warned of in a configuration that is right, but for the sources that it lacks.

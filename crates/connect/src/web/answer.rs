@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, header};
 use jiff::{Timestamp, civil::DateTime, fmt::rfc2822, tz::TimeZone};
+use pluvio_event::shown;
 use url::Url;
 
 /// A longer wait is not believed: a wrong clock there must not stop the sink for a year.
@@ -57,7 +58,8 @@ fn in_utc(date: DateTime) -> Option<Timestamp> {
     date.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }
 
-/// The beginning of an answer's body as one line, behind `: `; nothing, if there is none to be read.
+/// The beginning of an answer's body as one line, behind `: `, with marks that change the direction of
+/// writing escaped, for it is shown in the status as well; nothing, if there is none to be read.
 pub(crate) fn excerpt(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body.get(..4096).unwrap_or(body));
     let words: Vec<_> = text.split(|c: char| c.is_whitespace() || c.is_control()).collect();
@@ -69,7 +71,7 @@ pub(crate) fn excerpt(body: &[u8]) -> String {
     if line.len() < words.len() {
         line.push('…');
     }
-    format!(": {line}")
+    format!(": {}", shown(&line))
 }
 
 /// The host that a redirect leads to; its path may hold a secret.
@@ -120,6 +122,7 @@ mod tests {
     #[test]
     fn a_body_is_told_as_one_short_line() {
         assert_eq!(excerpt(b" <p>\r\n no\x1b[2J </p>"), ": <p> no [2J </p>");
+        assert_eq!(excerpt("a\u{202e}b\u{2066}".as_bytes()), ": a\\u202eb\\u2066");
         assert_eq!(excerpt(b" \n"), "");
         assert_eq!(excerpt("é".repeat(500).as_bytes()).chars().count(), 203);
     }

@@ -9,8 +9,9 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use pluvio_event::Event;
 use pluvio_log::{
-    Embedded, EmbeddedConfig, EventId, Log as _, Position, ReadLimit, Record, Retention,
-    SourceName, StreamName, disk::SimulatedDisk,
+    AppendError, Embedded, EmbeddedConfig, EventId, Log as _, Position, ReadLimit, Record,
+    Retention, SourceName, StreamName,
+    disk::{Failure, Fault, Operation, SimulatedDisk},
 };
 
 const DAY: i64 = 86_400;
@@ -68,14 +69,17 @@ impl Machine {
     }
 }
 
-async fn append(log: &Embedded, id: i64) {
-    let record = Record {
+fn record(id: i64) -> Record {
+    Record {
         event: Event::builder(id.to_string(), "urn:cloud", "t").build().unwrap(),
         source: SourceName::new("cloud").unwrap(),
         position: Position::new(format!("after {id}")).unwrap(),
         at_least: None,
-    };
-    log.append(&events(), vec![record]).await.unwrap();
+    }
+}
+
+async fn append(log: &Embedded, id: i64) {
+    log.append(&events(), vec![record(id)]).await.unwrap();
 }
 
 /// When each record was recorded.
@@ -190,4 +194,20 @@ async fn recorded_times_that_ran_ahead_are_told() {
     let health = log.health();
     let told = health.streams.iter().find(|told| told.stream == events()).unwrap();
     assert_eq!(told.recorded_ahead, Some(truth(TEN_YEARS)));
+}
+
+#[tokio::test]
+async fn a_segment_whose_first_write_found_no_room_is_not_sealed_a_day_later() {
+    let machine = Machine::new();
+    let log = machine.open().await;
+    machine.disk.inject(Fault::new(Operation::Write, Failure::Full).on("/events/"));
+    let refused = log.append(&events(), vec![record(0)]).await;
+    assert!(matches!(refused, Err(AppendError::DiskFull { .. })), "{refused:?}");
+    machine.pass(DAY + 3600);
+    log.maintain().await;
+    append(&log, 1).await;
+    append(&log, 2).await;
+    drop(log);
+    let log = machine.open().await;
+    assert_eq!(recorded(&log).await.len(), 2);
 }

@@ -199,7 +199,6 @@ impl Stream {
         } else if writer.active.end > writer.marked + MARK_BYTES {
             self.mark(writer)?;
         }
-        writer.begun.get_or_insert(recorded);
         let before = writer.active.end;
         for batch in batches {
             if let Err(failed) = self.write_one(writer, batch.encoded()) {
@@ -207,6 +206,7 @@ impl Stream {
                 return Err(self.undo(writer, failed));
             }
         }
+        writer.begun.get_or_insert(recorded);
         Ok(())
     }
 

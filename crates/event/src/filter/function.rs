@@ -130,7 +130,8 @@ fn int(value: &Value<'_>) -> Option<i64> {
             Some(*value as i64)
         }
         Value::Text(text) => short(text.as_str())?.parse().ok(),
-        Value::Time(time) => Some(time.as_second()),
+        // The second that it lies in, before 1970, too.
+        Value::Time(time) => i64::try_from(time.as_nanosecond().div_euclid(1_000_000_000)).ok(),
         _ => None,
     }
 }

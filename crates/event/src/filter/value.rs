@@ -202,8 +202,9 @@ impl<'e> Value<'e> {
 
     fn compare_numbers(&self, other: &Self) -> Option<Ordering> {
         match (self, other) {
-            (Self::Double(one), other) => one.partial_cmp(&other.float()?),
-            (one, Self::Double(other)) => one.float()?.partial_cmp(other),
+            (Self::Double(one), Self::Double(other)) => one.partial_cmp(other),
+            (Self::Double(one), other) => exactly(other.whole()?, *one).map(Ordering::reverse),
+            (one, Self::Double(other)) => exactly(one.whole()?, *other),
             (one, other) => Some(one.whole()?.cmp(&other.whole()?)),
         }
     }
@@ -212,15 +213,6 @@ impl<'e> Value<'e> {
         match self {
             Self::Int(int) => Some(i128::from(*int)),
             Self::UInt(uint) => Some(i128::from(*uint)),
-            _ => None,
-        }
-    }
-
-    fn float(&self) -> Option<f64> {
-        match self {
-            Self::Int(int) => Some(*int as f64),
-            Self::UInt(uint) => Some(*uint as f64),
-            Self::Double(double) => Some(*double),
             _ => None,
         }
     }
@@ -284,6 +276,17 @@ impl<'e> Value<'e> {
             _ => Err(Fault::Error),
         }
     }
+}
+
+/// A whole number against a double, by their values: an int beyond 2^53 has no double of its own. `None`: it
+/// is no number.
+fn exactly(whole: i128, double: f64) -> Option<Ordering> {
+    if double.is_nan() {
+        return None;
+    }
+    // Beyond every int and uint this saturates, which leaves the order right.
+    let by_whole = whole.cmp(&(double.trunc() as i128));
+    if by_whole.is_eq() { 0.0.partial_cmp(&double.fract()) } else { Some(by_whole) }
 }
 
 /// A time against a text: as times if the text is one, as texts if it is the beginning of one.

@@ -18,6 +18,11 @@ fn an_expression_asks_attributes_extensions_and_data() {
         r#"data.Vm.Name.matches("^web-[0-9]$")"#,
         r#"time > "2026-11-20T09""#,
         r#"account == null"#,
+        // An int and a double compare by their values, and a second before 1970 is the one that it lies in.
+        "9007199254740993 > 9007199254740992.0 && !(9007199254740993 == 9007199254740992.0)",
+        "-3 < -2.5 && -2.5 < -2 && 3 == 3.0 && 18446744073709551615u < 18446744073709551616.0",
+        "-1e300 < -9223372036854775807 && 1e300 > 18446744073709551615u && 2.5 > 2u",
+        r#"int(timestamp("1969-12-31T23:59:58.5Z")) == -2"#,
     ] {
         assert!(passes(holds), "{holds}");
     }

@@ -62,7 +62,17 @@ fn named(settings: &Settings, name: &str, whole: &Path) -> Result<PathBuf, Error
                 break;
             }
         }
-        if is_same(&target, whole).map_err(Error::at(Doing::Read, &target))? {
+        let is_same = match is_same(&target, whole) {
+            // A link to nothing, or somebody else's: it is not ours.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied)
+                    && whole.exists() =>
+            {
+                false
+            }
+            is_same => is_same.map_err(Error::at(Doing::Read, &target))?,
+        };
+        if is_same {
             fs::remove_file(whole).map_err(finish)?;
             break;
         }
@@ -105,10 +115,23 @@ fn rename_by_link(from: &Path, to: &Path) -> io::Result<()> {
     fs::remove_file(from)
 }
 
-/// For those without hard links. A crash in between leaves an empty file of that name.
+/// For those without hard links. A crash in between leaves an empty file of that name: as nothing empty is
+/// ever finished, that is a claim, and the next attempt takes it.
 fn rename_over_claim(from: &Path, to: &Path) -> io::Result<()> {
-    fs::OpenOptions::new().write(true).create_new(true).mode(MODE).open(to)?;
-    fs::rename(from, to)
+    let claimed = fs::OpenOptions::new().write(true).create_new(true).mode(MODE).open(to);
+    match claimed {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && is_empty(to) => {}
+        claimed => drop(claimed?),
+    }
+    let renamed = fs::rename(from, to);
+    if renamed.is_err() && is_empty(to) {
+        let _the_next_attempt_takes_it = fs::remove_file(to);
+    }
+    renamed
+}
+
+fn is_empty(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|it| it.is_file() && it.len() == 0)
 }
 
 fn gzip(from: &Path, to: &Path) -> io::Result<()> {
@@ -175,6 +198,12 @@ mod tests {
             let left = (content(&from), content(&to));
             assert_eq!(left, (Some("two".to_owned()), Some("one".to_owned())), "{nth}");
         }
+        written(&to, "");
+        let claimed = rename_over_claim(&from, &to);
+        assert!(claimed.is_ok(), "an empty file is a claim that a crash left: {claimed:?}");
+        let nothing = rename_over_claim(&from, &folder.join("new"));
+        assert_eq!(nothing.map_err(|error| error.kind()), Err(ErrorKind::NotFound));
+        assert!(!folder.join("new").exists(), "no claim is left where there is nothing to rename");
         let _best_effort = fs::remove_dir_all(&folder);
     }
 }

@@ -48,7 +48,6 @@ pub(crate) fn run(cli: &Cli) -> Result<(), Failed> {
         }
         configuration
     };
-    files::allow_all();
     block_on(serve(configuration))
 }
 
@@ -98,6 +97,7 @@ pub(super) struct Running {
 
 /// Starts all components; problems are told before anything is opened or connects.
 pub(super) async fn start(mut configuration: Configuration) -> Result<Running, Failed> {
+    files::allow_all();
     let streams = configuration.streams();
     let resolved = configuration.resolve();
     for warning in &configuration.warnings {

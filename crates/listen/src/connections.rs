@@ -15,7 +15,7 @@
 //! connection it happened in and is counted.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
     net::{IpAddr, Ipv6Addr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -85,6 +85,32 @@ pub(crate) struct Places {
     held: Mutex<HashMap<Holder, HashMap<u64, Arc<Pending>>>>,
     refused: Mutex<LineLimit>,
     displaced: &'static str,
+}
+
+/// Whose readers others wait for.
+#[derive(Debug, Default)]
+pub(crate) enum Pressure {
+    /// Nobody's.
+    #[default]
+    None,
+    /// Those of some clients, each of which waits for itself.
+    Of(HashSet<Holder>),
+    /// Everybody's.
+    All,
+}
+
+impl Pressure {
+    pub(crate) fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
+    fn is_on(&self, pending: &Pending) -> bool {
+        match self {
+            Self::None => false,
+            Self::Of(holders) => pending.holder().is_some_and(|holder| holders.contains(holder)),
+            Self::All => true,
+        }
+    }
 }
 
 /// A client has as many connections as one may have.
@@ -298,10 +324,14 @@ impl Connections {
 
     /// The same while others wait for what they hold: sooner, and also those that take very little. To
     /// be called again and again meanwhile.
-    pub(crate) fn drop_pressed(&mut self) {
+    pub(crate) fn drop_pressed(&mut self, pressure: &Pressure) {
         let now = self.places.epoch.elapsed();
         let limit = STALL_PRESSED.min(self.stall);
         for Watched { task, pending, behind, .. } in self.watched.values_mut() {
+            if !pressure.is_on(pending) {
+                *behind = None;
+                continue;
+            }
             let taken = pending.taken();
             let (since, before) = *behind.get_or_insert((now, taken));
             let is_slow = match now.saturating_sub(since) {

@@ -162,20 +162,6 @@ impl Room {
         Some(Held { of_client: Some(own), ..self.try_take(bytes)? })
     }
 
-    /// A place for `bytes` in the part of a client alone, for what is counted in the room by itself, when it
-    /// is this one's turn.
-    pub(crate) async fn take_part(
-        &self,
-        share: &Arc<Semaphore>,
-        bytes: usize,
-    ) -> Option<OwnedSemaphorePermit> {
-        if let Ok(part) = Arc::clone(share).try_acquire_many_owned(units(bytes)) {
-            return Some(part);
-        }
-        let _waiting = Waiting::new(&self.waiting);
-        Arc::clone(share).acquire_many_owned(units(bytes)).await.ok()
-    }
-
     /// In how many permits `bytes` are counted.
     pub(crate) fn units(bytes: usize) -> usize {
         units(bytes) as usize

@@ -36,7 +36,7 @@ use super::{
     socket::{Peer, Socket},
 };
 use crate::{
-    connections::Places,
+    connections::{Places, Pressure},
     room::Shares,
     socket::{self, Pending, Transport},
     tls::{self, Acceptor},
@@ -69,10 +69,11 @@ impl Host {
         }
     }
 
-    /// Whether that is still so.
-    pub(super) fn is_pressed(&self, server: &Server) -> bool {
+    /// Whose readers others wait for now.
+    pub(super) fn pressure(&self, server: &Server) -> Pressure {
+        let pressure = server.pressure();
         let tls = self.tls.as_ref().is_some_and(Acceptor::is_pressed);
-        server.is_pressed() || tls
+        if tls { Pressure::All } else { pressure }
     }
 
     /// Serves `stream` until one side is done with it.

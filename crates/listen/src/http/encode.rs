@@ -1,6 +1,6 @@
 //! From an answer to bytes on the wire: compression, and HEAD without a body.
 
-use std::io::Write as _;
+use std::{convert::Infallible, io::Write as _};
 
 use axum::{
     body::Body,
@@ -9,6 +9,7 @@ use axum::{
 };
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
+use futures::stream;
 
 use super::{
     call::{Answer, Payload},
@@ -21,7 +22,11 @@ use super::{
 pub(super) fn response(answer: Answer, head: &Head) -> Response {
     let (mut parts, payload) = answer.into_parts();
     let bytes = match payload {
-        Payload::Stream(_) if head.method == Method::HEAD => Bytes::new(),
+        // Of a length that is not known, as the watch is.
+        Payload::Stream(_) if head.method == Method::HEAD => {
+            let body = Body::from_stream(stream::empty::<Result<Bytes, Infallible>>());
+            return Response::from_parts(parts, body);
+        }
         Payload::Stream(body) => return Response::from_parts(parts, body),
         Payload::Bytes(_) | Payload::Placed(..) => {
             let (bytes, held) = match payload {

@@ -37,7 +37,7 @@ use super::{
     work::{Budgets, Pool},
 };
 use crate::{
-    connections::{Connections, Places},
+    connections::{Connections, Places, Pressure},
     room::{PRESSED_LOOK, Room, Shares},
     tls::Acceptor,
 };
@@ -155,7 +155,7 @@ impl Listener for HttpListener {
         // Only while somebody waits for room: an idle listener is not woken for it.
         let mut look = interval(PRESSED_LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut is_pressed = false;
+        let mut pressure = Pressure::None;
         loop {
             tokio::select! {
                 () = drain.cancelled() => break,
@@ -172,10 +172,12 @@ impl Listener for HttpListener {
                 _ = sweep.tick(), if !house.connections.is_empty() => {
                     house.connections.drop_stalled();
                 }
-                () = house.host.pressed(&server), if !is_pressed => is_pressed = true,
-                _ = look.tick(), if is_pressed => {
-                    house.connections.drop_pressed();
-                    is_pressed = house.host.is_pressed(&server);
+                () = house.host.pressed(&server), if pressure.is_none() => {
+                    pressure = house.host.pressure(&server);
+                }
+                _ = look.tick(), if !pressure.is_none() => {
+                    house.connections.drop_pressed(&pressure);
+                    pressure = house.host.pressure(&server);
                 }
             }
         }

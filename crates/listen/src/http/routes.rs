@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{RawPathParams, Request},
+    extract::{RawPathParams, Request, rejection::RawPathParamsRejection},
     http::{HeaderValue, Method, StatusCode, header},
     response::Response,
     routing::any,
@@ -124,9 +124,12 @@ pub(super) fn router(server: &Arc<Server>) -> Router {
     let router = Router::new().fallback_service(fallback);
     ROUTES.iter().fold(router, |router, route| {
         let server = Arc::clone(server);
-        let handler = async move |path: RawPathParams, request: Request| {
+        let handler = async move |path: Result<RawPathParams, _>, request: Request| {
             let head = Head::of(&request);
-            let answer = answer(&server, route, &path, request).await;
+            let answer = match path {
+                Ok(path) => answer(&server, route, &path, request).await,
+                Err(rejected) => Err(not_text(&server, &request, &rejected)),
+            };
             finish(&server, route.path, &head, answer)
         };
         router.route(route.path, any(handler))
@@ -274,6 +277,14 @@ fn readable_log(call: &Call) -> Option<HeaderValue> {
     call.principal.as_ref().filter(|principal| principal.may(Verb::Read, &call.stream))?;
     let extent = call.server.context.log.extent(&call.stream).ok()?;
     HeaderValue::try_from(extent.log_id.to_string()).ok()
+}
+
+/// A path that holds bytes which are no UTF-8.
+fn not_text(server: &Server, request: &Request, _: &RawPathParamsRejection) -> Problem {
+    match host::check(&server.settings, request) {
+        Ok(()) => unknown_path(request.uri().path()),
+        Err(problem) => problem,
+    }
 }
 
 fn unknown_path(path: &str) -> Problem {

@@ -1,6 +1,6 @@
 //! What all connections of one listener share.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::{sync::Semaphore, time::Instant};
@@ -12,7 +12,10 @@ use super::{
     watch::{Admission, Client},
     work::{Budgets, Pool},
 };
-use crate::room::{Room, Shares};
+use crate::{
+    connections::{Holder, Pressure},
+    room::{Room, Shares},
+};
 
 /// The configuration, resolved: plain values, checked.
 pub(super) struct Settings {
@@ -64,12 +67,22 @@ impl Server {
         tokio::select! {
             () = self.pages.pressed() => {}
             () = self.renderer.room.pressed() => {}
+            () = self.renderer.parts.short() => {}
         }
     }
 
-    /// Whether that is still so.
-    pub(super) fn is_pressed(&self) -> bool {
+    /// Whose readers others wait for now.
+    pub(super) fn pressure(&self) -> Pressure {
         let (pages, rendered) = (self.pages.is_pressed(), self.renderer.room.is_pressed());
-        pages || rendered
+        if pages || rendered {
+            return Pressure::All;
+        }
+        let waiting = self.renderer.parts.waiting();
+        let holders = waiting.into_iter().filter_map(|client| match client {
+            Client::Principal(name) => Some(Holder::Principal(name)),
+            Client::Address(address) => address.map(Holder::at),
+        });
+        let holders = holders.collect::<HashSet<Holder>>();
+        if holders.is_empty() { Pressure::None } else { Pressure::Of(holders) }
     }
 }

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     Context,
-    connections::{Connections, Places},
+    connections::{Connections, Places, Pressure},
     room::PRESSED_LOOK,
     tls::Acceptor,
 };
@@ -154,7 +154,7 @@ impl Listener for KafkaListener {
                 _ = sweep.tick(), if !connections.is_empty() => connections.drop_stalled(),
                 () = host.pressed(), if !is_pressed => is_pressed = true,
                 _ = look.tick(), if is_pressed => {
-                    connections.drop_pressed();
+                    connections.drop_pressed(&Pressure::All);
                     is_pressed = host.is_pressed();
                 }
                 never = &mut groups => match never {},

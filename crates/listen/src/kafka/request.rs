@@ -156,12 +156,17 @@ impl Request {
         matches!(self.api.key, Fetch | JoinGroup | ListOffsets | SyncGroup)
     }
 
-    /// Whether it is worked on in its client's turn: it says much, or may be answered with much.
+    /// Whether it is worked on in its client's turn: it says much, or may be answered with much. A login is
+    /// not, whatever it says: one behind wrong ones waits by itself.
     pub(super) fn is_dear(&self) -> bool {
-        use ApiKey::{DescribeGroups, ListGroups, OffsetFetch};
-        self.items > REQUEST_ITEMS_CHEAP
-            || self.body.len() > FRAME_BYTES_FREE
-            || matches!(self.api.key, DescribeGroups | ListGroups | OffsetFetch)
+        use ApiKey::{
+            ApiVersions, DescribeGroups, ListGroups, OffsetFetch, SaslAuthenticate, SaslHandshake,
+        };
+        match self.api.key {
+            ApiVersions | SaslHandshake | SaslAuthenticate => false,
+            DescribeGroups | ListGroups | OffsetFetch => true,
+            _ => self.items > REQUEST_ITEMS_CHEAP || self.body.len() > FRAME_BYTES_FREE,
+        }
     }
 
     /// Decodes what then waits for the disk.
@@ -399,5 +404,8 @@ mod tests {
         assert_eq!(naming(ApiKey::Metadata, 1, &"n".repeat(17_000)), Ok(true));
         assert_eq!(naming(ApiKey::DescribeGroups, 1, "g"), Ok(true));
         assert_eq!(naming(ApiKey::Metadata, 2501, "events"), Err(Hangup::TooMuch));
+        let login = [&[0, 36, 0, 1, 0, 0, 0, 7, 255, 255, 0, 0, 70, 80][..], &[7; 18_000]].concat();
+        let login = Request::read(&Bytes::from(login));
+        assert!(matches!(login, Ok(Ok(request)) if !request.is_dear()), "it may wait by itself");
     }
 }

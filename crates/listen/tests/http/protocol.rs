@@ -37,6 +37,7 @@ async fn head_is_get_without_a_body_on_every_path() {
         (watch.status.as_u16(), watch.header("content-type")),
         (200, Some("application/json"))
     );
+    assert_eq!(watch.header("content-length"), None, "a watch has no length");
     assert_eq!(house.watches().await, 0);
 }
 
@@ -66,6 +67,11 @@ async fn an_unknown_path_is_not_found_and_the_nearest_is_named() {
         assert_eq!(status, 404);
         assert!(detail.contains(nearest), "{detail}");
     }
+    let reply = house.get("/api/v1/streams/%ff/range").await;
+    assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
+    let (status, detail) = reply.problem();
+    assert_eq!(status, 404);
+    assert!(detail.contains("`/api/v1/streams/%ff/range`"), "{detail}");
 }
 
 #[tokio::test]

@@ -89,7 +89,13 @@ fn large_of(id: i64, bytes: usize) -> Event {
 
 /// Asks and reads nothing of the answer.
 async fn stuck(house: &House, target: &str) -> TcpStream {
+    stuck_from(house, 1, target).await
+}
+
+/// The same from one of the addresses of this machine.
+async fn stuck_from(house: &House, from: u8, target: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, from], 0).into()).unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let mut stream = socket.connect(house.address).await.unwrap();
     let request = format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n\r\n");
@@ -172,6 +178,40 @@ async fn readers_that_sip_hold_up_nobody_for_long() {
     }
     let mut replay = house.watch("&offset=100").await;
     assert_eq!(replay.ids(100).await, (100..200).collect::<Vec<i64>>());
+}
+
+#[tokio::test]
+async fn a_client_that_waits_for_its_own_readers_hears_that_and_goes_on_and_nobody_elses_are_hurried()
+ {
+    let house = plan().open().await;
+    for id in 0..200 {
+        house.append_event(large(id)).await;
+    }
+    let mut other = stuck_from(&house, 2, "/api/v1/events?watch=true&offset=0&count=200").await;
+    let waits = async {
+        loop {
+            for at in 0..10 {
+                let target = format!("/api/v1/events?watch=true&offset={at}");
+                tokio::spawn(sip(stuck(&house, &target).await));
+            }
+            let mut replay = house.watch("&offset=100&heartbeat=1").await;
+            if replay.line().await.as_deref() == Some("") {
+                break replay;
+            }
+        }
+    };
+    let mut replay = within(waits).await;
+    assert_eq!(replay.ids(100).await, (100..200).collect::<Vec<i64>>());
+    // It took nothing all the time, and nobody waited for it.
+    let whole = async {
+        let mut taken = Vec::new();
+        while !taken.ends_with(b"\r\n0\r\n\r\n") {
+            assert_ne!(other.read_buf(&mut taken).await.unwrap(), 0, "it was dropped");
+        }
+        taken
+    };
+    let text = String::from_utf8(within(whole).await).unwrap();
+    assert_eq!(text.matches("\"sequence\"").count(), 200);
 }
 
 #[tokio::test]

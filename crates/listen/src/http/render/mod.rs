@@ -27,7 +27,7 @@ use std::{ops::Range, pin::pin, sync::Arc};
 use bytes::Bytes;
 use metrics::{Counter, counter};
 use pluvio_log::{Log, LogHandle, Offset, ReadError, ReadLimit, StreamName};
-use tokio::sync::{MutexGuard, Notify, Semaphore};
+use tokio::sync::{MutexGuard, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -40,7 +40,7 @@ use crate::room::{Held, Room, Shares};
 use cache::{Cache, Cell, Key};
 use lines::{Events, Lines};
 pub(super) use lines::{Recorded, append_json};
-use pins::Pin;
+use pins::{Parts, Pin};
 pub(super) use tail::{Tail, Tails};
 
 /// Offsets of one aligned page: at a kilobyte an event, about one large write.
@@ -78,9 +78,7 @@ pub(super) struct Renderer {
     /// One for each client whose readers of the past wait for room.
     turns: Shares<Client>,
     /// How much of the room the readers of the past of each client may have on their way.
-    shares: Shares<Client>,
-    /// Told when a client has a page on its way no longer.
-    unpinned: Arc<Notify>,
+    pub(super) parts: Parts,
     reads: Arc<Semaphore>,
     pub(super) tails: Tails,
     hits: Counter,
@@ -94,8 +92,7 @@ impl Renderer {
             cache: Cache::new(CACHE_BYTES_MAX),
             room: Room::new(RENDERED_BYTES_MAX_TOTAL),
             turns: Shares::new(1),
-            shares: Shares::of_room(RENDERED_BYTES_MAX_CLIENT),
-            unpinned: Arc::default(),
+            parts: Parts::new(RENDERED_BYTES_MAX_CLIENT),
             reads,
             tails: Tails::new(log.clone(), drain),
             hits: counter!(meter::PAGES, "cache" => "hit"),
@@ -148,6 +145,7 @@ impl Renderer {
         };
         if let Some(lines) = cell.lines.get() {
             self.hits.increment(1);
+            pin.iter().for_each(|pin| pin.shrink(lines.weight()));
             return Ok(Page::new(lines, key, pin.clone()));
         }
         let render = async || {
@@ -161,9 +159,7 @@ impl Renderer {
         match cell.lines.get_or_try_init(render).await {
             Ok(lines) => {
                 cell.filled.notify_waiters();
-                if let Some(pin) = &pin {
-                    pin.shrink(lines.weight());
-                }
+                pin.iter().for_each(|pin| pin.shrink(lines.weight()));
                 Ok(Page::new(lines, key, pin.clone()))
             }
             Err(error) => {
@@ -180,8 +176,7 @@ impl Renderer {
             let bytes = cell.lines.get().map_or(RENDERING_BYTES, |lines| lines.weight());
             (Arc::clone(&cell.pins), bytes.min(RENDERED_BYTES_MAX_CLIENT))
         };
-        let share = self.shares.of(client);
-        pins.pin(client, &self.room, &share, bytes, &self.unpinned).await
+        pins.pin(client, &self.parts, bytes).await
     }
 
     /// Room to make the page, when it is the turn of `client`, for one of its readers; `None` when another has
@@ -215,7 +210,7 @@ impl Renderer {
                 biased;
                 () = &mut filled => return None,
                 held = &mut taken => return held.map(|held| (making, held)),
-                () = self.unpinned.notified() => {}
+                () = self.parts.unpinned() => {}
             }
         }
     }

@@ -11,12 +11,26 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 
-use crate::{http::watch::Client, room::Room};
+use crate::{
+    http::watch::Client,
+    room::{Room, Shares},
+};
 
 /// So many clients of a page are looked through for some that have left it.
 const CLIENTS_MANY: usize = 64;
+
+/// What each client may have on its way.
+pub(in crate::http) struct Parts {
+    shares: Shares<Client>,
+    /// How many readers of a client wait for its part.
+    waiting: Mutex<HashMap<Client, usize>>,
+    /// Told when one begins to.
+    short: Notify,
+    /// Told when a client has a page on its way no longer: what only the cache keeps can make room.
+    unpinned: Arc<Notify>,
+}
 
 /// Who has a page on its way.
 #[derive(Default)]
@@ -31,20 +45,84 @@ pub(in crate::http) struct Pin {
     permit: Mutex<OwnedSemaphorePermit>,
     /// Held by the one of the client's readers that makes the page.
     making: tokio::sync::Mutex<()>,
-    /// Told then: what only the cache keeps can make room.
     unpinned: Arc<Notify>,
 }
 
+impl Parts {
+    /// Each client may have so many bytes.
+    pub(super) fn new(bytes: usize) -> Self {
+        Self {
+            shares: Shares::of_room(bytes),
+            waiting: Mutex::default(),
+            short: Notify::new(),
+            unpinned: Arc::default(),
+        }
+    }
+
+    /// Waits until a reader finds its client's part full.
+    pub(in crate::http) async fn short(&self) {
+        self.short.notified().await;
+    }
+
+    /// The clients whose readers wait for that now.
+    pub(in crate::http) fn waiting(&self) -> Vec<Client> {
+        self.lock().keys().cloned().collect()
+    }
+
+    /// Waits until a client has a page on its way no longer.
+    pub(super) async fn unpinned(&self) {
+        self.unpinned.notified().await;
+    }
+
+    /// So many bytes of `client`'s part, when it is this one's turn. `None`: never, as it was closed.
+    async fn take(&self, client: &Client, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let (share, units) = (self.shares.of(client), u32::try_from(Room::units(bytes)).ok()?);
+        if let Ok(part) = Arc::clone(&share).try_acquire_many_owned(units) {
+            return Some(part);
+        }
+        let _waiting = Waiting::new(self, client);
+        share.acquire_many_owned(units).await.ok()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Client, usize>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts one who waits, also when it gives up.
+struct Waiting<'p> {
+    parts: &'p Parts,
+    client: &'p Client,
+}
+
+impl<'p> Waiting<'p> {
+    fn new(parts: &'p Parts, client: &'p Client) -> Self {
+        *parts.lock().entry(client.clone()).or_default() += 1;
+        parts.short.notify_one();
+        Self { parts, client }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.parts.lock();
+        if let Some(count) = waiting.get_mut(self.client) {
+            *count -= 1;
+            if *count == 0 {
+                waiting.remove(self.client);
+            }
+        }
+    }
+}
+
 impl Pins {
-    /// `client`'s place for the page: the one that it has, or as soon as its `share` has so many `bytes`, a
-    /// new one. `None`: the share was closed.
+    /// `client`'s place for the page: the one that it has, or as soon as its part has so many `bytes`, a new
+    /// one. `None`: never.
     pub(super) async fn pin(
         &self,
         client: &Client,
-        room: &Room,
-        share: &Arc<Semaphore>,
+        parts: &Parts,
         bytes: usize,
-        unpinned: &Arc<Notify>,
     ) -> Option<Arc<Pin>> {
         loop {
             let mut added = pin!(self.added.notified());
@@ -54,10 +132,10 @@ impl Pins {
             }
             let permit = tokio::select! {
                 biased;
-                permit = room.take_part(share, bytes) => permit?,
+                permit = parts.take(client, bytes) => permit?,
                 () = added => continue,
             };
-            return Some(self.add(client, permit, unpinned));
+            return Some(self.add(client, permit, &parts.unpinned));
         }
     }
 
@@ -112,7 +190,10 @@ impl Drop for Pin {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::{Duration, timeout};
+    use tokio::{
+        sync::Semaphore,
+        time::{Duration, timeout},
+    };
 
     use super::*;
 
@@ -122,53 +203,52 @@ mod tests {
         Client::Principal(name.to_owned())
     }
 
-    async fn pinned(pins: &Pins, name: &str, share: &Arc<Semaphore>) -> Option<Arc<Pin>> {
-        let (client, room, unpinned) = (client(name), Room::new(PAGE), Arc::default());
-        let pin = pins.pin(&client, &room, share, PAGE, &unpinned);
+    async fn pinned(pins: &Pins, parts: &Parts) -> Option<Arc<Pin>> {
+        let client = client("slow");
+        let pin = pins.pin(&client, parts, PAGE);
         timeout(Duration::from_secs(5), pin).await.ok().flatten()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_page_counts_once_for_a_client_and_another_page_waits_for_it() {
-        let share = Arc::new(Semaphore::new(Room::units(PAGE)));
+        let parts = Parts::new(PAGE);
         let (page, next) = (Pins::default(), Pins::default());
-        let first = pinned(&page, "slow", &share).await;
-        let second = pinned(&page, "slow", &share).await;
+        let first = pinned(&page, &parts).await;
+        let second = pinned(&page, &parts).await;
         assert!(first.is_some() && second.is_some());
-        assert!(pinned(&next, "slow", &share).await.is_none());
+        assert!(pinned(&next, &parts).await.is_none());
         drop(second);
-        assert!(pinned(&next, "slow", &share).await.is_none());
+        assert!(pinned(&next, &parts).await.is_none());
         drop(first);
-        assert!(pinned(&next, "slow", &share).await.is_some());
+        assert!(pinned(&next, &parts).await.is_some());
     }
 
     #[tokio::test]
     async fn who_waits_for_a_part_goes_on_when_another_of_its_client_has_the_page() {
-        let share = Arc::new(Semaphore::new(Room::units(PAGE)));
+        let parts = Parts::new(PAGE);
         let (page, other) = (Pins::default(), Pins::default());
-        let taken = pinned(&other, "slow", &share).await;
-        let (room, unpinned) = (Room::new(PAGE), Arc::default());
+        let taken = pinned(&other, &parts).await;
         let slow = client("slow");
-        let waiting = page.pin(&slow, &room, &share, PAGE, &unpinned);
+        let waiting = page.pin(&slow, &parts, PAGE);
         let adding = async {
-            tokio::task::yield_now().await;
-            assert!(room.is_pressed());
+            parts.short().await;
+            assert_eq!(parts.waiting(), [client("slow")]);
             let permit = Arc::new(Semaphore::new(1)).acquire_owned().await;
-            permit.ok().map(|permit| page.add(&slow, permit, &unpinned))
+            permit.ok().map(|permit| page.add(&slow, permit, &parts.unpinned))
         };
         let (waited, added) = tokio::join!(waiting, adding);
         assert!(matches!((&waited, &added), (Some(a), Some(b)) if Arc::ptr_eq(a, b)));
+        assert_eq!(parts.waiting(), []);
         drop(taken);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_page_that_is_smaller_than_was_thought_gives_the_rest_back() {
-        let share = Arc::new(Semaphore::new(Room::units(PAGE)));
+        let parts = Parts::new(PAGE);
         let (page, next) = (Pins::default(), Pins::default());
-        let pin = pinned(&page, "slow", &share).await;
-        let Some(pin) = pin else { unreachable!("there is room") };
+        let Some(pin) = pinned(&page, &parts).await else { unreachable!("there is room") };
         pin.shrink(PAGE / 2);
-        assert_eq!(share.available_permits(), Room::units(PAGE / 2));
-        assert!(pinned(&next, "slow", &share).await.is_none());
+        assert!(pinned(&next, &parts).await.is_none());
+        assert!(next.pin(&client("slow"), &parts, PAGE / 2).await.is_some());
     }
 }

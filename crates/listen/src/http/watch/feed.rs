@@ -3,7 +3,12 @@
 //! It runs inside the connection's task, polled by hyper when the socket has room; it owns no
 //! buffer, and between two pages nothing but its offset.
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    future::{Future, pending},
+    ops::Range,
+    pin::Pin,
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use pluvio_event::filter::Conjunction;
@@ -44,10 +49,15 @@ pub(super) struct Feed {
     pub(super) ends_at: Option<Instant>,
     pub(super) has_bookmarks: bool,
     pub(super) stage: Stage,
+    /// A page of the past that is waited for: it keeps its turn while heartbeats go out.
+    pub(super) paging: Option<Paging>,
     /// Of the room for filters.
     pub(super) _held: Option<Held>,
     pub(super) _permit: Permit,
 }
+
+/// A page that comes when there is room for it.
+pub(super) type Paging = Pin<Box<dyn Future<Output = Result<Page, ReadError>> + Send>>;
 
 /// How far a watch is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -110,18 +120,49 @@ impl Feed {
         }
     }
 
+    /// The page at `from`; `None` if something else is due first.
+    async fn page(&mut self, shared: Span, is_past: bool) -> Option<Result<Page, ReadError>> {
+        if !is_past {
+            let renderer = &self.server.renderer;
+            return Some(renderer.page(&self.stream, self.form, self.from, shared, None).await);
+        }
+        let mut paging = self.paging.take().unwrap_or_else(|| self.page_of_past(shared));
+        let due = [self.beat.due(), self.ends_at].into_iter().flatten().min();
+        let is_due = async {
+            match due {
+                Some(due) => sleep_until(due).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            page = &mut paging => Some(page),
+            () = self.server.cut.cancelled() => None,
+            () = is_due => {
+                self.paging = Some(paging);
+                None
+            }
+        }
+    }
+
+    fn page_of_past(&self, shared: Span) -> Paging {
+        let (server, stream) = (Arc::clone(&self.server), self.stream.clone());
+        let (form, from, client) = (self.form, self.from, self.client.clone());
+        Box::pin(
+            async move { server.renderer.page(&stream, form, from, shared, Some(&client)).await },
+        )
+    }
+
     /// What passes of the next page; maybe nothing.
     async fn deliver(&mut self, shared: Span, is_past: bool) -> Result<Bytes, Problem> {
-        let renderer = &self.server.renderer;
-        let past = is_past.then_some(&self.client);
-        let page = renderer.page(&self.stream, self.form, self.from, shared, past).await;
-        let page = match page {
-            Ok(page) => page,
+        let page = match self.page(shared, is_past).await {
+            Some(Ok(page)) => page,
+            None => return Ok(Bytes::new()),
             // Named by where the watch stands, not by where the shared page would have begun.
-            Err(ReadError::OutOfRange { extent, .. }) => {
+            Some(Err(ReadError::OutOfRange { extent, .. })) => {
                 return Err(Problem::purged(self.from, extent));
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 let log = &self.server.context.log;
                 return Err(damage::problem(log, &self.stream, self.from, error).await);
             }

@@ -91,6 +91,7 @@ pub(super) async fn open(call: &Call) -> Result<Answer, Problem> {
         ends_at: timeout.map(|timeout| Instant::now() + timeout),
         has_bookmarks: call.query.flag("bookmarks")?,
         stage: feed::Stage::Opening,
+        paging: None,
         _held: held,
         _permit: permit,
     };

@@ -205,6 +205,8 @@ async fn a_segment_whose_first_write_found_no_room_is_not_sealed_a_day_later() {
     assert!(matches!(refused, Err(AppendError::DiskFull { .. })), "{refused:?}");
     machine.pass(DAY + 3600);
     log.maintain().await;
+    let first = machine.disk.read_file("/log/events/00000000000000000000.log");
+    assert!(first.is_some(), "the next record has offset 0");
     append(&log, 1).await;
     append(&log, 2).await;
     drop(log);

@@ -409,16 +409,13 @@ pub(crate) fn build_cloudstack(config: cloudstack::Config) -> Result<BuiltSource
 
 /// An HTTP listener from a section, or for the environment's `PORT`.
 pub(crate) fn resolve_http(
-    mut config: http::Config,
+    config: http::Config,
     is_closed: bool,
 ) -> Result<UnboundListener, BuildError> {
-    // What the key's documentation says; given here, so that what is summed up is what is admitted.
-    let default = if config.tls.is_some() { 2500 } else { 5000 };
-    let connections_max = *config.connections_max.get_or_insert(default);
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let unbound = config.resolve(is_closed);
     let unbound = unbound.map_err(|error| BuildError::of(error.key(), &error))?;
-    let listen = unbound.listen();
+    let (listen, connections_max) = (unbound.listen(), unbound.connections_max());
     let bind = move |context| {
         let listener = unbound.bind(context);
         let listener = listener.map_err(|error| BindError::of(error.key(), &error))?;
@@ -432,16 +429,13 @@ pub(crate) fn resolve_http(
 
 /// A Kafka listener from a section, or the default one.
 pub(crate) fn resolve_kafka(
-    mut config: kafka::Config,
+    config: kafka::Config,
     is_closed: bool,
 ) -> Result<UnboundListener, BuildError> {
-    // What the key's documentation says; given here, so that what is summed up is what is admitted.
-    let default = if config.tls.is_some() { 500 } else { 1000 };
-    let connections_max = *config.connections_max.get_or_insert(default);
     let scheme = if config.tls.is_some() { "kafka+tls" } else { "kafka" };
     let unbound = config.resolve(is_closed);
     let unbound = unbound.map_err(|error| BuildError::of(error.key(), &error))?;
-    let listen = unbound.listen();
+    let (listen, connections_max) = (unbound.listen(), unbound.connections_max());
     let bind = move |context| {
         let listener = unbound.bind(context);
         let listener = listener.map_err(|error| BindError::of(error.key(), &error))?;

@@ -202,6 +202,11 @@ impl Unbound {
         self.config.listen
     }
 
+    /// Most connections that it will admit at a time.
+    pub fn connections_max(&self) -> usize {
+        self.config.connections_max()
+    }
+
     /// Binds the port.
     pub fn bind(self, context: Context) -> Result<HttpListener, Error> {
         let Self { config, tls } = self;

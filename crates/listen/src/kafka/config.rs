@@ -191,6 +191,11 @@ impl Unbound {
         self.listen
     }
 
+    /// Most connections that it will admit at a time.
+    pub fn connections_max(&self) -> usize {
+        self.settings.connections_max
+    }
+
     /// Binds the port.
     pub fn bind(self, context: Context) -> Result<KafkaListener, Error> {
         let Self { listen, tls, settings } = self;

@@ -10,7 +10,7 @@ use std::{
 use pluvio_connect::file::{Compression, Config, File};
 use pluvio_log::Offset;
 use pluvio_runtime::{
-    Answers, Failure as _, Outcome, Sink as _, Standing, Writer as _,
+    Answers, Delivered, Failure as _, Outcome, Sink as _, Standing, Writer as _,
     unit::{ByteSize, Period},
 };
 
@@ -83,9 +83,12 @@ fn offsets(text: &str) -> Vec<i64> {
 }
 
 async fn write(sink: &File, cursor: i64, numbers: std::ops::RangeInclusive<i64>) {
+    write_all(sink, cursor, &records(numbers).await).await;
+}
+
+async fn write_all(sink: &File, cursor: i64, records: &[Delivered]) {
     let (mut writer, _) = connected(sink, standing(1, cursor)).await;
-    let records = records(numbers).await;
-    let mut rest = &records[..];
+    let mut rest = records;
     while !rest.is_empty() {
         let Outcome::AckedTo(offset) = writer.write(rest, &Answers::default()).await else {
             unreachable!()
@@ -327,17 +330,7 @@ async fn sinks_that_finish_their_files_at_one_moment_take_none_of_each_other_awa
         // Each leaves out another event behind the first, so that no file is like another.
         let mut records = records(0..=600).await;
         records.remove(usize::try_from(nth).unwrap() + 1);
-        writing.spawn(async move {
-            let (mut writer, _) = connected(&sink, standing(1, 0)).await;
-            let mut rest = &records[..];
-            while !rest.is_empty() {
-                let Outcome::AckedTo(offset) = writer.write(rest, &Answers::default()).await else {
-                    unreachable!()
-                };
-                rest = &rest[rest.partition_point(|record| record.offset() <= offset)..];
-            }
-            writer.close().await;
-        });
+        writing.spawn(async move { write_all(&sink, 0, &records).await });
     }
     writing.join_all().await;
     let mut found = folder.offsets();

@@ -19,7 +19,7 @@
 //! thousand times a second ([`breathe`]). And they step back by a nice value of their own: with that, and
 //! with the hostile clients of the measurement stepping back, too, another watcher came from 1.98 times to
 //! 1.26 and 1.58 (two runs), one with a filter from 3.0 to 2.0 times; since clients take turns it is 1.70
-//! (one run; `cargo xtask bench hostile-filters`).
+//! and 1.60 (two runs; `cargo xtask bench hostile-filters`).
 //!
 //! Within a lane and a turn clients take turns, however many readers each has: a hundred readers of one
 //! client are one place in the round. It refuses to look at anything but how long slices took, what they are

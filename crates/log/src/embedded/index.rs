@@ -11,6 +11,8 @@
 
 use std::{io, path::Path, sync::Arc};
 
+use rustix::io::Errno;
+
 use crate::{
     Offset,
     disk::{self, Disk, File},
@@ -78,6 +80,23 @@ pub(super) struct Summary {
 pub(super) enum Unusable {
     Disk(io::Error),
     Damaged(&'static str),
+}
+
+impl Unusable {
+    /// The error that says nothing about the index, such as a shortage of files to open: the same call may
+    /// work later, and nobody may do without the index for it. Else why it is of no use.
+    pub(super) fn passing(self) -> Result<io::Error, Self> {
+        match self {
+            Self::Disk(error) if !is_lasting(&error) => Ok(error),
+            lasting => Err(lasting),
+        }
+    }
+}
+
+/// Whether the index is missing, too short, or on a part of the disk that cannot be read.
+fn is_lasting(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof)
+        || Errno::from_io_error(error) == Some(Errno::IO)
 }
 
 impl From<io::Error> for Unusable {

@@ -128,6 +128,10 @@ pub(super) fn sealed(
         Ok(index) if index.summary.bytes == bytes => return Ok(index.summary),
         Ok(_) => tracing::warn!(path = %path.display(), "index is stale: making it again"),
         Err(error) => {
+            let error = match error.passing() {
+                Ok(source) => return Err(OpenError::disk("read", path, source)),
+                Err(error) => error,
+            };
             tracing::warn!(path = %path.display(), %error, "index cannot be used: making it again");
         }
     }

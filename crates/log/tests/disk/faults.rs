@@ -32,12 +32,13 @@ fn every_kind_of_call_can_fail_until_told_otherwise() {
     let a = file(&disk, "a");
     a.write_at(b"abc", 0).unwrap();
     let (folder, path, other) = (Path::new("/d"), Path::new("/d/a"), Path::new("/d/b"));
-    use Operation::{Create, Read, Remove, Rename, Sync, SyncFolder, Write};
-    for operation in [Read, Write, Sync, Create, Rename, Remove, SyncFolder] {
+    use Operation::{Create, Open, Read, Remove, Rename, Sync, SyncFolder, Write};
+    for operation in [Open, Read, Write, Sync, Create, Rename, Remove, SyncFolder] {
         disk.inject(Fault::new(operation, Failure::Full).times(u64::MAX));
     }
     for _ in 0..3 {
         let failures = [
+            disk.open(path).map(drop),
             a.read_at(&mut [0], 0),
             a.write_at(b"d", 3),
             a.sync(),

@@ -311,6 +311,54 @@ async fn ids_of_deleted_records_are_given_up_when_their_index_is_damaged_and_tha
     assert!(log.extent(&stream("a")).unwrap().ids_forgotten_until.is_some());
 }
 
+/// A log whose first record was deleted; its id is known by an index alone.
+async fn with_a_ghost(disk: &SimulatedDisk) -> Embedded {
+    let log = Embedded::open(EmbeddedConfig { segment_bytes_max: 1, ..config(disk) }).unwrap();
+    log.open(&stream("a")).await.unwrap();
+    for id in ["1", "2", "3"] {
+        append(&log, "a", id).await.unwrap();
+    }
+    log.trim(&stream("a"), Offset::new(1).unwrap()).await.unwrap();
+    log
+}
+
+#[tokio::test]
+async fn a_shortage_of_open_files_makes_no_id_of_a_deleted_record_forgotten() {
+    for (seed, operation) in [(30, Operation::Open), (31, Operation::Read)] {
+        let disk = SimulatedDisk::new(seed);
+        let log = with_a_ghost(&disk).await;
+        let ids = ["1", "x"].map(|id| EventId { source: "urn:cloud".into(), id: id.into() });
+        let shortage = || Fault::new(operation, Failure::Files).on("00000000.idx").times(1);
+        disk.inject(shortage());
+        let refused = log.find(&stream("a"), &ids).await.unwrap_err();
+        assert!(matches!(refused, pluvio_log::ReadError::Disk { .. }), "{refused}");
+        let found = log.find(&stream("a"), &ids).await.unwrap();
+        let offsets: Vec<_> = found.iter().map(|it| it.map(|it| it.offset.get())).collect();
+        assert_eq!(offsets, [Some(0), None]);
+        assert_eq!(log.extent(&stream("a")).unwrap().ids_forgotten_until, None);
+        drop(log);
+        disk.restart();
+        disk.inject(shortage());
+        let again = EmbeddedConfig { segment_bytes_max: 1, ..config(&disk) };
+        let refused = Embedded::open(again.clone()).map(drop).unwrap_err();
+        assert!(refused.to_string().contains("00000000.idx"), "{refused}");
+        let log = Embedded::open(again).unwrap();
+        let found = log.find(&stream("a"), &ids).await.unwrap();
+        assert!(found[0].is_some(), "nothing was removed at the start that failed");
+    }
+}
+
+#[tokio::test]
+async fn a_start_that_finds_the_ids_of_deleted_records_damaged_tells_from_when_on_ids_are_known() {
+    let disk = SimulatedDisk::new(32);
+    drop(with_a_ghost(&disk).await);
+    disk.restart();
+    assert!(disk.flip("/log/a/00000000000000000000.idx", 3, 1));
+    let log = Embedded::open(EmbeddedConfig { segment_bytes_max: 1, ..config(&disk) }).unwrap();
+    log.open(&stream("a")).await.unwrap();
+    assert!(log.extent(&stream("a")).unwrap().ids_forgotten_until.is_some());
+}
+
 #[tokio::test]
 async fn a_first_or_last_segment_that_is_missing_is_noticed() {
     for (seed, gone, told) in [

@@ -9,6 +9,8 @@ use rustix::io::Errno;
 /// Kinds of calls that can fail or be slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operation {
+    /// [`Disk::open`](crate::disk::Disk::open).
+    Open,
     /// [`File::read_at`](crate::disk::File::read_at).
     Read,
     /// [`File::write_at`](crate::disk::File::write_at) and `set_len`.

@@ -156,7 +156,7 @@ impl Disk for SimulatedDisk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
-        let state = self.state();
+        let mut state = self.call(Operation::Open);
         let node = state.open(path)?;
         Ok(Arc::new(self.handle(&state, path, node)))
     }

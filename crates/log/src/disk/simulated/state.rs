@@ -195,8 +195,9 @@ impl State {
         completed(fate).map(|()| node)
     }
 
-    pub(super) fn open(&self, path: &Path) -> io::Result<Node> {
+    pub(super) fn open(&mut self, path: &Path) -> io::Result<Node> {
         self.powered()?;
+        self.strike(Operation::Open, path)?;
         self.file(path).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 

@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::{ActiveIds, Ghost, QUEUE_BYTES_MAX, Queue, Sealed, Shared, Stream, View, Writer, uid};
 use crate::{
-    Offset, OpenError, Position, SourceName, StreamName,
+    Offset, OpenError, Position, ReadError, SourceName, StreamName,
     batch::{self, Decoded},
     disk::Disk,
     embedded::{
@@ -20,7 +20,7 @@ use crate::{
         cursors,
         ends::{End, Last, Names},
         hold,
-        index::Index,
+        index::{Index, Unusable},
         layout,
         manifest::Manifest,
         positions::{self, Mark},
@@ -67,7 +67,8 @@ impl Stream {
         let used = noted.as_ref().map_or(manifest.start(), End::base).max(manifest.start());
         drop_unused(disk, &folder, &mut files, used)?;
         let mut mark = positions::read(&context.positions.entries(), name);
-        let (sealed, ghosts) = sealed(context, &folder, &manifest, &files, found)?;
+        let (sealed, Ghosts { ghosts, lost: ids_lost }) =
+            sealed(context, &folder, &manifest, &files, found)?;
         replay_sealed(context, &folder, &sealed, &mut mark)?;
         let last = files.segments.last().copied();
         let base = last.unwrap_or_else(|| manifest.start());
@@ -78,6 +79,7 @@ impl Stream {
         let recorded = scan.places.last().map(|place| place.time);
         let recorded = recorded.or(sealed.back().map(|segment| segment.summary.time)).unwrap_or(0);
         let view = view(&active, &scan);
+        let ids_forgotten_until = ids_lost.then(|| oldest(&sealed, &scan, recorded));
         let stream = Self {
             context: Arc::clone(context),
             name: name.clone(),
@@ -108,21 +110,13 @@ impl Stream {
                 positions: mark.sources.into_iter().map(|(s, as_of)| (s, as_of.position)).collect(),
                 ids: ActiveIds { unread: scan.places, ..ActiveIds::default() },
                 ghosts,
-                ids_forgotten_until: None,
+                ids_forgotten_until,
                 stopped: None,
                 short: None,
             }),
             folder,
         };
-        stream.settle().map_err(|error| match error {
-            crate::ReadError::Damaged { path, byte, offset, reason } => {
-                OpenError::Damaged { path, byte, offset, reason }
-            }
-            error => {
-                let source = std::io::Error::other(error.to_string());
-                OpenError::disk("read", stream.folder.clone(), source)
-            }
-        })?;
+        stream.settle().map_err(|error| unsettled(error, &stream.folder))?;
         Ok(stream)
     }
 }
@@ -250,7 +244,7 @@ fn sealed(
     manifest: &Manifest,
     files: &Files,
     found: &mut Found,
-) -> Result<(VecDeque<Arc<Sealed>>, VecDeque<Ghost>), OpenError> {
+) -> Result<(VecDeque<Arc<Sealed>>, Ghosts), OpenError> {
     let disk = &*context.disk;
     let mut segments = VecDeque::new();
     let bases = files.segments.split_last().map_or(&[][..], |(_, sealed)| sealed);
@@ -268,21 +262,56 @@ fn sealed(
         segments.push_back(Arc::new(Sealed { uid: uid(), base: *base, summary }));
     }
     let first = segments.front().map(|segment| segment.base).or(files.segments.last().copied());
-    let mut ghosts = VecDeque::new();
+    let mut ghosts = Ghosts::default();
     for base in &files.indexes {
         let path = layout::index(folder, *base);
         if segments.iter().any(|segment| segment.base == *base) {
             continue;
         }
-        match Index::open(disk, &path) {
-            Ok(index) if first.is_some_and(|first| *base < first) => {
-                ghosts.push_back(Ghost { base: *base, time: index.summary.time });
+        // Else the active segment's, from a seal that a crash cut off.
+        if first.is_some_and(|first| *base < first) {
+            match Index::open(disk, &path).map_err(Unusable::passing) {
+                Ok(index) => {
+                    ghosts.ghosts.push_back(Ghost { base: *base, time: index.summary.time });
+                    continue;
+                }
+                Err(Ok(source)) => return Err(OpenError::disk("read", path, source)),
+                Err(Err(error)) => {
+                    ghosts.lost = true;
+                    tracing::warn!(path = %path.display(), %error, "ids of deleted records are lost");
+                }
             }
-            // The active segment's, from a seal that a crash cut off; or of no use.
-            _ => disk.remove(&path).map_err(|source| OpenError::disk("remove", path, source))?,
         }
+        disk.remove(&path).map_err(|source| OpenError::disk("remove", path, source))?;
     }
     Ok((segments, ghosts))
+}
+
+/// A read that failed while the stream was opened.
+fn unsettled(error: ReadError, folder: &Path) -> OpenError {
+    match error {
+        ReadError::Damaged { path, byte, offset, reason } => {
+            OpenError::Damaged { path, byte, offset, reason }
+        }
+        ReadError::Disk { path, source } => OpenError::disk("read", path, source),
+        error => {
+            OpenError::disk("read", folder.to_owned(), std::io::Error::other(error.to_string()))
+        }
+    }
+}
+
+/// Up to when at most what was deleted was recorded: before what is left.
+fn oldest(sealed: &VecDeque<Arc<Sealed>>, scan: &Scan, recorded: i64) -> Timestamp {
+    let left = sealed.front().map(|segment| segment.summary.time);
+    milliseconds(left.or(scan.places.first().map(|place| place.time)).unwrap_or(recorded))
+}
+
+/// The indexes that outlived their segments.
+#[derive(Default)]
+struct Ghosts {
+    ghosts: VecDeque<Ghost>,
+    /// Whether there were others, of no use.
+    lost: bool,
 }
 
 /// Positions in sealed segments that no mark covers: there are none unless `__positions` was lost.

@@ -14,7 +14,7 @@ use crate::{
     disk::File,
     embedded::{
         WAIT_MAX,
-        index::{Index, Place},
+        index::{Index, Place, Unusable},
         layout, lock, recover,
     },
 };
@@ -303,17 +303,19 @@ impl Stream {
         Ok(Some(places))
     }
 
-    /// Asks a sealed segment's index; one that cannot be used is made again, once.
+    /// Asks a sealed segment's index; one that is damaged or missing is made again, once.
     pub(super) fn indexed<T>(
         &self,
         base: Offset,
-        ask: impl Fn(&Index) -> Result<T, crate::embedded::index::Unusable>,
+        ask: impl Fn(&Index) -> Result<T, Unusable>,
     ) -> Result<T, ReadError> {
         let (disk, path) = (&*self.context.disk, layout::index(&self.folder, base));
         let asked = || Index::open(disk, &path).and_then(|index| ask(&index));
-        let error = match asked() {
+        let passing = |source| ReadError::Disk { path: path.clone(), source };
+        let error = match asked().map_err(Unusable::passing) {
             Ok(answer) => return Ok(answer),
-            Err(error) => error,
+            Err(Ok(source)) => return Err(passing(source)),
+            Err(Err(error)) => error,
         };
         let extent = self.extent();
         let segment = disk.open(&layout::segment(&self.folder, base)).map(drop);
@@ -322,10 +324,10 @@ impl Stream {
         }
         tracing::warn!(path = %path.display(), %error, "index cannot be used: making it again");
         recover::reindex(disk, &self.folder, base).map_err(|error| self.unopened(error))?;
-        let damaged = |error: crate::embedded::index::Unusable| {
-            self.met(path.clone(), 0, base, error.to_string())
-        };
-        asked().map_err(damaged)
+        asked().map_err(|error| match error.passing() {
+            Ok(source) => passing(source),
+            Err(error) => self.met(path.clone(), 0, base, error.to_string()),
+        })
     }
 
     fn unopened(&self, error: crate::OpenError) -> ReadError {

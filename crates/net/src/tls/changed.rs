@@ -21,6 +21,8 @@ pub struct ChangedFiles {
     paths: Vec<PathBuf>,
     stamps: Vec<Stamp>,
     looked: Instant,
+    /// What was read last could not be used.
+    is_due: bool,
 }
 
 impl ChangedFiles {
@@ -28,7 +30,7 @@ impl ChangedFiles {
     /// seen later, and not missed.
     pub fn new(paths: Vec<PathBuf>) -> ChangedFiles {
         let stamps = stamps(&paths);
-        ChangedFiles { paths, stamps, looked: Instant::now() }
+        ChangedFiles { paths, stamps, looked: Instant::now(), is_due: false }
     }
 
     /// Whether any of the files has changed since the last call that said so; looks once a second.
@@ -45,7 +47,13 @@ impl ChangedFiles {
         let stamps = stamps(&self.paths);
         let have_changed = stamps != self.stamps;
         self.stamps = stamps;
-        have_changed
+        std::mem::take(&mut self.is_due) || have_changed
+    }
+
+    /// Makes the next look say that they have changed: they could not be read or used, and the reason may
+    /// pass without any change of theirs, such as a shortage of files to open.
+    pub fn again(&mut self) {
+        self.is_due = true;
     }
 }
 
@@ -55,4 +63,18 @@ fn stamps(paths: &[PathBuf]) -> Vec<Stamp> {
         (metadata.dev(), metadata.ino(), metadata.len(), changed.0, changed.1)
     };
     paths.iter().map(|path| std::fs::metadata(path).ok().map(stamp)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_could_not_be_used_are_due_again_without_a_change() {
+        let mut files = ChangedFiles::new(vec![PathBuf::from("/dev/null")]);
+        assert!(!files.look());
+        files.again();
+        assert!(files.look());
+        assert!(!files.look());
+    }
 }

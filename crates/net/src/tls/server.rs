@@ -25,7 +25,7 @@ use crate::chain;
 const CERTIFICATES_MAX: usize = 100;
 
 /// A listener's certificate and key. Files that change are read again within a second of the next
-/// connection.
+/// connection; until they can be used, the previous ones are shown, and they are tried again.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServerTls {
@@ -143,13 +143,15 @@ struct Renewed {
 struct Shown {
     changed: ChangedFiles,
     pair: Arc<CertifiedKey>,
+    /// Why a newer pair is not shown, as it was told.
+    refused: Option<String>,
 }
 
 impl Renewed {
     fn new(files: ServerTls, provider: Arc<CryptoProvider>) -> Result<Renewed, ServerTlsError> {
         let changed = ChangedFiles::new(vec![files.cert_file.clone(), files.key_file.clone()]);
         let pair = files.read(&provider)?;
-        Ok(Renewed { files, provider, shown: Mutex::new(Shown { changed, pair }) })
+        Ok(Renewed { files, provider, shown: Mutex::new(Shown { changed, pair, refused: None }) })
     }
 }
 
@@ -167,14 +169,21 @@ impl Renewed {
             let file = self.files.cert_file.display();
             match self.files.read(&self.provider) {
                 Ok(pair) => {
-                    shown.pair = pair;
+                    (shown.pair, shown.refused) = (pair, None);
                     info!(%file, "read a renewed certificate");
                 }
-                Err(error) => warn!(
-                    %file,
-                    error = chain::text(&error),
-                    "cannot use the changed certificate or key; showing the previous certificate"
-                ),
+                Err(error) => {
+                    shown.changed.again();
+                    let error = chain::text(&error);
+                    if shown.refused.as_ref() != Some(&error) {
+                        warn!(
+                            %file,
+                            error,
+                            "cannot use the changed certificate or key; showing the previous certificate"
+                        );
+                        shown.refused = Some(error);
+                    }
+                }
             }
         }
         Arc::clone(&shown.pair)
@@ -281,12 +290,18 @@ mod tests {
         let out = lines.clone();
         let lines_of = tracing_subscriber::fmt().with_ansi(false);
         let subscriber = lines_of.with_writer(move || out.clone()).finish();
-        tracing::subscriber::with_default(subscriber, || renewed.current(ChangedFiles::look));
+        tracing::subscriber::with_default(subscriber, || {
+            // Each time it is tried again, and it is told once.
+            for _ in 0..3 {
+                renewed.current(ChangedFiles::look);
+            }
+        });
         let said = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
         let cause = std::error::Error::source(&files.server_config().unwrap_err())
             .map(ToString::to_string)
             .unwrap();
         assert!(said.contains("WARN") && said.contains("cannot serve with"), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
         assert!(said.contains(&format!(": {cause}")), "`{cause}` is not in {said}");
         std::fs::remove_dir_all(&folder).unwrap();
     }

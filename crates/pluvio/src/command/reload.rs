@@ -42,7 +42,8 @@ impl Reload {
         files: ChangedFiles,
         original: Option<Original>,
     ) -> Self {
-        let secrets = Secrets { principals: Arc::new(principals), files, access: access.into() };
+        let (principals, access) = (Arc::new(principals), access.into());
+        let secrets = Secrets { principals, files, access, told: Vec::new() };
         Self { secrets, original }
     }
 
@@ -100,6 +101,8 @@ struct Secrets {
     principals: Arc<Principals>,
     files: ChangedFiles,
     access: Access,
+    /// What was said of those that cannot be read.
+    told: Vec<String>,
 }
 
 impl Secrets {
@@ -112,32 +115,39 @@ impl Secrets {
                 _ = looks.tick() => false,
             };
             let (principals, access) = (Arc::clone(&self.principals), self.access.clone());
-            let mut files = self.files.clone();
+            let (mut files, mut told) = (self.files.clone(), self.told.clone());
             let work = spawn_blocking(move || {
-                if files.look() || is_asked {
-                    read_again(&principals, &access);
+                let is_news = files.look() || is_asked;
+                // What could not be read is tried again: what kept it may pass without a change of the file.
+                if is_news || !access.stale().is_empty() {
+                    told = read_again(&principals, &access, if is_news { &[] } else { &told });
                 }
-                files
+                (files, told)
             });
             let late = || tell_late("the files of tokens and passwords", "stays valid");
-            if let Some(files) = patiently(work, late).await {
-                self.files = files;
+            if let Some((files, told)) = patiently(work, late).await {
+                (self.files, self.told) = (files, told);
             }
         }
     }
 }
 
-/// Reads all tokens and passwords. Deriving keys from a new password takes some milliseconds.
-fn read_again(principals: &Principals, access: &Access) {
+/// Reads all tokens and passwords. Deriving keys from a new password takes some milliseconds. Gives what is
+/// wrong with those that cannot be read; what was `told` before is not said again.
+fn read_again(principals: &Principals, access: &Access, told: &[String]) -> Vec<String> {
     let (table, kept) = principals.renewed(&access.table());
     access.replace(table);
     access.set_stale(kept.iter().map(|kept| kept.principal.clone()).collect());
     if kept.is_empty() {
         info!("read the tokens and passwords of principals again");
     }
-    for Kept { problem: Problem { place, message }, .. } in kept {
-        warn!(place, "{message}");
-    }
+    let tell = |Kept { problem: Problem { place, message }, .. }| {
+        if !told.contains(&message) {
+            warn!(place, "{message}");
+        }
+        message
+    };
+    kept.into_iter().map(tell).collect()
 }
 
 /// Says whether the configuration on disk could be used, and what in it would need a restart.
@@ -237,6 +247,32 @@ mod tests {
         release.send(()).unwrap();
         is_hanging.recv().await.unwrap();
         drop(release);
+        looking.abort();
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_token_that_could_not_be_read_is_read_again_though_its_file_stays_as_it_is() {
+        let folder = std::env::temp_dir().join(format!("pluvio-again-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (file, toml) = (folder.join("token"), folder.join("pluvio.toml"));
+        std::fs::write(&file, "0123456789abcdef-old").unwrap();
+        std::fs::write(&toml, format!("[principals.a]\ntoken = {{ file = {file:?} }}\n")).unwrap();
+        let mut configuration = config::load(&toml).unwrap();
+        let resolved = configuration.resolve().unwrap();
+        let principals = configuration.principals().clone();
+        std::fs::write(&file, "0123456789abcdef-new").unwrap();
+        // As if it had been seen while no file could be opened.
+        let files = ChangedFiles::new(vec![file]);
+        let reload = Reload::new(principals, resolved.access, files, None);
+        let access = reload.access().clone();
+        access.set_stale(vec!["a".to_owned()]);
+        let looking = tokio::spawn(async move { reload.secrets.look(&Notify::new()).await });
+        while !access.stale().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        assert!(access.table().authenticate(Credential::Bearer("0123456789abcdef-new")).is_ok());
+        assert!(access.table().authenticate(Credential::Bearer("0123456789abcdef-old")).is_err());
         looking.abort();
         std::fs::remove_dir_all(&folder).unwrap();
     }

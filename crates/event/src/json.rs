@@ -172,6 +172,11 @@ fn text(out: &mut Vec<u8>, name: &str, value: &str) {
 fn escape(out: &mut Vec<u8>, value: &str) {
     out.push(b'"');
     let bytes = value.as_bytes();
+    if is_plain(bytes) {
+        out.extend_from_slice(bytes);
+        out.push(b'"');
+        return;
+    }
     let mut plain_from = 0;
     for (at, byte) in bytes.iter().enumerate() {
         let short = match byte {
@@ -191,6 +196,15 @@ fn escape(out: &mut Vec<u8>, value: &str) {
     }
     out.extend_from_slice(&bytes[plain_from..]);
     out.push(b'"');
+}
+
+/// Whether nothing needs an escape. Most values need none, and blocks without a way out in their middle are
+/// compared many bytes at a time.
+fn is_plain(bytes: &[u8]) -> bool {
+    let needs = |byte: &u8| *byte < b' ' || *byte == b'"' || *byte == b'\\';
+    let (blocks, rest) = bytes.as_chunks::<16>();
+    let any = |block: &[u8]| block.iter().fold(false, |any, byte| any | needs(byte));
+    !blocks.iter().any(|block| any(block)) && !any(rest)
 }
 
 struct Decoded(Event);

@@ -91,6 +91,7 @@ pub struct NativeEvent {
     pub parent_id: Option<String>,
     /// Whether it was archived: the one thing about an event that changes.
     pub is_archived: bool,
+    has_only_known_fields: bool,
     raw: Box<RawValue>,
 }
 
@@ -153,6 +154,7 @@ impl Row for NativeEvent {
             resource_name: text("resourcename"),
             parent_id: text("parentid").filter(|id| id != "0"),
             is_archived: fields.flag("archived").unwrap_or(false),
+            has_only_known_fields: fields.are_flat(is_known),
             raw: raw.to_owned(),
         })
     }
@@ -162,7 +164,37 @@ impl Row for NativeEvent {
     }
 }
 
+/// Whether events have a field of this name, in a release up to 4.22.
+fn is_known(name: &str) -> bool {
+    matches!(
+        name,
+        "id" | "created"
+            | "type"
+            | "level"
+            | "state"
+            | "description"
+            | "username"
+            | "account"
+            | "accountid"
+            | "project"
+            | "projectid"
+            | "domain"
+            | "domainid"
+            | "domainpath"
+            | "resourceid"
+            | "resourcetype"
+            | "resourcename"
+            | "parentid"
+            | "archived"
+    )
+}
+
 impl NativeEvent {
+    /// Whether the row is a flat object with no other fields than those that are read here.
+    pub fn has_only_known_fields(&self) -> bool {
+        self.has_only_known_fields
+    }
+
     /// The row's JSON, byte by byte as it came.
     pub fn raw(&self) -> &RawValue {
         &self.raw

@@ -1,14 +1,18 @@
-//! Which listed rows are new, and the records that they become.
+//! Which listed rows are new, their order, and the place that each of them leads to.
 //!
 //! An id names an event for ever, so what the log holds decides. Asking it for each row of each poll
 //! would be waste, so the ids of the overlap are remembered; so are those of the last pulls, whose
 //! records may still be on their way into the log.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::{
+    collections::{BTreeMap, HashSet, VecDeque},
+    fmt,
+};
 
 use jiff::Timestamp;
-use pluvio_log::{EventId, Record};
+use pluvio_log::{EventId, Position, PositionTooLong};
 use pluvio_runtime::History;
+use uuid::Uuid;
 
 use super::{
     Error,
@@ -18,9 +22,10 @@ use super::{
     span::Span,
 };
 
-/// The supervisor appends one pull while it asks for the next; the rest is margin.
-const PULLS_IN_FLIGHT: usize = 4;
-/// Ids remembered of the overlap: some 24 MB. Beyond it the oldest are asked of the log.
+/// A walk gives rows on one pull after they were admitted, and the supervisor appends one pull while it asks
+/// for the next; the rest is margin.
+const PULLS_IN_FLIGHT: usize = 5;
+/// Ids remembered of the overlap: some 8 MB. Beyond it the oldest are asked of the log.
 const RECENT_IDS_MAX: usize = 200_000;
 /// Ids of one question to the log.
 const QUESTION_IDS_MAX: usize = 5000;
@@ -30,19 +35,58 @@ const QUESTION_IDS_MAX: usize = 5000;
 pub(super) struct Ledger {
     pub(super) place: Place,
     pub(super) history: History,
-    in_flight: VecDeque<HashSet<String>>,
+    in_flight: VecDeque<HashSet<RowId>>,
     /// By second of creation.
-    recent: BTreeMap<i64, HashSet<String>>,
+    recent: BTreeMap<i64, HashSet<RowId>>,
     recent_ids: usize,
     /// From this second on `recent` is complete.
     recent_from: i64,
 }
 
+/// What a row is called: a number of 128 bits where it is a UUID as CloudStack writes them, which takes a
+/// third of the memory of its text.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum RowId {
+    /// In lower case, with hyphens.
+    Uuid(Uuid),
+    /// Anything else: a number from old servers.
+    Text(Box<str>),
+}
+
+impl RowId {
+    fn of(text: &str) -> Self {
+        match Uuid::try_parse(text) {
+            // Texts that differ are different ids.
+            Ok(uuid) if text == &*uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()) => {
+                Self::Uuid(uuid)
+            }
+            _ => Self::Text(text.into()),
+        }
+    }
+}
+
+impl fmt::Display for RowId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uuid(uuid) => uuid.fmt(f),
+            Self::Text(text) => text.fmt(f),
+        }
+    }
+}
+
+/// A row that becomes a record.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    pub(super) row: Row,
+    /// Where the source stands behind it.
+    pub(super) position: Position,
+}
+
 /// What a row is called.
-pub(super) fn id_of(row: &Row) -> String {
+pub(super) fn id_of(row: &Row) -> RowId {
     match row {
-        Ok(event) => event.id.clone(),
-        Err(malformed) => id_of_malformed(malformed),
+        Ok(event) => RowId::of(&event.id),
+        Err(malformed) => RowId::of(&id_of_malformed(malformed)),
     }
 }
 
@@ -64,7 +108,7 @@ impl Ledger {
         &self,
         mapping: &Mapping,
         rows: &[Row],
-    ) -> Result<HashSet<String>, Error> {
+    ) -> Result<HashSet<RowId>, Error> {
         let mut known = HashSet::new();
         let mut asked = Vec::new();
         for row in rows {
@@ -72,51 +116,52 @@ impl Ledger {
             if !self.is_ours(row) || self.remembers(&id, created(row)) {
                 known.insert(id);
             } else {
-                asked.push(EventId { source: mapping.source.clone(), id });
+                asked.push(id);
             }
         }
         for ids in asked.chunks(QUESTION_IDS_MAX) {
-            let found = self.history.find(ids).await?;
+            let of = |id: &RowId| EventId { source: mapping.source.clone(), id: id.to_string() };
+            let found = self.history.find(&ids.iter().map(of).collect::<Vec<_>>()).await?;
             let stored = ids.iter().zip(found).filter(|(_, found)| found.is_some());
-            known.extend(stored.map(|(id, _)| id.id.clone()));
+            known.extend(stored.map(|(id, _)| id.clone()));
         }
         Ok(known)
     }
 
-    /// Makes records of the rows that are not `known`, oldest first. With `moves`, the place moves
-    /// behind each; without, rows were late, and it stays. Once only: the rows are known from now
-    /// on, so the records must be given on.
+    /// Takes the rows that are not `known`, oldest first. With `moves`, the place moves behind each;
+    /// without, rows were late, and it stays. Once only: the rows are known from now on, so their
+    /// records must be given on.
     pub(super) fn admit(
         &mut self,
-        mapping: &Mapping,
         mut rows: Vec<Row>,
-        known: &HashSet<String>,
+        known: &HashSet<RowId>,
         moves: Moves,
-    ) -> Result<Vec<Record>, Error> {
+    ) -> Result<Vec<Admitted>, PositionTooLong> {
         order::sort(&mut rows);
-        let mut records = Vec::new();
-        for row in &rows {
-            let id = id_of(row);
+        let mut admitted = Vec::with_capacity(rows.len());
+        // Written once for all rows of a second.
+        let mut written: Option<(Place, Position)> = None;
+        for row in rows {
+            let (id, created) = (id_of(&row), created(&row));
             let is_new = !known.contains(&id)
-                && self.is_ours(row)
-                && !self.remembers(&id, created(row))
+                && self.is_ours(&row)
+                && !self.remembers(&id, created)
                 && self.in_flight.back_mut().is_some_and(|pull| pull.insert(id.clone()));
-            self.remember(id, created(row));
+            self.remember(id, created);
             if !is_new {
                 continue;
             }
-            if let (Some(created), Moves::Behind(now)) = (created(row), moves) {
+            if let (Some(created), Moves::Behind(now)) = (created, moves) {
                 self.place.pass(created, now);
             }
-            let event = match row {
-                Ok(native) => mapping.event(native)?,
-                Err(malformed) => mapping.malformed(malformed)?,
+            let position = match &written {
+                Some((place, position)) if *place == self.place => position.clone(),
+                _ => self.place.position()?,
             };
-            let position = self.place.position()?;
-            let source = self.history.source().clone();
-            records.push(Record { event, source, position, at_least: None });
+            written = Some((self.place.clone(), position.clone()));
+            admitted.push(Admitted { row, position });
         }
-        Ok(records)
+        Ok(admitted)
     }
 
     /// How many events of a span were seen; `None` where it is not remembered.
@@ -153,14 +198,14 @@ impl Ledger {
         created(row).is_none_or(|created| created >= self.place.begin)
     }
 
-    fn remembers(&self, id: &str, created: Option<Timestamp>) -> bool {
+    fn remembers(&self, id: &RowId, created: Option<Timestamp>) -> bool {
         let second = created.map(Timestamp::as_second);
         let recent = second.and_then(|second| self.recent.get(&second));
         recent.is_some_and(|ids| ids.contains(id))
             || self.in_flight.iter().any(|pull| pull.contains(id))
     }
 
-    fn remember(&mut self, id: String, created: Option<Timestamp>) {
+    fn remember(&mut self, id: RowId, created: Option<Timestamp>) {
         let Some(second) = created.map(Timestamp::as_second) else { return };
         if second >= self.recent_from && self.recent.entry(second).or_default().insert(id) {
             self.recent_ids += 1;

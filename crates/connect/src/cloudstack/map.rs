@@ -93,7 +93,12 @@ impl Mapping {
         if native.event_type.is_none() {
             event = event.extension(FLAW, "it has no valid `type`");
         }
-        built(&native.id, self.with_row(event, native.raw()))
+        let event = match native.has_only_known_fields() && self.redaction.is_default() {
+            // None of their names tells of a secret.
+            true => event.data(Data::Json(native.raw().into())),
+            false => self.with_row(event, native.raw()),
+        };
+        built(&native.id, event)
     }
 
     /// Keeps what cannot be read as text, so that the loss of one row is seen and can be repaired
@@ -218,6 +223,21 @@ mod tests {
         }
         assert_eq!(event["severitynumber"], 17);
         assert_eq!(event["data"].to_string(), row, "byte for byte");
+    }
+
+    #[test]
+    fn a_field_that_nobody_knows_is_looked_at_for_secrets_and_no_known_one_needs_to_be() {
+        let known = r#"{"id":"1","username":"a","type":"a","level":"a","description":"a","account":"a","accountid":"a","projectid":"a","project":"a","domainid":"a","domain":"a","domainpath":"a","resourceid":"a","resourcetype":"a","resourcename":"a","created":"2026-11-20T12:19:53+0100","state":"a","parentid":"a","archived":true}"#;
+        let raw = RawValue::from_string(known.to_owned()).unwrap();
+        assert!(NativeEvent::read(&raw).unwrap().has_only_known_fields());
+        assert_eq!(mapping().redaction.apply(&raw).count, 0);
+        for secret in [r#""vncpassword":"x""#, r#""description":{"password":"x"}"#] {
+            let event = mapped(&known.replace(r#""description":"a""#, secret));
+            assert_eq!(event["pluvioredacted"], 1, "{secret}");
+        }
+        let mapping = Mapping { redaction: Redaction::with(&["username".to_owned()]), ..mapping() };
+        let event = mapping.event(&NativeEvent::read(&raw).unwrap()).unwrap();
+        assert_eq!(event.extension("pluvioredacted").unwrap().to_string(), "1");
     }
 
     #[test]

@@ -43,6 +43,11 @@ impl Redaction {
         Self { extra: extra.iter().map(|name| name.to_lowercase()).collect() }
     }
 
+    /// Whether nobody added a name to the default list.
+    pub(super) fn is_default(&self) -> bool {
+        self.extra.is_empty()
+    }
+
     /// The row without its secrets.
     pub(super) fn apply(&self, raw: &RawValue) -> Redacted {
         let untouched = || Redacted { json: Json::from(raw), count: 0 };

@@ -173,6 +173,11 @@ impl Connection for Reading {
                 Err(error) => return Err(error),
             }
         }
+        // What a walk read comes before the place behind it.
+        let records = self.reader.built().await?;
+        if !records.is_empty() {
+            return Ok(Pull { records, ..Pull::default() });
+        }
         // During a walk nothing may be said of what was read: only its records know.
         let place = &self.reader.ledger.place;
         let checkpoint = Some(place.position()?);

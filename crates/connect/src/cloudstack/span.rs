@@ -34,6 +34,11 @@ impl Span {
         (!is_quarter(cut)).then_some((before, after))
     }
 
+    /// How many it has; at least one.
+    pub(super) fn seconds(self) -> u64 {
+        self.to.abs_diff(self.from).saturating_add(1)
+    }
+
     /// Wider by so many seconds at each end.
     pub(super) fn widened(self, seconds: i64) -> Self {
         Self { from: self.from.saturating_sub(seconds), to: self.to.saturating_add(seconds) }

@@ -76,6 +76,12 @@ impl<'a> Fields<'a> {
         Fields::of(self.get(name)?).ok()
     }
 
+    /// Whether `holds` is true of each name, and no value is an object or a list.
+    pub(in super::super) fn are_flat(&self, holds: impl Fn(&str) -> bool) -> bool {
+        let is_nested = |raw: &RawValue| raw.get().starts_with(['{', '[']);
+        self.0.iter().all(|(name, raw)| holds(&name.0) && !is_nested(raw))
+    }
+
     /// The names of all fields that are arrays.
     pub(in super::super) fn arrays(&self) -> impl Iterator<Item = &str> {
         let arrays = self.0.iter().filter(|(_, raw)| raw.get().starts_with('['));

@@ -9,7 +9,7 @@ use tracing::info;
 
 use super::{
     super::{Error, ledger::Moves, lists::Lists, span::Span},
-    Found, Reader,
+    Ask, Found, Reader,
 };
 
 /// The youngest slice ends so long before the polls: rows of seconds ago are still arriving.
@@ -67,7 +67,7 @@ impl<L: Lists> Reader<L> {
             Task::List(span) => (span, self.enough_lists()),
             Task::LastLook(span) => (span, self.all_lists()),
         };
-        let found = match self.list(span, lists).await {
+        let found = match self.list(span, lists, Ask::Counts).await {
             Err(error) if self.bears(&error) => {
                 self.narrow_task(task, error).await?;
                 return Ok(Some(Vec::new()));
@@ -75,7 +75,7 @@ impl<L: Lists> Reader<L> {
             found => found?,
         };
         let (rows, listed) = match found {
-            Found::TooMany(before, after) => {
+            Found::TooMany { halves: (before, after), .. } => {
                 self.tasks.pop();
                 self.tasks.extend([task.of(after), task.of(before)]);
                 return Ok(Some(Vec::new()));
@@ -84,7 +84,8 @@ impl<L: Lists> Reader<L> {
             Found::Whole(rows, listed) => (rows, Some(listed)),
         };
         let known = self.ledger.known(&self.rules.mapping, &rows).await?;
-        let records = self.ledger.admit(&self.rules.mapping, rows, &known, Moves::No)?;
+        let admitted = self.ledger.admit(rows, &known, Moves::No)?;
+        let records = self.records(admitted)?;
         if let Some(listed) = listed {
             self.tasks.pop();
             self.note(listed);

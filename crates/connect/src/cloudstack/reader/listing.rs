@@ -12,7 +12,7 @@ use pluvio_clouds::cloudstack::Paging;
 use super::{
     super::{
         Error,
-        ledger::id_of,
+        ledger::{RowId, id_of},
         lists::{List, Lists},
         order::Row,
         slices::Listed,
@@ -40,16 +40,25 @@ pub(super) struct Listing {
 #[derive(Debug)]
 struct Listed1 {
     list: List,
-    /// As the server says.
-    count: u64,
-    ids: HashSet<String>,
+    /// As the server says; `None`: it was not asked yet.
+    count: Option<u64>,
+    ids: HashSet<RowId>,
+}
+
+/// How a listing begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// With counts: nothing is known of the span.
+    Counts,
+    /// With rows: it has few enough, as far as one can know. Their pages tell the counts as well.
+    Rows,
 }
 
 /// What a listing gave.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// It has too many rows, and can be divided.
-    TooMany(Span, Span),
+    /// It has too many rows, at least so many, and can be divided.
+    TooMany { halves: (Span, Span), rows: u64 },
     /// The first rows of a second that has too many: the same listing gives the rest.
     Part(Vec<Row>),
     /// Its rows, or the last of them.
@@ -73,21 +82,31 @@ impl<L: Lists> Reader<L> {
     }
 
     /// Lists a span, or says that it has too many rows for that.
-    pub(super) async fn list(&mut self, span: Span, lists: Vec<List>) -> Result<Found, Error> {
+    pub(super) async fn list(
+        &mut self,
+        span: Span,
+        lists: Vec<List>,
+        ask: Ask,
+    ) -> Result<Found, Error> {
         let mut listing = match self.listing.take().filter(|listing| listing.span == span) {
             Some(listing) => listing,
             None => {
-                let counts = self.counts(span, &lists).await?;
-                let rows: u64 = counts.iter().map(|(_, count)| count).sum();
-                if let Some((before, after)) = span.halves().filter(|_| rows > SLICE_ROWS_MAX) {
-                    return Ok(Found::TooMany(before, after));
-                }
                 let of = |(list, count)| Listed1 { list, count, ids: HashSet::new() };
-                let lists = counts.into_iter().map(of).collect();
+                let lists = match ask {
+                    Ask::Counts => {
+                        let counts = self.counts(span, &lists).await?;
+                        counts.into_iter().map(|(list, count)| of((list, Some(count)))).collect()
+                    }
+                    Ask::Rows => lists.into_iter().map(|list| of((list, None))).collect(),
+                };
                 Listing { span, lists, at: 0, page: 1, rows: Vec::new() }
             }
         };
         while listing.at < listing.lists.len() {
+            let rows = listing.lists.iter().filter_map(|seen| seen.count).sum();
+            if let Some(halves) = span.halves().filter(|_| rows > SLICE_ROWS_MAX) {
+                return Ok(Found::TooMany { halves, rows });
+            }
             if let Err(error) = self.read_page(&mut listing).await {
                 // Should it be asked again, it goes on with the page that failed.
                 self.listing = Some(listing);
@@ -104,8 +123,8 @@ impl<L: Lists> Reader<L> {
         let seen = listing.lists.iter().filter(|seen| enough.contains(&seen.list));
         let listed = Listed {
             span,
-            said: seen.map(|seen| seen.count).sum(),
-            is_whole: listing.lists.iter().all(|seen| seen.ids.len() as u64 == seen.count),
+            said: seen.filter_map(|seen| seen.count).sum(),
+            is_whole: listing.lists.iter().all(|seen| Some(seen.ids.len() as u64) == seen.count),
             at: self.lists.now().as_second(),
         };
         Ok(Found::Whole(listing.rows, listed))
@@ -114,7 +133,7 @@ impl<L: Lists> Reader<L> {
     async fn read_page(&mut self, listing: &mut Listing) -> Result<(), Error> {
         let (span, page) = (listing.span, listing.page);
         let Some(seen) = listing.lists.get_mut(listing.at) else { return Ok(()) };
-        if seen.count == 0 {
+        if seen.count == Some(0) {
             listing.at += 1;
             return Ok(());
         }
@@ -124,13 +143,16 @@ impl<L: Lists> Reader<L> {
         let asked = u64::from(page).saturating_mul(u64::from(page_rows));
         let before = seen.ids.len();
         // Behind the last page 4.20.1 and later count nothing.
-        if page == 1 || !answer.rows.is_empty() {
-            seen.count = answer.count;
-        }
+        let count = match (answer.rows.is_empty(), page) {
+            (true, 1) => 0,
+            (true, _) => seen.count.unwrap_or(0),
+            (false, _) => answer.count,
+        };
+        seen.count = Some(count);
         let fresh = answer.rows.into_iter().filter(|row| seen.ids.insert(id_of(row)));
         listing.rows.extend(fresh);
         // A full page that brings nothing would go on for ever.
-        if (is_full || asked < seen.count) && seen.ids.len() > before {
+        if (is_full || asked < count) && seen.ids.len() > before {
             listing.page += 1;
         } else {
             (listing.at, listing.page) = (listing.at + 1, 1);
@@ -152,7 +174,7 @@ impl<L: Lists> Reader<L> {
         // What was archived between the two lists is in the fourth.
         let archived = of(true, true);
         let is_there =
-            |id: &String| projects.contains(id) || archived.is_some_and(|ids| ids.contains(id));
+            |id: &RowId| projects.contains(id) || archived.is_some_and(|ids| ids.contains(id));
         let holds_all = others.iter().all(is_there);
         if holds_all != self.projects_hold_all {
             self.projects_hold_all = holds_all;

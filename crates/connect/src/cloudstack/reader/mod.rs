@@ -1,7 +1,7 @@
 //! Decides what to list next, one step at a time, and never waits: when is the source's business.
 //!
 //! - A **walk** catches up, oldest first: slices of at most 2,000 rows, found by asking for counts
-//!   and halving in time. Each slice's records are given on before the next is asked for.
+//!   and halving in time. While records are made of one slice ([`building`]), the next is asked for.
 //! - A **poll** takes the newest rows, newest first, until it meets one that is known and the server
 //!   counts no others in its last five seconds. What becomes visible later is the slices' business.
 //! - A **check** compares the slices of the overlap with what the server counts now, a **sweep**
@@ -10,6 +10,7 @@
 //! A step that fails leaves nothing behind: it can be taken again. One that the server cannot answer is
 //! taken in halves; see [`narrow`].
 
+mod building;
 mod late;
 mod listing;
 mod narrow;
@@ -21,15 +22,16 @@ use jiff::Timestamp;
 use pluvio_clouds::cloudstack::Paging;
 use pluvio_log::Record;
 use pluvio_runtime::History;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use self::{
+    building::Building,
     late::Task,
-    listing::{Found, Listing},
+    listing::{Ask, Found, Listing},
 };
 use super::{
     Error,
-    ledger::{Ledger, Moves},
+    ledger::{Admitted, Ledger, Moves},
     lists::{Answer, List, Lists},
     map::Mapping,
     meter::Meter,
@@ -64,7 +66,11 @@ pub(super) struct Reader<L> {
     pub(super) ledger: Ledger,
     slices: Slices,
     /// What is left to walk; the oldest last.
-    walk: Vec<Span>,
+    walk: Vec<Ahead>,
+    /// Rows a second where the walk counted last.
+    density: f64,
+    /// Rows of the walk that are becoming records.
+    building: Option<Building>,
     /// What is left to check or sweep; the next last.
     tasks: Vec<Task>,
     /// A slice of which a part was given on already.
@@ -82,6 +88,14 @@ pub(super) struct Reader<L> {
     slack_s: i64,
     /// Questions in a row at which the server failed.
     failures: u32,
+}
+
+/// A part of a walk.
+#[derive(Clone, Copy, Debug)]
+struct Ahead {
+    span: Span,
+    /// With counts, unless something was counted here or nearby.
+    ask: Ask,
 }
 
 /// A loss that a walk may find.
@@ -122,6 +136,8 @@ impl<L: Lists> Reader<L> {
             ledger: Ledger::new(place, history, i64::MIN),
             slices: Slices::new(0),
             walk: Vec::new(),
+            density: 0.0,
+            building: None,
             tasks: Vec::new(),
             listing: None,
             projects_hold_all: false,
@@ -171,7 +187,7 @@ impl<L: Lists> Reader<L> {
 
     /// Whether a walk is under way: nothing else may be read before it ends.
     pub(super) fn is_walking(&self) -> bool {
-        !self.walk.is_empty()
+        !self.walk.is_empty() || self.building.is_some()
     }
 
     /// Tells that another pull is asked for.
@@ -185,48 +201,98 @@ impl<L: Lists> Reader<L> {
         self.slices.certain()
     }
 
-    /// Lists one slice of the walk, or divides it.
+    /// Lists one slice of the walk, or divides it; gives on the records of the one before.
     pub(super) async fn walk(&mut self) -> Result<Vec<Record>, Error> {
-        let Some(span) = self.walk.last().copied() else { return Ok(Vec::new()) };
-        let found = match self.list(span, self.all_lists()).await {
-            Err(error) if self.bears(&error) => return self.narrow_walk(span, error).await,
+        match self.walk_on().await {
+            // What came before counts; the step that failed is taken again.
+            Err(error) if self.building.is_some() => {
+                debug!(%error, "what was read before is given on first");
+                self.built().await
+            }
+            done => done,
+        }
+    }
+
+    async fn walk_on(&mut self) -> Result<Vec<Record>, Error> {
+        let Some(Ahead { span, ask }) = self.walk.last().copied() else {
+            return self.built().await;
+        };
+        let is_too_large = self.density * span.seconds() as f64 > SLICE_ROWS_MAX as f64;
+        if let Some(halves) = span.halves().filter(|_| is_too_large && ask == Ask::Rows) {
+            self.divide(halves);
+            return Ok(Vec::new());
+        }
+        let found = match self.list(span, self.all_lists(), ask).await {
+            // Its gap must not come before what was read earlier.
+            Err(error) if self.bears(&error) && self.building.is_none() => {
+                return self.narrow_walk(span, error).await;
+            }
             found => found?,
         };
         let now = self.lists.now();
         let (rows, listed) = match found {
-            Found::TooMany(before, after) => {
-                self.walk.pop();
-                self.walk.extend([after, before]);
+            Found::TooMany { halves, rows } => {
+                self.density = rows as f64 / span.seconds() as f64;
+                self.divide(halves);
                 return Ok(Vec::new());
             }
             // Not in order with what follows, so the place stays until all of it was given on.
             Found::Part(rows) => (rows, None),
             Found::Whole(rows, listed) => (rows, Some(listed)),
         };
+        self.density = rows.len() as f64 / span.seconds() as f64;
         let known = self.ledger.known(&self.rules.mapping, &rows).await?;
         let first = rows.iter().filter_map(super::ledger::created).min();
         let is_over = listed.is_some() && self.walk.len() == 1;
-        let mut records = Vec::new();
+        let mut gap = None;
         if !known.is_empty() {
             self.loss = None;
         } else if let Some(loss) = self.loss.take_if(|_| first.is_some() || is_over) {
-            records.push(self.gap(loss, first.unwrap_or(now))?);
+            gap = Some(self.gap(loss, first.unwrap_or(now))?);
         }
         let moves = if listed.is_some() { Moves::Behind(now) } else { Moves::No };
-        records.extend(self.ledger.admit(&self.rules.mapping, rows, &known, moves)?);
-        if let Some(listed) = listed {
+        let admitted = self.ledger.admit(rows, &known, moves)?;
+        if listed.is_some() {
             self.walk.pop();
-            self.slices.note(listed);
             self.ledger.place.reach(at(span.to - self.slack_s).min(now));
             self.ledger.forget_before(now.as_second() - 2 * self.overlap_s());
+        }
+        let next = Building::begin(gap, admitted, listed, &self.rules.mapping, &self.ledger);
+        let before = self.building.replace(next);
+        self.end(before).await
+    }
+
+    /// The records of what was listed last, if they were not given on yet.
+    pub(super) async fn built(&mut self) -> Result<Vec<Record>, Error> {
+        let last = self.building.take();
+        self.end(last).await
+    }
+
+    async fn end(&mut self, building: Option<Building>) -> Result<Vec<Record>, Error> {
+        let Some(building) = building else { return Ok(Vec::new()) };
+        let (records, listed) = building.end().await?;
+        if let Some(listed) = listed {
+            self.slices.note(listed);
         }
         self.meter.new_rows(records.len());
         Ok(records)
     }
 
+    /// The records of rows that the ledger admitted.
+    fn records(&self, admitted: Vec<Admitted>) -> Result<Vec<Record>, Error> {
+        building::records_of(admitted, &self.rules.mapping, self.ledger.history.source())
+    }
+
+    /// Goes on with the halves of a span that has too many rows.
+    fn divide(&mut self, (before, after): (Span, Span)) {
+        self.walk.pop();
+        self.walk.extend([after, before].map(|span| Ahead { span, ask: Ask::Rows }));
+    }
+
     /// Walks from the end of the slices.
     fn walk_to(&mut self, end: i64) {
-        self.walk = Span::new(self.slices.open_from, end).into_iter().collect();
+        let span = Span::new(self.slices.open_from, end);
+        self.walk = span.into_iter().map(|span| Ahead { span, ask: Ask::Counts }).collect();
     }
 
     /// Asks, and once more where that may well help: a step that takes several answers would never come to

@@ -21,7 +21,7 @@ use super::{
         slices::Listed,
         span::{Span, at},
     },
-    Reader,
+    Ahead, Ask, Reader,
     late::Task,
 };
 
@@ -47,7 +47,7 @@ impl<L: Lists> Reader<L> {
         debug!(%error, seconds = span.to - span.from + 1, "asking for less");
         if let Some((before, after)) = span.halves() {
             self.walk.pop();
-            self.walk.extend([after, before]);
+            self.walk.extend([after, before].map(|span| Ahead { span, ask: Ask::Counts }));
             return Ok(Vec::new());
         }
         let error = self.only_here(span, error).await?;

@@ -18,7 +18,7 @@ use pluvio_log::Record;
 use super::{
     super::{
         Error,
-        ledger::{Moves, created, id_of},
+        ledger::{Moves, RowId, created, id_of},
         lists::{List, Lists},
         order::Row,
         place::Place,
@@ -51,7 +51,8 @@ impl<L: Lists> Reader<L> {
             return Ok(Vec::new());
         };
         let (known, moves) = (HashSet::new(), Moves::Behind(now));
-        let records = self.ledger.admit(&self.rules.mapping, rows, &known, moves)?;
+        let admitted = self.ledger.admit(rows, &known, moves)?;
+        let records = self.records(admitted)?;
         self.ledger.place.reach(now);
         self.meter.new_rows(records.len());
         Ok(records)
@@ -142,7 +143,7 @@ impl Fresh {
     /// How many rows more than those seen the server counts; `None` where it is not known what was
     /// seen.
     fn unexplained(&self, seen: Option<u64>) -> Option<i64> {
-        let ids: HashSet<String> = self.rows.iter().map(id_of).collect();
+        let ids: HashSet<RowId> = self.rows.iter().map(id_of).collect();
         let seen = seen?.saturating_add(ids.len() as u64);
         i64::try_from(self.count).ok()?.checked_sub(i64::try_from(seen).ok()?)
     }

@@ -12,6 +12,7 @@ pub mod file;
 pub mod fluentd;
 pub mod kafka;
 mod kept;
+mod mark;
 pub mod message;
 pub mod mongodb;
 pub mod mqtt;

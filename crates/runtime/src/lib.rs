@@ -35,7 +35,7 @@ pub mod unit;
 pub use access::Access;
 pub use failure::{Chain, Failure, Response};
 pub use guesses::{Guesses, TooManyGuesses};
-pub use history::{History, Resume};
+pub use history::{History, Resumable, Resume};
 pub use ingest::{ATTRIBUTES_BYTES_MAX, Ingest, IngestError};
 pub use line_limit::LineLimit;
 pub use listener::Listener;

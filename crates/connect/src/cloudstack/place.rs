@@ -1,17 +1,19 @@
 //! Where this source stands in a CloudStack's history, as each record carries it.
 //!
 //! The position is ours to read years later, so it is small JSON with words in it:
-//! `{"v":1,"time":"…","last":"…","begin":"…"}`. There is no number that grows and no id of the
+//! `{"v":2,"of":"…","time":"…","last":"…","begin":"…"}`. There is no number that grows and no id of the
 //! cloud to put into it: CloudStack tells neither.
 
 use jiff::Timestamp;
 use pluvio_log::{Position, PositionTooLong};
+use pluvio_runtime::Resumable;
 use serde::{Deserialize, Serialize};
 
 use super::span::at;
+use crate::mark::mark_of;
 
 /// What is written and read; another version is refused rather than guessed at.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// A place in one CloudStack's history, by its clock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +21,8 @@ const VERSION: u32 = 1;
 pub(super) struct Place {
     /// The version of this format.
     v: u32,
+    /// The [mark](mark_of) of the `source` attribute.
+    of: String,
     /// Everything that was listed up to here was read; never goes back.
     pub(super) time: Timestamp,
     /// When the newest stored event was created; `None` after a gap, when a re-list cannot be
@@ -49,32 +53,19 @@ pub enum InvalidPlace {
 }
 
 impl Place {
-    /// A first look, at `begin`: a whole second, as events have.
-    pub(super) fn first(begin: Timestamp) -> Self {
+    /// A first look at the events of this `source` attribute, at `begin`: a whole second, as events have.
+    pub(super) fn first(source: &str, begin: Timestamp) -> Self {
         let begin = at(begin.as_second());
-        Self { v: VERSION, time: begin, last: None, begin }
+        Self { v: VERSION, of: mark_of(source), time: begin, last: None, begin }
     }
 
-    pub(super) fn parse(position: &Position) -> Result<Self, InvalidPlace> {
-        /// Read first, because a newer version may have other fields.
-        #[derive(Deserialize)]
-        struct Versioned {
-            v: u32,
-        }
-        let text = position.as_str();
-        let wrong = |source| InvalidPlace::Text { text: text.to_owned(), source };
-        let Versioned { v } = serde_json::from_str(text).map_err(wrong)?;
-        if v != VERSION {
-            return Err(InvalidPlace::Version { found: v });
-        }
-        serde_json::from_str(text).map_err(wrong)
-    }
-
-    /// As a record carries it: a number and three times, at most some 130 bytes.
+    /// As a record carries it: a number, a mark and three times, at most some 160 bytes.
     pub(super) fn position(&self) -> Result<Position, PositionTooLong> {
         let last = self.last.map(|last| format!(",\"last\":\"{last}\"")).unwrap_or_default();
-        let Self { v, time, begin, .. } = self;
-        Position::new(format!("{{\"v\":{v},\"time\":\"{time}\"{last},\"begin\":\"{begin}\"}}"))
+        let Self { v, of, time, begin, .. } = self;
+        Position::new(format!(
+            "{{\"v\":{v},\"of\":\"{of}\",\"time\":\"{time}\"{last},\"begin\":\"{begin}\"}}"
+        ))
     }
 
     /// Moves behind an event that was created then. `now` bounds it: a management server whose
@@ -90,6 +81,33 @@ impl Place {
     }
 }
 
+impl Resumable for Place {
+    type Error = InvalidPlace;
+
+    fn parse(position: &Position) -> Result<Self, InvalidPlace> {
+        /// Read first, because a newer version may have other fields.
+        #[derive(Deserialize)]
+        struct Versioned {
+            v: u32,
+        }
+        let text = position.as_str();
+        let wrong = |source| InvalidPlace::Text { text: text.to_owned(), source };
+        let Versioned { v } = serde_json::from_str(text).map_err(wrong)?;
+        if v != VERSION {
+            return Err(InvalidPlace::Version { found: v });
+        }
+        serde_json::from_str(text).map_err(wrong)
+    }
+
+    fn is_of(&self, source: &str) -> bool {
+        self.of == mark_of(source)
+    }
+
+    fn time(&self) -> Timestamp {
+        self.time
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -102,10 +120,10 @@ mod tests {
 
     #[test]
     fn a_position_is_read_back_as_it_was() {
-        let first = Place::first(time("2026-11-20T04:17:06.007764Z"));
+        let first = Place::first("urn:a", time("2026-11-20T04:17:06.007764Z"));
         let mut later = first.clone();
         later.pass(time("2026-11-20T05:00:00Z"), Timestamp::MAX);
-        let mut longest = Place::first(Timestamp::MIN);
+        let mut longest = Place::first("urn:a", Timestamp::MIN);
         longest.pass(time("-009998-11-20T05:00:00.123456789Z"), Timestamp::MAX);
         for place in [first, later, longest] {
             assert_eq!(Place::parse(&place.position().unwrap()).unwrap(), place);
@@ -114,14 +132,14 @@ mod tests {
 
     #[test]
     fn a_position_of_a_version_to_come_is_refused_by_its_number() {
-        let position = Position::new(r#"{"v":2,"cursor":"x"}"#).unwrap();
+        let position = Position::new(r#"{"v":3,"cursor":"x"}"#).unwrap();
         let error = Place::parse(&position).unwrap_err();
-        assert_eq!(error.to_string(), "stored position has version 2; this Pluvio reads 1");
+        assert_eq!(error.to_string(), "stored position has version 3; this Pluvio reads 2");
     }
 
     #[test]
     fn an_event_from_a_clock_that_is_ahead_does_not_move_the_place_into_the_future() {
-        let mut place = Place::first(time("2026-11-20T04:00:00Z"));
+        let mut place = Place::first("urn:a", time("2026-11-20T04:00:00Z"));
         place.pass(time("2026-11-20T06:00:00Z"), time("2026-11-20T05:00:00Z"));
         assert_eq!(place.time, time("2026-11-20T05:00:00Z"));
         place.pass(time("2026-11-20T03:00:00Z"), time("2026-11-20T05:00:00Z"));

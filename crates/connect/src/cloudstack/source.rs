@@ -84,17 +84,16 @@ impl Cloudstack {
     }
 
     /// The stored place; at the first start, `begin` ago by the cloud's clock.
-    fn place(&self, resume: &Resume, session: &Session) -> Result<Place, Error> {
-        match &resume.position {
-            Some(position) => Ok(Place::parse(position)?),
-            None => Ok(Place::first(session.begin(self.settings.begin))),
-        }
+    fn place(&self, stored: Option<Place>, session: &Session) -> Place {
+        let first = || Place::first(self.identity(), session.begin(self.settings.begin));
+        stored.unwrap_or_else(first)
     }
 
     async fn begin(&self, session: Session, resume: Resume) -> Result<Reading, Error> {
         let client = session.client.clone();
-        let place = self.place(&resume, &session)?;
-        let is_resumed = resume.position.is_some();
+        let stored = resume.place(self.identity())?;
+        let is_resumed = stored.is_some();
+        let place = self.place(stored, &session);
         let mut rules = self.settings.rules.clone();
         if is_resumed {
             match probe::purge_s(&client).await {
@@ -105,7 +104,8 @@ impl Cloudstack {
             warn_of_purge(&resume, &place, session.now(), rules.purge_s);
         }
         info!(source = %resume.history.source(), from = %place.time, "reading events");
-        let unannounced = if is_resumed { None } else { Some(place.position()?) };
+        let is_named = resume.position.is_some();
+        let unannounced = if is_named { None } else { Some(place.position()?) };
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(Reading {
             reader: Reader::new(session, rules, place, is_resumed, resume.history, kept)?,

@@ -1,17 +1,22 @@
 //! Where this source stands in a vCenter's history, as each record carries it.
 //!
 //! The position is ours to read years later, so it is small JSON with words in it:
-//! `{"uuid":"…","epoch":1,"key":63,"time":"…","last":"…","begin":"…"}`.
+//! `{"of":"…","uuid":"…","epoch":1,"key":63,"time":"…","last":"…","begin":"…"}`.
 
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use pluvio_log::{Position, PositionTooLong};
+use pluvio_runtime::Resumable;
 use serde::{Deserialize, Serialize};
+
+use crate::mark::mark_of;
 
 /// A place in one vCenter's history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Place {
+    /// The [mark](mark_of) of the `source` attribute.
+    of: String,
     /// `about.instanceUuid` of the vCenter that was read.
     pub(super) uuid: String,
     /// Which life of the keys this is, from 1: a restored or reinstalled vCenter uses keys again.
@@ -44,21 +49,18 @@ pub(super) fn plain_uuid(text: &str) -> String {
 }
 
 impl Place {
-    /// A first look, at `begin`.
-    pub(super) fn first(uuid: String, begin: Timestamp) -> Self {
-        Self { uuid, epoch: 1, key: None, time: begin, last: None, begin }
+    /// A first look at the events of this `source` attribute, at `begin`.
+    pub(super) fn first(source: &str, uuid: String, begin: Timestamp) -> Self {
+        Self { of: mark_of(source), uuid, epoch: 1, key: None, time: begin, last: None, begin }
     }
 
-    pub(super) fn parse(position: &Position) -> Result<Self, InvalidPlace> {
-        let text = position.as_str();
-        serde_json::from_str(text).map_err(|source| InvalidPlace { text: text.to_owned(), source })
-    }
-
-    /// As a record carries it: a UUID, two numbers and three times, about 210 bytes.
+    /// As a record carries it: a mark, a UUID, two numbers and three times, about 235 bytes.
     pub(super) fn position(&self) -> Result<Position, PositionTooLong> {
         // Every record carries one: written by hand, which takes a third of the time.
         let mut text = String::with_capacity(Position::BYTES_MAX);
-        text.push_str("{\"uuid\":\"");
+        text.push_str("{\"of\":\"");
+        text.push_str(&self.of);
+        text.push_str("\",\"uuid\":\"");
         text.push_str(&plain_uuid(&self.uuid));
         let _infallible = write!(text, "\",\"epoch\":{}", self.epoch);
         if let Some(key) = self.key {
@@ -90,6 +92,23 @@ impl Place {
     }
 }
 
+impl Resumable for Place {
+    type Error = InvalidPlace;
+
+    fn parse(position: &Position) -> Result<Self, InvalidPlace> {
+        let text = position.as_str();
+        serde_json::from_str(text).map_err(|source| InvalidPlace { text: text.to_owned(), source })
+    }
+
+    fn is_of(&self, source: &str) -> bool {
+        self.of == mark_of(source)
+    }
+
+    fn time(&self) -> Timestamp {
+        self.time
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -99,7 +118,7 @@ mod tests {
     #[test]
     fn a_position_is_read_back_as_it_was() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        let first = Place::first("524c-x".into(), at("2026-11-20T04:17:06.007764Z"));
+        let first = Place::first("urn:a", "524c-x".into(), at("2026-11-20T04:17:06.007764Z"));
         let mut later = first.clone();
         later.pass(Some(-2_147_483_648), Some(at("2026-11-20T05:00:00.123456789Z")));
         later.open_epoch();
@@ -110,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_hostile_uuid_still_gives_a_position_that_fits() {
-        let place = Place::first("\"\\ü".repeat(1000), Timestamp::UNIX_EPOCH);
+        let place = Place::first("urn:a", "\"\\ü".repeat(1000), Timestamp::UNIX_EPOCH);
         assert_eq!(Place::parse(&place.position().unwrap()).unwrap().uuid, "");
     }
 }

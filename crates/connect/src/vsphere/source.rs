@@ -131,6 +131,15 @@ impl Vsphere {
     }
 }
 
+/// What a connection begins with.
+struct Begun {
+    cursor: Cursor,
+    place: Place,
+    /// Whether the place was stored.
+    is_resumed: bool,
+    categories: HashMap<String, String>,
+}
+
 /// What a probe found.
 #[derive(Clone, Debug)]
 pub struct Found {
@@ -159,13 +168,13 @@ impl Source for Vsphere {
     async fn connect(&mut self, resume: Resume) -> Result<Reading, Error> {
         let session = Session::open(&self.settings).await?;
         match self.begin(&session, &resume).await {
-            Ok((cursor, place, categories)) => {
+            Ok(Begun { cursor, place, is_resumed, categories }) => {
                 let reaches_back = self.reaches_back_to(&place, Timestamp::MAX);
-                let is_first = resume.position.is_none();
-                let unannounced = is_first.then(|| place.position()).transpose()?;
+                let is_named = resume.position.is_some();
+                let unannounced = (!is_named).then(|| place.position()).transpose()?;
                 Ok(Reading {
                     expects_known_since: place.last.filter(|last| *last >= reaches_back),
-                    sweep: Sweep::new(self.settings.sweep, resume.position.is_some()),
+                    sweep: Sweep::new(self.settings.sweep, is_resumed),
                     ledger: Ledger::new(place),
                     history: resume.history,
                     settings: Arc::clone(&self.settings),
@@ -188,27 +197,24 @@ impl Source for Vsphere {
 }
 
 impl Vsphere {
-    async fn begin(
-        &self,
-        session: &Session,
-        resume: &Resume,
-    ) -> Result<(Cursor, Place, HashMap<String, String>), Error> {
+    async fn begin(&self, session: &Session, resume: &Resume) -> Result<Begun, Error> {
         let now = session.current_time().await?;
-        let place = self.place(&session.uuid(), resume, now)?;
+        let stored = resume.place(&self.settings.mapping.source)?;
+        let is_resumed = stored.is_some();
+        let place = self.place(&session.uuid(), resume, stored, now);
         let from = self.reaches_back_to(&place, now);
         info!(source = %resume.history.source(), %from, epoch = place.epoch, "reading events");
         let categories = session.categories().await;
         let cursor = Cursor::open(session, &self.settings, from).await?;
-        Ok((cursor, place, categories))
+        Ok(Begun { cursor, place, is_resumed, categories })
     }
 
     /// The stored place; at the first start, `begin` ago by the vCenter's clock.
-    fn place(&self, uuid: &str, resume: &Resume, now: Timestamp) -> Result<Place, Error> {
-        let Some(position) = &resume.position else {
+    fn place(&self, uuid: &str, resume: &Resume, stored: Option<Place>, now: Timestamp) -> Place {
+        let Some(mut place) = stored else {
             let begin = now.checked_sub(self.settings.begin).unwrap_or(Timestamp::UNIX_EPOCH);
-            return Ok(Place::first(uuid.to_owned(), begin));
+            return Place::first(&self.settings.mapping.source, uuid.to_owned(), begin);
         };
-        let mut place = Place::parse(position)?;
         if place.uuid.is_empty() {
             uuid.clone_into(&mut place.uuid);
         }
@@ -218,7 +224,7 @@ impl Vsphere {
             uuid.clone_into(&mut place.uuid);
             place.open_epoch();
         }
-        Ok(place)
+        place
     }
 
     /// Where a re-list begins. A vCenter whose clock was set back is listed from its own now.
@@ -436,7 +442,9 @@ impl Reading {
         warn!(source = %self.history.source(), %from, %to, "events were lost: {reason}");
         let event = self.settings.mapping.gap(from, to, reason)?;
         // No re-list can show what is lost: the next one must not expect it.
-        let position = Place { last: None, ..at }.position()?;
+        let mut place = at;
+        place.last = None;
+        let position = place.position()?;
         Ok(Record { event, source: self.history.source().clone(), position, at_least: None })
     }
 

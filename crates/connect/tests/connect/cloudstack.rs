@@ -28,6 +28,19 @@ async fn history_and_what_comes_after_are_captured_once_from_every_version() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_section_that_was_renamed_goes_on_where_it_was() {
+    let mut site = CloudSite::open().await;
+    site.until_complete().await;
+    site.stop().await;
+    site.cloud.post(50);
+    site.name = "renamed";
+    site.start();
+    site.until_complete().await;
+    let begins = site.begins().await;
+    assert!(begins.len() == 2 && begins[0].1 == begins[1].1, "{begins:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_event_tells_what_happened_to_what_and_who_did_it() {
     let site = CloudSite::open().await;
     site.until_complete().await;

@@ -43,6 +43,8 @@ pub(crate) struct CloudSite {
     status: StatusBoard,
     supervisor: Option<Supervisor>,
     pub(crate) config: Config,
+    /// What its section is called.
+    pub(crate) name: &'static str,
 }
 
 impl CloudSite {
@@ -73,7 +75,8 @@ impl CloudSite {
         config.poll_max = period("100ms");
         let log = LogHandle::new(Memory::new(MemoryConfig::default()));
         log.open(&StreamName::events()).await.unwrap();
-        Self { cloud, log, status: StatusBoard::default(), supervisor: None, config }
+        let (status, supervisor, name) = (StatusBoard::default(), None, "cloud");
+        Self { cloud, log, status, supervisor, config, name }
     }
 
     pub(crate) fn start(&mut self) {
@@ -83,7 +86,7 @@ impl CloudSite {
 
     pub(crate) fn start_source<S: Source + Clone>(&mut self, kind: &'static str, source: S) {
         let supervisor = Supervisor::new(self.status.clone(), self.log.clone());
-        let (stream, name) = (StreamName::events(), SourceName::new("cloud").unwrap());
+        let (stream, name) = (StreamName::events(), SourceName::new(self.name).unwrap());
         let ingest = Ingest::new(self.log.clone(), stream.clone(), name, 1 << 20);
         let context = SourceContext { log: self.log.clone(), stream, ingest };
         supervisor.source(context, kind, move || source.clone());
@@ -122,6 +125,16 @@ impl CloudSite {
             }
         };
         tokio::time::timeout(PATIENCE, noted).await.unwrap();
+    }
+
+    /// Where sections of these names began to capture.
+    pub(crate) async fn begins(&self) -> Vec<(String, String)> {
+        let positions = self.log.positions(&StreamName::events()).await.unwrap();
+        let begin = |position: pluvio_log::Position| -> serde_json::Value {
+            serde_json::from_str(position.as_str()).unwrap()
+        };
+        let begins = positions.into_iter().map(|(name, it)| (name, begin(it)["begin"].to_string()));
+        begins.map(|(name, begin)| (name.to_string(), begin)).collect()
     }
 
     /// Everything in the log.

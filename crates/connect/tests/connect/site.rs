@@ -29,6 +29,8 @@ pub(crate) struct Site {
     status: StatusBoard,
     supervisor: Option<Supervisor>,
     config: Config,
+    /// What its section is called.
+    pub(crate) name: &'static str,
 }
 
 impl Site {
@@ -77,7 +79,8 @@ impl Site {
         let log = LogHandle::new(Memory::new(memory));
         log.open(&StreamName::events()).await.unwrap();
         let status = StatusBoard::default();
-        let mut site = Self { vcenter, log, status, supervisor: None, config };
+        let (supervisor, name) = (None, "vcenter");
+        let mut site = Self { vcenter, log, status, supervisor, config, name };
         site.start();
         site
     }
@@ -85,7 +88,7 @@ impl Site {
     pub(crate) fn start(&mut self) {
         let supervisor = Supervisor::new(self.status.clone(), self.log.clone());
         let source = self.config.clone().build(true).unwrap();
-        let (stream, name) = (StreamName::events(), SourceName::new("vcenter").unwrap());
+        let (stream, name) = (StreamName::events(), SourceName::new(self.name).unwrap());
         let ingest = Ingest::new(self.log.clone(), stream.clone(), name, 1 << 20);
         let context = SourceContext { log: self.log.clone(), stream, ingest };
         supervisor.source(context, "vsphere", move || source.clone());

@@ -67,6 +67,20 @@ async fn a_stopped_source_resumes_without_loss_or_duplicate() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_section_that_was_renamed_goes_on_where_it_was_and_captures_nothing_twice() {
+    let mut site = Site::open().await;
+    site.until_complete().await;
+    for name in ["renamed", "vcenter", "renamed"] {
+        site.stop().await;
+        site.vcenter.post(50);
+        site.name = name;
+        site.start();
+        site.until_complete().await;
+    }
+    assert_eq!(site.gaps().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_vcenter_9_is_read_by_keys_without_a_collector() {
     let mut site = Site::of_version("9.0.0.0").await;
     site.until_complete().await;

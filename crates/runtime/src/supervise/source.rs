@@ -137,9 +137,11 @@ async fn attempt<S: Source>(
 ) -> Result<(), Setback<S::Error>> {
     let (log, stream) = (&context.log, &context.stream);
     let name = context.ingest.source();
-    let position = log.positions(stream).await?.get(name).cloned();
+    let mut positions = log.positions(stream).await?;
+    let position = positions.remove(name);
+    let others = positions.into_iter().collect();
     let history = History::new(log.clone(), stream.clone(), name.clone());
-    let connect = source.connect(Resume { position, history });
+    let connect = source.connect(Resume { position, others, history });
     let Some(connected) = connected_or_drained(connect, drain).await else { return Ok(()) };
     let mut connection = connected.map_err(Setback::Source)?;
     life.connected_at = Some(Instant::now());

@@ -1,5 +1,5 @@
 //! Where usage stands, as each record carries it:
-//! `{"v":1,"tick":"…","records":"…","begin":"…","seen":["…"]}`.
+//! `{"v":2,"of":"…","tick":"…","records":"…","begin":"…","seen":["…"]}`.
 //!
 //! `seen` names offerings that later ticks tell as 0. A position has 256 bytes, so the names that
 //! are gone already come first, and those that do not fit are forgotten by a restart.
@@ -8,18 +8,22 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use pluvio_log::{Position, PositionTooLong};
+use pluvio_runtime::Resumable;
 use serde::{Deserialize, Serialize};
 
 use super::super::place::InvalidPlace;
+use crate::mark::mark_of;
 
 /// What is written and read.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// A place in one cloud's usage, by its clock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Place {
     v: u32,
+    /// The [mark](mark_of) of the `source` attribute.
+    of: String,
     /// The newest tick that was taken, or passed.
     pub(super) tick: Timestamp,
     /// Records were listed up to here.
@@ -32,30 +36,16 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// A first look.
-    pub(super) fn first(tick: Timestamp, begin: Timestamp) -> Self {
-        Self { v: VERSION, tick, records: begin, begin, seen: Vec::new() }
-    }
-
-    pub(super) fn parse(position: &Position) -> Result<Self, InvalidPlace> {
-        #[derive(Deserialize)]
-        struct Versioned {
-            v: u32,
-        }
-        let text = position.as_str();
-        let wrong = |source| InvalidPlace::Text { text: text.to_owned(), source };
-        let Versioned { v } = serde_json::from_str(text).map_err(wrong)?;
-        if v != VERSION {
-            return Err(InvalidPlace::Version { found: v });
-        }
-        serde_json::from_str(text).map_err(wrong)
+    /// A first look at the usage of this `source` attribute.
+    pub(super) fn first(source: &str, tick: Timestamp, begin: Timestamp) -> Self {
+        Self { v: VERSION, of: mark_of(source), tick, records: begin, begin, seen: Vec::new() }
     }
 
     /// As a record carries it; with as many names as fit.
     pub(super) fn position(&self) -> Result<Position, PositionTooLong> {
-        let Self { v, tick, records, begin, seen } = self;
+        let Self { v, of, tick, records, begin, seen } = self;
         let mut text = format!(
-            "{{\"v\":{v},\"tick\":\"{tick}\",\"records\":\"{records}\",\"begin\":\"{begin}\",\"seen\":["
+            "{{\"v\":{v},\"of\":\"{of}\",\"tick\":\"{tick}\",\"records\":\"{records}\",\"begin\":\"{begin}\",\"seen\":["
         );
         let mut is_first = true;
         for name in seen {
@@ -76,6 +66,32 @@ impl Place {
     }
 }
 
+impl Resumable for Place {
+    type Error = InvalidPlace;
+
+    fn parse(position: &Position) -> Result<Self, InvalidPlace> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            v: u32,
+        }
+        let text = position.as_str();
+        let wrong = |source| InvalidPlace::Text { text: text.to_owned(), source };
+        let Versioned { v } = serde_json::from_str(text).map_err(wrong)?;
+        if v != VERSION {
+            return Err(InvalidPlace::Version { found: v });
+        }
+        serde_json::from_str(text).map_err(wrong)
+    }
+
+    fn is_of(&self, source: &str) -> bool {
+        self.of == mark_of(source)
+    }
+
+    fn time(&self) -> Timestamp {
+        self.tick.max(self.records)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -85,7 +101,7 @@ mod tests {
     #[test]
     fn a_position_is_read_back_with_as_many_names_as_fit() {
         let at = |second| Timestamp::from_second(second).unwrap();
-        let mut place = Place::first(at(1_792_886_400), at(1_792_886_400));
+        let mut place = Place::first("urn:a", at(1_792_886_400), at(1_792_886_400));
         assert_eq!(Place::parse(&place.position().unwrap()).unwrap(), place);
         place.seen =
             ["Small \"Instance\"".to_owned(), "x".repeat(300), "t1.micro".to_owned()].into();

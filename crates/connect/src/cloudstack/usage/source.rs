@@ -100,12 +100,14 @@ impl CloudstackUsage {
     fn begin(&self, session: Session, resume: Resume, may_list: bool) -> Result<Metering, Error> {
         let now = session.now().as_second();
         let settings = &self.settings;
-        let place = match &resume.position {
-            Some(position) => Place::parse(position)?,
+        let stored = resume.place(self.identity())?;
+        let is_new = stored.is_none();
+        let place = match stored {
+            Some(place) => place,
             None => {
                 let tick = now.div_euclid(settings.interval_s) * settings.interval_s;
                 let begin = day_of(now - settings.begin_s);
-                Place::first(at(tick), at(begin))
+                Place::first(self.identity(), at(tick), at(begin))
             }
         };
         info!(source = %resume.history.source(), tick = %place.tick, "reading usage");
@@ -119,7 +121,7 @@ impl CloudstackUsage {
             place,
             listing: None,
             listed: None,
-            is_new: resume.position.is_none(),
+            is_new,
             past: None,
             asks_below: settings.access.asks_below(),
             revisions: HashMap::new(),

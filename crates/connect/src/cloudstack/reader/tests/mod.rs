@@ -12,6 +12,7 @@ use pluvio_log::{
     Log as _, LogHandle, Memory, MemoryConfig, Position, ReadLimit, Record, Seek, SourceName,
     StreamName,
 };
+use pluvio_runtime::Resumable as _;
 use proptest::prelude::*;
 
 use self::model::{Fact, Model, START, Zone};
@@ -65,7 +66,7 @@ impl Site {
         let position = self.position().await;
         let place = match &position {
             Some(position) => Place::parse(position).unwrap(),
-            None => Place::first(self.model.now()),
+            None => Place::first(&self.rules.mapping.source, self.model.now()),
         };
         let history = History::new(self.log.clone(), StreamName::events(), name());
         let is_resumed = position.is_some();

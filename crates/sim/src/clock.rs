@@ -1,13 +1,27 @@
-//! A cloud's clock: the machine's in microseconds, or one that stands until it is moved, and either
-//! of them wrong by a skew. It knows no time zone and never sleeps.
+//! A cloud's clock, which goes in one of three ways: with the machine's clock, not at all until it is
+//! moved, or from a time of its own at a speed of its own, behind the machine's monotonic clock. Each is
+//! cut to microseconds, and each may be wrong by a skew. It knows no time zone and never sleeps.
+
+use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
+
+/// How a clock goes.
+#[derive(Debug, Clone, Copy, Default)]
+enum Course {
+    /// With the machine's clock.
+    #[default]
+    Machine,
+    /// Not at all, from that time on.
+    Stands(Timestamp),
+    /// From that time on; it was that time at that instant, and each second counts as `speed` seconds.
+    Runs { from: Timestamp, since: Instant, speed: f64 },
+}
 
 /// A clock that may be wrong.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Clock {
-    /// The time at which it stands; `None` if it goes with the machine's clock.
-    stands_at: Option<Timestamp>,
+    course: Course,
     /// How far it was moved since it was made.
     moved: SignedDuration,
     /// How far it runs ahead of the right time.
@@ -17,19 +31,42 @@ pub(crate) struct Clock {
 impl Clock {
     /// A clock that stands at that time until it is moved; `None` for one that goes by itself.
     pub(crate) fn new(stands_at: Option<Timestamp>) -> Self {
-        Self { stands_at, ..Self::default() }
+        Self { course: stands_at.map_or(Course::Machine, Course::Stands), ..Self::default() }
+    }
+
+    /// A clock that shows `from` at the instant `since` and goes `speed` times as fast as time.
+    pub(crate) fn running(from: Timestamp, since: Instant, speed: f64) -> Self {
+        Self { course: Course::Runs { from, since, speed }, ..Self::default() }
     }
 
     /// The time that the cloud believes it is.
     pub(crate) fn now(&self) -> Timestamp {
-        let time = self.stands_at.unwrap_or_else(Timestamp::now);
-        let ahead = self.moved.saturating_add(self.skew);
-        microseconds(time.saturating_add(ahead).unwrap_or(Timestamp::MAX))
+        let time = self.right();
+        microseconds(time.saturating_add(self.skew).unwrap_or(Timestamp::MAX))
+    }
+
+    /// The time without the skew: when things really happen.
+    pub(crate) fn right(&self) -> Timestamp {
+        self.right_at(Instant::now())
+    }
+
+    /// The right time at an instant.
+    fn right_at(&self, instant: Instant) -> Timestamp {
+        let time = match self.course {
+            Course::Machine => Timestamp::now(),
+            Course::Stands(time) => time,
+            Course::Runs { from, since, speed } => {
+                let passed = instant.saturating_duration_since(since).as_secs_f64() * speed;
+                let passed = SignedDuration::try_from_secs_f64(passed);
+                from.saturating_add(passed.unwrap_or(SignedDuration::MAX)).unwrap_or(Timestamp::MAX)
+            }
+        };
+        microseconds(time.saturating_add(self.moved).unwrap_or(Timestamp::MAX))
     }
 
     /// Whether it goes only when it is moved.
     pub(crate) fn stands(&self) -> bool {
-        self.stands_at.is_some()
+        matches!(self.course, Course::Stands(_))
     }
 
     /// Moves it for good.
@@ -45,6 +82,8 @@ pub(crate) fn microseconds(time: Timestamp) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use jiff::{SignedDuration, Timestamp};
 
     use super::Clock;
@@ -56,5 +95,28 @@ mod tests {
         clock.advance(SignedDuration::from_secs(5));
         clock.skew = SignedDuration::from_secs(-2);
         assert_eq!(clock.now().as_second(), 3);
+    }
+
+    #[test]
+    fn at_speed_ten_a_minute_takes_six_seconds() {
+        let since = Instant::now();
+        let mut clock = Clock::running(Timestamp::UNIX_EPOCH, since, 10.0);
+        let after = |clock: &Clock, seconds| {
+            clock.right_at(since + Duration::from_secs(seconds)).as_second()
+        };
+        assert_eq!((after(&clock, 0), after(&clock, 6)), (0, 60));
+        clock.advance(SignedDuration::from_secs(5));
+        clock.skew = SignedDuration::from_secs(1000);
+        assert_eq!(after(&clock, 6), 65, "a skew is no right time");
+    }
+
+    #[test]
+    fn a_clock_at_any_speed_ends_where_time_does() {
+        let since = Instant::now();
+        let clock = Clock::running(Timestamp::UNIX_EPOCH, since, f64::MAX);
+        assert_eq!(
+            clock.right_at(since + Duration::from_secs(1)).as_second(),
+            Timestamp::MAX.as_second()
+        );
     }
 }

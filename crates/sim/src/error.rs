@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use crate::replay::SPEED_MAX;
+
 /// The most events per second that a workload is asked to make.
 pub const RATE_MAX: f64 = 20_000.0;
 
@@ -44,6 +46,9 @@ pub enum Error {
     /// The rate is negative, not a number, or beyond what the simulator can make.
     #[error("rate {0} is not between 0 and {RATE_MAX} events per second")]
     Rate(f64),
+    /// The speed of a recording is not positive, not a number, or endless.
+    #[error("speed {0} is not a number above 0, at most {SPEED_MAX}")]
+    Speed(f64),
 }
 
 /// Refuses a rate that no workload can keep.

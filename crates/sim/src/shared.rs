@@ -13,8 +13,10 @@ pub(crate) trait Living: Send + 'static {
     fn events_per_second(&self) -> f64;
     /// Lets the workload make that many events now.
     fn work(&mut self, count: usize);
-    /// Does what has become due without the workload.
-    fn settle(&mut self) {}
+    /// Does what has become due without the workload, a portion of it; tells whether more is due.
+    fn settle(&mut self) -> bool {
+        false
+    }
 }
 
 /// What every connection and the ticker hold.

@@ -1,7 +1,8 @@
 //! Keeps a cloud's workload at its rate.
 //!
 //! Time that passed is turned into events that are due. What is due is bounded to a second's worth:
-//! after a pause of the machine the cloud continues, it does not catch up with a flood.
+//! after a pause of the machine the cloud continues, it does not catch up with a flood. A recording is
+//! another matter: what is due of it is played, however much that is, in portions.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use crate::shared::{Living, Shared};
 const TICK: Duration = Duration::from_millis(20);
 
 /// Events made while the lock is held once; bounds how long a client waits for it.
-const EVENTS_PER_LOCK: usize = 250;
+pub(crate) const EVENTS_PER_LOCK: usize = 250;
 
 /// Makes events until the simulator stops.
 pub(crate) async fn tick<C: Living>(shared: Arc<Shared<C>>) {
@@ -27,10 +28,10 @@ pub(crate) async fn tick<C: Living>(shared: Arc<Shared<C>>) {
             () = shared.stop.cancelled() => return,
         }
         let now = Instant::now();
-        let rate = shared.with(|cloud| {
-            cloud.settle();
-            cloud.events_per_second()
-        });
+        while shared.with(Living::settle) {
+            tokio::task::yield_now().await;
+        }
+        let rate = shared.with(|cloud| cloud.events_per_second());
         due = (due + now.duration_since(last).as_secs_f64() * rate).min(rate.max(1.0));
         last = now;
         let whole = due.floor();

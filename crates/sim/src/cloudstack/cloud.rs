@@ -240,7 +240,7 @@ impl Living for Cloud {
         }
     }
 
-    fn settle(&mut self) {
+    fn settle(&mut self) -> bool {
         let now = self.now();
         self.run_jobs(now);
         if self.history.commit(now) {
@@ -250,5 +250,6 @@ impl Living for Cloud {
             self.purge(delay);
             self.purge_due = now.saturating_add(PURGE_INTERVAL).unwrap_or(Timestamp::MAX);
         }
+        false
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::recording::Recording;
 use crate::error::Error;
 use crate::http::Tls;
 
@@ -39,6 +40,8 @@ pub struct VCenterConfig {
     pub api_version: String,
     /// The identity of the cloud; `None` derives it from the seed.
     pub instance_uuid: Option<Uuid>,
+    /// What happens instead of the workload, the backlog and the inventory that the seed makes.
+    pub recording: Option<Recording>,
 }
 
 impl Default for VCenterConfig {
@@ -57,6 +60,7 @@ impl Default for VCenterConfig {
             password: None,
             api_version: "8.0.3.0".to_owned(),
             instance_uuid: None,
+            recording: None,
         }
     }
 }

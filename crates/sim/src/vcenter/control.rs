@@ -112,6 +112,8 @@ enum Refusal {
     Rate(#[from] Error),
     #[error("count {0} is more than {POST_EVENTS_MAX}")]
     Count(usize),
+    #[error("a recording is played: nothing happens but what was recorded, and faults")]
+    Recording,
 }
 
 impl IntoResponse for Refusal {
@@ -172,6 +174,7 @@ async fn post_events(
     if count > POST_EVENTS_MAX {
         return Err(Refusal::Count(count));
     }
+    without_recording(&shared)?;
     ticker::work(&shared, count);
     Ok(status(State(shared)).await)
 }
@@ -187,8 +190,17 @@ async fn rate(
 ) -> Result<Json<Status>, Refusal> {
     let Query(Rate { per_second }) = query?;
     check_rate(per_second)?;
+    without_recording(&shared)?;
     shared.with(|cloud| cloud.events_per_second = per_second);
     Ok(status(State(shared)).await)
+}
+
+/// Refuses what only a workload does.
+fn without_recording(shared: &Shared) -> Result<(), Refusal> {
+    match shared.with(|cloud| cloud.progress()) {
+        None => Ok(()),
+        Some(_) => Err(Refusal::Recording),
+    }
 }
 
 async fn restart(

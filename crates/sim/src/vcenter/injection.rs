@@ -9,6 +9,8 @@ use uuid::Uuid;
 use super::cloud::Cloud;
 use super::events::{Draft, Event, Place};
 use super::faults::{Fault, Malformation, Troubles};
+use crate::replay::Progress;
+use crate::shared::Living;
 
 /// What a restart does besides ending all sessions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +36,9 @@ pub struct Status {
     pub events_produced: usize,
     /// How many of them the history still shows.
     pub events_remembered: u64,
+    /// How far the recording has been played; absent where none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recording: Option<Progress>,
     /// The key that the next event gets.
     pub next_key: i32,
     /// Open sessions.
@@ -109,9 +114,10 @@ impl Cloud {
         Status {
             instance_uuid: self.instance_uuid,
             now: self.clock.now(),
-            events_per_second: self.events_per_second,
+            events_per_second: Living::events_per_second(self),
             events_produced: self.ledger.len(),
             events_remembered: self.history.end() - self.history.start(),
+            recording: self.progress(),
             next_key: self.next_key,
             sessions: self.sessions.len(),
             collectors: self.sessions.values().map(|session| session.collectors.len()).sum(),

@@ -7,6 +7,9 @@
 //!                          inventory · workload · history · sessions · troubles
 //! ```
 //!
+//! A [`Recording`] takes the place of the workload: then the inventory is made of what the recorded events
+//! name, and they happen again, each when the cloud's clock reaches it.
+//!
 //! It is believable where clients of events look: sessions and their faults, collectors with
 //! cursors, waiting for updates, filters, keys that behave and keys that do not. It is no vCenter
 //! elsewhere: no operation of an administrator exists, the workload alone changes the inventory.
@@ -23,6 +26,7 @@ mod injection;
 mod inventory;
 mod methods;
 mod moref;
+mod recording;
 mod server;
 mod session;
 mod soap;
@@ -33,6 +37,7 @@ pub use cloud::Produced;
 pub use config::VCenterConfig;
 pub use faults::{Fault, Malformation};
 pub use injection::{Restart, Status};
+pub use recording::{Captured, Recording, Unplayable};
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -61,13 +66,17 @@ pub struct VCenter {
 
 impl VCenter {
     /// Makes the backlog, listens, and starts the workload.
-    pub async fn start(config: VCenterConfig) -> Result<Self, Error> {
+    pub async fn start(mut config: VCenterConfig) -> Result<Self, Error> {
         check_rate(config.events_per_second)?;
         let listen = config.listen;
         let refused = |source| Error::Listen { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
-        let shared = Arc::new(Shared::new(Cloud::build(&config)?));
+        let cloud = match config.recording.take() {
+            Some(recording) => Cloud::replay(&config, recording)?,
+            None => Cloud::build(&config)?,
+        };
+        let shared = Arc::new(Shared::new(cloud));
         let tasks = TaskTracker::new();
         let tls = config.tls.map(|tls| tls.prepare(address)).transpose()?;
         let certificate = tls.as_ref().map(|tls| tls.certificate.clone());
@@ -101,7 +110,7 @@ impl VCenter {
         self.address
     }
 
-    /// Lets the workload make that many events at once.
+    /// Lets the workload make that many events at once; nothing where a recording is played.
     pub fn post(&self, count: usize) {
         ticker::work(&self.shared, count);
     }

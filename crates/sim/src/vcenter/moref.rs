@@ -36,10 +36,18 @@ impl MoRef {
 fn bases(kind: &str) -> &'static [&'static str] {
     match kind {
         "ClusterComputeResource" => &["ComputeResource", "ManagedEntity"],
+        "OpaqueNetwork" => &["Network", "ManagedEntity"],
         "VmwareDistributedVirtualSwitch" => &["DistributedVirtualSwitch", "ManagedEntity"],
         "DistributedVirtualPortgroup" => &["Network", "ManagedEntity"],
-        "Folder" | "Datacenter" | "HostSystem" | "ResourcePool" | "Datastore"
-        | "VirtualMachine" => &["ManagedEntity"],
+        "Folder"
+        | "Datacenter"
+        | "HostSystem"
+        | "ResourcePool"
+        | "Datastore"
+        | "VirtualMachine"
+        | "ComputeResource"
+        | "Network"
+        | "DistributedVirtualSwitch" => &["ManagedEntity"],
         "EventHistoryCollector" => &["HistoryCollector"],
         "ContainerView" => &["ManagedObjectView", "View"],
         "ListView" => &["ManagedObjectView", "View"],

@@ -6,7 +6,7 @@
 mod catalog;
 mod render;
 
-pub(crate) use catalog::{CATALOG, Category, Entry, is_a};
+pub(crate) use catalog::{CATALOG, Category, Entry, category as category_of, is_a};
 pub(crate) use render::{Stamp, argument, render};
 
 use std::borrow::Cow;

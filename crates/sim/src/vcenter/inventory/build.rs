@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
 
+use super::devices::DISK_BYTES;
 use super::names::{
     CLUSTERS, DATASTORE_TYPES, HOST_TYPES, MACHINE_FOLDERS, MACHINE_TYPES, NETWORK_TYPES, NETWORKS,
     ROOT_TYPES,
@@ -24,15 +25,7 @@ impl Inventory {
         let root = inventory.add(Kind::Folder, "Datacenters", None, Detail::Folder(ROOT_TYPES));
         inventory.root = root;
         inventory.datacenter = inventory.add(Kind::Datacenter, "DC-1", Some(root), Detail::Plain);
-        let [vm, host, datastore, network] = [
-            ("vm", MACHINE_TYPES),
-            ("host", HOST_TYPES),
-            ("datastore", DATASTORE_TYPES),
-            ("network", NETWORK_TYPES),
-        ]
-        .map(|(name, types)| inventory.folder(name, inventory.datacenter, types));
-        let datacenter = inventory.datacenter;
-        inventory.get_mut(datacenter).detail = Detail::Datacenter { vm, host, datastore, network };
+        let [vm, host, datastore, network] = inventory.furnish(inventory.datacenter);
         inventory.add_networks(network);
         inventory.add_hardware(machines, host, datastore);
         inventory.machine_folders =
@@ -46,7 +39,21 @@ impl Inventory {
         inventory
     }
 
-    fn empty() -> Self {
+    /// Adds the four folders of a data center: for machines, hosts, datastores, networks.
+    pub(super) fn furnish(&mut self, datacenter: EntityId) -> [EntityId; 4] {
+        let folders = [
+            ("vm", MACHINE_TYPES),
+            ("host", HOST_TYPES),
+            ("datastore", DATASTORE_TYPES),
+            ("network", NETWORK_TYPES),
+        ]
+        .map(|(name, types)| self.folder(name, datacenter, types));
+        let [vm, host, datastore, network] = folders;
+        self.get_mut(datacenter).detail = Detail::Datacenter { vm, host, datastore, network };
+        folders
+    }
+
+    pub(super) fn empty() -> Self {
         let nowhere = EntityId(0);
         Self {
             entities: Vec::new(),
@@ -55,7 +62,8 @@ impl Inventory {
             next_machine: 0,
             root: nowhere,
             datacenter: nowhere,
-            switch: nowhere,
+            switch: None,
+            has_sizes: true,
             clusters: Vec::new(),
             hosts: Vec::new(),
             datastores: Vec::new(),
@@ -65,12 +73,17 @@ impl Inventory {
         }
     }
 
-    fn folder(&mut self, name: &str, parent: EntityId, types: &'static [&'static str]) -> EntityId {
+    pub(super) fn folder(
+        &mut self,
+        name: &str,
+        parent: EntityId,
+        types: &'static [&'static str],
+    ) -> EntityId {
         self.add(Kind::Folder, name, Some(parent), Detail::Folder(types))
     }
 
     fn add_networks(&mut self, folder: EntityId) {
-        self.switch = self.add(Kind::Switch, "DSwitch", Some(folder), Detail::Plain);
+        self.switch = Some(self.add(Kind::Switch, "DSwitch", Some(folder), Detail::Plain));
         for name in NETWORKS {
             let group = self.add(Kind::PortGroup, name, Some(folder), Detail::Plain);
             self.networks.push(group);
@@ -116,12 +129,13 @@ impl Inventory {
         let mut bytes = [0; 16];
         rng.fill_bytes(&mut bytes);
         Machine {
-            host: self.hosts[rng.random_range(0..self.hosts.len())],
-            datastore: self.datastores[rng.random_range(0..self.datastores.len())],
-            network: self.networks[rng.random_range(2..self.networks.len())],
+            host: Some(self.hosts[rng.random_range(0..self.hosts.len())]),
+            datastore: Some(self.datastores[rng.random_range(0..self.datastores.len())]),
+            network: Some(self.networks[rng.random_range(2..self.networks.len())]),
             powered_on: false,
             cpus,
             memory_mb: cpus * 2048,
+            disk_bytes: DISK_BYTES,
             snapshots: 0,
             uuid: uuid::Builder::from_random_bytes(bytes).into_uuid(),
         }

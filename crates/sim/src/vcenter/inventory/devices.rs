@@ -1,44 +1,48 @@
 //! The devices of a virtual machine: a disk, a network card, and a drive without a medium.
 
-use super::{Entity, Inventory, Machine, property::Property};
+use super::{Entity, EntityId, Inventory, Machine, property::Property};
 use crate::vcenter::xml::{close, leaf, open};
 
-/// Bytes of each machine's disk.
+/// Bytes of the disk of each machine whose size is known.
 pub(super) const DISK_BYTES: u64 = 40 << 30;
 
 impl Inventory {
-    /// `config.hardware.device`.
+    /// `config.hardware.device`; nothing where nobody knows what a machine has.
     pub(super) fn devices(&self, entity: &Entity, machine: &Machine) -> Property {
+        let (Some(store), Some(network)) = (machine.datastore, machine.network) else {
+            return Property::Array("VirtualDevice", Vec::new());
+        };
         let device = |class: &str, content: String| format!(" xsi:type=\"{class}\">{content}");
         Property::Array(
             "VirtualDevice",
             vec![
-                device("VirtualDisk", self.disk(entity, machine)),
+                device("VirtualDisk", self.disk(entity, machine, store)),
                 device("VirtualCdrom", drive()),
-                device("VirtualVmxnet3", self.card(machine)),
+                device("VirtualVmxnet3", self.card(machine, network)),
             ],
         )
     }
 
-    fn disk(&self, entity: &Entity, machine: &Machine) -> String {
-        let store = &self.get(machine.datastore).name;
-        let mut out = begin(2000, "Hard disk 1", "41,943,040 KB");
+    fn disk(&self, entity: &Entity, machine: &Machine, datastore: EntityId) -> String {
+        let store = &self.get(datastore).name;
+        let kilobytes = machine.disk_bytes >> 10;
+        let mut out = begin(2000, "Hard disk 1", &format!("{} KB", grouped(kilobytes)));
         out.push_str("<backing xsi:type=\"VirtualDiskFlatVer2BackingInfo\">");
         leaf(&mut out, "fileName", &format!("[{store}] {0}/{0}.vmdk", entity.name));
-        self.moref(machine.datastore).write(&mut out, "datastore");
+        self.moref(datastore).write(&mut out, "datastore");
         leaf(&mut out, "diskMode", "persistent");
         leaf(&mut out, "thinProvisioned", "true");
         close(&mut out, "backing");
         place(&mut out, 1000, 0);
-        leaf(&mut out, "capacityInKB", &(DISK_BYTES >> 10).to_string());
-        leaf(&mut out, "capacityInBytes", &DISK_BYTES.to_string());
+        leaf(&mut out, "capacityInKB", &kilobytes.to_string());
+        leaf(&mut out, "capacityInBytes", &machine.disk_bytes.to_string());
         out
     }
 
-    fn card(&self, machine: &Machine) -> String {
+    fn card(&self, machine: &Machine, group: EntityId) -> String {
         let [a, b, c, ..] = machine.uuid.into_bytes();
-        let network = self.moref(machine.network).value;
-        let mut out = begin(4000, "Network adapter 1", &self.get(machine.network).name);
+        let network = self.moref(group).value;
+        let mut out = begin(4000, "Network adapter 1", &self.get(group).name);
         out.push_str(
             "<backing xsi:type=\"VirtualEthernetCardDistributedVirtualPortBackingInfo\"><port>",
         );
@@ -52,6 +56,16 @@ impl Inventory {
         leaf(&mut out, "wakeOnLanEnabled", "true");
         out
     }
+}
+
+/// A number with commas between its thousands.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let first = digits.len() % 3;
+    let (head, tail) = digits.split_at(first);
+    let groups = tail.as_bytes().chunks(3).map(|group| String::from_utf8_lossy(group).into_owned());
+    let head = (!head.is_empty()).then(|| head.to_owned());
+    head.into_iter().chain(groups).collect::<Vec<_>>().join(",")
 }
 
 fn drive() -> String {

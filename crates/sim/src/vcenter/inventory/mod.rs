@@ -2,13 +2,16 @@
 //!
 //! Entities live in an arena and are never taken out of it, because old events keep naming what was
 //! removed long ago. A removed entity is only unlinked from its parent. The tree holds state (which
-//! host, powered on or not); what it looks like in the protocol is said in `properties`.
+//! host, powered on or not); what it looks like in the protocol is said in `properties`. A tree is made
+//! from a seed, or of what a recording names: there nobody knows sizes, which are zero, and not always
+//! where a machine lies.
 
 mod build;
 mod devices;
 mod names;
 mod properties;
 mod property;
+mod recorded;
 mod structure;
 
 pub(crate) use property::Property;
@@ -85,12 +88,13 @@ pub(crate) enum Detail {
 /// State of a virtual machine.
 #[derive(Debug, Clone)]
 pub(crate) struct Machine {
-    pub(crate) host: EntityId,
-    pub(crate) datastore: EntityId,
-    pub(crate) network: EntityId,
+    pub(crate) host: Option<EntityId>,
+    pub(crate) datastore: Option<EntityId>,
+    pub(crate) network: Option<EntityId>,
     pub(crate) powered_on: bool,
     pub(crate) cpus: u32,
     pub(crate) memory_mb: u32,
+    pub(crate) disk_bytes: u64,
     pub(crate) snapshots: u32,
     pub(crate) uuid: uuid::Uuid,
 }
@@ -99,6 +103,8 @@ pub(crate) struct Machine {
 #[derive(Debug, Clone)]
 pub(crate) struct Entity {
     pub(crate) kind: Kind,
+    /// The class name in the protocol: that of the kind, or one close to it.
+    pub(crate) class: &'static str,
     pub(crate) name: String,
     pub(crate) moid: String,
     pub(crate) parent: Option<EntityId>,
@@ -116,7 +122,10 @@ pub(crate) struct Inventory {
     next_machine: u32,
     pub(crate) root: EntityId,
     pub(crate) datacenter: EntityId,
-    pub(crate) switch: EntityId,
+    /// The switch that every port group is of, if there is one.
+    pub(crate) switch: Option<EntityId>,
+    /// Whether hosts, datastores and the like have sizes.
+    has_sizes: bool,
     pub(crate) clusters: Vec<EntityId>,
     pub(crate) hosts: Vec<EntityId>,
     pub(crate) datastores: Vec<EntityId>,
@@ -138,7 +147,7 @@ impl Inventory {
     /// The reference of an entity.
     pub(crate) fn moref(&self, id: EntityId) -> MoRef {
         let entity = self.get(id);
-        MoRef::new(entity.kind.class(), &entity.moid)
+        MoRef::new(entity.class, &entity.moid)
     }
 
     /// Finds an entity that still exists.
@@ -149,7 +158,7 @@ impl Inventory {
     /// Finds an entity that exists or once existed.
     pub(crate) fn find_ever(&self, object: &MoRef) -> Option<EntityId> {
         let id = *self.by_moid.get(&object.value)?;
-        (self.get(id).kind.class() == object.kind).then_some(id)
+        (self.get(id).class == object.kind).then_some(id)
     }
 
     /// State of a machine; `None` for every other entity.
@@ -269,12 +278,26 @@ impl Inventory {
         };
         let moid = format!("{}{letter}{}", kind.prefix(), self.next_number);
         self.next_number += 1;
+        self.add_as(kind, kind.class(), &moid, name, parent, detail)
+    }
+
+    /// Adds an entity of a class that has an identifier.
+    fn add_as(
+        &mut self,
+        kind: Kind,
+        class: &'static str,
+        moid: &str,
+        name: &str,
+        parent: Option<EntityId>,
+        detail: Detail,
+    ) -> EntityId {
         let id = EntityId(u32::try_from(self.entities.len()).unwrap_or(u32::MAX));
-        self.by_moid.insert(moid.clone(), id);
+        self.by_moid.insert(moid.to_owned(), id);
         self.entities.push(Entity {
             kind,
+            class,
             name: name.to_owned(),
-            moid,
+            moid: moid.to_owned(),
             parent,
             children: Vec::new(),
             removed: false,

@@ -5,7 +5,6 @@
 
 use jiff::Timestamp;
 
-use super::devices::DISK_BYTES;
 use super::property::Property;
 use super::structure::{self, Leaf};
 use super::{Detail, Entity, EntityId, Inventory, Kind, Machine};
@@ -75,6 +74,23 @@ const GROUP_CLASSES: [(&str, &str); 2] =
     [("summary", "NetworkSummary"), ("config", "DVPortgroupConfigInfo")];
 
 impl Inventory {
+    /// As [`all_paths`](Self::all_paths), of a host without a cluster.
+    pub(crate) const STANDALONE_PATHS: &[&str] = &[
+        "name",
+        "parent",
+        "overallStatus",
+        "host",
+        "datastore",
+        "network",
+        "resourcePool",
+        "configurationEx",
+        "summary",
+    ];
+
+    /// As [`all_paths`](Self::all_paths), of a network that is no port group.
+    pub(crate) const NETWORK_PATHS: &[&str] =
+        &["name", "parent", "overallStatus", "host", "vm", "summary"];
+
     /// The paths that a client gets when it asks for all properties of a kind.
     pub(crate) fn all_paths(kind: Kind) -> &'static [&'static str] {
         match kind {
@@ -173,7 +189,7 @@ impl Inventory {
                 "hostFolder" => Some(self.object(*host)),
                 "datastoreFolder" => Some(self.object(*datastore)),
                 "networkFolder" => Some(self.object(*network)),
-                _ => self.shared_hardware(path),
+                _ => self.shared_hardware(id, path),
             },
             Detail::Folder(types) => match path {
                 "childType" => {
@@ -185,7 +201,7 @@ impl Inventory {
             Detail::Cluster { pool } => match path {
                 "resourcePool" => Some(self.object(*pool)),
                 "host" => Some(self.objects(&self.hosts_of(id))),
-                "datastore" | "network" => self.shared_hardware(path),
+                "datastore" | "network" => self.shared_hardware(id, path),
                 _ => structure::value(&self.cluster_leaves(id), &CLUSTER_CLASSES, path),
             },
             Detail::Plain => self.plain_property(id, entity, path),
@@ -194,29 +210,35 @@ impl Inventory {
 
     fn plain_property(&self, id: EntityId, entity: &Entity, path: &str) -> Option<Property> {
         match (entity.kind, path) {
-            (Kind::Host, "vm") => Some(self.objects(&self.machines_on(|m| m.host == id))),
-            (Kind::Host, "datastore" | "network") => self.shared_hardware(path),
+            (Kind::Host, "vm") => Some(self.objects(&self.machines_on(|m| m.host == Some(id)))),
+            (Kind::Host, "datastore" | "network") => self.shared_hardware(id, path),
             (Kind::Host, _) => structure::value(&self.host_leaves(id, entity), &HOST_CLASSES, path),
             (Kind::ResourcePool, "owner") => entity.parent.map(|parent| self.object(parent)),
             (Kind::ResourcePool, "resourcePool") => Some(Property::Objects(Vec::new())),
-            (Kind::ResourcePool, "vm") => {
-                Some(self.objects(&self.machines_on(|m| self.cluster_of(m.host) == entity.parent)))
-            }
+            (Kind::ResourcePool, "vm") => Some(self.objects(&self.machines_on(|m| {
+                m.host.is_some_and(|host| self.cluster_of(host) == entity.parent)
+            }))),
             (Kind::ResourcePool, _) => {
                 structure::value(&self.pool_leaves(entity), &POOL_CLASSES, path)
             }
-            (Kind::Datastore, "vm") => Some(self.objects(&self.machines_on(|m| m.datastore == id))),
+            (Kind::Datastore, "vm") => {
+                Some(self.objects(&self.machines_on(|m| m.datastore == Some(id))))
+            }
             (Kind::Datastore, _) => {
                 structure::value(&self.datastore_leaves(id, entity), &DATASTORE_CLASSES, path)
             }
-            (Kind::Switch, "portgroup") => Some(self.objects(&self.networks)),
+            (Kind::Switch, "portgroup") => Some(self.objects(&self.groups_near(id))),
             (Kind::Switch, "uuid") => Some(Property::text(&switch_uuid(entity))),
             (Kind::Switch, _) => {
-                structure::value(&self.switch_leaves(entity), &SWITCH_CLASSES, path)
+                structure::value(&self.switch_leaves(id, entity), &SWITCH_CLASSES, path)
             }
-            (Kind::PortGroup, "vm") => Some(self.objects(&self.machines_on(|m| m.network == id))),
-            (Kind::PortGroup, "host") => Some(self.objects(&self.hosts)),
-            (Kind::PortGroup, "key") => Some(Property::text(&entity.moid)),
+            (Kind::PortGroup, "vm") => {
+                Some(self.objects(&self.machines_on(|m| m.network == Some(id))))
+            }
+            (Kind::PortGroup, "host") => Some(self.objects(&self.near(id, &self.hosts))),
+            (Kind::PortGroup, "key") if entity.class == Kind::PortGroup.class() => {
+                Some(Property::text(&entity.moid))
+            }
             (Kind::PortGroup, _) => {
                 structure::value(&self.group_leaves(id, entity), &GROUP_CLASSES, path)
             }
@@ -233,13 +255,14 @@ impl Inventory {
     ) -> Option<Property> {
         match path {
             "resourcePool" => {
-                self.cluster_of(machine.host).and_then(|cluster| match self.get(cluster).detail {
+                let cluster = machine.host.and_then(|host| self.cluster_of(host));
+                cluster.and_then(|cluster| match self.get(cluster).detail {
                     Detail::Cluster { pool } => Some(self.object(pool)),
                     _ => None,
                 })
             }
-            "datastore" => Some(self.objects(&[machine.datastore])),
-            "network" => Some(self.objects(&[machine.network])),
+            "datastore" => Some(self.objects(machine.datastore.as_slice())),
+            "network" => Some(self.objects(machine.network.as_slice())),
             "guestHeartbeatStatus" => Some(heartbeat(machine)),
             _ => structure::value(
                 &self.machine_leaves(id, entity, machine, path),
@@ -297,8 +320,7 @@ impl Inventory {
 
     fn machine_runtime(&self, machine: &Machine) -> Vec<Leaf> {
         let of = |class, value: &str| Property::Plain(class, value.to_owned());
-        vec![
-            ("runtime.host", self.object(machine.host)),
+        let mut leaves = vec![
             ("runtime.connectionState", of("VirtualMachineConnectionState", "connected")),
             ("runtime.powerState", of("VirtualMachinePowerState", power_state(machine))),
             (
@@ -312,7 +334,11 @@ impl Inventory {
             ("runtime.recordReplayState", of("VirtualMachineRecordReplayState", "inactive")),
             ("runtime.onlineStandby", Property::flag(false)),
             ("runtime.consolidationNeeded", Property::flag(false)),
-        ]
+        ];
+        if let Some(host) = machine.host {
+            leaves.insert(0, ("runtime.host", self.object(host)));
+        }
+        leaves
     }
 
     fn machine_summary(&self, id: EntityId, entity: &Entity, machine: &Machine) -> Vec<Leaf> {
@@ -321,7 +347,6 @@ impl Inventory {
         let uuid = text(&machine.uuid.to_string());
         let mut leaves = vec![
             ("summary.vm", self.object(id)),
-            ("summary.runtime.host", self.object(machine.host)),
             ("summary.runtime.connectionState", of("VirtualMachineConnectionState", "connected")),
             ("summary.runtime.powerState", of("VirtualMachinePowerState", power_state(machine))),
             ("summary.runtime.toolsInstallerMounted", Property::flag(false)),
@@ -329,6 +354,9 @@ impl Inventory {
             ("summary.runtime.maxMemoryUsage", Property::int(machine.memory_mb)),
             ("summary.runtime.numMksConnections", Property::int(0)),
         ];
+        if let Some(host) = machine.host {
+            leaves.insert(1, ("summary.runtime.host", self.object(host)));
+        }
         leaves.extend(guest("summary.guest", entity, machine));
         leaves.extend([
             ("summary.config.name", text(&entity.name)),
@@ -340,9 +368,9 @@ impl Inventory {
             ("summary.config.instanceUuid", uuid),
             ("summary.config.guestId", text(GUEST)),
             ("summary.config.guestFullName", text(GUEST_NAME)),
-            ("summary.storage.committed", Property::long(DISK_BYTES)),
+            ("summary.storage.committed", Property::long(machine.disk_bytes)),
             ("summary.storage.uncommitted", Property::long(0)),
-            ("summary.storage.unshared", Property::long(DISK_BYTES)),
+            ("summary.storage.unshared", Property::long(machine.disk_bytes)),
             ("summary.storage.timestamp", set_up()),
             ("summary.quickStats.guestHeartbeatStatus", heartbeat(machine)),
             ("summary.overallStatus", green()),
@@ -352,7 +380,7 @@ impl Inventory {
 
     /// Where the file lies that describes a machine.
     fn file_of(&self, entity: &Entity, machine: &Machine) -> Property {
-        let store = &self.get(machine.datastore).name;
+        let store = machine.datastore.map_or("", |store| &self.get(store).name);
         Property::text(&format!("[{store}] {0}/{0}.vmx", entity.name))
     }
 
@@ -363,7 +391,8 @@ impl Inventory {
         let short = |value: u32| Property::Plain("xsd:short", value.to_string());
         let uuid = text(&uuid_of(entity));
         let (vendor, model) = (text("Dell Inc."), text("PowerEdge R650"));
-        let threads = HOST_CORES * 2;
+        let (cores, bytes) = (self.host_cores(), self.host_bytes());
+        let threads = cores * 2;
         vec![
             ("runtime.connectionState", connected()),
             ("runtime.powerState", power()),
@@ -383,19 +412,19 @@ impl Inventory {
             ("hardware.systemInfo.model", model.clone()),
             ("hardware.systemInfo.uuid", uuid.clone()),
             ("hardware.cpuInfo.numCpuPackages", short(2)),
-            ("hardware.cpuInfo.numCpuCores", short(HOST_CORES)),
+            ("hardware.cpuInfo.numCpuCores", short(cores)),
             ("hardware.cpuInfo.numCpuThreads", short(threads)),
             ("hardware.cpuInfo.hz", Property::long(u64::from(HOST_MHZ) * 1_000_000)),
-            ("hardware.memorySize", Property::long(HOST_BYTES)),
+            ("hardware.memorySize", Property::long(bytes)),
             ("summary.host", self.object(id)),
             ("summary.hardware.vendor", vendor),
             ("summary.hardware.model", model),
             ("summary.hardware.uuid", uuid),
-            ("summary.hardware.memorySize", Property::long(HOST_BYTES)),
+            ("summary.hardware.memorySize", Property::long(bytes)),
             ("summary.hardware.cpuModel", text(HOST_CPU)),
             ("summary.hardware.cpuMhz", Property::int(HOST_MHZ)),
             ("summary.hardware.numCpuPkgs", short(2)),
-            ("summary.hardware.numCpuCores", short(HOST_CORES)),
+            ("summary.hardware.numCpuCores", short(cores)),
             ("summary.hardware.numCpuThreads", short(threads)),
             ("summary.hardware.numNics", Property::int(4)),
             ("summary.hardware.numHBAs", Property::int(2)),
@@ -425,18 +454,19 @@ impl Inventory {
 
     fn cluster_leaves(&self, id: EntityId) -> Vec<Leaf> {
         let hosts = u32::try_from(self.hosts_of(id).len()).unwrap_or(u32::MAX);
+        let (cores, bytes) = (hosts * self.host_cores(), u64::from(hosts) * self.host_bytes());
         let short = |value: u32| Property::Plain("xsd:short", value.to_string());
         vec![
             ("configuration.dasConfig.enabled", Property::flag(true)),
             ("configuration.drsConfig.enabled", Property::flag(true)),
             ("configurationEx.dasConfig.enabled", Property::flag(true)),
             ("configurationEx.drsConfig.enabled", Property::flag(true)),
-            ("summary.totalCpu", mhz(hosts * HOST_CORES)),
-            ("summary.totalMemory", Property::long(u64::from(hosts) * HOST_BYTES)),
-            ("summary.numCpuCores", short(hosts * HOST_CORES)),
-            ("summary.numCpuThreads", short(hosts * HOST_CORES * 2)),
-            ("summary.effectiveCpu", mhz(hosts * HOST_CORES)),
-            ("summary.effectiveMemory", Property::long(u64::from(hosts) * (HOST_BYTES >> 20))),
+            ("summary.totalCpu", mhz(cores)),
+            ("summary.totalMemory", Property::long(bytes)),
+            ("summary.numCpuCores", short(cores)),
+            ("summary.numCpuThreads", short(cores * 2)),
+            ("summary.effectiveCpu", mhz(cores)),
+            ("summary.effectiveMemory", Property::long(bytes >> 20)),
             ("summary.numHosts", Property::int(hosts)),
             ("summary.numEffectiveHosts", Property::int(hosts)),
             ("summary.overallStatus", green()),
@@ -447,7 +477,8 @@ impl Inventory {
 
     fn pool_leaves(&self, entity: &Entity) -> Vec<Leaf> {
         let hosts = entity.parent.map_or(0, |cluster| self.hosts_of(cluster).len() as u64);
-        let (memory, cpu) = (hosts * HOST_BYTES, hosts * u64::from(HOST_CORES * HOST_MHZ));
+        let cpu = hosts * u64::from(self.host_cores() * HOST_MHZ);
+        let memory = hosts * self.host_bytes();
         let usage = |max: u64| {
             let member = |name: &str, value: u64| format!("<{name}>{value}</{name}>");
             let content = [
@@ -473,12 +504,13 @@ impl Inventory {
 
     fn datastore_leaves(&self, id: EntityId, entity: &Entity) -> Vec<Leaf> {
         let url = Property::text(&format!("ds:///vmfs/volumes/{}/", entity.moid));
-        let free = Property::long(4_398_046_511_104);
+        let sized = |bytes| Property::long(if self.has_sizes { bytes } else { 0 });
+        let free = sized(4_398_046_511_104);
         vec![
             ("summary.datastore", self.object(id)),
             ("summary.name", Property::text(&entity.name)),
             ("summary.url", url.clone()),
-            ("summary.capacity", Property::long(10_995_116_277_760)),
+            ("summary.capacity", sized(10_995_116_277_760)),
             ("summary.freeSpace", free.clone()),
             ("summary.accessible", Property::flag(true)),
             ("summary.multipleHostAccess", Property::flag(true)),
@@ -490,9 +522,10 @@ impl Inventory {
         ]
     }
 
-    fn switch_leaves(&self, entity: &Entity) -> Vec<Leaf> {
+    fn switch_leaves(&self, id: EntityId, entity: &Entity) -> Vec<Leaf> {
         let (name, uuid) = (Property::text(&entity.name), Property::text(&switch_uuid(entity)));
-        let ports = Property::int(i64::try_from(self.networks.len() * 128).unwrap_or(i64::MAX));
+        let ports =
+            Property::int(i64::try_from(self.groups_near(id).len() * 128).unwrap_or(i64::MAX));
         vec![
             ("summary.name", name.clone()),
             ("summary.uuid", uuid.clone()),
@@ -507,26 +540,64 @@ impl Inventory {
 
     fn group_leaves(&self, id: EntityId, entity: &Entity) -> Vec<Leaf> {
         let name = Property::text(&entity.name);
-        vec![
+        let mut leaves = vec![
             ("summary.network", self.object(id)),
             ("summary.name", name.clone()),
             ("summary.accessible", Property::flag(true)),
             ("summary.ipPoolName", Property::text("")),
-            ("config.key", Property::text(&entity.moid)),
-            ("config.name", name),
-            ("config.numPorts", Property::int(128)),
-            ("config.distributedVirtualSwitch", self.object(self.switch)),
-            ("config.type", Property::text("earlyBinding")),
-        ]
+        ];
+        // A network without a switch of its own has no more.
+        if entity.class == Kind::PortGroup.class() {
+            leaves.extend([
+                ("config.key", Property::text(&entity.moid)),
+                ("config.name", name),
+                ("config.numPorts", Property::int(128)),
+            ]);
+            let switch = self.switch.map(|switch| self.object(switch));
+            leaves.extend(switch.map(|switch| ("config.distributedVirtualSwitch", switch)));
+            leaves.push(("config.type", Property::text("earlyBinding")));
+        }
+        leaves
     }
 
-    /// Every datastore and network is reachable from everywhere.
-    fn shared_hardware(&self, path: &str) -> Option<Property> {
+    /// Every datastore and network is reachable from everywhere in its data center.
+    fn shared_hardware(&self, id: EntityId, path: &str) -> Option<Property> {
         match path {
-            "datastore" => Some(self.objects(&self.datastores)),
-            "network" => Some(self.objects(&self.networks)),
+            "datastore" => Some(self.objects(&self.near(id, &self.datastores))),
+            "network" => Some(self.objects(&self.near(id, &self.networks))),
             _ => None,
         }
+    }
+
+    /// Those of the entities that are in the same data center as `id`.
+    fn near(&self, id: EntityId, of: &[EntityId]) -> Vec<EntityId> {
+        let here = self.datacenter_of(id);
+        of.iter().copied().filter(|other| self.datacenter_of(*other) == here).collect()
+    }
+
+    /// The port groups of a switch: all in its data center.
+    fn groups_near(&self, switch: EntityId) -> Vec<EntityId> {
+        let mut groups = self.near(switch, &self.networks);
+        groups.retain(|id| self.get(*id).class == Kind::PortGroup.class());
+        groups
+    }
+
+    fn datacenter_of(&self, id: EntityId) -> Option<EntityId> {
+        let mut at = Some(id);
+        while let Some(id) = at.filter(|id| self.get(*id).kind != Kind::Datacenter) {
+            at = self.get(id).parent;
+        }
+        at
+    }
+
+    /// Cores of a host.
+    fn host_cores(&self) -> u32 {
+        if self.has_sizes { HOST_CORES } else { 0 }
+    }
+
+    /// Bytes of a host's memory.
+    fn host_bytes(&self) -> u64 {
+        if self.has_sizes { HOST_BYTES } else { 0 }
     }
 
     fn machines_on(&self, wanted: impl Fn(&Machine) -> bool) -> Vec<EntityId> {
@@ -536,7 +607,7 @@ impl Inventory {
 
     fn running_on(&self, host: EntityId) -> impl Iterator<Item = &Machine> {
         let machines = self.machines.iter().filter_map(|id| self.machine(*id));
-        machines.filter(move |machine| machine.host == host && machine.powered_on)
+        machines.filter(move |machine| machine.host == Some(host) && machine.powered_on)
     }
 
     /// A tenth of what runs there.
@@ -623,7 +694,12 @@ fn guest_state(machine: &Machine) -> &'static str {
 
 /// As `uuid` of an entity that has one for good: made from its identifier.
 pub(super) fn uuid_of(entity: &Entity) -> String {
-    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, entity.moid.as_bytes()).to_string()
+    uuid_of_id(&entity.moid).to_string()
+}
+
+/// The UUID that is made from an identifier.
+pub(super) fn uuid_of_id(id: &str) -> uuid::Uuid {
+    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, id.as_bytes())
 }
 
 /// A switch has its own form: sixteen bytes with blanks, and a hyphen in the middle.

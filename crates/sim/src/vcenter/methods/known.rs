@@ -110,6 +110,19 @@ const OWN: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "ComputeResource",
+        &[
+            "configurationEx",
+            "datastore",
+            "environmentBrowser",
+            "host",
+            "lifecycleManaged",
+            "network",
+            "resourcePool",
+            "summary",
+        ],
+    ),
+    (
         "ResourcePool",
         &[
             "childConfiguration",
@@ -151,6 +164,12 @@ const OWN: &[(&str, &[&str])] = &[
         "VmwareDistributedVirtualSwitch",
         &["capability", "config", "networkResourcePool", "portgroup", "runtime", "summary", "uuid"],
     ),
+    (
+        "DistributedVirtualSwitch",
+        &["capability", "config", "networkResourcePool", "portgroup", "runtime", "summary", "uuid"],
+    ),
+    ("Network", &["host", "summary", "vm"]),
+    ("OpaqueNetwork", &["capability", "extraConfig", "host", "summary", "vm"]),
     ("DistributedVirtualPortgroup", &["config", "host", "key", "portKeys", "summary", "vm"]),
     (
         "VirtualMachine",
@@ -192,7 +211,16 @@ mod tests {
 
     #[test]
     fn whoever_asks_for_all_gets_properties_that_the_class_has() {
-        for class in ["VirtualMachine", "HostSystem", "Folder", "OptionManager", "EventManager"] {
+        for class in [
+            "VirtualMachine",
+            "HostSystem",
+            "Folder",
+            "ComputeResource",
+            "OpaqueNetwork",
+            "DistributedVirtualSwitch",
+            "OptionManager",
+            "EventManager",
+        ] {
             let object = MoRef::new(class, "x");
             let paths = World::all_paths(class);
             assert!(!paths.is_empty(), "{class}");

@@ -5,7 +5,7 @@ use std::hash::{Hash as _, Hasher as _};
 
 use super::{managers, service};
 use crate::vcenter::clock::xml_time;
-use crate::vcenter::cloud::Cloud;
+use crate::vcenter::cloud::{Cloud, Described};
 use crate::vcenter::events::{CATALOG, Entry};
 use crate::vcenter::inventory::{Inventory, Kind, Property};
 use crate::vcenter::moref::MoRef;
@@ -131,7 +131,11 @@ impl World<'_> {
             "ResourcePool" => Inventory::all_paths(Kind::ResourcePool),
             "HostSystem" => Inventory::all_paths(Kind::Host),
             "Datastore" => Inventory::all_paths(Kind::Datastore),
-            "VmwareDistributedVirtualSwitch" => Inventory::all_paths(Kind::Switch),
+            "ComputeResource" => Inventory::STANDALONE_PATHS,
+            "Network" | "OpaqueNetwork" => Inventory::NETWORK_PATHS,
+            "VmwareDistributedVirtualSwitch" | "DistributedVirtualSwitch" => {
+                Inventory::all_paths(Kind::Switch)
+            }
             "DistributedVirtualPortgroup" => Inventory::all_paths(Kind::PortGroup),
             "VirtualMachine" => Inventory::all_paths(Kind::Machine),
             _ => &[],
@@ -146,10 +150,10 @@ impl World<'_> {
             "maxCollector" => Some(Property::Plain("xsd:int", COLLECTORS_MAX.to_string())),
             "description" => {
                 let mut out = categories();
-                event_info().write_member(&mut out, "eventInfo");
+                event_info(&self.cloud.described).write_member(&mut out, "eventInfo");
                 Some(Property::Structure("EventDescription", out))
             }
-            "description.eventInfo" => Some(event_info()),
+            "description.eventInfo" => Some(event_info(&self.cloud.described)),
             _ => None,
         }
     }
@@ -190,22 +194,44 @@ fn categories() -> String {
         .concat()
 }
 
-fn event_info() -> Property {
-    let detail = |entry: &Entry| {
-        // What several extended events share is the class; their format begins with the identifier.
-        let format = match entry.class {
-            "EventEx" | "ExtendedEvent" => format!("{}|{}", entry.title, entry.format),
-            _ => entry.format.to_owned(),
-        };
-        let mut out = String::new();
-        leaf(&mut out, "key", entry.class);
-        leaf(&mut out, "description", entry.title);
-        leaf(&mut out, "category", &entry.category.to_string());
-        for place in ["Datacenter", "ComputeResource", "Host", "Vm"] {
-            leaf(&mut out, &format!("formatOn{place}"), &format);
-        }
-        leaf(&mut out, "fullFormat", &format);
-        out
+/// The catalog and what was recorded beside it, whose category is the recorded one.
+fn event_info(described: &[Described]) -> Property {
+    let is_extended = |class: &str| matches!(class, "EventEx" | "ExtendedEvent");
+    let type_of = |entry: &Entry| is_extended(entry.class).then_some(entry.title);
+    let is_recorded = |entry: &&Entry| {
+        let mut same = described.iter().filter(|known| known.class == entry.class);
+        same.any(|known| known.type_id.as_deref() == type_of(entry))
     };
-    Property::array("EventDescriptionEventDetail", CATALOG.iter().map(detail))
+    let catalog = CATALOG.iter().filter(|entry| !is_recorded(entry)).map(|entry| {
+        // What several extended events share is the class; their format begins with the identifier.
+        let format = match type_of(entry) {
+            Some(type_id) => format!("{type_id}|{}", entry.format),
+            None => entry.format.to_owned(),
+        };
+        detail(entry.class, entry.title, &entry.category.to_string(), &format)
+    });
+    let recorded = described.iter().map(|known| {
+        let (class, category) = (&known.class, known.category.to_string());
+        let same = |entry: &&Entry| entry.class == class && !is_extended(entry.class);
+        let entry = CATALOG.iter().find(same);
+        let title = known.type_id.as_deref().or(entry.map(|entry| entry.title)).unwrap_or(class);
+        let format = match &known.type_id {
+            Some(type_id) => format!("{type_id}|{{message}}"),
+            None => entry.map_or("{message}", |entry| entry.format).to_owned(),
+        };
+        detail(class, title, &category, &format)
+    });
+    Property::array("EventDescriptionEventDetail", catalog.chain(recorded))
+}
+
+fn detail(class: &str, title: &str, category: &str, format: &str) -> String {
+    let mut out = String::new();
+    leaf(&mut out, "key", class);
+    leaf(&mut out, "description", title);
+    leaf(&mut out, "category", category);
+    for place in ["Datacenter", "ComputeResource", "Host", "Vm"] {
+        leaf(&mut out, &format!("formatOn{place}"), format);
+    }
+    leaf(&mut out, "fullFormat", format);
+    out
 }

@@ -34,7 +34,7 @@ pub(super) fn login(cloud: &mut Cloud, call: &Call) -> Result<Reply, SoapFault> 
     let session = Session::new(user, call.peer.clone(), cloud.clock.now());
     let returned = format!("<returnval>{}</returnval>", session.describe());
     let peer = &call.peer;
-    cloud.record(login_draft(
+    cloud.record_session(login_draft(
         Cow::Owned(user.to_owned()),
         &peer.address,
         &peer.agent,
@@ -55,7 +55,7 @@ fn record_refusal(cloud: &mut Cloud, user: &str, address: &str) {
     let message = format!("Cannot log in {user}@{address}");
     let user = Cow::Owned(user.to_owned());
     let draft = Draft::new("BadUsernameSessionEvent", user, message, Place::default());
-    cloud.record(draft.fields(fields));
+    cloud.record_session(draft.fields(fields));
 }
 
 /// `Logout`.
@@ -63,7 +63,7 @@ pub(super) fn logout(cloud: &mut Cloud, call: &Call) -> Result<String, SoapFault
     let session = call.cookie.as_ref().and_then(|cookie| cloud.sessions.remove(cookie));
     let session = session.ok_or_else(|| SoapFault::NotAuthenticated(call.this.clone()))?;
     let draft = logout_draft(&session);
-    cloud.record(draft);
+    cloud.record_session(draft);
     Ok(String::new())
 }
 
@@ -105,7 +105,7 @@ pub(super) fn terminate(cloud: &mut Cloud, call: &Call) -> Result<String, SoapFa
         let message = format!("A session of {} was terminated", ended.user);
         let user = Cow::Owned(own_user.clone());
         let draft = Draft::new("SessionTerminatedEvent", user, message, Place::default());
-        cloud.record(draft.fields(fields));
+        cloud.record_session(draft.fields(fields));
     }
     Ok(String::new())
 }

@@ -81,7 +81,7 @@ impl Workload {
         let (class, user) =
             if automatic { ("DrsVmMigratedEvent", "") } else { ("VmMigratedEvent", user) };
         if let Some(machine) = inventory.machine_mut(id) {
-            machine.host = target;
+            machine.host = Some(target);
         }
         let name = inventory.get(id).name.clone();
         let from = inventory.get(source).name.clone();
@@ -151,7 +151,9 @@ impl Workload {
         let mut destination = String::new();
         argument(&mut destination, "destFolder", "folder", seat.folder, inventory);
         leaf(&mut destination, "destName", &name);
-        argument(&mut destination, "destHost", "host", target_host, inventory);
+        if let Some(host) = target_host {
+            argument(&mut destination, "destHost", "host", host, inventory);
+        }
         let mut origin = String::new();
         argument(&mut origin, "sourceVm", "vm", source, inventory);
         vec![

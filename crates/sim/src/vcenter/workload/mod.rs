@@ -108,13 +108,13 @@ impl Workload {
 /// The arguments of an event about a machine.
 fn place_of(inventory: &Inventory, id: EntityId) -> Place {
     let machine = inventory.machine(id);
-    let host = machine.map(|machine| machine.host);
+    let host = machine.and_then(|machine| machine.host);
     Place {
         datacenter: Some(inventory.datacenter),
         cluster: host.and_then(|host| inventory.cluster_of(host)),
         host,
         machine: Some(id),
-        datastore: machine.map(|machine| machine.datastore),
+        datastore: machine.and_then(|machine| machine.datastore),
         ..Place::default()
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
 use pluvio_net::Thumbprint;
 use pluvio_runtime::unit::Period;
 use url::Url;
@@ -92,7 +93,8 @@ pub(crate) enum Command {
     /// Move a sink to another place: hand events over again, or skip them
     #[command(subcommand, after_help = SINK_EXAMPLES)]
     Sink(Sink),
-    /// Run a simulated cloud for tests and demonstrations
+    /// Run a simulated cloud for tests and demonstrations, or one in which a log happens again
+    #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate {
         #[command(subcommand)]
         cloud: Simulate,
@@ -383,10 +385,102 @@ pub(crate) struct SinkSeek {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Simulate {
     /// A vCenter that speaks SOAP, with machines, history and faults on demand
+    #[command(after_help = VCENTER_EXAMPLES)]
     Vcenter(SimulateVcenter),
     /// A CloudStack management server: signed API, accounts and domains, events, orders, and faults
     /// on demand
+    #[command(after_help = CLOUDSTACK_EXAMPLES)]
     Cloudstack(SimulateCloudstack),
+}
+
+const SIMULATE_EXAMPLES: &str = "\
+Examples:
+  pluvio simulate vcenter                      200 machines, two events a second
+  pluvio simulate cloudstack --version 4.9     as an old release answers
+  pluvio simulate vcenter --from data          what Pluvio captured into `data` happens again";
+
+const VCENTER_EXAMPLES: &str = "\
+Examples:
+  pluvio simulate vcenter --rate 50 --machines 1000
+  pluvio simulate vcenter --from data --since 2026-11-23T06:00:00Z --until 2026-11-23T18:00:00Z
+                                               that Monday again, as fast as it went
+  pluvio simulate vcenter --from data --speed 60
+                                               an hour in a minute
+  pluvio simulate vcenter --from data --at end all of it is history: what does a client read of it?
+
+With --from nothing happens but what was recorded. Clients find the inventory that the events name;
+`curl http://127.0.0.1:8989/control/status` tells how far it is, and faults work as ever. Secrets are
+redacted again on the way.";
+
+const CLOUDSTACK_EXAMPLES: &str = "\
+Examples:
+  pluvio simulate cloudstack --version 4.22 --rate 20
+  pluvio simulate cloudstack --from data --at end
+                                               what Pluvio captured into `data`, as listEvents
+  pluvio simulate cloudstack --from data --source https://cloud.example.org/client/api --speed 60
+                                               one of several clouds in a log, an hour in a minute
+
+With --from nothing happens but what was recorded: events, and the accounts, domains, users and
+projects that they name. Usage records and machines are not replayed. Secrets are redacted again on the
+way.";
+
+/// A recording in the place of a workload.
+#[derive(Debug, Args)]
+pub(crate) struct SimulateFrom {
+    /// Let the events in this data folder of a Pluvio happen again, instead of made-up ones; it is only
+    /// read, and a Pluvio may be writing to it
+    #[arg(long, value_name = "DATA", conflicts_with_all = ["rate", "machines", "backlog", "seed"])]
+    pub(crate) from: Option<PathBuf>,
+    /// Stream of that log
+    #[arg(long, requires = "from", default_value = "events")]
+    pub(crate) stream: String,
+    /// Only events with this `source`, which must be given if the stream holds several such clouds
+    #[arg(long, requires = "from")]
+    pub(crate) source: Option<String>,
+    /// Only what happened at this time or later (RFC 3339)
+    #[arg(long, requires = "from", value_name = "TIME", value_parser = time)]
+    pub(crate) since: Option<Timestamp>,
+    /// Only what happened before this time (RFC 3339)
+    #[arg(long, requires = "from", value_name = "TIME", value_parser = time)]
+    pub(crate) until: Option<Timestamp>,
+    /// How many times as fast as it went: 60 plays an hour in a minute
+    #[arg(long, requires = "from", default_value_t = 1.0, value_parser = speed)]
+    pub(crate) speed: f64,
+    /// Where the clock begins (RFC 3339), with all before it in the history; `end`: all is history;
+    /// at the first event if not given
+    #[arg(long, requires = "from", value_name = "TIME", value_parser = beginning)]
+    pub(crate) at: Option<Beginning>,
+}
+
+/// Where the clock of a recording begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beginning {
+    /// At that time.
+    At(Timestamp),
+    /// At the last event.
+    End,
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| "a time is written as 2026-11-23T06:00:00Z".to_owned())
+}
+
+fn beginning(text: &str) -> Result<Beginning, String> {
+    match text {
+        "end" => Ok(Beginning::End),
+        _ => text
+            .parse()
+            .map(Beginning::At)
+            .map_err(|_| "it is `end`, or a time as 2026-11-23T06:00:00Z".to_owned()),
+    }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse().ok().filter(|speed| *speed > 0.0 && *speed <= pluvio_sim::SPEED_MAX);
+    speed.ok_or_else(|| {
+        let most = pluvio_sim::SPEED_MAX;
+        format!("it is a number above 0, at most {most}; `--at end` makes all of it history")
+    })
 }
 
 /// `pluvio simulate vcenter`
@@ -416,6 +510,8 @@ pub(crate) struct SimulateVcenter {
     /// Its password; any if not given
     #[arg(long, env = "PLUVIO_SIMULATE_PASSWORD", hide_env_values = true)]
     pub(crate) password: Option<String>,
+    #[command(flatten)]
+    pub(crate) recording: SimulateFrom,
     #[command(flatten)]
     pub(crate) tls: SimulateTls,
 }

@@ -15,7 +15,8 @@ enum Course {
     /// Not at all, from that time on.
     Stands(Timestamp),
     /// From that time on; it was that time at that instant, and each second counts as `speed` seconds.
-    Runs { from: Timestamp, since: Instant, speed: f64 },
+    /// Behind `until` it goes as fast as time.
+    Runs { from: Timestamp, since: Instant, speed: f64, until: Timestamp },
 }
 
 /// A clock that may be wrong.
@@ -34,9 +35,10 @@ impl Clock {
         Self { course: stands_at.map_or(Course::Machine, Course::Stands), ..Self::default() }
     }
 
-    /// A clock that shows `from` at the instant `since` and goes `speed` times as fast as time.
-    pub(crate) fn running(from: Timestamp, since: Instant, speed: f64) -> Self {
-        Self { course: Course::Runs { from, since, speed }, ..Self::default() }
+    /// A clock that shows `from` at the instant `since` and goes `speed` times as fast as time until it
+    /// shows `until`.
+    pub(crate) fn running(from: Timestamp, since: Instant, speed: f64, until: Timestamp) -> Self {
+        Self { course: Course::Runs { from, since, speed, until }, ..Self::default() }
     }
 
     /// The time that the cloud believes it is.
@@ -55,8 +57,10 @@ impl Clock {
         let time = match self.course {
             Course::Machine => Timestamp::now(),
             Course::Stands(time) => time,
-            Course::Runs { from, since, speed } => {
-                let passed = instant.saturating_duration_since(since).as_secs_f64() * speed;
+            Course::Runs { from, since, speed, until } => {
+                let seconds = instant.saturating_duration_since(since).as_secs_f64();
+                let fast = until.duration_since(from).as_secs_f64().max(0.0);
+                let passed = (seconds * speed).min(fast) + (seconds - fast / speed).max(0.0);
                 let passed = SignedDuration::try_from_secs_f64(passed);
                 from.saturating_add(passed.unwrap_or(SignedDuration::MAX)).unwrap_or(Timestamp::MAX)
             }
@@ -100,7 +104,7 @@ mod tests {
     #[test]
     fn at_speed_ten_a_minute_takes_six_seconds() {
         let since = Instant::now();
-        let mut clock = Clock::running(Timestamp::UNIX_EPOCH, since, 10.0);
+        let mut clock = Clock::running(Timestamp::UNIX_EPOCH, since, 10.0, Timestamp::MAX);
         let after = |clock: &Clock, seconds| {
             clock.right_at(since + Duration::from_secs(seconds)).as_second()
         };
@@ -111,12 +115,13 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_at_any_speed_ends_where_time_does() {
-        let since = Instant::now();
-        let clock = Clock::running(Timestamp::UNIX_EPOCH, since, f64::MAX);
-        assert_eq!(
-            clock.right_at(since + Duration::from_secs(1)).as_second(),
-            Timestamp::MAX.as_second()
-        );
+    fn behind_its_end_a_fast_clock_goes_as_fast_as_time() {
+        let (since, end) = (Instant::now(), Timestamp::from_second(60).unwrap_or_default());
+        for (speed, seconds, expected) in [(10.0, 8, 62), (0.5, 200, 140), (1e6, 5, 64)] {
+            let clock = Clock::running(Timestamp::UNIX_EPOCH, since, speed, end);
+            assert_eq!(clock.right_at(since + Duration::from_secs(seconds)).as_second(), expected);
+        }
+        let late = Clock::running(end, since, 1e6, Timestamp::UNIX_EPOCH);
+        assert_eq!(late.right_at(since + Duration::from_secs(5)).as_second(), 65);
     }
 }

@@ -28,6 +28,7 @@ pub struct Progress {
 pub(crate) struct Replay<E> {
     waiting: VecDeque<(Timestamp, E)>,
     events: usize,
+    end: Timestamp,
 }
 
 impl<E> Replay<E> {
@@ -38,7 +39,8 @@ impl<E> Replay<E> {
             Some((*latest, event))
         });
         let waiting: VecDeque<_> = due.collect();
-        Self { events: waiting.len(), waiting }
+        let end = waiting.back().map(|(due, _)| *due).unwrap_or_default();
+        Self { events: waiting.len(), waiting, end }
     }
 
     /// The next event, if the clock has reached it.
@@ -49,6 +51,11 @@ impl<E> Replay<E> {
     /// Whether the clock has reached the next event.
     pub(crate) fn is_due(&self, now: Timestamp) -> bool {
         self.waiting.front().is_some_and(|(due, _)| *due <= now)
+    }
+
+    /// When the last event is due.
+    pub(crate) fn end(&self) -> Timestamp {
+        self.end
     }
 
     pub(crate) fn progress(&self) -> Progress {

@@ -26,7 +26,9 @@ pub use self::event::{
     EVENT_BYTES_MAX, EventClass, MALFORMED_BYTES_MAX, Malformed, NativeEvent, Page, decode_page,
 };
 pub use self::moref::MoRef;
-pub use self::render::{DataFormat, FLAWS_MAX, REDACTED, Redaction, Rendered, SECRET_WORDS};
+pub use self::render::{
+    DataFormat, FLAWS_MAX, REDACTED, Redaction, Rendered, SECRET_WORDS, redact_recorded,
+};
 pub use self::soap::{
     About, Client, EVENT_KEY_MAX, EntityFilter, Error, EventFilter, EventInfo, Fault, FaultKind,
     NewEvent, Recursion, ServiceContent, Session, VERSION_DEFAULT,

@@ -42,6 +42,7 @@ pub mod usage;
 pub use config::{Config, ConfigError};
 pub use error::Error;
 pub use probe::Found;
+pub use redact::redact_recorded;
 pub use source::Cloudstack;
 
 /// The `type` in a configuration.

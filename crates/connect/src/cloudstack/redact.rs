@@ -30,6 +30,15 @@ pub(super) struct Redaction {
     extra: Vec<String>,
 }
 
+/// A row as it was recorded, without its secrets, and how many there were; `None` if there are none that
+/// the default list has and that stand there. For a log of whoever did not redact.
+pub fn redact_recorded(row: &str) -> Option<(String, usize)> {
+    let raw: &RawValue = serde_json::from_str(row).ok()?;
+    let redacted = Redaction::default().apply(raw);
+    let count = usize::try_from(redacted.count).unwrap_or_default();
+    (count > 0).then(|| (redacted.json.get().to_owned(), count))
+}
+
 /// A row fit to be stored.
 pub(super) struct Redacted {
     pub(super) json: Json,
@@ -83,6 +92,7 @@ impl Redaction {
                 .iter_mut()
                 .map(|(name, value)| match value {
                     Value::Null | Value::Bool(_) => 0,
+                    Value::String(text) if text == REDACTED => 0,
                     _ if self.is_secret(name) => {
                         *value = Value::from(REDACTED);
                         1
@@ -123,5 +133,6 @@ mod tests {
         let expected = r#"{"id":"1","vncPassword":"[redacted]","tags":[{"apikey":"[redacted]"}],"passwordenabled":true,"Note":"[redacted]"}"#;
         assert_eq!(redacted(row, &["note"]), (expected.to_owned(), 3));
         assert_eq!(redacted(r#"{"p\u0061ssword":"x"}"#, &[]).1, 1);
+        assert_eq!(redact_recorded(r#"{"secret":"[redacted]"}"#), None, "once is enough");
     }
 }

@@ -115,10 +115,11 @@ impl Cloud {
         (cloud.first_key, cloud.next_key) = (next_key, next_key);
         cloud.described = described(&recording.events);
         let replay = Replay::new(recording.events.into_iter().map(|event| (event.time, event)));
+        let end = replay.end();
         cloud.playback = Some(Playback { replay, entities, next_key });
         cloud.play(begin, usize::MAX);
         // Only now, so that what took long to prepare did not take any of the recording's time.
-        cloud.clock = Clock::running(begin, Instant::now(), recording.speed);
+        cloud.clock = Clock::running(begin, Instant::now(), recording.speed, end);
         Ok(cloud)
     }
 

@@ -19,7 +19,7 @@ mod value;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::redact::{REDACTED, Redaction, SECRET_WORDS};
+pub use self::redact::{REDACTED, Redaction, SECRET_WORDS, redact_recorded};
 pub(super) use self::redact::{looks_secret, redact_markup};
 use super::types::Class;
 use super::xml::Node;

@@ -1,11 +1,15 @@
-//! `pluvio simulate`: a cloud that is not there, for whoever builds against one.
+//! `pluvio simulate`: a cloud that is not there, for whoever builds against one; with `--from` one in
+//! which what was captured happens again.
+
+mod recorded;
+mod vsphere;
 
 use anyhow::Context as _;
 use pluvio_net::Thumbprint;
-use pluvio_sim::{CloudStack, CloudStackConfig, Tls, VCenter, VCenterConfig};
+use pluvio_sim::{CloudStack, CloudStackConfig, Tls, VCenter, VCenterConfig, vcenter};
 
 use super::{Failed, block_on, print_line, stopped};
-use crate::cli::{SimulateCloudstack, SimulateTls, SimulateVcenter};
+use crate::cli::{SimulateCloudstack, SimulateFrom, SimulateTls, SimulateVcenter};
 
 /// What it shows, by the options.
 fn tls(options: SimulateTls) -> Option<Tls> {
@@ -24,8 +28,19 @@ fn tell_certificate(certificate: Option<&[u8]>) {
     }
 }
 
+/// The recording of a vCenter that the options ask for, if they do; tells what was taken.
+fn vcenter_recording(options: &SimulateFrom) -> Result<Option<vcenter::Recording>, Failed> {
+    let Some(folder) = &options.from else { return Ok(None) };
+    let mut recording = vcenter::Recording::default();
+    let taken = recorded::read(folder, options, &mut recording)?;
+    (recording.begin, recording.speed) = (taken.beginning(options.at), options.speed);
+    taken.tell();
+    Ok(Some(recording))
+}
+
 /// A vCenter, until stopped.
 pub(crate) fn vcenter(options: SimulateVcenter) -> Result<(), Failed> {
+    let recording = vcenter_recording(&options.recording)?;
     let config = VCenterConfig {
         listen: options.listen,
         events_per_second: options.rate,
@@ -35,6 +50,7 @@ pub(crate) fn vcenter(options: SimulateVcenter) -> Result<(), Failed> {
         backlog_events: options.backlog,
         username: options.username,
         password: options.password,
+        recording,
         tls: tls(options.tls),
         ..VCenterConfig::default()
     };

@@ -386,11 +386,11 @@ pub(crate) struct SinkSeek {
 pub(crate) enum Simulate {
     /// A vCenter that speaks SOAP, with machines, history and faults on demand
     #[command(after_help = VCENTER_EXAMPLES)]
-    Vcenter(SimulateVcenter),
+    Vcenter(Box<SimulateVcenter>),
     /// A CloudStack management server: signed API, accounts and domains, events, orders, and faults
     /// on demand
     #[command(after_help = CLOUDSTACK_EXAMPLES)]
-    Cloudstack(SimulateCloudstack),
+    Cloudstack(Box<SimulateCloudstack>),
 }
 
 const SIMULATE_EXAMPLES: &str = "\
@@ -536,9 +536,10 @@ pub(crate) struct SimulateCloudstack {
     /// Address to listen on; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:8096")]
     pub(crate) listen: std::net::SocketAddr,
-    /// Release that it behaves like: 4.9, 4.17, 4.20 or 4.22
-    #[arg(long, default_value = "4.20")]
-    pub(crate) version: pluvio_sim::cloudstack::Version,
+    /// Release that it behaves like: 4.9, 4.17, 4.20 or 4.22 [default: 4.20; with --from the lowest that
+    /// knows all fields of the recorded rows]
+    #[arg(long)]
+    pub(crate) version: Option<pluvio_sim::cloudstack::Version>,
     /// Events per second
     #[arg(long, default_value_t = 2.0)]
     pub(crate) rate: f64,
@@ -551,6 +552,8 @@ pub(crate) struct SimulateCloudstack {
     /// Events that already happened, spread over the last day
     #[arg(long, default_value_t = 0)]
     pub(crate) backlog: usize,
+    #[command(flatten)]
+    pub(crate) recording: SimulateFrom,
     #[command(flatten)]
     pub(crate) tls: SimulateTls,
 }

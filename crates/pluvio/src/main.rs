@@ -55,10 +55,10 @@ fn dispatch(mut cli: Cli) -> Result<(), Failed> {
         Command::Dead(asked) => command::dead::dead(&cli.config(), &asked),
         Command::Sink(asked) => command::sink::sink(&cli.config(), &asked),
         Command::Simulate { cloud: cli::Simulate::Vcenter(options) } => {
-            command::simulate::vcenter(options)
+            command::simulate::vcenter(*options)
         }
         Command::Simulate { cloud: cli::Simulate::Cloudstack(options) } => {
-            command::simulate::cloudstack(options)
+            command::simulate::cloudstack(*options)
         }
         Command::Completions { shell } => command::print::completions(shell),
         Command::Version => command::print::version(),

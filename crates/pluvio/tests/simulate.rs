@@ -105,6 +105,40 @@ async fn a_recording_tells_what_was_taken_what_was_redacted_and_what_was_left_ou
 }
 
 #[tokio::test]
+async fn a_cloudstack_has_the_release_of_its_rows_and_one_root_admin_with_keys() {
+    let folder = folder_of_a_test();
+    let row = |id: u32, name: &str, more: &str| {
+        let created = format!("2026-11-23T00:{id:02}:00+0000");
+        let data = format!(
+            r#"{{"id":"{id}","username":"ops","account":"web","domain":"ROOT","created":"{created}"{more}}}"#
+        );
+        Event::builder(
+            id.to_string(),
+            "https://c/client/api",
+            format!("org.apache.cloudstack.{name}"),
+        )
+        .time(format!("2026-11-23T00:{id:02}:00Z").parse().unwrap())
+        .data(Data::json(data).unwrap())
+    };
+    let events = [
+        row(1, "VM.START", ""),
+        row(2, "VM.STOP", r#","resourceid":"r-1","secretkey":"hunter2""#),
+        row(3, "usagerecord", ""),
+    ];
+    write(&folder.0.join("data"), "events", events).await;
+    let (_cloud, said) = started(&folder.0, "cloudstack --from data --speed 60", "try:");
+    let text = said.join("\n");
+    assert!(
+        text.starts_with("recording: 2 events") && text.contains("redacted:  1 value"),
+        "{text}"
+    );
+    assert!(text.contains("usage record") && text.contains("Root Admin"), "{text}");
+    assert_eq!(said.iter().filter(|line| line.contains("simulated-api-key")).count(), 2, "{text}");
+    let said = refused(&folder.0, "vcenter --from data");
+    assert!(said.contains("org.apache.cloudstack.VM.START of https://c/client/api"), "{said}");
+}
+
+#[tokio::test]
 async fn several_clouds_are_listed_and_one_is_chosen() {
     let folder = folder_of_a_test();
     let other = "https://other.example.org/sdk";

@@ -4,13 +4,13 @@
 //! something that a client may wait for raises the revision.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Instant;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde::Serialize;
-use uuid::Uuid;
 
 use super::config::{CloudStackConfig, Throttle, Version};
 use super::directory::Directory;
@@ -19,16 +19,19 @@ use super::history::{History, Level, State};
 use super::inventory::Inventory;
 use super::jobs::{Job, signed};
 use super::life::{Agenda, populate};
+use super::recording::{Recorded, Recording};
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::replay::{Progress, Replay};
 use crate::shared::Living;
+use crate::ticker::EVENTS_PER_LOCK;
 
 /// One event that truly happened, for comparison with what a client captured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Produced {
-    /// The identifier, as `listEvents` tells it.
-    pub id: Uuid,
+    /// The identifier, as `listEvents` tells it: a UUID, or a number that an old server had.
+    pub id: String,
     /// When the management server says it was created; whole seconds.
     pub created: Timestamp,
     /// The type, as `VM.START`.
@@ -40,7 +43,7 @@ pub struct Produced {
     /// The name of the account that owns what it is about.
     pub account: String,
     /// The first event of the same operation.
-    pub parent: Option<Uuid>,
+    pub parent: Option<String>,
     /// Whether only admins see it.
     pub hidden: bool,
     /// Whether the API may show it now: not late, not purged, not deleted.
@@ -105,6 +108,8 @@ pub(crate) struct Cloud {
     purge_delay: Option<SignedDuration>,
     /// When events are purged next.
     purge_due: Timestamp,
+    /// What happens instead of the workload.
+    playback: Option<Replay<Recorded>>,
 }
 
 /// Between two purges (`event.purge.interval`).
@@ -117,10 +122,51 @@ impl Cloud {
             .map_err(|_| Error::TimeZone(config.time_zone.clone()))?;
         let mut rng = StdRng::seed_from_u64(config.seed);
         let directory = Directory::build(&mut rng);
-        let users_of = (0..directory.accounts.len()).map(|a| directory.users_of(a)).collect();
         let clock = Clock::new(config.starts_at);
         let span = signed(config.backlog_span);
         let start = clock.now().saturating_sub(span).unwrap_or(Timestamp::UNIX_EPOCH);
+        let mut cloud = Self::quiet(config, zone, directory, clock, start, rng);
+        populate(&mut cloud, config.machines, start);
+        cloud.furnish(start);
+        cloud.work_over(start, span, config.backlog_events);
+        Ok(cloud)
+    }
+
+    /// A cloud in which a recording happens again; what was due when its clock begins has happened.
+    pub(crate) fn replay(config: &CloudStackConfig, recording: Recording) -> Result<Self, Error> {
+        recording.check()?;
+        let (zone, speed) = (recording.zone(), recording.speed);
+        let first = recording.rows.first().map(|row| row.time);
+        let begin = recording.begin.or(first).unwrap_or_default();
+        let rng = StdRng::seed_from_u64(config.seed);
+        let clock = Clock::new(Some(begin));
+        let directory = recording.people.directory;
+        let mut cloud = Self::quiet(config, zone, directory, clock, begin, rng);
+        // Rows are forgotten by a fault alone: the server that purged them was another one.
+        cloud.purge_delay = None;
+        cloud.furnish(begin);
+        for row in &recording.rows {
+            cloud.history.kind(&row.kind);
+        }
+        let replay = Replay::new(recording.rows.into_iter().map(|row| (row.time, row)));
+        let end = replay.end();
+        cloud.playback = Some(replay);
+        cloud.play(begin, usize::MAX);
+        // Only now, so that what took long to prepare did not take any of the recording's time.
+        cloud.clock = Clock::running(begin, Instant::now(), speed, end);
+        Ok(cloud)
+    }
+
+    /// A cloud in which nothing has happened yet.
+    fn quiet(
+        config: &CloudStackConfig,
+        zone: TimeZone,
+        directory: Directory,
+        clock: Clock,
+        start: Timestamp,
+        mut rng: StdRng,
+    ) -> Self {
+        let users_of = (0..directory.accounts.len()).map(|a| directory.users_of(a)).collect();
         let mut cloud = Self {
             seed: config.seed,
             version: config.version,
@@ -149,19 +195,48 @@ impl Cloud {
             revision: 0,
             purge_delay: config.event_purge_delay.map(signed),
             purge_due: clock.now().saturating_add(PURGE_INTERVAL).unwrap_or(Timestamp::MAX),
+            playback: None,
         };
         if !config.custom_offering {
             cloud.inventory.offers.services.retain(|offering| offering.size.is_some());
         }
-        populate(&mut cloud, config.machines, start);
-        let accounts = cloud.directory.owners();
-        cloud.inventory.furnish_basic_zone(config.seed, &accounts, start);
-        cloud.work_over(start, span, config.backlog_events);
-        Ok(cloud)
+        cloud
+    }
+
+    fn furnish(&mut self, start: Timestamp) {
+        let accounts = self.directory.owners();
+        self.inventory.furnish_basic_zone(self.seed, &accounts, start);
+    }
+
+    /// Lets at most that many recorded events happen that are due; tells whether more are.
+    fn play(&mut self, now: Timestamp, events_max: usize) -> bool {
+        for _ in 0..events_max {
+            let due = self.playback.as_mut().and_then(|playback| playback.next_due(now));
+            let Some(recorded) = due else { return false };
+            self.history.replay(recorded);
+            self.revision += 1;
+        }
+        self.playback.as_ref().is_some_and(|playback| playback.is_due(now))
+    }
+
+    /// How far the recording has been played, if there is one.
+    pub(crate) fn progress(&self) -> Option<Progress> {
+        self.playback.as_ref().map(Replay::progress)
+    }
+
+    /// The time by which requests are judged: that of clients, whatever the time in a recording is.
+    pub(crate) fn time_of_requests(&self) -> Timestamp {
+        match self.playback {
+            None => self.now(),
+            Some(_) => Timestamp::now().saturating_add(self.clock.skew).unwrap_or(Timestamp::MAX),
+        }
     }
 
     /// Makes that many events, spread over a span of time that has passed.
     pub(crate) fn work_over(&mut self, start: Timestamp, span: SignedDuration, count: usize) {
+        if self.playback.is_some() {
+            return;
+        }
         let step = span.as_micros() / i128::try_from(count.max(1)).unwrap_or(i128::MAX);
         let step = SignedDuration::from_micros(i64::try_from(step).unwrap_or(i64::MAX));
         let mut at = start;
@@ -199,13 +274,13 @@ impl Cloud {
     fn told(&self, number: u32) -> Produced {
         let row = self.history.row(number);
         Produced {
-            id: self.history.id(number),
+            id: self.history.name(number),
             created: Timestamp::from_second(row.created).unwrap_or_default(),
             kind: self.history.kind_name(row.kind).clone(),
             state: row.mark.state(),
             level: row.level,
             account: self.directory.accounts[usize::from(row.account)].name.clone(),
-            parent: row.parent.checked_sub(1).map(|first| self.history.id(first)),
+            parent: row.parent.checked_sub(1).map(|first| self.history.name(first)),
             hidden: row.mark.is_hidden(),
             listed: self.history.is_listed(number),
         }
@@ -230,10 +305,14 @@ impl Living for Cloud {
 
     fn events_per_second(&self) -> f64 {
         // Where no time passes nothing happens; `advance` makes up for it.
-        if self.clock.stands() { 0.0 } else { self.events_per_second }
+        let rests = self.clock.stands() || self.playback.is_some();
+        if rests { 0.0 } else { self.events_per_second }
     }
 
     fn work(&mut self, count: usize) {
+        if self.playback.is_some() {
+            return;
+        }
         let now = self.now();
         for _ in 0..count {
             self.work_once(now, false);
@@ -250,6 +329,6 @@ impl Living for Cloud {
             self.purge(delay);
             self.purge_due = now.saturating_add(PURGE_INTERVAL).unwrap_or(Timestamp::MAX);
         }
-        false
+        self.play(self.clock.right(), EVENTS_PER_LOCK)
     }
 }

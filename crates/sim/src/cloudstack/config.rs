@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::recording::Recording;
 use crate::error::Error;
 use crate::http::Tls;
 
@@ -53,6 +54,9 @@ pub struct CloudStackConfig {
     pub throttle: Option<Throttle>,
     /// Age at which events are purged (`event.purge.delay`); `None` for never.
     pub event_purge_delay: Option<Duration>,
+    /// What happens instead of the workload, the backlog and the machines; with it come the people and the
+    /// time zone.
+    pub recording: Option<Recording>,
 }
 
 impl Default for CloudStackConfig {
@@ -76,6 +80,7 @@ impl Default for CloudStackConfig {
             failures_percent: 4,
             throttle: None,
             event_purge_delay: Some(Duration::from_secs(15 * 24 * 60 * 60)),
+            recording: None,
         }
     }
 }

@@ -93,6 +93,8 @@ enum Refusal {
     Rate(#[from] Error),
     #[error("count {0} is more than {EVENTS_MAX}")]
     Count(usize),
+    #[error("a recording is played: nothing happens but what was recorded, and faults")]
+    Recording,
 }
 
 impl IntoResponse for Refusal {
@@ -161,8 +163,17 @@ async fn post_events(
     if count > EVENTS_MAX {
         return Err(Refusal::Count(count));
     }
+    without_recording(&shared)?;
     ticker::work(&shared, count);
     Ok(status(State(shared)).await)
+}
+
+/// Refuses what only a workload does.
+fn without_recording(shared: &Shared) -> Result<(), Refusal> {
+    match shared.with(|cloud| cloud.progress()) {
+        None => Ok(()),
+        Some(_) => Err(Refusal::Recording),
+    }
 }
 
 async fn emit(
@@ -198,6 +209,7 @@ async fn rate(
 ) -> Result<Json<Status>, Refusal> {
     let Query(Rate { per_second }) = query?;
     check_rate(per_second)?;
+    without_recording(&shared)?;
     shared.with(|cloud| cloud.events_per_second = per_second);
     Ok(status(State(shared)).await)
 }
@@ -233,6 +245,9 @@ async fn fault(
 ) -> Result<Json<Status>, Refusal> {
     let Query(parameters) = query?;
     let fault = parse(&name, parameters)?;
+    if matches!(fault, Fault::Burst { .. } | Fault::Shift { .. }) {
+        without_recording(&shared)?;
+    }
     shared.with(|cloud| cloud.inject(fault));
     Ok(status(State(shared)).await)
 }

@@ -1,12 +1,11 @@
 //! Who is in the cloud: a tree of domains, accounts, users with their keys, and a project.
 //!
 //! The people are the same in every simulated cloud, so that tests and examples can name them; only
-//! their identifiers come from the seed. Keys say of themselves that they are simulated.
-
-use rand::rngs::StdRng;
-use uuid::Uuid;
+//! their identifiers come from the seed. Keys say of themselves that they are simulated. A cloud that
+//! plays a recording has the people of its recording instead.
 
 use crate::seed::seeded_uuid;
+use rand::rngs::StdRng;
 
 /// The account type as CloudStack numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,18 +38,19 @@ impl Role {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Domain {
-    pub(crate) id: Uuid,
-    pub(crate) name: &'static str,
+    /// A UUID as a rule; old servers had numbers.
+    pub(crate) id: String,
+    pub(crate) name: String,
     /// From the root, with slashes: `ROOT/engineering/lab`.
-    pub(crate) path: &'static str,
+    pub(crate) path: String,
     pub(crate) parent: Option<usize>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Account {
-    pub(crate) id: Uuid,
+    pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) domain: usize,
     pub(crate) role: Role,
@@ -58,20 +58,20 @@ pub(crate) struct Account {
     pub(crate) project: Option<usize>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct User {
-    pub(crate) id: Uuid,
-    pub(crate) name: &'static str,
+    pub(crate) id: String,
+    pub(crate) name: String,
     pub(crate) account: usize,
     pub(crate) api_key: String,
     pub(crate) secret_key: String,
     pub(crate) password: String,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Project {
-    pub(crate) id: Uuid,
-    pub(crate) name: &'static str,
+    pub(crate) id: String,
+    pub(crate) name: String,
     /// The account that its resources belong to.
     pub(crate) account: usize,
     /// Accounts that may see into it; the first one owns it.
@@ -79,7 +79,7 @@ pub(crate) struct Project {
 }
 
 /// Everybody.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Directory {
     pub(crate) domains: Vec<Domain>,
     pub(crate) accounts: Vec<Account>,
@@ -114,40 +114,52 @@ pub(crate) const ADMIN: usize = 1;
 /// The user of the root admin.
 pub(crate) const ADMIN_USER: usize = 1;
 
+impl User {
+    /// A user with keys that say of themselves that they are simulated.
+    pub(crate) fn new(id: String, name: &str, account: usize) -> Self {
+        Self {
+            id,
+            account,
+            api_key: format!("simulated-api-key-{name}"),
+            secret_key: format!("simulated-secret-key-{name}"),
+            password: format!("simulated-password-{name}"),
+            name: name.to_owned(),
+        }
+    }
+}
+
 impl Directory {
     pub(crate) fn build(rng: &mut StdRng) -> Self {
         let domains = DOMAINS
             .into_iter()
-            .map(|(name, path, parent)| Domain { id: seeded_uuid(rng), name, path, parent })
+            .map(|(name, path, parent)| Domain {
+                id: seeded_uuid(rng).to_string(),
+                name: name.to_owned(),
+                path: path.to_owned(),
+                parent,
+            })
             .collect();
         let mut directory =
             Self { domains, accounts: Vec::new(), users: Vec::new(), projects: Vec::new() };
         for (name, domain, role, users) in ACCOUNTS {
             let account = directory.accounts.len();
-            let id = seeded_uuid(rng);
+            let id = seeded_uuid(rng).to_string();
             let name = name.to_owned();
             directory.accounts.push(Account { id, name, domain, role, project: None });
             for name in users {
-                directory.users.push(User {
-                    id: seeded_uuid(rng),
-                    name,
-                    account,
-                    api_key: format!("simulated-api-key-{name}"),
-                    secret_key: format!("simulated-secret-key-{name}"),
-                    password: format!("simulated-password-{name}"),
-                });
+                directory.users.push(User::new(seeded_uuid(rng).to_string(), name, account));
             }
         }
         directory.add_project("storefront", vec![2, 3], rng);
         directory
     }
 
-    fn add_project(&mut self, name: &'static str, members: Vec<usize>, rng: &mut StdRng) {
-        let id = seeded_uuid(rng);
+    fn add_project(&mut self, name: &str, members: Vec<usize>, rng: &mut StdRng) {
+        let (id, name) = (seeded_uuid(rng).to_string(), name.to_owned());
         let account = self.accounts.len();
         let domain = members.first().map_or(0, |owner| self.accounts[*owner].domain);
         self.accounts.push(Account {
-            id: seeded_uuid(rng),
+            id: seeded_uuid(rng).to_string(),
             name: format!("PrjAcct-{name}-{account}"),
             domain,
             role: Role::Project,

@@ -11,7 +11,8 @@ use super::config::Version;
 use super::faults::{Fault, Troubles};
 use super::history::{Level, State};
 use super::life::{Draft, trail_of};
-use crate::shared::Living as _;
+use crate::replay::Progress;
+use crate::shared::Living;
 
 /// An event to be emitted; the default is a completed `VM.START` of the root admin, now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +68,9 @@ pub struct Status {
     pub events_produced: usize,
     /// How many of them the API may show.
     pub events_listed: usize,
+    /// How far the recording has been played; absent where none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recording: Option<Progress>,
     /// Open sessions.
     pub sessions: usize,
     /// Machines that exist now.
@@ -175,9 +179,10 @@ impl Cloud {
         Status {
             version: self.version,
             now: self.now(),
-            events_per_second: self.events_per_second,
+            events_per_second: Living::events_per_second(self),
             events_produced: self.history.len(),
             events_listed: self.history.listed_len(),
+            recording: self.progress(),
             sessions: self.sessions.len(),
             machines: self.inventory.machines.iter().filter(|machine| machine.live).count(),
             jobs: self.jobs.len(),

@@ -7,6 +7,9 @@
 //!                          directory · inventory · life · history · troubles
 //! ```
 //!
+//! A [`Recording`] takes the place of the workload: then the people are those whom the recorded rows name,
+//! and the events happen again, each when the cloud's clock reaches it.
+//!
 //! It is believable where clients of events, inventory and orders look: signatures, errors,
 //! scoping, paging, jobs, versions, and the many ways in which `listEvents` misleads. Two zones are
 //! advanced, a third is basic and has security groups; `listApis` tells all that is taken and
@@ -24,6 +27,7 @@ mod injection;
 mod inventory;
 mod jobs;
 mod life;
+mod recording;
 mod server;
 
 pub use cloud::{Calls, Produced};
@@ -31,6 +35,7 @@ pub use config::{CloudStackConfig, Throttle, Version};
 pub use faults::Fault;
 pub use history::{Level, State};
 pub use injection::{Emission, Status};
+pub use recording::{Captured, Recording, Unplayable};
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -85,14 +90,18 @@ pub struct CloudStack {
 
 impl CloudStack {
     /// Makes the backlog, listens, and starts the workload.
-    pub async fn start(config: CloudStackConfig) -> Result<Self, Error> {
+    pub async fn start(mut config: CloudStackConfig) -> Result<Self, Error> {
         check_rate(config.events_per_second)?;
         let (listener, address) = bind(config.listen).await?;
         let open = match config.integration_listen {
             Some(listen) => Some(bind(listen).await?),
             None => None,
         };
-        let shared = Arc::new(Shared::new(Cloud::build(&config)?));
+        let cloud = match config.recording.take() {
+            Some(recording) => Cloud::replay(&config, recording)?,
+            None => Cloud::build(&config)?,
+        };
+        let shared = Arc::new(Shared::new(cloud));
         let tasks = TaskTracker::new();
         let tls = config.tls.map(|tls| tls.prepare(address)).transpose()?;
         let certificate = tls.as_ref().map(|tls| tls.certificate.clone());
@@ -142,7 +151,7 @@ impl CloudStack {
         self.shared.with(|cloud| keys_of(cloud))
     }
 
-    /// Lets the workload make that many events at once.
+    /// Lets the workload make that many events at once; nothing where a recording is played.
     pub fn post(&self, count: usize) {
         ticker::work(&self.shared, count);
     }
@@ -245,9 +254,9 @@ fn keys_of(cloud: &Cloud) -> Vec<Keys> {
         .map(|user| {
             let account = &directory.accounts[user.account];
             Keys {
-                user: user.name.to_owned(),
+                user: user.name.clone(),
                 account: account.name.clone(),
-                domain: directory.domains[account.domain].path.to_owned(),
+                domain: directory.domains[account.domain].path.clone(),
                 role: account.role.name().to_owned(),
                 api_key: user.api_key.clone(),
                 secret_key: user.secret_key.clone(),

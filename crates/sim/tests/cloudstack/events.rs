@@ -137,8 +137,8 @@ async fn operations_of_the_workload_are_complete_and_in_order() {
     let events = cloud.events();
     assert!(events.iter().any(|e| e.level == Level::Error && e.state == State::Completed));
     for (index, event) in events.iter().enumerate() {
-        let Some(parent) = event.parent else { continue };
-        let first = events[..index].iter().find(|other| other.id == parent).unwrap();
+        let Some(parent) = &event.parent else { continue };
+        let first = events[..index].iter().find(|other| other.id == *parent).unwrap();
         assert_eq!(first.kind, event.kind);
         assert!(first.created <= event.created && first.state < event.state);
     }

@@ -10,6 +10,7 @@ mod events;
 mod faults;
 mod groups;
 mod orders;
+mod recorded;
 mod scoping;
 mod speed;
 mod versions;

@@ -2,11 +2,12 @@
 //! which what was captured happens again.
 
 mod recorded;
+mod rows;
 mod vsphere;
 
 use anyhow::Context as _;
 use pluvio_net::Thumbprint;
-use pluvio_sim::{CloudStack, CloudStackConfig, Tls, VCenter, VCenterConfig, vcenter};
+use pluvio_sim::{CloudStack, CloudStackConfig, Tls, VCenter, VCenterConfig, cloudstack, vcenter};
 
 use super::{Failed, block_on, print_line, stopped};
 use crate::cli::{SimulateCloudstack, SimulateFrom, SimulateTls, SimulateVcenter};
@@ -70,17 +71,33 @@ pub(crate) fn vcenter(options: SimulateVcenter) -> Result<(), Failed> {
     })
 }
 
+/// As [`vcenter_recording`], of a CloudStack.
+fn cloudstack_recording(options: &SimulateFrom) -> Result<Option<cloudstack::Recording>, Failed> {
+    let Some(folder) = &options.from else { return Ok(None) };
+    let mut recording = cloudstack::Recording::default();
+    let taken = recorded::read(folder, options, &mut recording)?;
+    (recording.begin, recording.speed) = (taken.beginning(options.at), options.speed);
+    taken.tell();
+    Ok(Some(recording))
+}
+
 /// A CloudStack, until stopped.
 pub(crate) fn cloudstack(options: SimulateCloudstack) -> Result<(), Failed> {
+    let recording = cloudstack_recording(&options.recording)?;
+    let is_recorded = recording.is_some();
+    let release = recording.as_ref().map(cloudstack::Recording::release);
+    let default = CloudStackConfig::default();
+    let version = options.version.or(release).unwrap_or(default.version);
     let config = CloudStackConfig {
         listen: options.listen,
-        version: options.version,
+        version,
         events_per_second: options.rate,
         seed: options.seed,
         machines: options.machines,
         backlog_events: options.backlog,
         tls: tls(options.tls),
-        ..CloudStackConfig::default()
+        recording,
+        ..default
     };
     block_on(async {
         let cloud = CloudStack::start(config).await.context("failed to simulate a CloudStack")?;
@@ -88,7 +105,9 @@ pub(crate) fn cloudstack(options: SimulateCloudstack) -> Result<(), Failed> {
         tell_certificate(cloud.certificate());
         print_line(&format!("control:    {}  (GET it for a list of faults)", cloud.control_url()));
         print_line("keys, which open simulated clouds and nothing else:");
-        for keys in cloud.keys() {
+        // Of a recording there may be thousands; `/control/keys` lists them.
+        let told = if is_recorded { 1 } else { usize::MAX };
+        for keys in cloud.keys().iter().take(told) {
             let (user, role, path) = (&keys.user, &keys.role, &keys.domain);
             let (api, secret) = (&keys.api_key, &keys.secret_key);
             print_line(&format!("  {user:<15} {role:<13} {path:<24} {api} {secret}"));

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::table::Command;
 use crate::cloudstack::cloud::Cloud;
@@ -94,19 +93,18 @@ impl Call<'_> {
     pub(crate) fn index_of(
         &self,
         name: &str,
-        ids: impl Iterator<Item = Uuid>,
+        mut ids: impl Iterator<Item = impl ToString>,
     ) -> Result<Option<usize>, ApiError> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        let id: Uuid = text.parse().map_err(|_| self.invalid(name, text))?;
-        let mut ids = ids;
-        ids.position(|other| other == id).map(Some).ok_or_else(|| self.invalid(name, text))
+        let place = ids.position(|id| id.to_string().eq_ignore_ascii_case(text));
+        place.map(Some).ok_or_else(|| self.invalid(name, text))
     }
 
     /// As [`index_of`](Self::index_of), of a parameter that must be there.
     pub(crate) fn index_required(
         &self,
         name: &str,
-        ids: impl Iterator<Item = Uuid>,
+        ids: impl Iterator<Item = impl ToString>,
     ) -> Result<usize, ApiError> {
         let text = self.required(name)?;
         self.index_of(name, ids)?.ok_or_else(|| self.invalid(name, text))

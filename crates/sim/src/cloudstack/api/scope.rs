@@ -24,7 +24,7 @@ pub(crate) fn accounts(cloud: &Cloud, call: &Call<'_>, by_id: bool) -> Result<Ve
     let caller = call.caller.account;
     let own = &directory.accounts[caller];
     let is_user = !call.is_admin(cloud);
-    let mut domain = call.index_of("domainid", directory.domains.iter().map(|d| d.id))?;
+    let mut domain = call.index_of("domainid", directory.domains.iter().map(|d| &d.id))?;
     let mut recursive = call.flag("isrecursive");
     if let Some(domain) = domain {
         let mine =
@@ -48,7 +48,7 @@ pub(crate) fn accounts(cloud: &Cloud, call: &Call<'_>, by_id: bool) -> Result<Ve
         }
         Some("-1") => Projects::Only,
         Some(_) => {
-            let ids = directory.projects.iter().map(|project| project.id);
+            let ids = directory.projects.iter().map(|project| &project.id);
             let project = call.index_required("projectid", ids)?;
             let account = directory.projects[project].account;
             if !directory.may_see(caller, account) {
@@ -94,7 +94,7 @@ pub(crate) fn accounts(cloud: &Cloud, call: &Call<'_>, by_id: bool) -> Result<Ve
 pub(crate) fn owner(cloud: &Cloud, call: &Call<'_>) -> Result<usize, ApiError> {
     let directory = &cloud.directory;
     let caller = call.caller.account;
-    let ids = directory.projects.iter().map(|project| project.id);
+    let ids = directory.projects.iter().map(|project| &project.id);
     if let Some(project) = call.index_of("projectid", ids)? {
         let account = directory.projects[project].account;
         return if directory.may_see(caller, account) {
@@ -104,7 +104,7 @@ pub(crate) fn owner(cloud: &Cloud, call: &Call<'_>) -> Result<usize, ApiError> {
         };
     }
     let Some(name) = call.text("account") else { return Ok(caller) };
-    let domain = call.index_of("domainid", directory.domains.iter().map(|d| d.id))?;
+    let domain = call.index_of("domainid", directory.domains.iter().map(|d| &d.id))?;
     named_account(cloud, call, name, domain.unwrap_or(directory.accounts[caller].domain))
 }
 
@@ -118,7 +118,7 @@ fn named_account(
     let mut accounts = directory.accounts.iter();
     let account = accounts.position(|a| a.name == name && a.domain == domain);
     let account = account.ok_or_else(|| {
-        let domain = directory.domains[domain].id;
+        let domain = &directory.domains[domain].id;
         ApiError::parameter(format!("Unable to find account {name} in domain {domain}"))
     })?;
     if directory.may_see(call.caller.account, account) {

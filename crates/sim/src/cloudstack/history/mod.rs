@@ -25,6 +25,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::recording::Recorded;
 use ids::Ids;
 
 /// Audiences whose views are kept; the oldest makes room.
@@ -67,6 +68,9 @@ pub(crate) struct History {
     resources: Vec<Resource>,
     /// Descriptions that cannot be computed.
     texts: HashMap<u32, Box<str>>,
+    /// Events that happened once before, with an identifier of their own.
+    recorded: HashMap<u32, Recorded>,
+    recorded_ids: HashMap<Box<str>, u32>,
     listed: Vec<u32>,
     views: Vec<(Audience, Vec<u32>)>,
     late: BinaryHeap<Reverse<(Timestamp, u32)>>,
@@ -81,6 +85,8 @@ impl History {
             kinds_by_name: HashMap::new(),
             resources: Vec::new(),
             texts: HashMap::new(),
+            recorded: HashMap::new(),
+            recorded_ids: HashMap::new(),
             listed: Vec::with_capacity(capacity),
             views: Vec::new(),
             late: BinaryHeap::new(),
@@ -105,9 +111,32 @@ impl History {
         self.ids.id(number)
     }
 
-    /// The number of an event, whether or not it is shown.
+    /// The number of an event that did not happen once before, whether or not it is shown.
     pub(crate) fn number(&self, id: Uuid) -> Option<u32> {
-        self.ids.number(id).filter(|number| (*number as usize) < self.rows.len())
+        let is_there = |number: &u32| (*number as usize) < self.rows.len();
+        self.ids.number(id).filter(|n| is_there(n) && !self.recorded.contains_key(n))
+    }
+
+    /// The number of an event by its identifier as a client writes it.
+    pub(crate) fn find(&self, id: &str) -> Option<u32> {
+        let recorded = self.recorded_ids.get(id).copied();
+        recorded.or_else(|| self.number(id.parse().ok()?))
+    }
+
+    /// The identifier of an event as clients see it.
+    pub(crate) fn name(&self, number: u32) -> String {
+        let recorded = self.recorded(number).map(|recorded| recorded.id.to_string());
+        recorded.unwrap_or_else(|| self.id(number).to_string())
+    }
+
+    /// What happened once before.
+    pub(crate) fn recorded(&self, number: u32) -> Option<&Recorded> {
+        self.recorded.get(&number)
+    }
+
+    /// All kinds of events that are known.
+    pub(crate) fn kinds(&self) -> &[Arc<str>] {
+        &self.kinds
     }
 
     /// The number of a kind of events, new if nobody has used it before.
@@ -163,6 +192,29 @@ impl History {
             None => self.list(number),
         }
         number
+    }
+
+    /// Lets an event happen once more; one that has already is not there twice.
+    pub(crate) fn replay(&mut self, recorded: Recorded) {
+        if self.recorded_ids.contains_key(&recorded.id) {
+            return;
+        }
+        let parent = recorded.parent.as_ref().and_then(|id| self.recorded_ids.get(id));
+        let row = Row {
+            created: recorded.time.as_second(),
+            parent: parent.map_or(0, |first| first + 1),
+            resource: 0,
+            kind: self.kind(&recorded.kind),
+            account: recorded.account,
+            user: recorded.user,
+            level: recorded.level,
+            mark: Mark::new(recorded.state, false),
+        };
+        // Before it is listed, so that it is never seen under another name.
+        let number = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
+        self.recorded_ids.insert(recorded.id.clone(), number);
+        self.recorded.insert(number, recorded);
+        self.push(row, None, None);
     }
 
     /// Shows the late events whose time has come; tells whether there were any.

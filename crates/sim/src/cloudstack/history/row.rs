@@ -19,6 +19,15 @@ pub enum Level {
 }
 
 impl Level {
+    /// The level that the API spells so; any other is nothing bad.
+    pub(crate) fn of(name: &str) -> Self {
+        match name {
+            "ERROR" => Self::Error,
+            "WARN" => Self::Warn,
+            _ => Self::Info,
+        }
+    }
+
     /// As the API spells it.
     pub fn name(self) -> &'static str {
         match self {
@@ -44,6 +53,12 @@ pub enum State {
 }
 
 impl State {
+    /// The state that the API spells so; any other is the end.
+    pub(crate) fn of(name: &str) -> Self {
+        let states = [Self::Created, Self::Scheduled, Self::Started];
+        states.into_iter().find(|state| state.name() == name).unwrap_or(Self::Completed)
+    }
+
     /// As the API spells it.
     pub fn name(self) -> &'static str {
         match self {

@@ -169,7 +169,7 @@ fn caller(cloud: &mut Cloud, request: &Request, name: &str) -> Result<Caller, Ap
     let key = parameters.get("apikey").ok_or_else(refused)?;
     if parameters.get("signatureversion") == Some("3") {
         let expires = parameters.get("expires").and_then(api::parse_with_offset);
-        if expires.is_none_or(|expires| expires < cloud.now()) {
+        if expires.is_none_or(|expires| expires < cloud.time_of_requests()) {
             return Err(refused());
         }
     }

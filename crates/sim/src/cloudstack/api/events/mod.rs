@@ -79,9 +79,14 @@ fn select(cloud: &mut Cloud, call: &Call<'_>, page: Page) -> Result<(Vec<u32>, u
     let whole = i64::MIN..=i64::MAX;
     let chosen: Vec<u32> = if let Some(first) = first {
         let slice = cloud.history.slice(&audience, whole).to_vec();
+        let recorded = cloud.history.recorded(first).map(|recorded| recorded.id.clone());
         let is_child = |number: u32| {
             let row = cloud.history.row(number);
-            row.parent == first + 1 && span.contains(&row.created)
+            // An event may have been recorded before the one that it belongs to.
+            let parent = cloud.history.recorded(number).and_then(|r| r.parent.as_ref());
+            let belongs =
+                row.parent == first + 1 || (parent.is_some() && parent == recorded.as_ref());
+            belongs && span.contains(&row.created)
         };
         slice
             .into_iter()
@@ -107,7 +112,7 @@ fn select(cloud: &mut Cloud, call: &Call<'_>, page: Page) -> Result<(Vec<u32>, u
 
 fn event_of(cloud: &Cloud, call: &Call<'_>, name: &str) -> Result<Option<u32>, ApiError> {
     let Some(text) = call.text(name) else { return Ok(None) };
-    let number = text.parse().ok().and_then(|id| cloud.history.number(id));
+    let number = cloud.history.find(text);
     let number = number.filter(|number| cloud.history.is_listed(*number));
     number.map(Some).ok_or_else(|| call.invalid(name, text))
 }
@@ -155,7 +160,7 @@ fn affected(cloud: &mut Cloud, call: &Call<'_>) -> Result<Vec<u32>, ApiError> {
     }
     let mut wanted = Vec::new();
     for text in ids.split(',').filter(|text| !text.is_empty()) {
-        let number = text.trim().parse().ok().and_then(|id| cloud.history.number(id));
+        let number = cloud.history.find(text.trim());
         wanted.push(number.ok_or_else(|| call.invalid("ids", text))?);
     }
     let caller = call.caller.account;
@@ -172,9 +177,15 @@ fn affected(cloud: &mut Cloud, call: &Call<'_>) -> Result<Vec<u32>, ApiError> {
 }
 
 /// `listEventTypes`.
-pub(crate) fn types(_: &mut Cloud, _: &Call<'_>) -> Result<Answer, ApiError> {
-    let known = TRAILS.into_iter().map(|trail| trail.name);
-    let rows: Vec<_> = known.chain(OTHER_TYPES).map(|name| json!({"name": name})).collect();
+pub(crate) fn types(cloud: &mut Cloud, _: &Call<'_>) -> Result<Answer, ApiError> {
+    let known = TRAILS.into_iter().map(|trail| trail.name).chain(OTHER_TYPES);
+    let mut names: Vec<&str> = known.collect();
+    if cloud.progress().is_some() {
+        let recorded = cloud.history.kinds().iter().map(AsRef::as_ref);
+        let recorded: Vec<&str> = recorded.filter(|name| !names.contains(name)).collect();
+        names.extend(recorded.into_iter().filter(|name| !name.is_empty()));
+    }
+    let rows: Vec<_> = names.into_iter().map(|name| json!({"name": name})).collect();
     let count = rows.len();
     Ok(Answer::List { object: "eventtype", rows, count })
 }

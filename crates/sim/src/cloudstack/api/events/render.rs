@@ -10,6 +10,10 @@ use crate::cloudstack::life::describe;
 /// Writes one event.
 pub(super) fn render(cloud: &Cloud, number: u32, out: &mut String) {
     let history = &cloud.history;
+    if let Some(recorded) = history.recorded(number) {
+        out.push_str(&recorded.row);
+        return;
+    }
     let row = history.row(number);
     let account = &cloud.directory.accounts[usize::from(row.account)];
     let domain = &cloud.directory.domains[account.domain];
@@ -20,7 +24,7 @@ pub(super) fn render(cloud: &Cloud, number: u32, out: &mut String) {
     out.push_str("{\"id\":\"");
     id(history.id(number), out);
     out.push_str("\",\"username\":\"");
-    out.push_str(cloud.directory.users[usize::from(row.user)].name);
+    escape(&cloud.directory.users[usize::from(row.user)].name, out);
     out.push_str("\",\"type\":\"");
     escape(history.kind_name(row.kind), out);
     out.push_str("\",\"level\":\"");
@@ -34,20 +38,20 @@ pub(super) fn render(cloud: &Cloud, number: u32, out: &mut String) {
     if let Some(project) = account.project {
         let project = &cloud.directory.projects[project];
         out.push_str("\",\"projectid\":\"");
-        id(project.id, out);
+        escape(&project.id, out);
         out.push_str("\",\"project\":\"");
-        out.push_str(project.name);
+        escape(&project.name, out);
     } else {
         out.push_str("\",\"account\":\"");
-        out.push_str(&account.name);
+        escape(&account.name, out);
     }
     out.push_str("\",\"domainid\":\"");
-    id(domain.id, out);
+    escape(&domain.id, out);
     out.push_str("\",\"domain\":\"");
-    out.push_str(domain.name);
+    escape(&domain.name, out);
     if cloud.version >= Version::V4_20 {
         out.push_str("\",\"domainpath\":\"");
-        out.push_str(domain.path);
+        escape(&domain.path, out);
     }
     if let Some(resource) = history.resource(row).filter(|_| cloud.version >= Version::V4_17) {
         out.push_str("\",\"resourceid\":\"");
@@ -65,7 +69,7 @@ pub(super) fn render(cloud: &Cloud, number: u32, out: &mut String) {
     out.push('"');
     if let Some(first) = row.parent.checked_sub(1) {
         out.push_str(",\"parentid\":\"");
-        id(history.id(first), out);
+        escape(&history.name(first), out);
         out.push('"');
     } else if cloud.version == Version::V4_9 {
         out.push_str(",\"parentid\":\"0\"");

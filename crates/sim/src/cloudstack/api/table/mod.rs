@@ -447,6 +447,11 @@ pub(crate) static COMMANDS: [Command; 52] = [
     nothing("listVPCs", "lists virtual private clouds", Entity::Vpc),
 ];
 
+/// The first release whose events may have a field of that name, if one may.
+pub(crate) fn event_field_since(name: &str) -> Option<crate::cloudstack::config::Version> {
+    schema::since(Entity::Event.fields(), name)
+}
+
 /// The command of that name; names are compared as they are written.
 pub(crate) fn find(name: &str) -> Option<&'static Command> {
     COMMANDS.iter().find(|command| command.name == name)

@@ -176,6 +176,11 @@ impl Field {
     }
 }
 
+/// The first release whose answer may have a member, if one may.
+pub(super) fn since(fields: Fields, name: &str) -> Option<Version> {
+    fields.iter().copied().flatten().find(|field| field.name == name).map(|field| field.since)
+}
+
 /// The members that a release's answer may have, as `listApis` tells them.
 pub(crate) fn fields_told(fields: Fields, version: Version) -> Value {
     let known = fields.iter().copied().flatten();

@@ -1,5 +1,5 @@
 //! `pluvio simulate … --from`, as an integrator calls it on a log.
-#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{
     io::{BufRead as _, BufReader},

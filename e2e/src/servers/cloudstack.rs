@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, process::Command, time::Durati
 use anyhow::{Context as _, Result, ensure};
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::process::Command as Program;
 
 use super::{START_MAX, address_of};
@@ -49,12 +50,22 @@ pub struct SimulatedCloudstack {
 impl SimulatedCloudstack {
     /// Starts this release with a silent workload and `backlog` events of the past day.
     pub async fn start(stage: &Stage, version: &str, backlog: usize) -> Result<Self> {
+        let (seed, backlog) = (stage.seed.to_string(), backlog.to_string());
+        let options = ["--rate", "0", "--version", version, "--seed", &seed, "--backlog", &backlog];
+        Self::with(stage, &options).await
+    }
+
+    /// What lies in a Pluvio's log in the scenario's folder happens again, as these options ask for.
+    pub async fn of_recording(stage: &Stage, data: &str, options: &[&str]) -> Result<Self> {
+        Self::with(stage, &[&["--from", data], options].concat()).await
+    }
+
+    async fn with(stage: &Stage, options: &[&str]) -> Result<Self> {
         let mut command = Command::new(&stage.pluvio);
         command
             .env_clear()
-            .args(["simulate", "cloudstack", "--listen", "127.0.0.1:0", "--rate", "0"])
-            .args(["--version", version, "--seed", &stage.seed.to_string()])
-            .args(["--backlog", &backlog.to_string()]);
+            .args(["simulate", "cloudstack", "--listen", "127.0.0.1:0"])
+            .args(options);
         let mut process = Process::start("cloudstack", &mut command, stage.folder.path())?;
         let address = process
             .says("where it listens", START_MAX, |text| {
@@ -122,6 +133,27 @@ impl SimulatedCloudstack {
         let answer = http::post(self.address, &format!("/control/{verb}")).await?;
         ensure!(answer.status() == 200, "control `{verb}` answered: {}", answer.text());
         Ok(())
+    }
+
+    /// The rows of events that `cs` lists, each as it stands, by id.
+    pub async fn listed_by_cs(&self, stage: &Stage) -> Result<BTreeMap<String, Value>> {
+        let script = include_str!("../../clients/python/list_events.py");
+        let mut command = Program::new(stage.tools.path(Tool::Cloudstack).await?);
+        command.arg("-B").arg(stage.folder.write("list_events.py", script)?).kill_on_drop(true);
+        command.args([&self.url(), Self::KEYS.0, Self::KEYS.1]);
+        let output = wait::at_most("cs", ORDER_MAX, async {
+            command.output().await.context("failed to run `cs`")
+        });
+        let output = output.await?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "`cs` ended with {}: {said}", output.status);
+        serde_json::from_slice(&output.stdout).context("`cs` told nothing")
+    }
+
+    /// Waits until all of its recording has happened; gives how much that is.
+    pub async fn until_played(&self, within: Duration) -> Result<u64> {
+        let status = async || http::get(self.address, "/control/status").await?.json();
+        super::until_played(within, status).await
     }
 
     /// Everything that ever happened, in the order in which it was recorded.

@@ -31,6 +31,9 @@ use std::{
 };
 
 use anyhow::{Result, bail};
+use serde_json::Value;
+
+use crate::wait;
 
 pub use artemis::Artemis;
 pub use broker_j::BrokerJ;
@@ -80,6 +83,20 @@ fn java() -> Command {
     let mut java = Command::new("java");
     java.args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
     java
+}
+
+/// Waits until a simulated cloud has played all of its recording; gives how many events that is.
+async fn until_played(
+    within: Duration,
+    mut status: impl AsyncFnMut() -> Result<Value>,
+) -> Result<u64> {
+    wait::until("the recording to be played", within, async || {
+        let recording = status().await?["recording"].take();
+        let count = |name: &str| recording[name].as_u64();
+        let (events, played) = (count("events"), count("played"));
+        Ok(events.filter(|_| events == played))
+    })
+    .await
 }
 
 /// The address in `http://[user:password@]ADDRESS/…`.

@@ -90,20 +90,31 @@ impl Simulator {
         Self::speaking(stage, backlog, "http", version).await
     }
 
+    /// The same, but what lies in a Pluvio's log in the scenario's folder happens again, as these options
+    /// ask for.
+    pub async fn of_recording(stage: &Stage, data: &str, options: &[&str]) -> Result<Self> {
+        let recording = [&["--from", data], options].concat();
+        Self::with(stage, "http", &recording).await
+    }
+
     async fn speaking(
         stage: &Stage,
         backlog: usize,
         scheme: &'static str,
         version: &str,
     ) -> Result<Self> {
+        let (seed, backlog) = (stage.seed.to_string(), backlog.to_string());
+        let options = ["--rate", "0", "--version", version, "--seed", &seed, "--backlog", &backlog];
+        Self::with(stage, scheme, &options).await
+    }
+
+    async fn with(stage: &Stage, scheme: &'static str, options: &[&str]) -> Result<Self> {
         let mut command = Command::new(&stage.pluvio);
         command
             .env_clear()
-            .args(["simulate", "vcenter", "--listen", "127.0.0.1:0", "--rate", "0"])
+            .args(["simulate", "vcenter", "--listen", "127.0.0.1:0"])
             .args(["--username", Self::USERNAME, "--password", Self::PASSWORD])
-            .args(["--version", version])
-            .args(["--seed", &stage.seed.to_string()])
-            .args(["--backlog", &backlog.to_string()])
+            .args(options)
             .args((scheme == "https").then_some("--tls"));
         let mut process = Process::start("simulator", &mut command, stage.folder.path())?;
         let address = process
@@ -156,6 +167,11 @@ impl Simulator {
     /// What the cloud is and does.
     pub async fn status(&self) -> Result<Value> {
         self.get("/control/status").await?.json()
+    }
+
+    /// Waits until all of its recording has happened; gives how much that is.
+    pub async fn until_played(&self, within: Duration) -> Result<u64> {
+        super::until_played(within, async || self.status().await).await
     }
 
     /// Everything that ever happened, in order.

@@ -392,10 +392,10 @@ mod tests {
     use jiff::Timestamp;
     use serde_json::{Value, json};
 
-    use super::{Captured, Recording, Role, Unplayable, offset_of};
+    use super::{Captured, Offset, Recording, Role, Unplayable, offset_of};
     use crate::cloudstack::config::Version;
 
-    fn add(recording: &mut Recording, row: Value) -> Result<(), Unplayable> {
+    fn add(recording: &mut Recording, row: &Value) -> Result<(), Unplayable> {
         let row = row.to_string();
         let (time, account_id, user_id) = (Timestamp::UNIX_EPOCH, Some("a-1"), None);
         recording.add(Captured { row: &row, time, account_id, user_id })
@@ -406,10 +406,10 @@ mod tests {
         let mut recording = Recording::default();
         let web = json!({"id": "1", "username": "ops", "account": "web", "domainid": "d-2",
             "domain": "lab", "domainpath": "ROOT/engineering/lab"});
-        add(&mut recording, web).unwrap();
+        add(&mut recording, &web).unwrap();
         let shop = json!({"id": 2, "username": "ops", "projectid": "p-1", "project": "shop",
             "domainid": "d-2", "domain": "lab"});
-        add(&mut recording, shop).unwrap();
+        add(&mut recording, &shop).unwrap();
         let directory = &recording.people.directory;
         let paths: Vec<&str> = directory.domains.iter().map(|d| d.path.as_str()).collect();
         assert_eq!(paths, ["ROOT", "ROOT/engineering", "ROOT/engineering/lab"]);
@@ -417,7 +417,7 @@ mod tests {
             (directory.domains[2].id.as_str(), directory.domains[2].parent),
             ("d-2", Some(1))
         );
-        let [system, admin, web, project] = directory.accounts.as_slice() else { panic!() };
+        let [system, admin, web, project] = &directory.accounts[..] else { unreachable!() };
         assert_eq!((system.role, admin.role, web.role), (Role::Admin, Role::Admin, Role::User));
         assert_eq!((web.id.as_str(), project.role), ("a-1", Role::Project));
         assert_eq!((directory.users[2].name.as_str(), directory.users[2].account), ("ops", 2));
@@ -433,7 +433,7 @@ mod tests {
             (json!({"id": "1", "unheardof": 1}), Version::V4_22),
         ] {
             let mut recording = Recording::default();
-            add(&mut recording, row.clone()).unwrap();
+            add(&mut recording, &row).unwrap();
             assert_eq!(recording.release(), expected, "{row}");
         }
     }
@@ -441,13 +441,13 @@ mod tests {
     #[test]
     fn a_row_needs_an_id() {
         let mut recording = Recording::default();
-        assert_eq!(add(&mut recording, json!([])), Err(Unplayable::NoRow));
-        assert_eq!(add(&mut recording, json!({"type": "VM.START"})), Err(Unplayable::NoId));
+        assert_eq!(add(&mut recording, &json!([])), Err(Unplayable::NoRow));
+        assert_eq!(add(&mut recording, &json!({"type": "VM.START"})), Err(Unplayable::NoId));
     }
 
     #[test]
     fn the_time_zone_is_that_of_the_rows() {
-        let seconds = |text| offset_of(text).map(|offset| offset.seconds());
+        let seconds = |text| offset_of(text).map(Offset::seconds);
         assert_eq!(seconds("2026-11-20T12:19:53+0130"), Some(5400));
         assert_eq!(seconds("2026-11-20T12:19:53-05:00"), Some(-18000));
         assert_eq!((seconds("2026-11-20T12:19:53Z"), seconds("2026-11-20")), (Some(0), None));

@@ -230,7 +230,7 @@ fn login(
     };
     let id = parameters.get("domainid");
     let is_domain = |domain: &crate::cloudstack::directory::Domain| match id {
-        Some(id) => domain.id.to_string() == id,
+        Some(id) => domain.id == id,
         None => domain.path.eq_ignore_ascii_case(&path),
     };
     let user = directory.users.iter().position(|user| {

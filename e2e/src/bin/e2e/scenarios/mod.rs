@@ -11,6 +11,7 @@ mod kafka;
 mod lives;
 mod log;
 mod outage;
+mod recorded;
 mod requests;
 mod servers;
 mod sinks;
@@ -35,6 +36,7 @@ pub(crate) fn all(kills: u32) -> Vec<Scenario> {
         lives::scenarios(),
         log::scenarios(),
         govc::scenarios(),
+        recorded::scenarios(),
         faults::scenarios(),
         unreachable::scenarios(),
         configuration::scenarios(),

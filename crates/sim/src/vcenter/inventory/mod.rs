@@ -9,6 +9,7 @@
 mod build;
 mod devices;
 mod names;
+mod paths;
 mod properties;
 mod property;
 mod recorded;

@@ -1,5 +1,6 @@
 //! Events that were captured, played by the simulated vCenter and read with the real client, are those
 //! that were captured, byte for byte.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::collections::BTreeMap;
 

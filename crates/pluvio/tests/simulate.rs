@@ -25,7 +25,12 @@ fn vcenter(source: &str, key: u32, kind: &str, more: &str) -> EventBuilder {
         .data(Data::json(data).unwrap())
 }
 
-async fn write(folder: &Path, stream: &str, events: impl IntoIterator<Item = EventBuilder>) {
+/// Writes events into a log, which stays open as long as what is given.
+async fn write(
+    folder: &Path,
+    stream: &str,
+    events: impl IntoIterator<Item = EventBuilder>,
+) -> Embedded {
     let log = Embedded::open(EmbeddedConfig::new(folder)).unwrap();
     let stream = StreamName::new(stream).unwrap();
     log.open(&stream).await.unwrap();
@@ -35,6 +40,7 @@ async fn write(folder: &Path, stream: &str, events: impl IntoIterator<Item = Eve
         Record { event: event.build().unwrap(), source, position, at_least: None }
     };
     log.append(&stream, events.into_iter().enumerate().map(record).collect()).await.unwrap();
+    log
 }
 
 fn pluvio(folder: &Path, arguments: &str) -> Command {
@@ -88,7 +94,7 @@ async fn a_recording_tells_what_was_taken_what_was_redacted_and_what_was_left_ou
         vcenter(VCENTER, 3, "malformed", ""),
         vcenter(VCENTER, 4, "VmPoweredOffEvent", ""),
     ];
-    write(&folder.0.join("data"), "events", events).await;
+    let _in_use = write(&folder.0.join("data"), "events", events).await;
     let until = "--until 2026-11-23T00:04:00Z";
     let (_cloud, said) =
         started(&folder.0, &format!("vcenter --from data --at end {until}"), "vCenter:");

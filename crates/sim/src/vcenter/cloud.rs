@@ -302,6 +302,10 @@ fn described(events: &[Recorded]) -> Vec<Described> {
     let mut categories: HashMap<(&str, Option<&str>), Category> = HashMap::new();
     for event in events {
         let (class, type_id, category) = event.described();
+        // What is described is the type of such an event, not the class.
+        if type_id.is_none() && matches!(class, "EventEx" | "ExtendedEvent") {
+            continue;
+        }
         categories.insert((class, type_id), category);
     }
     let mut described: Vec<_> = categories

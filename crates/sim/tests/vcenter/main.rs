@@ -8,6 +8,7 @@ mod control;
 mod faults;
 mod inventory;
 mod performance;
+mod recorded;
 mod sessions;
 mod updates;
 

@@ -50,7 +50,8 @@ pub struct Captured<'a> {
     /// The class, in the protocol's spelling: `VmPoweredOnEvent`; `EventEx` and `ExtendedEvent` name their
     /// type in the data.
     pub class: &'a str,
-    /// `info`, `warning`, `error` or `user`, if the capture told; else the class decides.
+    /// `info`, `warning`, `error` or `user`, if the capture told; else an `EventEx` tells itself, and of
+    /// others the class decides.
     pub category: Option<&'a str>,
     /// When it happened.
     pub time: Timestamp,
@@ -116,7 +117,8 @@ impl Recording {
         let (created_time, created) = created(text("createdTime"), event.time);
         let by_id = matches!(event.class, "EventEx" | "ExtendedEvent");
         let type_id = text("eventTypeId").filter(|_| by_id).map(|id| Cow::Owned(id.to_owned()));
-        let category = match event.category {
+        let severity = text("severity").filter(|_| event.class == "EventEx");
+        let category = match event.category.or(severity) {
             Some("error") => Category::Error,
             Some("warning") => Category::Warning,
             Some("user") => Category::User,

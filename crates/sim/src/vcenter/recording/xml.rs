@@ -154,6 +154,10 @@ impl Writer<'_> {
     }
 
     fn element(&mut self, element: &str, value: &Value, place: Place) {
+        // Whoever wrote the log must not spoil the page for the events beside.
+        if !is_name(element) {
+            return;
+        }
         match value {
             Value::Null => {}
             Value::Object(object) => self.object(element, object, place),
@@ -296,6 +300,12 @@ pub(super) fn class_of(object: &Map<String, Value>) -> Option<&str> {
     object.get("_typeName")?.as_str()
 }
 
+/// Whether an element may be called so.
+fn is_name(name: &str) -> bool {
+    let is_part = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    name.bytes().all(is_part) && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+}
+
 /// Whether an event is named by its own JSON although its form names none: nobody knew its class.
 fn is_named(event: &Map<String, Value>, form: Form) -> bool {
     form == Form::Govmomi && class_of(event).is_some()
@@ -383,6 +393,12 @@ mod tests {
             <arguments><key>f</key><value xsi:type=\"xsd:double\">1.5</value></arguments>\
             <arguments><key>g</key><value xsi:type=\"xsd:string\"></value></arguments>";
         assert_eq!(written(json), expected);
+    }
+
+    #[test]
+    fn what_cannot_be_an_element_is_left_out_and_text_is_always_well_formed() {
+        let json = r#"{"Key":1,"A b":1,"":2,"<x>":3,"Data":{"1":[4],"C":"]]>\u0001\uffff"}}"#;
+        assert_eq!(written(json), "<data><c>]]&gt;\u{FFFD}\u{FFFD}</c></data>");
     }
 
     #[test]

@@ -408,9 +408,9 @@ Examples:
                                                an hour in a minute
   pluvio simulate vcenter --from data --at end all of it is history: what does a client read of it?
 
-With --from nothing happens but what was recorded. Clients find the inventory that the events name;
-`curl http://127.0.0.1:8989/control/status` tells how far it is, and faults work as ever. Secrets are
-redacted again on the way.";
+With --from nothing happens but what was recorded. Clients find the inventory that the events
+name; `curl http://127.0.0.1:8989/control/status` tells how far it is, and faults work as ever.
+Secrets are redacted again on the way. More: docs/simulate.md";
 
 const CLOUDSTACK_EXAMPLES: &str = "\
 Examples:
@@ -421,8 +421,8 @@ Examples:
                                                one of several clouds in a log, an hour in a minute
 
 With --from nothing happens but what was recorded: events, and the accounts, domains, users and
-projects that they name. Usage records and machines are not replayed. Secrets are redacted again on the
-way.";
+projects that they name. Usage records and machines are not replayed. Secrets are redacted again
+on the way. More: docs/simulate.md";
 
 /// A recording in the place of a workload.
 #[derive(Debug, Args)]

@@ -152,6 +152,7 @@ async fn several_clouds_are_listed_and_one_is_chosen() {
         vcenter(VCENTER, 1, "VmPoweredOnEvent", ""),
         vcenter(other, 2, "VmPoweredOnEvent", ""),
         vcenter(other, 3, "VmPoweredOnEvent", ""),
+        Event::builder("gap", VCENTER, "pluvio.gap.v0").data(Data::json("{}").unwrap()),
     ];
     write(&folder.0.join("data"), "events", events).await;
     let said = refused(&folder.0, "vcenter --from data");
@@ -159,6 +160,7 @@ async fn several_clouds_are_listed_and_one_is_chosen() {
     let (_cloud, said) =
         started(&folder.0, &format!("vcenter --from data --source {other}"), "vCenter:");
     assert!(said[0].starts_with("recording: 2 events"), "{said:?}");
+    assert!(said[1].starts_with("vCenter:"), "the gap is another cloud's: {said:?}");
 }
 
 #[tokio::test]

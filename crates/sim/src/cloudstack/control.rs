@@ -44,7 +44,11 @@ const fn verb(method: &'static str, path: &'static str, help: &'static str) -> V
 /// Every verb with an example of its parameters.
 const VERBS: &[Verb] = &[
     verb("GET", "/control", "this list"),
-    verb("GET", "/control/status", "what the cloud is and does, calls, and the faults in force"),
+    verb(
+        "GET",
+        "/control/status",
+        "what the cloud is and does, how far a recording is, calls, and the faults in force",
+    ),
     verb(
         "GET",
         "/control/events?from=0",

@@ -100,6 +100,8 @@ pub(super) struct Fields {
     #[serde(default, deserialize_with = "text")]
     account: Option<String>,
     #[serde(default, deserialize_with = "text")]
+    accountid: Option<String>,
+    #[serde(default, deserialize_with = "text")]
     domainid: Option<String>,
     #[serde(default, deserialize_with = "text")]
     domain: Option<String>,
@@ -159,7 +161,8 @@ impl Recording {
         if let Some(offset) = fields.created.as_deref().and_then(offset_of) {
             self.offset = offset;
         }
-        let (account, user) = self.people.see(&fields, event.account_id, event.user_id);
+        let account_id = event.account_id.or(fields.accountid.as_deref());
+        let (account, user) = self.people.see(&fields, account_id, event.user_id);
         self.rows.push(Recorded {
             time: event.time,
             id: id.into(),

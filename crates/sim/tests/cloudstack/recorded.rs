@@ -108,6 +108,17 @@ async fn what_lies_ahead_happens_when_the_clock_reaches_it_and_nothing_else_does
 }
 
 #[tokio::test]
+async fn a_signature_ends_by_the_clock_of_the_client_whatever_time_is_played() {
+    let cloud = cloud("2100-01-01T00:00:00Z").await;
+    let admin = Client::of(&cloud, "admin");
+    let signed = |expires| format!("listall=true&signatureversion=3&expires={expires}");
+    let answer = admin.call("listEvents", &signed("2099-01-01T00:00:00+0000")).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let answer = admin.call("listEvents", &signed("2020-01-01T00:00:00+0000")).await;
+    assert_eq!(answer.status, 401, "{}", answer.body);
+}
+
+#[tokio::test]
 async fn the_release_is_told_from_the_fields() {
     assert_eq!(recording().release(), Version::V4_22, "nobody knows `unheardof`");
 }

@@ -75,9 +75,12 @@ impl Taken {
     }
 
     /// What Pluvio says about a source of the cloud in its own name is left out as well.
-    fn leave_out<R: Recorder>(&mut self) {
+    fn leave_out<R: Recorder>(&mut self, wanted: Option<&str>) {
         for ((source, kind), count) in &self.others {
-            if self.sources.contains_key(source) && !kind.starts_with(R::PREFIX) {
+            let is_ours = self.sources.contains_key(source)
+                && wanted.is_none_or(|wanted| wanted == source)
+                && !kind.starts_with(R::PREFIX);
+            if is_ours {
                 let reason = format!("`{kind}` is none of a {}'s", R::CLOUD);
                 *self.refused.entry(reason).or_default() += count;
             }
@@ -133,7 +136,7 @@ pub(super) fn read<R: Recorder>(
         return Err(failed);
     }
     check::<R>(&taken, &folder, options)?;
-    taken.leave_out::<R>();
+    taken.leave_out::<R>(options.source.as_deref());
     Ok(taken)
 }
 

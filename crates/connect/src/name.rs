@@ -37,9 +37,10 @@ pub enum InvalidTemplate {
     /// Two files could have one name.
     #[error("neither {{first}} nor {{last}} is in it, so two files could have one name")]
     NotUnique,
-    /// Objects of two logs could have one name.
+    /// Two objects, or those of two logs, could have one name.
     #[error(
-        "{{first}} and {{log}} must be in it, or objects of an earlier log could be overwritten"
+        "{{first}}, {{last}} and {{log}} must be in it, or an object could be overwritten by another one, or \
+         by one of an earlier log"
     )]
     NotUniqueEver,
     /// It would lie elsewhere, or be hidden.
@@ -76,14 +77,15 @@ impl Template {
         Ok(template)
     }
 
-    /// A template for objects, which may lie in folders, and beside those of other logs.
+    /// A template for objects, which may lie in folders, and beside those of other logs. One name always
+    /// stands for the same events, so that a request that arrives late changes nothing.
     pub(crate) fn key(text: &str) -> Result<Self, InvalidTemplate> {
         let template = Self::parse(text)?;
         let is_odd = text.starts_with(['/', '.']) || text.contains("//") || text.contains("..");
         if is_odd || text.contains(char::is_control) {
             return Err(InvalidTemplate::NoKey);
         }
-        if !template.has(&Part::First) || !template.has(&Part::Log) {
+        if ![Part::First, Part::Last, Part::Log].iter().all(|part| template.has(part)) {
             return Err(InvalidTemplate::NotUniqueEver);
         }
         Ok(template)
@@ -227,8 +229,9 @@ mod tests {
             name("{sink}_{date}T{time}_{first}"),
             Ok("archive_20261120T103122_00000000000000000044".to_owned())
         );
-        let key = Template::key("{stream}/{first}-{log}").map(|template| template.name(&content));
-        assert_eq!(key, Ok("events/00000000000000000044-abcd0000".to_owned()));
+        let key = Template::key("{stream}/{first}-{last}-{log}").map(|it| it.name(&content));
+        let spanned = "events/00000000000000000044-00000000000000000099-abcd0000";
+        assert_eq!(key, Ok(spanned.to_owned()));
     }
 
     #[test]
@@ -267,12 +270,13 @@ mod tests {
     }
 
     #[test]
-    fn a_template_that_could_overwrite_another_logs_objects_is_refused() {
+    fn a_template_that_could_overwrite_another_object_is_refused() {
         for (text, error) in [
-            ("{first}", InvalidTemplate::NotUniqueEver),
-            ("{log}/{date}", InvalidTemplate::NotUniqueEver),
-            ("/{log}{first}", InvalidTemplate::NoKey),
-            ("a/../{log}{first}", InvalidTemplate::NoKey),
+            ("{first}{last}", InvalidTemplate::NotUniqueEver),
+            ("{first}-{log}", InvalidTemplate::NotUniqueEver),
+            ("{last}-{log}", InvalidTemplate::NotUniqueEver),
+            ("/{log}{first}{last}", InvalidTemplate::NoKey),
+            ("a/../{log}{first}{last}", InvalidTemplate::NoKey),
         ] {
             assert_eq!(Template::key(text), Err(error), "{text}");
         }

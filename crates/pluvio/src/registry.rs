@@ -197,8 +197,7 @@ pub(crate) const SINKS: &[SinkType] = &[
             let secrets = owned(&config.secrets());
             let sink = config.build().map_err(|error| BuildError::of(error.key(), &error))?;
             let exclusive = Some(format!("`{}`", sink.identity()));
-            let repeats = Repeats::judged(s3::S3::refuses_repeats);
-            Ok(BuiltSink { exclusive, repeats, secrets, ..BuiltSink::of(s3::NAME, sink) })
+            Ok(BuiltSink { exclusive, secrets, ..BuiltSink::of(s3::NAME, sink) })
         },
     },
     remote!(fluentd, "records to Fluentd, Fluent Bit or another server of the forward protocol"),

@@ -38,8 +38,8 @@ pub struct Config {
     pub prefix: String,
     /// Names of objects behind the prefix. `{first}` and `{last}` are the offsets of the first and the
     /// last event in 20 digits, `{date}` and `{time}` tell when the first was recorded, in UTC as
-    /// `20261120` and `103122`, `{stream}` and `{sink}` are names, `{log}` tells logs apart. `{first}`
-    /// and `{log}` must be there.
+    /// `20261120` and `103122`, `{stream}` and `{sink}` are names, `{log}` tells logs apart. `{first}`,
+    /// `{last}` and `{log}` must be there: a request that arrives late may only put what is there already.
     #[serde(default = "name")]
     pub name: String,
     /// How objects are packed: `none` or `gzip`, which adds `.gz` to their names.
@@ -75,7 +75,7 @@ fn region() -> String {
 }
 
 fn name() -> String {
-    "{stream}/{date}/{first}-{log}.ndjson".to_owned()
+    "{stream}/{date}/{first}-{last}-{log}.ndjson".to_owned()
 }
 
 fn timeout() -> Period {
@@ -285,7 +285,7 @@ mod tests {
             assert_eq!(built(change), Err("endpoint"), "{endpoint}");
         }
         assert_eq!(built(|config| config.prefix = "/a".into()), Err("prefix"));
-        assert_eq!(built(|config| config.name = "{first}.ndjson".into()), Err("name"));
+        assert_eq!(built(|config| config.name = "{first}-{log}".into()), Err("name"));
         let secret = || SecretSource::literal("two\nlines");
         assert_eq!(built(|config| config.access_key = secret()), Err("access_key"));
         assert_eq!(built(|config| config.secret_key = secret()), Err("secret_key"));

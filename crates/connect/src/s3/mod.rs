@@ -4,21 +4,26 @@
 //!   stream   … 44 45 46 │ 47 48 … 91 │ 92 …
 //!                        └────┬─────┘
 //!                         a batch, of one day
-//!   1. PUT  events/2026-11-20/00000000000000000047-<log>.ndjson     whole, in one request
-//!   2. PUT  .pluvio/<sink>-<stream>.json    {"log_id", "next": 92}     the bucket's own cursor
-//!   3. acknowledged
+//!   1. PUT  .pluvio/<sink>-<stream>.json       "next": 47, "putting": 47 to 91, what comes now
+//!   2. PUT  events/2026-11-20/…47-…91-<log>.ndjson       whole, in one request
+//!   3. PUT  .pluvio/<sink>-<stream>.json       "next": 92, the bucket's own cursor
+//!   4. acknowledged
 //! ```
 //!
 //! **Each event once.** A sink that connects reads the cursor in the bucket and goes on there, so what
-//! was put and acknowledged never comes again. Cut between 1 and 2, the batch comes again from its
-//! first offset: the object has the same name and is written anew, perhaps with more or fewer lines,
-//! and what is not in it is in the next one. An object is therefore begun only where the cursor has
-//! been. A put whose answer was lost may still happen later: it is repeated with the same lines as
-//! long as this process lives, so that it does no harm.
+//! was put and acknowledged never comes again. A put that was sent and not answered may still happen at
+//! any later time, after a restart of Pluvio, too. So what is put next stands in the cursor before it is
+//! sent, and as long as it is not answered, whoever connects puts an object with the very same events: the
+//! late one changes nothing. And a name tells the first and the last event of its object, so that an object
+//! is never replaced by one that holds less, whatever arrives when.
+//!
+//! What remains: a batch over an object without an answer that is cut shorter, because `batch_size` or
+//! `filter` were changed with that very restart, or a late put of the *cursor* with a crash in the moment
+//! before the next one. Then events can be in two objects. None is missing.
 //!
 //! **Moved back by an operator**, the sink puts everything from there on again: an object with the same
-//! first event is replaced, others may overlap, and nothing is missing once the sink is where it stood.
-//! The cursor in the bucket carries the number of the move; one with a lower number does not count.
+//! first and last event is replaced, others overlap, and nothing is taken from what lies there. The cursor in
+//! the bucket carries the number of the move; one with a lower number does not count.
 //!
 //! **An object is a batch**: `batch_size`, `batch_events` and `batch_age` say how large one grows, and
 //! how long its first event waits in the log meanwhile; for this sink they are larger unless set. A

@@ -2,7 +2,7 @@
 
 use std::{
     io::Write as _,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
@@ -32,8 +32,16 @@ pub struct S3 {
 /// An object whose put was not answered: it may still happen, so it is repeated as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unanswered {
-    first: Offset,
-    last: Offset,
+    span: Span,
+    /// The cursor in the bucket names it, so that the next process repeats it, too.
+    is_noted: bool,
+}
+
+/// The offsets of the first and the last event of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Span {
+    first: i64,
+    last: i64,
 }
 
 /// A bucket that may be written to.
@@ -53,6 +61,9 @@ struct Cursor {
     /// How often an operator had moved the sink.
     #[serde(default)]
     seek: u64,
+    /// The object that is put next, and may be there already; `None`: all puts were answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    putting: Option<Span>,
 }
 
 impl S3 {
@@ -71,17 +82,12 @@ impl S3 {
         Ok(Some(cursor))
     }
 
-    /// Why only a stretch of what is there already cannot be put again.
-    pub fn refuses_repeats(has_until: bool) -> Option<String> {
-        has_until.then(|| {
-            "objects are named by their first event, so the last object of the stretch could replace a \
-             longer one and take from the bucket what lies behind; leave out `--until`"
-                .to_owned()
-        })
-    }
-
     fn cursor_key(&self, name: &str) -> String {
         format!("{}.pluvio/{name}.json", self.settings.prefix)
+    }
+
+    fn unanswered(&self) -> MutexGuard<'_, Option<Unanswered>> {
+        self.unanswered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -95,6 +101,14 @@ impl Sink for S3 {
         let noted = self.cursor(&store, &key).await?;
         let counts = |it: &Cursor| it.log_id == standing.log_id && it.seek >= standing.seek;
         let noted = noted.filter(counts);
+        let putting = noted.as_ref().and_then(|noted| noted.putting);
+        // Of the log before it was set back; the log that goes on from there has other events for it.
+        let putting = putting.filter(|span| span.last < standing.end.get());
+        {
+            let mut unanswered = self.unanswered();
+            let span = unanswered.map(|it| it.span).or(putting);
+            *unanswered = span.map(|span| Unanswered { span, is_noted: putting == Some(span) });
+        }
         // A filter may have passed more than was put.
         let cursor = noted.and_then(|noted| Offset::new(noted.next));
         let cursor = cursor.map(|next| next.max(standing.cursor));
@@ -115,7 +129,7 @@ impl Writer for S3Writer {
     type Error = Error;
 
     async fn write(&mut self, batch: &[Delivered], _: &Answers) -> Outcome<Error> {
-        let unanswered = *self.unanswered();
+        let unanswered = *self.sink.unanswered();
         let [first, ..] = batch else { return Outcome::Rejected(Vec::new()) };
         let records = batch.get(..of_one_object(batch, unanswered)).unwrap_or(batch);
         let last = records.last().unwrap_or(first);
@@ -123,14 +137,10 @@ impl Writer for S3Writer {
             Ok(body) => body,
             Err(reason) => return Outcome::BatchRejected(reason),
         };
-        *self.unanswered() = Some(Unanswered { first: first.offset(), last: last.offset() });
-        let put = match self.put_object(first, last, body).await {
-            Ok(Put::Done) => self.put_cursor(last.offset()).await,
-            not_done => not_done,
-        };
+        let put = self.put(first, last, body).await;
         match put {
             Ok(Put::Done) => {
-                *self.unanswered() = None;
+                *self.sink.unanswered() = None;
                 Outcome::AckedTo(last.offset())
             }
             Ok(Put::Throttled(wait)) => {
@@ -145,8 +155,23 @@ impl Writer for S3Writer {
 }
 
 impl S3Writer {
-    fn unanswered(&self) -> std::sync::MutexGuard<'_, Option<Unanswered>> {
-        self.sink.unanswered.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Notes in the bucket what comes, puts it, and notes that it is there. Where it is cut, it is
+    /// repeated with the same events.
+    async fn put(&self, first: &Delivered, last: &Delivered, body: Bytes) -> Result<Put, Error> {
+        let span = Span { first: first.offset().get(), last: last.offset().get() };
+        let noted = Some(Unanswered { span, is_noted: true });
+        if *self.sink.unanswered() != noted {
+            // Even this put may happen later, so that from here on no other object is begun.
+            *self.sink.unanswered() = Some(Unanswered { span, is_noted: false });
+            match self.put_cursor(first.offset(), Some(span)).await {
+                Ok(Put::Done) => *self.sink.unanswered() = noted,
+                not_done => return not_done,
+            }
+        }
+        match self.put_object(first, last, body).await {
+            Ok(Put::Done) => self.put_cursor(last.offset().following(), None).await,
+            not_done => not_done,
+        }
     }
 
     fn body(&self, records: &[Delivered]) -> Result<Bytes, String> {
@@ -191,11 +216,10 @@ impl S3Writer {
         self.store.put(&key, Object { body, content_type, metadata }).await
     }
 
-    async fn put_cursor(&self, last: Offset) -> Result<Put, Error> {
+    async fn put_cursor(&self, next: Offset, putting: Option<Span>) -> Result<Put, Error> {
         let Standing { sink, stream, log_id, seek, .. } = &self.standing;
-        let next = last.following().get();
-        let stream_name = stream.to_string();
-        let cursor = Cursor { log_id: *log_id, stream: stream_name, next, seek: *seek };
+        let (log_id, next, seek) = (*log_id, next.get(), *seek);
+        let cursor = Cursor { log_id, stream: stream.to_string(), next, seek, putting };
         let key = self.sink.cursor_key(&format!("{sink}-{stream}"));
         let body = serde_json::to_vec(&cursor).unwrap_or_default().into();
         let content_type = "application/json";
@@ -208,9 +232,10 @@ impl S3Writer {
 fn of_one_object(batch: &[Delivered], unanswered: Option<Unanswered>) -> usize {
     let Some(first) = batch.first() else { return 0 };
     let day = day(first.recorded());
-    let end = unanswered.filter(|it| it.first == first.offset()).map(|it| it.last);
+    let span = unanswered.map(|it| it.span).filter(|span| span.first == first.offset().get());
     batch.partition_point(|record| {
-        day == self::day(record.recorded()) && end.is_none_or(|end| record.offset() <= end)
+        let is_of_it = span.is_none_or(|span| record.offset().get() <= span.last);
+        day == self::day(record.recorded()) && is_of_it
     })
 }
 
@@ -227,6 +252,8 @@ fn gzip(lines: &[u8]) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use pluvio_log::StoredRecord;
     use proptest::prelude::*;
 
@@ -255,73 +282,126 @@ mod tests {
     #[test]
     fn an_object_that_may_still_arrive_is_written_again_as_it_was() {
         let batch = [record(1, 1), record(4, 1), record(5, 1)];
-        let unanswered = |first, last| Some(Unanswered { first: at(first), last: at(last) });
+        let unanswered =
+            |first, last| Some(Unanswered { span: Span { first, last }, is_noted: true });
         assert_eq!(of_one_object(&batch, unanswered(1, 4)), 2);
         assert_eq!(of_one_object(&batch, unanswered(0, 4)), 3, "that is another object");
         assert_eq!(of_one_object(&batch, unanswered(1, 9)), 3);
     }
 
-    /// A bucket as this sink leaves it: objects by their first offset, and the cursor.
+    /// A bucket as this sink leaves it: objects by their names, and the cursor.
     #[derive(Default)]
     struct Bucket {
-        objects: std::collections::BTreeMap<i64, Vec<i64>>,
+        objects: BTreeMap<(i64, i64), Vec<i64>>,
         next: i64,
+        putting: Option<Span>,
     }
 
     /// One life: batches of any size from the cursor on, and an end at any of its steps.
     #[derive(Clone, Debug)]
     struct Life {
         batches: Vec<usize>,
-        /// How many puts happen: two a batch.
+        /// How many puts happen: three a batch.
         puts: usize,
+        /// The put of an object that it ends in happens as so many more have been sent; `None`: never.
+        late: Option<usize>,
         /// How far Pluvio's own cursor, put now and then, is behind.
         behind: i64,
     }
 
-    fn live(bucket: &mut Bucket, life: &Life, stream: &[Delivered], own: &mut i64) {
-        let mut next = bucket.next.max(*own);
-        let mut puts = life.puts;
-        for size in &life.batches {
-            let rest = stream.get(usize::try_from(next).unwrap_or_default()..).unwrap_or_default();
-            let batch = rest.get(..*size.min(&rest.len())).unwrap_or_default();
-            let object = batch.get(..of_one_object(batch, None)).unwrap_or_default();
-            let offsets: Vec<_> = object.iter().map(|record| record.offset().get()).collect();
-            let (Some(first), Some(last)) = (offsets.first().copied(), offsets.last().copied())
-            else {
-                return;
-            };
-            for step in 0..2 {
-                if puts == 0 {
-                    return;
-                }
-                puts -= 1;
-                match step {
-                    0 => drop(bucket.objects.insert(first, offsets.clone())),
-                    _ => bucket.next = last + 1,
-                }
+    /// What happens between Pluvio and the bucket.
+    #[derive(Default)]
+    struct World {
+        bucket: Bucket,
+        /// Pluvio's own cursor.
+        own: i64,
+        /// Objects on their way, and after how many more puts they arrive.
+        late: Vec<(usize, Vec<i64>)>,
+    }
+
+    impl World {
+        fn arrives(&mut self, offsets: Vec<i64>) {
+            if let [first, .., last] | [first @ last] = offsets[..] {
+                self.bucket.objects.insert((first, last), offsets);
             }
-            next = last + 1;
-            *own = (next - life.behind).max(*own);
+        }
+
+        /// One put more has been sent.
+        fn tick(&mut self) {
+            let (now, later) = self.late.drain(..).partition(|(wait, _)| *wait == 0);
+            self.late = later;
+            self.late.iter_mut().for_each(|(wait, _)| *wait -= 1);
+            let now: Vec<(usize, Vec<i64>)> = now;
+            now.into_iter().for_each(|(_, offsets)| self.arrives(offsets));
+        }
+
+        fn live(&mut self, life: &Life, stream: &[Delivered]) {
+            let mut next = self.bucket.next.max(self.own);
+            let mut putting = self.bucket.putting;
+            let mut puts = life.puts;
+            for size in &life.batches {
+                let rest = stream.get(usize::try_from(next).unwrap_or_default()..);
+                let rest = rest.unwrap_or_default();
+                // What was in a batch is stored, so that the same batch is never smaller again.
+                let begun = putting.filter(|span| span.first == next);
+                let least = begun.map_or(1, |span| span.last - span.first + 1);
+                let size = (*size).max(usize::try_from(least).unwrap_or_default());
+                let batch = rest.get(..size.min(rest.len())).unwrap_or_default();
+                let unanswered = putting.map(|span| Unanswered { span, is_noted: true });
+                let object = batch.get(..of_one_object(batch, unanswered)).unwrap_or_default();
+                let offsets: Vec<_> = object.iter().map(|record| record.offset().get()).collect();
+                let (Some(first), Some(last)) = (offsets.first().copied(), offsets.last().copied())
+                else {
+                    return;
+                };
+                for step in 0..3 {
+                    self.tick();
+                    if puts == 0 {
+                        if let (1, Some(wait)) = (step, life.late) {
+                            self.late.push((wait, offsets));
+                        }
+                        return;
+                    }
+                    puts -= 1;
+                    match step {
+                        0 => {
+                            putting = Some(Span { first, last });
+                            (self.bucket.next, self.bucket.putting) = (first, putting);
+                        }
+                        1 => self.arrives(offsets.clone()),
+                        _ => (self.bucket.next, self.bucket.putting) = (last + 1, None),
+                    }
+                }
+                next = last + 1;
+                self.own = (next - life.behind).max(self.own);
+            }
         }
     }
 
     fn lives() -> impl Strategy<Value = Vec<Life>> {
         let batches = proptest::collection::vec(1..9_usize, 1..6);
-        let life = (batches, 0..12_usize, 0..20_i64);
-        let life = life.prop_map(|(batches, puts, behind)| Life { batches, puts, behind });
+        let late = proptest::option::of(0..12_usize);
+        let life = (batches, 0..16_usize, late, 0..20_i64);
+        let life =
+            life.prop_map(|(batches, puts, late, behind)| Life { batches, puts, late, behind });
         proptest::collection::vec(life, 1..8)
     }
 
     proptest! {
         #[test]
-        fn whatever_ends_it_and_however_batches_fall_each_event_is_in_one_object(lives in lives()) {
+        fn whatever_ends_it_and_however_late_a_put_happens_each_event_is_in_one_object(
+            lives in lives(),
+        ) {
             let stream: Vec<_> = (0..40).map(|number| record(number, number)).collect();
-            let (mut bucket, mut own) = (Bucket::default(), 0);
-            let last = Life { batches: vec![7; 40], puts: 80, behind: 0 };
+            let mut world = World::default();
+            let last = Life { batches: vec![7; 40], puts: 120, late: None, behind: 0 };
             for life in lives.iter().chain([&last]) {
-                live(&mut bucket, life, &stream, &mut own);
+                world.live(life, &stream);
             }
-            let all: Vec<_> = bucket.objects.into_values().flatten().collect();
+            while !world.late.is_empty() {
+                world.tick();
+            }
+            let all: Vec<_> = world.bucket.objects.into_values().flatten().collect();
             prop_assert_eq!(all, (0..40).collect::<Vec<_>>());
         }
     }

@@ -1,8 +1,11 @@
 //! A bucket that answers as no real one can be made to.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use pluvio_connect::s3::{Config, S3};
@@ -43,10 +46,86 @@ async fn an_object_comes_before_the_cursor_and_both_before_the_acknowledgement()
     let outcome = writer.write(&records(3..=5).await, &Answers::default()).await;
     assert!(matches!(outcome, Outcome::AckedTo(last) if last.get() == 5), "{outcome:?}");
     let asked = peer.asked();
-    assert!(asked[1].line.ends_with("/00000000000000000003-00000000.ndjson"), "{}", asked[1].line);
-    assert_eq!(asked[1].text().lines().count(), 3);
-    assert_eq!(asked[2].line, "PUT /sky/.pluvio/archive-events.json");
-    assert!(asked[2].text().contains("\"next\":6"), "{}", asked[2].text());
+    assert_eq!(asked[1].line, "PUT /sky/.pluvio/archive-events.json", "what comes is noted");
+    let putting = "\"next\":3,\"seek\":0,\"putting\":{\"first\":3,\"last\":5}";
+    assert!(asked[1].text().contains(putting), "{}", asked[1].text());
+    let name = "/00000000000000000003-00000000000000000005-00000000.ndjson";
+    assert!(asked[2].line.ends_with(name), "{}", asked[2].line);
+    assert_eq!(asked[2].text().lines().count(), 3);
+    assert_eq!(asked[3].line, "PUT /sky/.pluvio/archive-events.json");
+    assert!(asked[3].text().contains("\"next\":6,\"seek\":0}"), "{}", asked[3].text());
+}
+
+/// What lies in a bucket, by the lines of the requests that put it there.
+type Objects = Arc<Mutex<BTreeMap<String, String>>>;
+
+/// A bucket that keeps what is put; while it is `deaf`, requests that put events get no answer, and have
+/// not happened yet.
+async fn bucket(objects: &Objects, is_deaf: &Arc<AtomicBool>) -> Peer {
+    let (objects, is_deaf) = (Arc::clone(objects), Arc::clone(is_deaf));
+    Peer::start(move |asked| {
+        let mut objects = objects.lock().unwrap();
+        if asked.line.starts_with("GET") {
+            let body = objects.get(&asked.line.replacen("GET", "PUT", 1)).cloned();
+            return match body {
+                Some(body) => ("HTTP/1.1 200 x\r\n".to_owned(), body),
+                None => empty(asked),
+            };
+        }
+        if is_deaf.load(Ordering::Relaxed) && asked.line.contains("/events/") {
+            return (String::new(), String::new());
+        }
+        objects.insert(asked.line.clone(), asked.text());
+        status(200)
+    })
+    .await
+}
+
+/// The ids of all events in a bucket, in their order.
+fn ids(objects: &Objects) -> Vec<u64> {
+    let objects = objects.lock().unwrap();
+    let of_events = objects.iter().filter(|(line, _)| line.contains("/events/"));
+    let lines = of_events.flat_map(|(_, text)| text.lines());
+    let event = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
+    let mut ids: Vec<u64> =
+        lines.map(|line| event(line)["id"].as_str().unwrap().parse().unwrap()).collect();
+    ids.sort_unstable();
+    ids
+}
+
+#[tokio::test]
+async fn a_put_that_happens_after_a_restart_takes_nothing_from_the_bucket_and_doubles_nothing() {
+    let (objects, is_deaf) = (Objects::default(), Arc::new(AtomicBool::new(true)));
+    let peer = bucket(&objects, &is_deaf).await;
+    let batch = records(0..=8).await;
+    let (mut writer, _) = connected(&sink(&peer), standing(1, 0)).await;
+    let outcome = writer.write(&batch[..4], &Answers::default()).await;
+    assert!(matches!(outcome, Outcome::NotConnected(_)), "{outcome:?}");
+    let late = puts(&peer).remove(0);
+    is_deaf.store(false, Ordering::Relaxed);
+    // The next process has nothing but the bucket, and more events.
+    let (mut writer, cursor) = connected(&sink(&peer), standing(1, 0)).await;
+    assert_eq!(cursor, Some(0));
+    let outcome = writer.write(&batch, &Answers::default()).await;
+    assert!(matches!(outcome, Outcome::AckedTo(last) if last.get() == 3), "{outcome:?}");
+    let outcome = writer.write(&batch[4..], &Answers::default()).await;
+    assert!(matches!(outcome, Outcome::AckedTo(last) if last.get() == 8), "{outcome:?}");
+    objects.lock().unwrap().insert(late.line.clone(), late.text());
+    assert_eq!(ids(&objects), (0..=8).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_was_being_put_before_the_log_was_set_back_does_not_say_where_an_object_ends() {
+    let (objects, is_deaf) = (Objects::default(), Arc::new(AtomicBool::new(true)));
+    let peer = bucket(&objects, &is_deaf).await;
+    let batch = records(0..=8).await;
+    let (mut writer, _) = connected(&sink(&peer), standing(1, 0)).await;
+    writer.write(&batch[..4], &Answers::default()).await;
+    is_deaf.store(false, Ordering::Relaxed);
+    let set_back = Standing { end: standing(1, 2).cursor, ..standing(1, 0) };
+    let (mut writer, _) = connected(&sink(&peer), set_back).await;
+    let outcome = writer.write(&batch, &Answers::default()).await;
+    assert!(matches!(outcome, Outcome::AckedTo(last) if last.get() == 8), "{outcome:?}");
 }
 
 #[tokio::test]
@@ -54,7 +133,7 @@ async fn a_put_without_an_answer_is_repeated_with_the_same_lines() {
     let is_well = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&is_well);
     let peer = Peer::start(move |asked| match told.load(Ordering::Relaxed) {
-        false if asked.line.starts_with("PUT") => (String::new(), String::new()),
+        false if asked.line.contains("/events/") => (String::new(), String::new()),
         _ => empty(asked),
     })
     .await;

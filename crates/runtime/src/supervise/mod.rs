@@ -108,7 +108,9 @@ impl Supervisor {
         let reporter = self.status.add(context.name.as_str(), Kind::Sink, component_type);
         let (drain, ended) = (self.sinks.drain.clone(), self.ended.clone());
         let asks = self.seeker.add(&context);
-        self.sinks.spawn(sink::run(context, reporter, make, drain, ended, asks));
+        // Before anything of this process is stored: what a target has is compared with it.
+        let end = Log::extent(&context.log, &context.stream).map(|extent| extent.next).ok();
+        self.sinks.spawn(sink::run(context, end, reporter, make, drain, ended, asks));
     }
 
     /// Moves sinks while they run.

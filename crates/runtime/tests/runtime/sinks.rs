@@ -164,6 +164,52 @@ async fn the_targets_own_cursor_wins_unless_it_is_of_another_log() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_log_that_was_set_back_is_noticed_however_much_is_stored_before_the_target_is_there() {
+    let house = House::new().await;
+    house.store(1..=5).await;
+    let doors = [Door::Refuse(Response::Retry), Door::At(8), Door::At(8)];
+    let target = Target::new(&doors, &[Act::DropAfter(0)]);
+    let running = house.run(&[("a", &target)]);
+    let status = running.until("a", |status| status.error.is_some()).await;
+    assert_eq!(status.sink.unwrap().offset, Some(0));
+    house.store(6..=20).await;
+    let all: Vec<_> = (1..=20).map(|number| number.to_string()).collect();
+    assert_eq!(target.has(20).await, all);
+    let held = target.held.lock().unwrap();
+    let ends: Vec<_> = held.connects.iter().map(|(standing, _)| standing.end.get()).collect();
+    assert_eq!(ends, [5, 5, 10], "the start's, then the end of what was handed over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_took_what_it_did_not_acknowledge_is_followed_beyond_the_end_at_the_start() {
+    let house = House::new().await;
+    house.store(1..=5).await;
+    let target = Target::new(&[Door::At(0), Door::At(8)], &[Act::Take, Act::DropAfter(3)]);
+    let _running = house.run(&[("a", &target)]);
+    target.has(5).await;
+    house.store(6..=8).await;
+    target.has(8).await;
+    house.store(9..=9).await;
+    let all: Vec<_> = (1..=9).map(|number| number.to_string()).collect();
+    assert_eq!(target.has(9).await, all, "nothing comes there again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cursor_behind_the_end_at_the_start_passes_nothing_that_is_stored_before_the_sink_looks()
+{
+    let house = House::new().await;
+    house.store(1..=3).await;
+    let log_id = house.log.extent(&events()).unwrap().log_id;
+    let ahead = format!(r#"{{"stream":"events","log_id":"{log_id}","next":9}}"#);
+    let entry = Entry { key: "a".into(), value: Some(ahead.into()) };
+    house.log.put(Table::Cursors, vec![entry]).await.unwrap();
+    let target = Target::default();
+    let _running = house.run(&[("a", &target)]);
+    let expected = house.store(4..=12).await;
+    assert_eq!(target.has(9).await, expected);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_filter_leaves_events_out_and_the_cursor_passes_them() {
     let mut house = House::new().await;
     house.filter = Filter::default().and_expression("int(id) % 10 == 0").unwrap();

@@ -160,6 +160,13 @@ struct Task<'a> {
     /// Ends the attempt in good order: Pluvio drains, or an operator moves the sink.
     drain: CancellationToken,
     place: Option<Place>,
+    /// Where the stream ended when nothing of this process was stored yet.
+    end: Option<Offset>,
+    /// The same, or the end of what was handed over since: as far as a target of this log can have come.
+    reach: Offset,
+    /// A target's cursor that was left aside. It stays so until the target has another one: what is stored
+    /// meanwhile makes it no truer.
+    aside: Option<Offset>,
     ledger: ledger::Ledger,
     brake: brake::Brake,
     /// When the attempt connected, and whether anything arrived since.
@@ -171,6 +178,7 @@ struct Task<'a> {
 
 pub(super) async fn run<S: Sink>(
     context: SinkContext,
+    end: Option<Offset>,
     reporter: Reporter,
     make: impl FnMut() -> S,
     drain: CancellationToken,
@@ -179,7 +187,7 @@ pub(super) async fn run<S: Sink>(
 ) {
     let teller = Teller::new(&context, reporter, asks.stands());
     tokio::select! {
-        stop = keep_up(&context, &teller, make, &drain, asks) => {
+        stop = keep_up(&context, end, &teller, make, &drain, asks) => {
             if stop == Stop::Ended {
                 info!(sink = context.name.as_str(), "nobody reads any more");
                 ended.cancel();
@@ -192,6 +200,7 @@ pub(super) async fn run<S: Sink>(
 
 async fn keep_up<S: Sink>(
     context: &SinkContext,
+    end: Option<Offset>,
     teller: &Teller,
     mut make: impl FnMut() -> S,
     drain: &CancellationToken,
@@ -203,6 +212,9 @@ async fn keep_up<S: Sink>(
         teller,
         drain: drain.child_token(),
         place: None,
+        end,
+        reach: end.unwrap_or_default(),
+        aside: None,
         ledger: ledger::Ledger::default(),
         brake: brake::Brake::default(),
         connected_at: None,
@@ -293,7 +305,7 @@ impl Task<'_> {
     async fn seek(&mut self, seek: Seek, deadline: Instant) -> Result<Sought, SeekError> {
         let mut place = match self.place.take() {
             Some(place) => place,
-            None => Place::find(self.context).await?,
+            None => Place::find(self.context, self.end).await?,
         };
         let moved = match seek::plan(self.context, &place, seek).await {
             Ok(_) if Instant::now() >= deadline => Err(SeekError::TooLate),
@@ -314,7 +326,7 @@ impl Task<'_> {
     async fn attempt<S: Sink>(&mut self, sink: &mut S) -> Result<Stop, Setback<S::Error>> {
         let mut place = match self.place.take() {
             Some(place) => place,
-            None => Place::find(self.context).await?,
+            None => Place::find(self.context, self.end).await?,
         };
         place.has_jumped();
         place.put_if_due(self.context).await;
@@ -328,7 +340,7 @@ impl Task<'_> {
             stream: stream.clone(),
             log_id: place.log_id(),
             cursor: place.next(),
-            end: pluvio_log::Log::extent(&self.context.log, &self.context.stream)?.next,
+            end: self.reach.max(place.next()),
             seek: place.seek_number(),
         };
         let connect = sink.connect(standing);
@@ -337,7 +349,7 @@ impl Task<'_> {
         };
         let Connected { mut writer, cursor } = connected.map_err(Setback::Sink)?;
         self.connected_at = Some(Instant::now());
-        self.follow(cursor)?;
+        self.follow(cursor);
         self.teller.reporter().state(State::Running);
         info!(sink = name.as_str(), "connected");
         let ended = AssertUnwindSafe(self.drive(&mut writer)).catch_unwind().await;
@@ -352,21 +364,25 @@ impl Task<'_> {
         ended
     }
 
-    /// Goes to where the target says it stands, unless no record of this log lies before it.
-    fn follow<E: Failure>(&mut self, cursor: Option<Offset>) -> Result<(), Setback<E>> {
-        let (Some(cursor), Some(place)) = (cursor, &mut self.place) else { return Ok(()) };
-        let next = pluvio_log::Log::extent(&self.context.log, &self.context.stream)?.next;
-        if cursor > next && cursor > place.next() {
+    /// Goes to where the target says it stands, unless that lies behind everything that this log has ever
+    /// handed over, as far as this process knows.
+    fn follow(&mut self, cursor: Option<Offset>) {
+        let (Some(cursor), Some(place)) = (cursor, &mut self.place) else { return };
+        let is_aside = self.aside == Some(cursor);
+        if cursor > place.next() && (cursor > self.reach || is_aside) {
             let (sink, ours) = (self.context.name.as_str(), place.next());
-            warn!(sink, %cursor, %ours, "the target has more than this log: its cursor is of another one, or of this one before it was \
-                 set back by an older copy; it is left aside, and what comes may come there again");
+            if !is_aside {
+                warn!(sink, %cursor, %ours, "the target has more than this log: its cursor is of another one, or of this one before it was \
+                     set back by an older copy; it is left aside, and what comes may come there again");
+            }
+            self.aside = Some(cursor);
         } else {
+            self.aside = None;
             place.set(cursor);
             place.has_jumped();
             self.ledger.clear();
         }
         self.teller.place(place.next());
-        Ok(())
     }
 
     /// Hands over batch after batch until something ends it.
@@ -386,6 +402,7 @@ impl Task<'_> {
             };
             match next? {
                 Some(batch) => {
+                    self.reach = self.reach.max(batch.end);
                     let mut delivery = Delivery {
                         context,
                         teller,

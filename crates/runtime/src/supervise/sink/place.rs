@@ -29,10 +29,15 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Looks up where the sink stood; a new one begins where its configuration says.
-    pub(super) async fn find(context: &SinkContext) -> Result<Self, ReadError> {
+    /// Looks up where the sink stood; a new one begins where its configuration says. `end`: where the
+    /// stream ended when nothing of this process was stored yet; `None`: it ends there now.
+    pub(super) async fn find(
+        context: &SinkContext,
+        end: Option<Offset>,
+    ) -> Result<Self, ReadError> {
         let SinkContext { name, log, stream, .. } = context;
         let extent = log.extent(stream)?;
+        let end = end.unwrap_or(extent.next);
         let entries = log.entries(Table::Cursors).await?;
         let recalled = cursor::recall(&entries, name, extent.log_id);
         if recalled == Recalled::Foreign {
@@ -42,15 +47,15 @@ impl Place {
         let (next, durable, stored) = match recalled {
             // A copy of the log whose cursors are newer than its streams, for example. What comes will
             // have the offsets that the cursor has passed.
-            Recalled::At(next, stored) if next > extent.next => {
-                let (sink, stream, end) = (name.as_str(), stream.as_str(), extent.next);
+            Recalled::At(next, stored) if next > end => {
+                let (sink, stream) = (name.as_str(), stream.as_str());
                 warn!(
                     sink, stream, cursor = %next, %end,
                     "the sink's cursor lies behind the end of its stream, which once reached further: \
                      the sink goes on at the end"
                 );
                 let stored = Stored { again: None, ..*stored };
-                (extent.next, None, Some(Box::new(stored)))
+                (end, None, Some(Box::new(stored)))
             }
             Recalled::At(next, stored) => (next, Some(next), Some(stored)),
             Recalled::New | Recalled::Foreign => (begin(context, extent.start).await?, None, None),

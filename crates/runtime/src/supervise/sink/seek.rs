@@ -179,7 +179,7 @@ pub async fn seek(
     seek: Seek,
     is_dry_run: bool,
 ) -> Result<Sought, SeekError> {
-    let mut place = Place::find(context).await?;
+    let mut place = Place::find(context, None).await?;
     let sought = plan(context, &place, seek).await?;
     if !is_dry_run {
         place.seek(context, &sought).await?;

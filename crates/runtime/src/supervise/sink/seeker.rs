@@ -102,7 +102,7 @@ impl Seeker {
 
 impl Way {
     async fn plan(&self, seek: Seek) -> Result<Sought, SeekError> {
-        let mut place = Place::find(&self.context).await?;
+        let mut place = Place::find(&self.context, None).await?;
         if let Some(next) = Offset::new(self.stands.load(Ordering::Relaxed)) {
             place.set(next);
             place.has_jumped();

@@ -130,8 +130,10 @@ impl Spool {
             return Ok(None);
         }
         self.check_place()?;
-        if self.tail.bytes == 0 && self.is_old() {
-            // It waited empty: its age counts from its first line.
+        // It waited empty: its age counts from its first line. Or the clock was ahead when it was begun: such
+        // a time would keep it from being old until the clock is there.
+        let is_ahead = self.note.begun > Timestamp::now();
+        if is_ahead || self.tail.bytes == 0 && self.is_old() {
             self.note.begun = Timestamp::now();
             self.note.write(&self.settings)?;
         }

@@ -188,6 +188,27 @@ async fn a_file_is_finished_by_age_with_the_first_event_that_comes_later() {
     assert_eq!(folder.offsets(), [0, 1]);
 }
 
+#[tokio::test]
+async fn a_file_that_was_begun_by_a_clock_that_was_ahead_is_finished_by_age_all_the_same() {
+    let folder = Folder::new("ahead");
+    let rotate_age = Period(std::time::Duration::from_millis(1));
+    let sink = Config { rotate_age, ..folder.config() }.build().unwrap();
+    write(&sink, 0, 0..=0).await;
+    let path = folder.0.join(".events.ndjson.pluvio");
+    let text = fs::read_to_string(&path).unwrap();
+    let mut note: serde_json::Value = serde_json::from_str(&text).unwrap();
+    note["begun"] = "2999-01-01T00:00:00Z".into();
+    fs::write(&path, note.to_string()).unwrap();
+    write(&sink, 0, 1..=1).await;
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < rotate_age.0 * 2 {
+        tokio::task::yield_now().await;
+    }
+    write(&sink, 0, 2..=2).await;
+    assert_eq!(offsets(&fs::read_to_string(folder.grown()).unwrap()), [2]);
+    assert_eq!(folder.offsets(), [0, 1, 2]);
+}
+
 /// Copies a folder as it would stand after a crash.
 fn copy(from: &Folder, to: &Folder) {
     for entry in fs::read_dir(&from.0).unwrap() {

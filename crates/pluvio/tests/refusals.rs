@@ -9,6 +9,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use pluvio_log::{Embedded, EmbeddedConfig, Entry, Log as _, StreamName, Table};
+
 /// Configurations that cannot be run, of every kind that can be judged without a port or a server.
 const WRONG: &[(&str, &str)] = &[
     ("no configuration", "[log\n"),
@@ -121,6 +123,44 @@ fn a_link_that_leads_nowhere_is_refused_and_an_address_of_another_machine_is_war
 }
 
 /// A supervisor that does not start a wrong configuration again must start this one again.
+/// What `pluvio check` warns of.
+fn warned(folder: &Path) -> String {
+    let mut pluvio = Command::new(env!("CARGO_BIN_EXE_pluvio"));
+    pluvio.args(["--config", "pluvio.toml", "check"]).current_dir(folder);
+    pluvio.env_remove("VCENTER_URL").env_remove("PLUVIO_LOG").env_remove("DEBUG");
+    let output = pluvio.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    said.lines().filter(|line| line.starts_with("[sinks.")).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn a_sink_that_was_renamed_or_given_another_stream_is_warned_of_by_what_lies_in_the_log() {
+    let folder = std::env::temp_dir().join(format!("pluvio-renamed-{}", std::process::id()));
+    let _not_there = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    let log = Embedded::open(EmbeddedConfig::new(folder.join("data"))).unwrap();
+    let log_id = log.open(&StreamName::events()).await.unwrap().log_id;
+    let cursor = format!(r#"{{"stream":"events","log_id":"{log_id}","next":500}}"#);
+    let entry = Entry { key: "one".into(), value: Some(cursor.into()) };
+    log.put(Table::Cursors, vec![entry]).await.unwrap();
+    drop(log);
+    let configured = |sink: &str| {
+        let sink = format!("{sink}\ntype = \"webhook\"\nurl = \"http://127.0.0.1:9/\"\n");
+        fs::write(folder.join("pluvio.toml"), sink).unwrap();
+    };
+    configured("[sinks.one]");
+    assert_eq!(warned(&folder), "");
+    configured("[sinks.two]");
+    let renamed = warned(&folder);
+    assert!(renamed.contains("`one` (stream `events`, offset 500)"), "{renamed}");
+    assert!(renamed.contains("`pluvio sink seek NAME --to OFFSET`"), "{renamed}");
+    configured("[sinks.one]\nstream = \"others\"");
+    let moved = warned(&folder);
+    assert!(moved.contains("was handed stream `events`, and is now handed `others`"), "{moved}");
+    fs::remove_dir_all(&folder).unwrap();
+}
+
 #[test]
 fn a_port_that_another_process_has_is_a_failure_that_may_pass_and_no_wrong_configuration() {
     let folder = std::env::temp_dir().join(format!("pluvio-taken-{}", std::process::id()));

@@ -2,11 +2,12 @@
 
 use futures::{StreamExt as _, stream};
 use pluvio_event::shown;
+use pluvio_runtime::supervise::sink::Left;
 
 use super::{Failed, block_on, files, print_line, run};
 use crate::{
     cli::{Check, Cli},
-    config::{self, Configuration, Problem, ReadyListener, Resolved},
+    config::{self, Configuration, LogSection, Problem, ReadyListener, ReadySink, Resolved},
     registry::Probe,
 };
 
@@ -23,6 +24,7 @@ pub(crate) fn check(cli: &Cli, options: &Check) -> Result<(), Failed> {
     }
     let Resolved { sources, sinks, listeners, .. } = resolved?;
     tell_of_this_machine(&configuration, &listeners);
+    tell_left(&configuration.log, &sinks);
     if !options.connect {
         let (sources, sinks, listeners) = (sources.len(), sinks.len(), listeners.len());
         print_line(&format!(
@@ -59,6 +61,17 @@ fn tell_of_this_machine(configuration: &Configuration, listeners: &[ReadyListene
     }
     for Problem { place, message } in listeners.iter().filter_map(ReadyListener::foreign_address) {
         print_line(&format!("{place}: warning: {message}"));
+    }
+}
+
+/// Warns of sinks that would begin anew because they were renamed or given another stream, if a log is
+/// there and can be read.
+fn tell_left(log: &LogSection, sinks: &[ReadySink]) {
+    let Some(entries) = log.cursors() else { return };
+    let sinks: Vec<_> = sinks.iter().map(|it| (it.name.clone(), it.stream.clone())).collect();
+    let left = Left::of(&entries, &sinks);
+    for message in left.renamed().into_iter().chain(left.moved()) {
+        print_line(&format!("[sinks.NAME]: warning: {message}"));
     }
 }
 

@@ -2,11 +2,14 @@
 
 use anyhow::Context as _;
 use pluvio_listen::Context;
-use pluvio_log::{Log as _, LogHandle, StreamName};
+use pluvio_log::{Log as _, LogHandle, StreamName, Table};
 use pluvio_runtime::{
     Ingest,
     status::StatusBoard,
-    supervise::{SourceContext, Supervisor, sink::SinkContext},
+    supervise::{
+        SourceContext, Supervisor,
+        sink::{Left, SinkContext},
+    },
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
@@ -127,6 +130,7 @@ pub(super) async fn start(mut configuration: Configuration) -> Result<Running, F
     for stream in &streams {
         log.open(stream).await.context("failed to open the log")?;
     }
+    tell_left(&log, &sinks).await;
     let supervisor = Supervisor::new(status, log.clone());
     let mut urls = Vec::new();
     for (name, listener) in listeners {
@@ -156,6 +160,20 @@ pub(super) async fn start(mut configuration: Configuration) -> Result<Running, F
     let is_on_disk = configuration.log.log_type == LogType::Disk;
     let desk = is_on_disk.then(|| Desk::new(&configuration.log.dir, supervisor.seeker()));
     Ok(Running { supervisor, log, urls, reload, desk })
+}
+
+/// Which cursors no sink has. One that cannot be read is told by whose it is.
+async fn tell_left(log: &LogHandle, sinks: &[ReadySink]) {
+    let Ok(entries) = log.entries(Table::Cursors).await else { return };
+    let sinks: Vec<_> = sinks.iter().map(|it| (it.name.clone(), it.stream.clone())).collect();
+    let left = Left::of(&entries, &sinks);
+    match left.renamed() {
+        Some(renamed) => warn!("{renamed}"),
+        None if left.unowned.is_empty() => {}
+        None => {
+            info!("the log knows where sinks stand that are not configured: {}", left.unowned());
+        }
+    }
 }
 
 /// Most connections that all listeners together admit at a time.

@@ -1,13 +1,14 @@
 //! The section that belongs to no component: `[log]`.
 
 use std::{
+    ops::ControlFlow,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use pluvio_log::{
-    Embedded, EmbeddedConfig, Fsync, LogHandle, Memory, MemoryConfig, OpenError, Retention,
-    batch::Compression,
+    Embedded, EmbeddedConfig, Entries, Fsync, LogHandle, Memory, MemoryConfig, Offset, OpenError,
+    Retention, StreamName, Table, batch::Compression, disk::RealDisk, inspect,
 };
 use pluvio_runtime::{
     ATTRIBUTES_BYTES_MAX,
@@ -114,6 +115,26 @@ impl LogSection {
             LogType::Disk => Embedded::open(self.disk()).map(LogHandle::new),
             LogType::Memory => Ok(LogHandle::new(Memory::new(self.memory()))),
         }
+    }
+
+    /// What stands in `__cursors`, read beside whoever has the log open; `None`: there is no log, or it
+    /// cannot be read.
+    pub(crate) fn cursors(&self) -> Option<Entries> {
+        if self.log_type == LogType::Memory {
+            return None;
+        }
+        let table = StreamName::new(Table::Cursors.name()).ok()?;
+        let mut entries = Entries::new();
+        let mut visit = |record: inspect::Dumped| {
+            match (record.key, record.value.filter(|value| !value.is_empty())) {
+                (Some(key), Some(value)) => drop(entries.insert(key, value)),
+                (Some(key), None) => drop(entries.remove(&key)),
+                (None, _) => {}
+            }
+            ControlFlow::Continue(())
+        };
+        inspect::dump(&RealDisk, &self.dir, &table, Offset::ZERO, &mut visit).ok()?;
+        Some(entries)
     }
 
     fn retention(&self, bytes: u64) -> Retention {

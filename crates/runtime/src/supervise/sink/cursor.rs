@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use pluvio_log::{AppendError, Entries, Entry, Log as _, LogHandle, Offset, Table};
+use pluvio_log::{AppendError, Entries, Entry, Log as _, LogHandle, Offset, StreamName, Table};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -48,18 +48,26 @@ pub(super) enum Recalled {
     New,
     /// It stood here.
     At(Offset, Box<Stored>),
+    /// It stood in another stream, which is named.
+    Elsewhere(String),
     /// It stood in another log, or what is there cannot be read: no offset of it means anything.
     Foreign,
 }
 
-/// Looks `sink` up among the entries of the table.
-pub(super) fn recall(entries: &Entries, sink: &SinkName, log_id: Uuid) -> Recalled {
+/// Looks up among the entries of the table where `sink` stood in this incarnation of `stream`.
+pub(super) fn recall(
+    entries: &Entries,
+    sink: &SinkName,
+    stream: &StreamName,
+    log_id: Uuid,
+) -> Recalled {
     let Some(value) = entries.get(sink.as_str().as_bytes()) else { return Recalled::New };
     match serde_json::from_slice::<Stored>(value) {
         Ok(stored) if stored.log_id == log_id => {
             let next = Offset::new(stored.next);
             next.map_or(Recalled::Foreign, |next| Recalled::At(next, Box::new(stored)))
         }
+        Ok(stored) if stored.stream != stream.as_str() => Recalled::Elsewhere(stored.stream),
         _ => Recalled::Foreign,
     }
 }
@@ -170,12 +178,18 @@ mod tests {
         let stored = Stored { stream: "events".into(), log_id, next: 8, sought: None, again };
         let value = serde_json::to_vec(&stored).unwrap_or_default();
         let entries = |value: Vec<u8>| Entries::from([(Bytes::from_static(b"a"), value.into())]);
+        let events = StreamName::events();
+        let recalled = |entries: Entries, log_id| recall(&entries, &sink, &events, log_id);
         assert_eq!(
-            recall(&entries(value.clone()), &sink, log_id),
-            Recalled::At(at(8), stored.into())
+            recalled(entries(value.clone()), log_id),
+            Recalled::At(at(8), stored.clone().into())
         );
-        assert_eq!(recall(&entries(value), &sink, Uuid::from_u128(2)), Recalled::Foreign);
-        assert_eq!(recall(&entries(b"{}".to_vec()), &sink, log_id), Recalled::Foreign);
-        assert_eq!(recall(&Entries::new(), &sink, log_id), Recalled::New);
+        assert_eq!(recalled(entries(value), Uuid::from_u128(2)), Recalled::Foreign);
+        assert_eq!(recalled(entries(b"{}".to_vec()), log_id), Recalled::Foreign);
+        assert_eq!(recalled(Entries::new(), log_id), Recalled::New);
+        let others = Stored { stream: "others".into(), ..stored };
+        let value = serde_json::to_vec(&others).unwrap_or_default();
+        let elsewhere = Recalled::Elsewhere("others".into());
+        assert_eq!(recalled(entries(value), Uuid::from_u128(2)), elsewhere);
     }
 }

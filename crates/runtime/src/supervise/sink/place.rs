@@ -10,6 +10,7 @@ use super::{
     Begin, SinkContext,
     cursor::{self, Again, Cursor, Recalled, Stored},
     dead::Failed,
+    left,
     seek::{SeekError, Sought},
 };
 use crate::Chain;
@@ -39,16 +40,23 @@ impl Place {
         let extent = log.extent(stream)?;
         let end = end.unwrap_or(extent.next);
         let entries = log.entries(Table::Cursors).await?;
-        let recalled = cursor::recall(&entries, name, extent.log_id);
-        if recalled == Recalled::Foreign {
-            let (sink, stream) = (name.as_str(), stream.as_str());
-            warn!(sink, stream, "the sink's cursor is of another log: the sink starts anew");
+        let recalled = cursor::recall(&entries, name, stream, extent.log_id);
+        let sink = name.as_str();
+        match &recalled {
+            Recalled::Elsewhere(before) => {
+                warn!(sink, "{}", left::moved(sink, before, stream.as_str()));
+            }
+            Recalled::Foreign => {
+                let stream = stream.as_str();
+                warn!(sink, stream, "the sink's cursor is of another log: the sink starts anew");
+            }
+            Recalled::New | Recalled::At(..) => {}
         }
         let (next, durable, stored) = match recalled {
             // A copy of the log whose cursors are newer than its streams, for example. What comes will
             // have the offsets that the cursor has passed.
             Recalled::At(next, stored) if next > end => {
-                let (sink, stream) = (name.as_str(), stream.as_str());
+                let stream = stream.as_str();
                 warn!(
                     sink, stream, cursor = %next, %end,
                     "the sink's cursor lies behind the end of its stream, which once reached further: \
@@ -58,7 +66,9 @@ impl Place {
                 (end, None, Some(Box::new(stored)))
             }
             Recalled::At(next, stored) => (next, Some(next), Some(stored)),
-            Recalled::New | Recalled::Foreign => (begin(context, extent.start).await?, None, None),
+            Recalled::New | Recalled::Elsewhere(_) | Recalled::Foreign => {
+                (begin(context, extent.start).await?, None, None)
+            }
         };
         let (sought, again) = stored.map_or((None, None), |it| (it.sought, it.again));
         let cursor = Cursor::new(next, durable, Instant::now());

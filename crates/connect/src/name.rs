@@ -183,6 +183,15 @@ impl Names {
         self
     }
 
+    /// The length of each of them.
+    pub(crate) fn bytes(&self) -> usize {
+        let bytes = |letter: &Letter| match letter {
+            Letter::This(letter) => letter.len_utf8(),
+            Letter::Digit | Letter::HexDigit => 1,
+        };
+        self.0.iter().map(bytes).sum()
+    }
+
     /// Whether one of them can be one of the others.
     pub fn meet(&self, others: &Self) -> bool {
         let mut pairs = self.0.iter().zip(&others.0);
@@ -256,6 +265,7 @@ mod tests {
         assert!(!first("events", "a").contain("events-0000000000000000004x"));
         assert!(!first("events", "a").contain("events.ndjson"));
         assert_eq!(first("events", "a").to_string(), "events-00000000000000000000");
+        assert_eq!(names("ä{stream}-{first}", "events", "a").bytes(), 2 + 7 + 20);
         let content = Content {
             first: Offset::new(i64::MAX).unwrap_or_default(),
             last: Offset::new(7).unwrap_or_default(),

@@ -145,7 +145,9 @@ pub(crate) const SINKS: &[SinkType] = &[
             let (exclusive, file) = (Some(format!("`{}`", sink.identity())), Some(sink.clone()));
             let asked = sink.clone();
             let repeats = Repeats::judged(move |_| asked.refuses_repeats());
-            Ok(BuiltSink { exclusive, file, repeats, ..BuiltSink::of(file::NAME, sink) })
+            let named = sink.clone();
+            let too_long: TooLong = Box::new(move |name, stream| named.too_long(name, stream));
+            Ok(BuiltSink { exclusive, file, repeats, too_long, ..BuiltSink::of(file::NAME, sink) })
         },
     },
     remote!(webhook, "requests to an HTTP address: CloudEvents, or the cloud's own records"),
@@ -197,7 +199,9 @@ pub(crate) const SINKS: &[SinkType] = &[
             let secrets = owned(&config.secrets());
             let sink = config.build().map_err(|error| BuildError::of(error.key(), &error))?;
             let exclusive = Some(format!("`{}`", sink.identity()));
-            Ok(BuiltSink { exclusive, secrets, ..BuiltSink::of(s3::NAME, sink) })
+            let named = sink.clone();
+            let too_long: TooLong = Box::new(move |name, stream| named.too_long(name, stream));
+            Ok(BuiltSink { exclusive, secrets, too_long, ..BuiltSink::of(s3::NAME, sink) })
         },
     },
     remote!(fluentd, "records to Fluentd, Fluent Bit or another server of the forward protocol"),
@@ -286,6 +290,8 @@ fn owned(secrets: &[(&'static str, &SecretSource)]) -> Vec<(&'static str, Secret
     secrets.iter().map(|(key, secret)| (*key, (*secret).clone())).collect()
 }
 
+/// Which key makes names that the target does not take, and why; of the sink's name and its stream's.
+type TooLong = Box<dyn Fn(&str, &str) -> Option<(&'static str, String)> + Send>;
 type StartSink = Box<dyn FnOnce(&Supervisor, SinkContext) + Send>;
 
 /// A sink that can be started or asked.
@@ -294,6 +300,8 @@ pub(crate) struct BuiltSink {
     pub(crate) exclusive: Option<String>,
     /// The file that it writes, if it is one of this machine; those that it finishes lie beside it.
     pub(crate) file: Option<file::File>,
+    /// Whether what it makes there gets names that are too long.
+    pub(crate) too_long: TooLong,
     /// Whether the target can be handed events again.
     pub(crate) repeats: Repeats,
     /// Which events it can be handed at all, in CEL: its format has no form for the others.
@@ -313,6 +321,7 @@ impl BuiltSink {
         Self {
             exclusive: None,
             file: None,
+            too_long: Box::new(|_, _| None),
             repeats: Repeats::default(),
             only: None,
             secrets: Vec::new(),

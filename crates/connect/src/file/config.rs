@@ -14,8 +14,8 @@ use crate::name::{InvalidTemplate, Template};
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The file that grows, for example `/var/lib/pluvio/events.ndjson`. Its folder must be there, and
-    /// not be the log's;
-    /// the file is made with the permissions 0640.
+    /// not be the log's; it must be no link, because finished files lie beside it. The file is made with the
+    /// permissions 0640.
     pub path: PathBuf,
     /// Names of finished files, in the same folder. `{first}` and `{last}` are the offsets of the
     /// first and the last event in 20 digits, `{date}` and `{time}` tell when the first was recorded,

@@ -63,6 +63,14 @@ pub enum Error {
     /// A pipe, a device or a socket: opening one may wait for ever, and nothing in it can be read again.
     #[error("`{0}` is no regular file")]
     Special(PathBuf),
+    /// Finished files would lie beside the link, on another disk perhaps, and the first would take its place.
+    #[error("`{path}` is a link to `{target}`")]
+    Link {
+        /// The link.
+        path: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
+    },
     /// Another process writes to it.
     #[error("`{0}` is held by another process")]
     Held(PathBuf),
@@ -114,6 +122,12 @@ impl Failure for Error {
     }
 
     fn remedy(&self) -> Option<String> {
+        if let Self::Link { target, .. } = self {
+            return Some(format!(
+                "write `path` = \"{}\"; finished files lie beside it",
+                target.display()
+            ));
+        }
         let text = match (self, self.kind()) {
             (_, Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded)) => {
                 "free some room there; the sink waits and loses nothing as long as the log keeps \

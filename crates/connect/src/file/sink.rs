@@ -7,7 +7,8 @@ use std::{
 
 use pluvio_log::Offset;
 use pluvio_runtime::{
-    Answers, Chain, Connected, Delivered, Format, Outcome, Rejected, Sink, Standing, Writer,
+    Answers, Chain, Connected, Delivered, Failure as _, Format, Outcome, Rejected, Sink, Standing,
+    Writer,
 };
 use tokio::task::spawn_blocking;
 
@@ -18,6 +19,11 @@ use super::{
     spool::{Spool, check_kind},
 };
 use crate::name::Names;
+
+/// Longest name of a file on Linux, `NAME_MAX`.
+const NAME_BYTES_MAX: usize = 255;
+/// Room for the number behind a finished file's name, if that is taken.
+const NUMBER_BYTES: usize = "-999".len();
 
 /// A file as a sink.
 #[derive(Clone, Debug)]
@@ -37,6 +43,28 @@ impl File {
     /// The names that finished files get, in the folder of [`path`](Self::path).
     pub fn finished(&self, sink: &str, stream: &str) -> Names {
         Names::new(&self.0.finished, stream, sink).ended(self.0.compression.ending())
+    }
+
+    /// Why it cannot be written, as far as the path alone tells, and what to do; `None`: it can, or is not
+    /// there yet.
+    pub fn wrong_kind(&self) -> Option<String> {
+        let wrong = check_kind(&self.0.path).err()?;
+        let remedy = wrong.remedy().unwrap_or_default();
+        Some(format!("{wrong}; {remedy}"))
+    }
+
+    /// Which key makes the name of a file longer than a file system takes, and by how much.
+    pub fn too_long(&self, sink: &str, stream: &str) -> Option<(&'static str, String)> {
+        let finished = self.finished(sink, stream).bytes() + NUMBER_BYTES;
+        let grown = note::draft(&self.0).file_name().unwrap_or_default().len();
+        let names = [("finished", finished), ("path", grown)];
+        let (key, bytes) = names.into_iter().find(|(_, bytes)| *bytes > NAME_BYTES_MAX)?;
+        let excess = bytes - NAME_BYTES_MAX;
+        let message = format!(
+            "`{key}` makes names of {bytes} bytes, with what is put around them, and a file's name has at \
+             most {NAME_BYTES_MAX}; shorten it by {excess}"
+        );
+        Some((key, message))
     }
 
     /// Why lines cannot be written again, if there are any: a file holds each event once, and what was
@@ -85,10 +113,10 @@ fn probe(settings: &Settings) -> Result<String, Error> {
     let folder = &settings.folder;
     std::fs::read_dir(folder).map_err(Error::at(Doing::Open, folder))?;
     let path = &settings.path;
+    check_kind(path)?;
     if !path.exists() {
         return Ok(format!("`{}` will be begun", path.display()));
     }
-    check_kind(path)?;
     let opened = std::fs::OpenOptions::new().append(true).open(path);
     let bytes = opened.and_then(|file| file.metadata()).map_err(Error::at(Doing::Open, path))?;
     Ok(format!("`{}` can be written, and holds {} bytes", path.display(), bytes.len()))

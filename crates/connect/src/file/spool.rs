@@ -226,8 +226,13 @@ impl Spool {
     }
 }
 
-/// Refuses what is no regular file and no folder, which opening refuses itself.
+/// Refuses a link, and what is no regular file and no folder, which opening refuses itself.
 pub(super) fn check_kind(path: &Path) -> Result<(), Error> {
+    if let Ok(target) = fs::read_link(path) {
+        let target = path.parent().map_or(target.clone(), |folder| folder.join(&target));
+        let target = target.canonicalize().unwrap_or(target);
+        return Err(Error::Link { path: path.to_owned(), target });
+    }
     let kind = fs::metadata(path);
     let is_special = kind.is_ok_and(|kind| !kind.is_file() && !kind.is_dir());
     if is_special { Err(Error::Special(path.to_owned())) } else { Ok(()) }

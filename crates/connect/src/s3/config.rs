@@ -70,6 +70,16 @@ pub enum Compression {
     Gzip,
 }
 
+impl Compression {
+    /// What the name of an object that is packed so ends with.
+    pub(super) fn suffix(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Gzip => ".gz",
+        }
+    }
+}
+
 fn region() -> String {
     "us-east-1".to_owned()
 }
@@ -85,7 +95,7 @@ fn timeout() -> Period {
 /// An object and the cursor together must end before the supervisor gives the write up.
 const TIMEOUT_MAX: Duration = Duration::from_secs(120);
 const TIMEOUT_MIN: Duration = Duration::from_secs(1);
-/// Longest name of an object, by S3; names of streams and sinks have a part in it.
+/// Leaves room in the name of an object for the names of streams and sinks.
 const PREFIX_BYTES_MAX: usize = 256;
 
 /// Why a configuration makes no sink.

@@ -20,7 +20,10 @@ use super::{
     error::Error,
     store::{Object, Put, Store},
 };
-use crate::name::Content;
+use crate::name::{Content, Names};
+
+/// Longest key of an object, by S3.
+const KEY_BYTES_MAX: usize = 1024;
 
 /// A bucket as a sink.
 #[derive(Clone, Debug)]
@@ -70,6 +73,21 @@ impl S3 {
     /// What no other sink may write to.
     pub fn identity(&self) -> String {
         format!("{}{}", self.settings.url, self.settings.prefix)
+    }
+
+    /// Which key makes the name of an object longer than S3 takes, and by how much.
+    pub fn too_long(&self, sink: &str, stream: &str) -> Option<(&'static str, String)> {
+        let Settings { prefix, name, compression, .. } = &*self.settings;
+        let names = Names::new(name, stream, sink).bytes();
+        let excess =
+            (prefix.len() + names + compression.suffix().len()).checked_sub(KEY_BYTES_MAX + 1)?;
+        let excess = excess + 1;
+        let message = format!(
+            "`name` makes keys of {} bytes, with `prefix`, and a key has at most {KEY_BYTES_MAX}; shorten it \
+             by {excess}",
+            KEY_BYTES_MAX + excess
+        );
+        Some(("name", message))
     }
 
     async fn cursor(&self, store: &Store, key: &str) -> Result<Option<Cursor>, Error> {
@@ -203,10 +221,11 @@ impl S3Writer {
             sink: &sink,
             log_id: self.standing.log_id,
         };
-        let (suffix, content_type) = match settings.compression {
-            Compression::None => ("", "application/x-ndjson"),
-            Compression::Gzip => (".gz", "application/gzip"),
+        let content_type = match settings.compression {
+            Compression::None => "application/x-ndjson",
+            Compression::Gzip => "application/gzip",
         };
+        let suffix = settings.compression.suffix();
         let key = format!("{}{}{suffix}", settings.prefix, settings.name.name(&content));
         let metadata = vec![
             ("x-amz-meta-pluvio-first", content.first.to_string()),

@@ -407,6 +407,28 @@ async fn a_pipe_in_the_place_of_the_file_is_refused_and_not_waited_for() {
 }
 
 #[tokio::test]
+async fn a_link_in_the_place_of_the_file_is_refused_with_where_it_leads() {
+    let (folder, disk) = (Folder::new("link"), Folder::new("link-disk"));
+    let real = disk.0.canonicalize().unwrap().join("real.ndjson");
+    std::os::unix::fs::symlink(&real, folder.grown()).unwrap();
+    let sink = folder.config().build().unwrap();
+    for is_there in [false, true] {
+        if is_there {
+            fs::write(&real, "").unwrap();
+        }
+        for error in [
+            sink.clone().probe().await.unwrap_err(),
+            sink.clone().connect(standing(1, 0)).await.unwrap_err(),
+        ] {
+            assert!(error.to_string().contains("is a link to"), "{error}");
+            let remedy = error.remedy().unwrap();
+            assert!(remedy.contains(real.to_str().unwrap()), "{remedy}");
+        }
+    }
+    assert_eq!(disk.0.read_dir().unwrap().count(), 1, "nothing was made beside it");
+}
+
+#[tokio::test]
 async fn a_file_has_one_writer() {
     let folder = Folder::new("held");
     let sink = folder.config().build().unwrap();

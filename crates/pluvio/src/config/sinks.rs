@@ -7,7 +7,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use pluvio_connect::file::Names;
+use pluvio_connect::file::{File, Names};
 use pluvio_event::Filter;
 use pluvio_log::{Offset, StreamName};
 use pluvio_runtime::{
@@ -187,7 +187,11 @@ impl Configuration {
             }
             if let Some(wrong) = file.and_then(|file| wrong_file(&file, &self.log)) {
                 problems.push(place.problem(Some("path"), wrong));
+            } else if let Some(wrong) = sink.built.file.as_ref().and_then(File::wrong_kind) {
+                problems.push(place.problem(Some("path"), format!("`path`: {wrong}")));
             }
+            let too_long = (sink.built.too_long)(sink.name.as_str(), sink.stream.as_str());
+            problems.extend(too_long.map(|(key, wrong)| place.problem(Some(key), wrong)));
             let beside = ready.iter().chain([&sink]).filter_map(|other| sink.meets(other));
             problems.extend(beside.map(|(key, wrong)| place.problem(Some(key), wrong)));
             ready.push(sink);

@@ -382,6 +382,45 @@ fn a_file_of_events_does_not_lie_in_the_folder_of_the_log() {
 }
 
 #[test]
+fn a_file_by_a_link_is_refused_with_where_it_leads() {
+    let folder = std::env::temp_dir().join(format!("pluvio-by-a-link-{}", std::process::id()));
+    let _not_there = std::fs::remove_dir_all(&folder);
+    let link = folder.join("link.ndjson");
+    let made = std::fs::create_dir_all(&folder);
+    let made = made.and_then(|()| std::os::unix::fs::symlink("real.ndjson", &link));
+    made.unwrap_or_else(|error| unreachable!("{error}"));
+    let text = format!("[sinks.a]\ntype = \"file\"\npath = \"{}\"\n", link.display());
+    let found = problems(&text);
+    assert!(found.len() == 1 && found[0].contains("real.ndjson\"; finished"), "{found:?}");
+    let _best_effort = std::fs::remove_dir_all(&folder);
+}
+
+#[test]
+fn names_that_no_file_system_and_no_bucket_takes_are_refused() {
+    let file = |key: &str, value: &str| {
+        let path = if key == "path" { "" } else { "path = \"a.ndjson\"\n" };
+        format!("[sinks.a]\ntype = \"file\"\n{path}{key} = \"{value}\"\n")
+    };
+    let long = |length| "x".repeat(length);
+    let finished = |length| file("finished", &format!("{}{{first}}", long(length)));
+    assert_eq!(problems(&finished(230)), [""; 0]);
+    let found = problems(&finished(240));
+    assert!(found.len() == 1 && found[0].contains("`finished` makes names of"), "{found:?}");
+    let found = problems(&file("path", &long(250)));
+    assert!(found.len() == 1 && found[0].contains("`path` makes names of"), "{found:?}");
+    let bucket = |length| {
+        let name = format!("{}{{first}}{{last}}{{log}}", long(length));
+        format!(
+            "[sinks.a]\ntype = \"s3\"\nbucket = \"sky\"\naccess_key = \"a\"\nsecret_key = \"b\"\n\
+             name = \"{name}\"\n"
+        )
+    };
+    assert_eq!(problems(&bucket(1024 - 48)), [""; 0]);
+    let found = problems(&bucket(1025 - 48));
+    assert!(found.len() == 1 && found[0].contains("shorten it by 1"), "{found:?}");
+}
+
+#[test]
 fn a_log_whose_folder_is_none_is_refused() {
     let found = problems("[log]\ndir = \"\"\n");
     assert_eq!(

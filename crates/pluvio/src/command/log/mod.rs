@@ -74,7 +74,7 @@ pub(in crate::command) fn failed(error: OpenError) -> Failed {
 }
 
 /// Shows on standard error how far a long reading is, if somebody looks.
-struct Meter {
+pub(in crate::command) struct Meter {
     is_shown: bool,
     told: Instant,
     is_dirty: bool,
@@ -84,22 +84,32 @@ impl Meter {
     /// Redrawn as often as an eye follows.
     const EVERY: Duration = Duration::from_millis(100);
 
-    fn new() -> Self {
+    pub(in crate::command) fn new() -> Self {
         let is_shown = std::io::stderr().is_terminal();
         Self { is_shown, told: Instant::now(), is_dirty: false }
     }
 
     fn tell(&mut self, done: u64, total: u64) {
-        if !self.is_shown || self.told.elapsed() < Self::EVERY || total == 0 {
-            return;
+        if total > 0 {
+            let percent = done * 100 / total;
+            self.show(|| format!("{percent:3} %  {} of {}", table::size(done), table::size(total)));
         }
-        (self.told, self.is_dirty) = (Instant::now(), true);
-        let (done, total, percent) = (table::size(done), table::size(total), done * 100 / total);
-        let _nobody_looks = write!(std::io::stderr(), "\r{percent:3} %  {done} of {total}\x1b[K");
+    }
+
+    /// Where nobody knows how much there is.
+    pub(in crate::command) fn count(&mut self, done: u64) {
+        self.show(|| format!("{} read", table::counted(done, "record", "records")));
+    }
+
+    fn show(&mut self, line: impl FnOnce() -> String) {
+        if self.is_shown && self.told.elapsed() >= Self::EVERY {
+            (self.told, self.is_dirty) = (Instant::now(), true);
+            let _nobody_looks = write!(std::io::stderr(), "\r{}\x1b[K", line());
+        }
     }
 
     /// Leaves an empty line.
-    fn clear(&mut self) {
+    pub(in crate::command) fn clear(&mut self) {
         if std::mem::take(&mut self.is_dirty) {
             let _nobody_looks = write!(std::io::stderr(), "\r\x1b[K");
         }

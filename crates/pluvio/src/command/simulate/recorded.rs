@@ -20,7 +20,11 @@ use pluvio_log::{
     inspect::{self, Dumped},
 };
 
-use super::super::{Failed, log, print_line};
+use super::super::{
+    Failed,
+    log::{self, Meter},
+    print_line,
+};
 use crate::cli::{Beginning, SimulateFrom};
 
 /// The most text of events that is held in memory: a simulator is a tool for a laptop.
@@ -122,16 +126,21 @@ pub(super) fn read<R: Recorder>(
     let folder = log::folder(Path::new(""), Some(folder))?;
     let stream = stream(&folder, &options.stream)?;
     let mut taken = Taken::default();
-    let mut failed = None;
-    let mut visit = |record: Dumped| match one(&record, &stream, options, recorder, &mut taken) {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(error) => {
-            failed = Some(error);
-            ControlFlow::Break(())
+    let (mut failed, mut meter, mut read) = (None, Meter::new(), 0);
+    let mut visit = |record: Dumped| {
+        read += 1;
+        meter.count(read);
+        match one(&record, &stream, options, recorder, &mut taken) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
         }
     };
-    inspect::dump(&RealDisk, &folder, &stream, Offset::default(), &mut visit)
-        .map_err(log::failed)?;
+    let dumped = inspect::dump(&RealDisk, &folder, &stream, Offset::default(), &mut visit);
+    meter.clear();
+    dumped.map_err(log::failed)?;
     if let Some(failed) = failed {
         return Err(failed);
     }

@@ -32,7 +32,7 @@ use tracing::{error, warn};
 
 use crate::{
     room::{BYTES_PER_SECOND_PRESSED, STALL_PRESSED},
-    socket::Pending,
+    socket::{Pending, TlsRoom},
 };
 
 /// Silent connections have at least as many places as this, if there are as many at all: clients that
@@ -89,27 +89,24 @@ pub(crate) struct Places {
 
 /// Whose readers others wait for.
 #[derive(Debug, Default)]
-pub(crate) enum Pressure {
-    /// Nobody's.
-    #[default]
-    None,
-    /// Those of some clients, each of which waits for itself.
-    Of(HashSet<Holder>),
+pub(crate) struct Pressure {
     /// Everybody's.
-    All,
+    pub(crate) on_all: bool,
+    /// Those of some clients, each of which waits for itself.
+    pub(crate) on_clients: HashSet<Holder>,
+    /// Those that hold room for what known clients send over TLS.
+    pub(crate) on_tls: bool,
 }
 
 impl Pressure {
     pub(crate) fn is_none(&self) -> bool {
-        matches!(self, Self::None)
+        !self.on_all && !self.on_tls && self.on_clients.is_empty()
     }
 
     fn is_on(&self, pending: &Pending) -> bool {
-        match self {
-            Self::None => false,
-            Self::Of(holders) => pending.holder().is_some_and(|holder| holders.contains(holder)),
-            Self::All => true,
-        }
+        self.on_all
+            || pending.holder().is_some_and(|holder| self.on_clients.contains(holder))
+            || (self.on_tls && pending.holds_tls_room(TlsRoom::Known))
     }
 }
 
@@ -232,8 +229,33 @@ struct Watched {
     task: AbortHandle,
     pending: Arc<Pending>,
     peer: IpAddr,
-    /// Since when its reader has been behind at every look, and what it had taken then.
-    behind: Option<(Duration, u64)>,
+    /// How its reader stands while others wait for what it holds.
+    behind: Option<Behind>,
+}
+
+/// How far a reader is behind one that takes [`BYTES_PER_SECOND_PRESSED`]. It is counted from look to look,
+/// for the kernel gives and takes in steps: who takes more than that is never far behind, however the steps
+/// fall, and nobody gets ahead.
+#[derive(Clone, Copy, Debug)]
+struct Behind {
+    looked: Duration,
+    /// All that it had taken then.
+    taken: u64,
+    bytes: f64,
+}
+
+impl Behind {
+    fn new(now: Duration, taken: u64) -> Self {
+        Self { looked: now, taken, bytes: 0.0 }
+    }
+
+    /// Whether it has fallen behind by what such a reader takes in `limit`.
+    fn is_far(&mut self, now: Duration, taken: u64, limit: Duration) -> bool {
+        let due = BYTES_PER_SECOND_PRESSED * now.saturating_sub(self.looked).as_secs_f64();
+        let came = taken.saturating_sub(self.taken) as f64;
+        *self = Self { looked: now, taken, bytes: (self.bytes + due - came).max(0.0) };
+        self.bytes >= BYTES_PER_SECOND_PRESSED * limit.as_secs_f64()
+    }
 }
 
 impl Connections {
@@ -279,10 +301,25 @@ impl Connections {
         if self.watched.len() < silent_max {
             return;
         }
+        let silent = self.watched.values().filter(|it| !it.pending.is_known()).count();
+        if silent >= silent_max || self.watched.len() >= places {
+            self.displace(|_| true);
+        }
+    }
+
+    /// Makes room for what strangers send over TLS: gives up a silent connection that holds some.
+    pub(crate) fn displace_stranger(&mut self) {
+        self.displace(|pending| pending.holds_tls_room(TlsRoom::Strangers));
+    }
+
+    /// Gives up the oldest silent connection of the address that has most of those that `is_meant`.
+    fn displace(&mut self, is_meant: impl Fn(&Pending) -> bool) {
         let mut by_peer: HashMap<IpAddr, (usize, u64, Id)> = HashMap::new();
-        let mut silent = 0;
-        for (id, watched) in self.watched.iter().filter(|(_, it)| !it.pending.is_known()) {
-            silent += 1;
+        let is_meant = |watched: &Watched| {
+            let pending = &watched.pending;
+            !pending.is_known() && is_meant(pending)
+        };
+        for (id, watched) in self.watched.iter().filter(|(_, watched)| is_meant(watched)) {
             let number = watched.pending.number();
             let (count, oldest, oldest_id) =
                 by_peer.entry(watched.peer).or_insert((0, number, *id));
@@ -290,9 +327,6 @@ impl Connections {
             if number < *oldest {
                 (*oldest, *oldest_id) = (number, *id);
             }
-        }
-        if silent < silent_max && self.watched.len() < places {
-            return;
         }
         // Of two addresses with as many, the one that has waited longer.
         let most =
@@ -329,26 +363,27 @@ impl Connections {
         let limit = STALL_PRESSED.min(self.stall);
         for Watched { task, pending, behind, .. } in self.watched.values_mut() {
             if !pressure.is_on(pending) {
-                *behind = None;
                 continue;
             }
-            let taken = pending.taken();
-            let (since, before) = *behind.get_or_insert((now, taken));
-            let is_slow = match now.saturating_sub(since) {
-                _ if !pending.is_waiting() => {
-                    *behind = None;
-                    false
-                }
-                passed if passed < limit => false,
-                passed => {
-                    *behind = Some((now, taken));
-                    let rate = taken.saturating_sub(before) as f64 / passed.as_secs_f64();
-                    rate < BYTES_PER_SECOND_PRESSED
-                }
+            let is_slow = if pending.is_waiting() {
+                let taken = pending.taken();
+                behind.get_or_insert(Behind::new(now, taken)).is_far(now, taken, limit)
+            } else {
+                *behind = None;
+                false
             };
             if is_slow || pending.is_stalled(now, limit) {
                 counter!(self.meters.stalled).increment(1);
                 task.abort();
+            }
+        }
+    }
+
+    /// Forgets how readers stand for whom nobody waits any more.
+    pub(crate) fn relieve(&mut self, pressure: &Pressure) {
+        for Watched { pending, behind, .. } in self.watched.values_mut() {
+            if !pressure.is_on(pending) {
+                *behind = None;
             }
         }
     }
@@ -376,5 +411,169 @@ impl Connections {
         };
         self.watched.remove(&id);
         gauge!(self.meters.open).set(self.watched.len() as f64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future, net::Ipv4Addr, sync::Weak};
+
+    use tokio::time::advance;
+
+    use super::*;
+    use crate::room::PRESSED_LOOK;
+
+    const METERS: Meters = Meters { open: "o", panics: "p", stalled: "s", displaced: "d" };
+    const STALL: Duration = Duration::from_secs(30);
+
+    /// Connections that do nothing by themselves, by their numbers.
+    struct Crowd {
+        connections: Connections,
+        places: Arc<Places>,
+        epoch: Instant,
+        open: Vec<(Arc<Pending>, Weak<()>)>,
+    }
+
+    impl Crowd {
+        fn new() -> Self {
+            let epoch = Instant::now();
+            let places = Arc::new(Places::new(1000, epoch, STALL, METERS));
+            let connections = Connections::new(Arc::clone(&places), STALL, METERS);
+            Self { connections, places, epoch, open: Vec::new() }
+        }
+
+        /// A connection from the address that ends with `host`.
+        fn stranger(&mut self, host: u8) -> Arc<Pending> {
+            let (alive, mut kept) = (Arc::new(()), None);
+            let open = Arc::downgrade(&alive);
+            self.connections.spawn(Ipv4Addr::new(127, 0, 0, host).into(), |pending| {
+                kept = Some(pending);
+                async move {
+                    future::pending::<()>().await;
+                    drop(alive);
+                }
+            });
+            let pending = kept.unwrap_or_default();
+            self.open.push((Arc::clone(&pending), open));
+            pending
+        }
+
+        /// The same of a client who has said who it is.
+        fn known(&mut self, host: u8) -> Arc<Pending> {
+            let pending = self.stranger(host);
+            let holder = Holder::at(Ipv4Addr::new(127, 0, 0, host).into());
+            assert_eq!(self.places.admit(&pending, holder), Ok(()));
+            pending
+        }
+
+        /// A reader of a known client that is waited for.
+        fn reader(&mut self, host: u8) -> Arc<Pending> {
+            let pending = self.known(host);
+            pending.waits(self.epoch);
+            pending
+        }
+
+        /// Those that are left, by their numbers, when all that were dropped are gone.
+        async fn left(&mut self) -> Vec<u64> {
+            tokio::task::yield_now().await;
+            let left = self.open.iter().filter(|(_, open)| open.strong_count() > 0);
+            left.map(|(pending, _)| pending.number()).collect()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stranger_that_finds_no_room_costs_the_oldest_one_of_those_who_hold_most_of_it() {
+        let mut crowd = Crowd::new();
+        let holds = |pending: &Pending| pending.set_tls_room(TlsRoom::Strangers);
+        // It took room before it said who it is.
+        holds(&crowd.reader(9));
+        crowd.reader(8);
+        holds(&crowd.stranger(2));
+        for _ in 0..2 {
+            crowd.stranger(3);
+        }
+        for _ in 0..2 {
+            holds(&crowd.stranger(1));
+        }
+        assert_eq!(crowd.left().await, [1, 2, 3, 4, 5, 6, 7]);
+        crowd.connections.displace_stranger();
+        assert_eq!(crowd.left().await, [1, 2, 3, 4, 5, 7]);
+        crowd.connections.displace_stranger();
+        crowd.connections.displace_stranger();
+        assert_eq!(crowd.left().await, [1, 2, 4, 5]);
+        crowd.connections.displace_stranger();
+        assert_eq!(crowd.left().await, [1, 2, 4, 5], "the others hold nothing of it");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_finds_no_room_for_records_waits_for_those_who_hold_some_and_nobody_else() {
+        let mut crowd = Crowd::new();
+        for room in [TlsRoom::None, TlsRoom::Strangers, TlsRoom::Known] {
+            crowd.reader(1).set_tls_room(room);
+        }
+        advance(STALL_PRESSED).await;
+        crowd.connections.drop_pressed(&Pressure { on_tls: true, ..Pressure::default() });
+        assert_eq!(crowd.left().await, [1, 2]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_waits_for_itself_hurries_its_own_readers() {
+        let mut crowd = Crowd::new();
+        for host in [1, 2] {
+            crowd.reader(host);
+        }
+        advance(STALL_PRESSED).await;
+        let on_clients = HashSet::from([Holder::at(Ipv4Addr::new(127, 0, 0, 2).into())]);
+        crowd.connections.drop_pressed(&Pressure { on_clients, ..Pressure::default() });
+        assert_eq!(crowd.left().await, [1]);
+        crowd.connections.drop_pressed(&Pressure { on_all: true, ..Pressure::default() });
+        assert!(crowd.left().await.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn how_a_reader_stood_is_forgotten_when_nobody_waits_any_more() {
+        let mut crowd = Crowd::new();
+        let all = Pressure { on_all: true, ..Pressure::default() };
+        let reader = crowd.reader(1);
+        let mut look = async |pressure: &Pressure| {
+            // It takes a little, so that it is slow and not stalled.
+            reader.took(1);
+            reader.waits(crowd.epoch);
+            crowd.connections.drop_pressed(pressure);
+            crowd.connections.relieve(pressure);
+            advance(STALL_PRESSED - Duration::from_secs(1)).await;
+            crowd.left().await
+        };
+        let none = Pressure::default();
+        for pressure in [&all, &none, &all, &all] {
+            assert_eq!(look(pressure).await, [1]);
+        }
+        assert!(look(&all).await.is_empty());
+    }
+
+    /// After how many seconds a reader is far behind that takes `step` bytes at a time, so that it is `rate` a
+    /// second.
+    fn far_after(step: u64, rate: u64, mut behind: Behind) -> Option<u64> {
+        let before = behind.taken;
+        let mut looks = (1..1200).map(|half_second| {
+            let taken = before + half_second * rate / 2 / step * step;
+            (
+                half_second / 2,
+                behind.is_far(PRESSED_LOOK * half_second as u32, taken, STALL_PRESSED),
+            )
+        });
+        looks.find(|(_, is_far)| *is_far).map(|(second, _)| second)
+    }
+
+    #[test]
+    fn a_reader_that_takes_enough_is_never_behind_however_large_the_steps_are() {
+        let begin = Behind::new(Duration::ZERO, 0);
+        for step in [1, 1000, 8 << 10, 64 << 10] {
+            assert_eq!(far_after(step, 20_000, begin), None, "{step}");
+            assert!(far_after(step, 10_000, begin).is_some_and(|after| after < 30), "{step}");
+        }
+        assert_eq!(far_after(1, 0, begin), Some(5));
+        let fast = Behind::new(Duration::ZERO, 1 << 40);
+        assert_eq!(far_after(1, 0, fast), Some(5), "nobody gets ahead");
     }
 }

@@ -6,16 +6,17 @@
 //! past waits; the tail, which all watchers share, goes on. While somebody waits, readers that take
 //! nothing, or next to nothing, are dropped sooner ([`Room::is_pressed`]).
 //!
-//! One client has no more than a part of it ([`Shares`]): what it does not take, or makes slowly, keeps out
-//! only itself.
+//! One client has no more than a part of it ([`Parts`]): what it does not take, or makes slowly, keeps out
+//! only itself. Who finds no room in its own part says nothing of the room that all share: only readers of
+//! that client are dropped sooner.
 //!
 //! It refuses to count what is small: heads, problems, most documents.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     hash::Hash,
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -63,6 +64,31 @@ pub(crate) struct Shares<K> {
     clients: Mutex<HashMap<K, Weak<Semaphore>>>,
 }
 
+/// A part of a [`Room`] for each client, and whose part is short.
+#[derive(Debug)]
+pub(crate) struct Parts<K> {
+    units: usize,
+    shares: Shares<K>,
+    short: Mutex<Short<K>>,
+    told: Notify,
+}
+
+/// Whose part is short.
+#[derive(Debug)]
+struct Short<K> {
+    /// How many of a client wait for it.
+    waiting: HashMap<K, usize>,
+    /// Who found it used up since that was asked last, and went on without.
+    refused: HashSet<K>,
+}
+
+/// The part of one client.
+#[derive(Debug)]
+pub(crate) struct Part<'p, K> {
+    parts: &'p Parts<K>,
+    client: &'p K,
+}
+
 /// So many clients are looked through for some that have nothing.
 const CLIENTS_MANY: usize = 1024;
 
@@ -70,11 +96,6 @@ impl<K: Clone + Eq + Hash> Shares<K> {
     /// Each client may have so many.
     pub(crate) fn new(permits: usize) -> Self {
         Self { permits, clients: Mutex::default() }
-    }
-
-    /// Each client may have so much of a [`Room`].
-    pub(crate) fn of_room(bytes: usize) -> Self {
-        Self::new(bytes / UNIT_BYTES)
     }
 
     /// The part of `client`.
@@ -89,6 +110,76 @@ impl<K: Clone + Eq + Hash> Shares<K> {
         let share = Arc::new(Semaphore::new(self.permits));
         clients.insert(client.clone(), Arc::downgrade(&share));
         share
+    }
+}
+
+impl<K: Clone + Eq + Hash> Parts<K> {
+    /// Each client may have so many bytes.
+    pub(crate) fn new(bytes: usize) -> Self {
+        let units = bytes / UNIT_BYTES;
+        let short = Short { waiting: HashMap::new(), refused: HashSet::new() };
+        Self { units, shares: Shares::new(units), short: Mutex::new(short), told: Notify::new() }
+    }
+
+    /// The part of `client`.
+    pub(crate) fn of<'p>(&'p self, client: &'p K) -> Part<'p, K> {
+        Part { parts: self, client }
+    }
+
+    /// Waits until somebody finds its client's part used up.
+    pub(crate) async fn pressed(&self) {
+        self.told.notified().await;
+    }
+
+    /// The clients of which somebody waits for the client's part, or found it used up since this was asked
+    /// last.
+    pub(crate) fn take_pressed(&self) -> HashSet<K> {
+        let mut short = self.lock();
+        let mut clients = std::mem::take(&mut short.refused);
+        clients.extend(short.waiting.keys().cloned());
+        clients
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Short<K>> {
+        self.short.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Clone + Eq + Hash> Part<'_, K> {
+    /// So many bytes of the part, when it is this one's turn; all of it if that is less. `None`: never, as it
+    /// was closed.
+    pub(crate) async fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let (share, units) = (self.share(), self.units(bytes));
+        if let Ok(own) = Arc::clone(&share).try_acquire_many_owned(units) {
+            return Some(own);
+        }
+        let _waiting = WaitingFor::new(self);
+        share.acquire_many_owned(units).await.ok()
+    }
+
+    /// The same, if that much is left.
+    fn try_take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let own = self.share().try_acquire_many_owned(self.units(bytes));
+        own.inspect_err(|_| self.press()).ok()
+    }
+
+    /// How much is left of it, in bytes.
+    fn left(&self) -> usize {
+        self.share().available_permits() * UNIT_BYTES
+    }
+
+    /// Somebody found it used up.
+    fn press(&self) {
+        self.parts.lock().refused.insert(self.client.clone());
+        self.parts.told.notify_one();
+    }
+
+    fn share(&self) -> Arc<Semaphore> {
+        self.parts.shares.of(self.client)
+    }
+
+    fn units(&self, bytes: usize) -> u32 {
+        units(bytes).min(u32::try_from(self.parts.units).unwrap_or(u32::MAX))
     }
 }
 
@@ -125,11 +216,6 @@ impl Room {
         self.take(bytes).await
     }
 
-    /// The same, if it is this one's turn within `wait`.
-    pub(crate) async fn take_within(&self, bytes: usize, wait: Duration) -> Option<Held> {
-        timeout(wait, self.take(bytes)).await.ok().flatten()
-    }
-
     /// A place for `bytes`, if there is one.
     pub(crate) fn try_take(&self, bytes: usize) -> Option<Held> {
         let of_all = Arc::clone(&self.units).try_acquire_many_owned(units(bytes));
@@ -138,28 +224,43 @@ impl Room {
     }
 
     /// A place for `bytes` in the part of a client, when it is this one's turn within `wait`.
-    pub(crate) async fn take_of(
+    pub(crate) async fn take_of<K: Clone + Eq + Hash>(
         &self,
-        share: &Arc<Semaphore>,
+        part: &Part<'_, K>,
         bytes: usize,
         wait: Duration,
     ) -> Option<Held> {
-        if let Some(held) = self.try_take_of(share, bytes) {
-            return Some(held);
-        }
-        let _waiting = Waiting::new(&self.waiting);
         let taken = timeout(wait, async {
-            let own = Arc::clone(share).acquire_many_owned(units(bytes)).await.ok()?;
+            let own = part.take(bytes).await?;
             Some(Held { of_client: Some(own), ..self.take(bytes).await? })
         });
         taken.await.ok().flatten()
     }
 
     /// The same, if there is one.
-    pub(crate) fn try_take_of(&self, share: &Arc<Semaphore>, bytes: usize) -> Option<Held> {
-        let own = Arc::clone(share).try_acquire_many_owned(units(bytes));
-        let own = own.inspect_err(|_| self.press()).ok()?;
+    pub(crate) fn try_take_of<K: Clone + Eq + Hash>(
+        &self,
+        part: &Part<'_, K>,
+        bytes: usize,
+    ) -> Option<Held> {
+        let own = part.try_take(bytes)?;
         Some(Held { of_client: Some(own), ..self.try_take(bytes)? })
+    }
+
+    /// A place for `wish` bytes in the part of a client, but for at most half of what is left there and of all
+    /// room, so that something is left for whoever comes next. `None` if that is less than `least`: then
+    /// nobody is said to be short of anything, for less may do.
+    pub(crate) fn try_take_some_of<K: Clone + Eq + Hash>(
+        &self,
+        part: &Part<'_, K>,
+        wish: usize,
+        least: usize,
+    ) -> Option<Held> {
+        let left = part.left().min(self.units.available_permits() * UNIT_BYTES);
+        let bytes = wish.min((left / 2).max(least));
+        let own = part.share().try_acquire_many_owned(part.units(bytes)).ok()?;
+        let of_all = Arc::clone(&self.units).try_acquire_many_owned(units(bytes)).ok()?;
+        Some(Held { of_all, of_client: Some(own) })
     }
 
     /// In how many permits `bytes` are counted.
@@ -196,11 +297,21 @@ impl Held {
         if missing == 0 {
             return true;
         }
-        let more = match &self.of_client {
-            None => room.try_take(missing * UNIT_BYTES),
-            Some(own) => room.try_take_of(own.semaphore(), missing * UNIT_BYTES),
-        };
-        more.map(|more| self.merge(more)).is_some()
+        room.try_take(missing * UNIT_BYTES).map(|more| self.merge(more)).is_some()
+    }
+
+    /// The same of a place in the part of a client.
+    pub(crate) fn grow_of<K: Clone + Eq + Hash>(
+        &mut self,
+        bytes: usize,
+        room: &Room,
+        part: &Part<'_, K>,
+    ) -> bool {
+        let missing = (units(bytes) as usize).saturating_sub(self.of_all.num_permits());
+        if missing == 0 {
+            return true;
+        }
+        room.try_take_of(part, missing * UNIT_BYTES).map(|more| self.merge(more)).is_some()
     }
 
     /// Adds another place of the same client to this one.
@@ -248,6 +359,30 @@ impl Drop for Waiting<'_> {
     }
 }
 
+/// Counts one who waits for its client's part, also when it gives up.
+struct WaitingFor<'w, K: Clone + Eq + Hash>(&'w Part<'w, K>);
+
+impl<'w, K: Clone + Eq + Hash> WaitingFor<'w, K> {
+    fn new(part: &'w Part<'w, K>) -> Self {
+        *part.parts.lock().waiting.entry(part.client.clone()).or_default() += 1;
+        part.parts.told.notify_one();
+        Self(part)
+    }
+}
+
+impl<K: Clone + Eq + Hash> Drop for WaitingFor<'_, K> {
+    fn drop(&mut self) {
+        let Part { parts, client } = self.0;
+        let mut short = parts.lock();
+        if let Some(count) = short.waiting.get_mut(*client) {
+            *count -= 1;
+            if *count == 0 {
+                short.waiting.remove(*client);
+            }
+        }
+    }
+}
+
 struct Placed<B> {
     bytes: B,
     _held: Held,
@@ -273,10 +408,10 @@ mod tests {
         let Some(held) = room.try_take(4 << 10) else { unreachable!("it is empty") };
         let part = held.with(vec![1; 4 << 10]).slice(1..3);
         assert!(!room.is_pressed());
-        assert!(room.take_within(1, Duration::from_secs(5)).await.is_none());
+        assert!(timeout(Duration::from_secs(5), room.take(1)).await.is_err());
         assert!(room.is_pressed() && !room.is_pressed());
         drop(part);
-        assert!(room.take_within(4 << 10, Duration::from_secs(5)).await.is_some());
+        assert!(room.take(4 << 10).await.is_some());
     }
 
     #[tokio::test]
@@ -313,18 +448,53 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_has_its_part_waits_for_itself_and_keeps_nobody_else_out() {
-        let (room, shares) = (Room::new(8 << 10), Shares::of_room(4 << 10));
+        let (room, parts) = (Room::new(8 << 10), Parts::new(4 << 10));
         let wait = Duration::from_secs(5);
-        let greedy = shares.of(&"greedy");
+        let (greedy, modest) = (parts.of(&"greedy"), parts.of(&"modest"));
         let Some(mut held) = room.try_take_of(&greedy, 3 << 10) else { unreachable!("empty") };
-        assert!(held.grow(4 << 10, &room) && !held.grow(5 << 10, &room));
-        // The part is the same one as long as something of it is out.
-        drop(greedy);
-        assert!(room.take_of(&shares.of(&"greedy"), 1, wait).await.is_none());
-        assert!(room.take_of(&shares.of(&"modest"), 4 << 10, wait).await.is_some());
+        assert!(held.grow_of(4 << 10, &room, &greedy) && !held.grow_of(5 << 10, &room, &greedy));
+        assert!(room.take_of(&greedy, 1, wait).await.is_none());
+        assert!(room.take_of(&modest, 4 << 10, wait).await.is_some());
         let held = held.shrunk(1 << 10);
-        assert!(room.try_take_of(&shares.of(&"greedy"), 3 << 10).is_some());
+        assert!(room.try_take_of(&greedy, 3 << 10).is_some());
         drop(held);
-        assert!(room.try_take_of(&shares.of(&"greedy"), 4 << 10).is_some());
+        assert!(room.try_take_of(&greedy, 4 << 10).is_some());
+    }
+
+    #[tokio::test]
+    async fn what_a_client_s_own_part_lacks_is_said_of_its_own_readers_only() {
+        let (room, parts) = (Room::new(8 << 10), Parts::new(4 << 10));
+        let greedy = parts.of(&"greedy");
+        let Some(mut held) = room.try_take_of(&greedy, 4 << 10) else { unreachable!("empty") };
+        let only_greedy = HashSet::from(["greedy"]);
+        assert!(!held.grow_of(5 << 10, &room, &greedy));
+        assert_eq!(parts.take_pressed(), only_greedy);
+        assert!(room.try_take_of(&greedy, 1).is_none());
+        assert_eq!(parts.take_pressed(), only_greedy);
+        assert!(parts.take_pressed().is_empty(), "nobody waits");
+        let waiting = room.take_of(&greedy, 1, Duration::from_secs(3600));
+        tokio::pin!(waiting);
+        tokio::select! {
+            biased;
+            _ = &mut waiting => unreachable!("its part is used up"),
+            () = parts.pressed() => {}
+        }
+        assert_eq!(parts.take_pressed(), only_greedy);
+        assert!(!room.is_pressed(), "the others have room");
+        drop(held);
+        assert!(waiting.await.is_some());
+        assert!(parts.take_pressed().is_empty());
+    }
+
+    #[test]
+    fn a_large_wish_gets_half_of_what_is_left_and_hurries_nobody() {
+        let (room, parts) = (Room::new(16 << 10), Parts::new(8 << 10));
+        let (greedy, modest) = (parts.of(&"greedy"), parts.of(&"modest"));
+        let got = |part| room.try_take_some_of(part, 1 << 20, 1 << 10);
+        let held: Vec<Held> = std::iter::from_fn(|| got(&greedy)).collect();
+        let kib: Vec<usize> = held.iter().map(|held| held.bytes() >> 10).collect();
+        assert_eq!(kib, [4, 2, 1, 1]);
+        assert_eq!(got(&modest).map(|held| held.bytes()), Some(4 << 10), "the others have room");
+        assert!(!room.is_pressed() && parts.take_pressed().is_empty());
     }
 }

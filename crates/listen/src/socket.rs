@@ -9,13 +9,14 @@ use std::{
     pin::Pin,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
 };
 
 use metrics::Counter;
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
@@ -27,6 +28,23 @@ use crate::{connections::Holder, tls::Tls};
 
 /// How often a socket that is not read is looked at for its end.
 const HANGUP_LOOK: Duration = Duration::from_secs(1);
+
+/// What the kernel keeps of bytes that it could not send yet because the client takes nothing, about. By
+/// itself it keeps some megabytes, and takes more only when a third of that is gone: a reader of 50 KB/s
+/// would seem to take nothing for half a minute. With this it is seen to take something as soon as half of
+/// this is gone; what is on its way on a long link is not bounded by it.
+const UNSENT_BYTES_MAX: u32 = 32 << 10;
+
+/// Of which room for what comes over TLS a connection holds some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum TlsRoom {
+    None,
+    /// That of connections that have not said who they are.
+    Strangers,
+    /// That of all others.
+    Known,
+}
 
 /// How a connection stands, seen from outside.
 #[derive(Debug, Default)]
@@ -45,6 +63,8 @@ pub(crate) struct Pending {
     displaced: Notify,
     /// Since when a TLS record that holds room has not become whole; as `since`.
     cut_since: AtomicU64,
+    /// A [`TlsRoom`].
+    tls_room: AtomicU8,
 }
 
 impl Pending {
@@ -75,6 +95,27 @@ impl Pending {
         } else {
             self.cut_since.store(0, Ordering::Relaxed);
         }
+    }
+
+    /// Notes what it holds of the rooms for what comes over TLS.
+    pub(crate) fn set_tls_room(&self, room: TlsRoom) {
+        self.tls_room.store(room as u8, Ordering::Relaxed);
+    }
+
+    /// Whether that is some of `room`.
+    pub(crate) fn holds_tls_room(&self, room: TlsRoom) -> bool {
+        self.tls_room.load(Ordering::Relaxed) == room as u8
+    }
+
+    /// A write waits for the reader.
+    pub(crate) fn waits(&self, epoch: Instant) {
+        begin(&self.since, epoch);
+    }
+
+    /// The reader has taken so many bytes more, and nothing waits for it.
+    pub(crate) fn took(&self, bytes: u64) {
+        self.since.store(0, Ordering::Relaxed);
+        self.taken.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Whether a write is pending.
@@ -133,6 +174,13 @@ fn begin(since: &AtomicU64, epoch: Instant) {
     let _ = since.compare_exchange(0, now + 1, Ordering::Relaxed, Ordering::Relaxed);
 }
 
+/// Prepares a connection that was accepted: what is written goes out at once, and what the client does not
+/// take waits here rather than in the kernel. A kernel that cannot do so does as it likes.
+pub(crate) fn prepare(stream: &TcpStream) {
+    let _ = stream.set_nodelay(true);
+    let _ = SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX);
+}
+
 /// Plain or encrypted.
 pub(crate) enum Transport {
     Plain(TcpStream),
@@ -173,10 +221,9 @@ impl Socket {
 
     fn written(&self, result: &Poll<io::Result<usize>>) {
         match result {
-            Poll::Pending => begin(&self.pending.since, self.epoch),
+            Poll::Pending => self.pending.waits(self.epoch),
             Poll::Ready(Ok(count)) => {
-                self.pending.since.store(0, Ordering::Relaxed);
-                self.pending.taken.fetch_add(*count as u64, Ordering::Relaxed);
+                self.pending.took(*count as u64);
                 self.sent.increment(*count as u64);
             }
             Poll::Ready(Err(_)) => {}
@@ -243,5 +290,50 @@ impl AsyncWrite for Socket {
             Transport::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Transport::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use futures::FutureExt;
+    use metrics::Counter;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::{TcpListener, TcpSocket},
+    };
+
+    use super::*;
+
+    /// More than a reader and both kernels hold.
+    const MUCH: usize = 2 << 20;
+
+    #[tokio::test]
+    async fn what_a_reader_does_not_take_waits_here_and_each_bit_that_it_takes_is_seen()
+    -> io::Result<()> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let client = TcpSocket::new_v4()?;
+        client.set_recv_buffer_size(16 << 10)?;
+        let mut client = client.connect(listener.local_addr()?).await?;
+        let (stream, _) = listener.accept().await?;
+        prepare(&stream);
+        let (pending, epoch) = (Arc::<Pending>::default(), Instant::now());
+        let transport = Transport::Plain(stream);
+        let mut socket = Socket::new(transport, Arc::clone(&pending), epoch, Counter::noop());
+        let answer = vec![7; MUCH];
+        let mut sending = Box::pin(socket.write_all(&answer));
+        assert!((&mut sending).now_or_never().is_none(), "the kernel took all of it");
+        assert!(pending.is_waiting());
+        for read in (1..4).map(|times| times * (256 << 10)) {
+            let mut bit = vec![0; 256 << 10];
+            tokio::select! {
+                biased;
+                _ = &mut sending => unreachable!("there is more than was read"),
+                came = client.read_exact(&mut bit) => came?,
+            };
+            assert!(pending.taken() < read + (256 << 10), "{} of {read}", pending.taken());
+        }
+        Ok(())
     }
 }

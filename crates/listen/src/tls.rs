@@ -12,7 +12,8 @@
 //!
 //! What a connection holds beyond [`IN_BYTES_FREE`] has one bound for all connections of a listener. One
 //! that finds no room is closed; one whose record does not become whole is dropped, as a reader is that
-//! takes nothing. Answers are encrypted in pieces of [`OUT_BYTES_SMALL`] where there is no room for whole
+//! takes nothing. Strangers have a room of their own: where it is used up, the oldest of them makes room for
+//! the next, and nobody who is known is hurried for it. Answers are encrypted in pieces of [`OUT_BYTES_SMALL`] where there is no room for whole
 //! records: that costs a few system calls more, and nobody is closed for it.
 //!
 //! It refuses to look into records: whatever is in them is rustls' matter.
@@ -40,7 +41,7 @@ use tracing::warn;
 
 use crate::{
     room::{Held, Room},
-    socket::Pending,
+    socket::{Pending, TlsRoom},
 };
 
 /// What every connection may hold of what its client sends without asking: rustls' buffer has this size
@@ -122,19 +123,24 @@ impl Acceptor {
         Ok(Box::new(Tls { stream, outgoing: None }))
     }
 
-    /// Whether that is still so.
+    /// Whether a client that is known found no room for what it sends since this was asked last.
     pub(crate) fn is_pressed(&self) -> bool {
-        self.rooms.incoming.is_pressed() || self.rooms.strangers.is_pressed()
+        self.rooms.incoming.is_pressed()
     }
 }
 
-/// Waits until a client finds no room for what it sends; for ever where there is no TLS.
+/// Waits until a client that is known finds no room for what it sends; for ever where there is no TLS.
 pub(crate) async fn pressed(acceptor: Option<&Acceptor>) {
     match acceptor {
-        Some(acceptor) => tokio::select! {
-            () = acceptor.rooms.incoming.pressed() => {}
-            () = acceptor.rooms.strangers.pressed() => {}
-        },
+        Some(acceptor) => acceptor.rooms.incoming.pressed().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The same of a stranger. What it lacks, other strangers hold, and nobody else.
+pub(crate) async fn strangers_short(acceptor: Option<&Acceptor>) {
+    match acceptor {
+        Some(acceptor) => acceptor.rooms.strangers.pressed().await,
         None => std::future::pending().await,
     }
 }
@@ -235,6 +241,11 @@ impl Wire {
                 Some(held.shrunk(needed))
             }
         };
+        self.pending.set_tls_room(match &self.held {
+            None => TlsRoom::None,
+            Some(_) if self.is_strangers => TlsRoom::Strangers,
+            Some(_) => TlsRoom::Known,
+        });
         let is_cut = self.held.is_some() && self.records.partial > 0;
         self.pending.set_cut(is_cut, self.epoch);
         Ok(())
@@ -470,6 +481,23 @@ mod tests {
         let rooms = &acceptor.rooms;
         assert!(rooms.strangers.try_take(IN_BYTES_MAX_STRANGERS).is_some());
         assert!(rooms.incoming.try_take(IN_BYTES_MAX_TOTAL - IN_BYTES_MAX_STRANGERS).is_some());
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_stranger_that_finds_no_room_says_nothing_of_that_of_others() -> Outcome {
+        let (acceptor, _) = both()?;
+        let _held = acceptor.rooms.strangers.try_take(IN_BYTES_MAX_STRANGERS);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let mut client = TcpStream::connect(listener.local_addr()?).await?;
+        let (stream, _) = listener.accept().await?;
+        let mut hello = vec![22, 3, 1, 0x3a, 0x98, 1, 0, 0x3a, 0x94, 3, 3];
+        hello.resize(12_000, 0);
+        client.write_all(&hello).await?;
+        let accepted = acceptor.accept(stream, Arc::default(), Instant::now()).await;
+        assert!(accepted.is_err());
+        strangers_short(Some(&acceptor)).await;
+        assert!(!acceptor.is_pressed());
         Ok(())
     }
 

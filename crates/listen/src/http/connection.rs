@@ -71,9 +71,13 @@ impl Host {
 
     /// Whose readers others wait for now.
     pub(super) fn pressure(&self, server: &Server) -> Pressure {
-        let pressure = server.pressure();
-        let tls = self.tls.as_ref().is_some_and(Acceptor::is_pressed);
-        if tls { Pressure::All } else { pressure }
+        let on_tls = self.tls.as_ref().is_some_and(Acceptor::is_pressed);
+        Pressure { on_tls, ..server.pressure() }
+    }
+
+    /// Waits until a stranger finds no room for what it sends over TLS.
+    pub(super) async fn strangers_short(&self) {
+        tls::strangers_short(self.tls.as_ref()).await;
     }
 
     /// Serves `stream` until one side is done with it.
@@ -84,7 +88,7 @@ impl Host {
         pending: Arc<Pending>,
         router: Router,
     ) {
-        let _ = stream.set_nodelay(true);
+        socket::prepare(&stream);
         let transport = match &self.tls {
             None => Transport::Plain(stream),
             Some(acceptor) => {

@@ -38,7 +38,7 @@ use super::{
 };
 use crate::{
     connections::{Connections, Places, Pressure},
-    room::{PRESSED_LOOK, Room, Shares},
+    room::{PRESSED_LOOK, Parts, Room, Shares},
     tls::Acceptor,
 };
 
@@ -117,10 +117,10 @@ impl HttpListener {
             budgets: Budgets::new(self.limits.filter_units_per_second),
             page_wait: self.limits.page_wait,
             pages: Room::new(PAGES_BYTES_MAX_TOTAL),
-            page_shares: Shares::of_room(PAGES_BYTES_MAX_CLIENT),
+            page_parts: Parts::new(PAGES_BYTES_MAX_CLIENT),
             page_turns: Shares::new(PAGES_PER_CLIENT_MAX),
             filters: Room::new(FILTERS_BYTES_MAX_TOTAL),
-            filter_shares: Shares::of_room(FILTERS_BYTES_MAX_CLIENT),
+            filter_parts: Parts::new(FILTERS_BYTES_MAX_CLIENT),
             context: self.context.clone(),
             renderer: Renderer::new(&self.context.log, Arc::clone(&reads), drain.clone()),
             reads,
@@ -155,7 +155,7 @@ impl Listener for HttpListener {
         // Only while somebody waits for room: an idle listener is not woken for it.
         let mut look = interval(PRESSED_LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut pressure = Pressure::None;
+        let mut pressure = Pressure::default();
         loop {
             tokio::select! {
                 () = drain.cancelled() => break,
@@ -172,12 +172,14 @@ impl Listener for HttpListener {
                 _ = sweep.tick(), if !house.connections.is_empty() => {
                     house.connections.drop_stalled();
                 }
+                () = house.host.strangers_short() => house.connections.displace_stranger(),
                 () = house.host.pressed(&server), if pressure.is_none() => {
                     pressure = house.host.pressure(&server);
                 }
                 _ = look.tick(), if !pressure.is_none() => {
                     house.connections.drop_pressed(&pressure);
                     pressure = house.host.pressure(&server);
+                    house.connections.relieve(&pressure);
                 }
             }
         }

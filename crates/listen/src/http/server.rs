@@ -1,6 +1,6 @@
 //! What all connections of one listener share.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::{sync::Semaphore, time::Instant};
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     connections::{Holder, Pressure},
-    room::{Room, Shares},
+    room::{Parts, Room, Shares},
 };
 
 /// The configuration, resolved: plain values, checked.
@@ -45,13 +45,13 @@ pub(super) struct Server {
     /// What [`PAGES_BYTES_MAX_TOTAL`](super::limits::PAGES_BYTES_MAX_TOTAL) leaves.
     pub(super) pages: Room,
     /// How much of that each client may have.
-    pub(super) page_shares: Shares<Client>,
+    pub(super) page_parts: Parts<Client>,
     /// How many pages are made for each client at a time.
     pub(super) page_turns: Shares<Client>,
     /// What [`FILTERS_BYTES_MAX_TOTAL`](super::limits::FILTERS_BYTES_MAX_TOTAL) leaves.
     pub(super) filters: Room,
     /// How much of that each client may have.
-    pub(super) filter_shares: Shares<Client>,
+    pub(super) filter_parts: Parts<Client>,
     /// What [`READS_MAX`](super::limits::READS_MAX) leaves.
     pub(super) reads: Arc<Semaphore>,
     /// Where the grid of heartbeats begins.
@@ -67,22 +67,28 @@ impl Server {
         tokio::select! {
             () = self.pages.pressed() => {}
             () = self.renderer.room.pressed() => {}
-            () = self.renderer.parts.short() => {}
+            () = self.page_parts.pressed() => {}
+            () = self.renderer.parts.pressed() => {}
         }
     }
 
     /// Whose readers others wait for now.
     pub(super) fn pressure(&self) -> Pressure {
         let (pages, rendered) = (self.pages.is_pressed(), self.renderer.room.is_pressed());
-        if pages || rendered {
-            return Pressure::All;
+        let clients = self.page_parts.take_pressed().into_iter();
+        let clients = clients.chain(self.renderer.parts.take_pressed());
+        Pressure {
+            on_all: pages || rendered,
+            on_clients: clients.filter_map(holder).collect(),
+            on_tls: false,
         }
-        let waiting = self.renderer.parts.waiting();
-        let holders = waiting.into_iter().filter_map(|client| match client {
-            Client::Principal(name) => Some(Holder::Principal(name)),
-            Client::Address(address) => address.map(Holder::at),
-        });
-        let holders = holders.collect::<HashSet<Holder>>();
-        if holders.is_empty() { Pressure::None } else { Pressure::Of(holders) }
+    }
+}
+
+/// Whose connections the readers of `client` have.
+fn holder(client: Client) -> Option<Holder> {
+    match client {
+        Client::Principal(name) => Some(Holder::Principal(name)),
+        Client::Address(address) => address.map(Holder::at),
     }
 }

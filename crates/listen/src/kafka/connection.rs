@@ -28,8 +28,8 @@ use super::{
     wire::Incoming,
 };
 use crate::{
-    connections::Places,
-    socket::{Pending, Socket, Transport},
+    connections::{Places, Pressure},
+    socket::{self, Pending, Socket, Transport},
     tls::{self, Acceptor},
 };
 
@@ -46,14 +46,23 @@ impl Host {
     pub(super) async fn pressed(&self) {
         tokio::select! {
             () = self.server.room.pressed() => {}
+            () = self.server.parts.pressed() => {}
             () = tls::pressed(self.tls.as_ref()) => {}
         }
     }
 
-    /// Whether that is still so.
-    pub(super) fn is_pressed(&self) -> bool {
-        let tls = self.tls.as_ref().is_some_and(Acceptor::is_pressed);
-        self.server.room.is_pressed() || tls
+    /// Whose readers others wait for now.
+    pub(super) fn pressure(&self) -> Pressure {
+        Pressure {
+            on_all: self.server.room.is_pressed(),
+            on_clients: self.server.parts.take_pressed(),
+            on_tls: self.tls.as_ref().is_some_and(Acceptor::is_pressed),
+        }
+    }
+
+    /// Waits until a stranger finds no room for what it sends over TLS.
+    pub(super) async fn strangers_short(&self) {
+        tls::strangers_short(self.tls.as_ref()).await;
     }
 }
 
@@ -80,7 +89,7 @@ impl From<io::Error> for End {
 impl Host {
     /// Serves `stream` until one side is done with it.
     pub(super) async fn serve(&self, stream: TcpStream, peer: SocketAddr, pending: Arc<Pending>) {
-        let _ = stream.set_nodelay(true);
+        socket::prepare(&stream);
         let Ok(local) = stream.local_addr() else { return };
         let login_until = Instant::now() + self.server.limits.login;
         let transport = match &self.tls {

@@ -41,10 +41,14 @@ pub(super) const REQUEST_ITEMS_CHEAP: usize = 100;
 /// a link busy, and a client asks again at once.
 pub(super) const FETCH_BYTES_MAX: usize = 8 << 20;
 
-/// Most bytes of record batches in all answers that are being sent, and of other large answers. When they
-/// are used up, an answer to a fetch carries a single batch, and waits for room for it; readers that take
-/// nothing are dropped sooner.
+/// Most bytes of record batches in all answers that are being sent, and of other large answers. Each fetch
+/// is given half of what is left at most. When they are used up, an answer to a fetch carries a single batch,
+/// and waits for room for it; readers that take nothing are dropped sooner.
 pub(super) const FETCH_BYTES_MAX_TOTAL: usize = 24 << 20;
+
+/// The part of [`FETCH_BYTES_MAX_TOTAL`] that one client may have, in bytes: its largest answer, and twice as
+/// much for all others.
+pub(super) const FETCH_BYTES_MAX_CLIENT: usize = FETCH_BYTES_MAX_TOTAL / 3;
 
 /// The largest batch of events that are not larger themselves, in bytes.
 pub(super) const FETCH_BYTES_SINGLE: usize = 256 << 10;

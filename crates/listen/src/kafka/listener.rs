@@ -123,7 +123,7 @@ impl Listener for KafkaListener {
         // Only while somebody waits for room: an idle listener is not woken for it.
         let mut look = interval(PRESSED_LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut is_pressed = false;
+        let mut pressure = Pressure::default();
         let mut groups = pin!(host.server.groups.run());
         loop {
             tokio::select! {
@@ -152,10 +152,12 @@ impl Listener for KafkaListener {
                 },
                 () = connections.ended() => {}
                 _ = sweep.tick(), if !connections.is_empty() => connections.drop_stalled(),
-                () = host.pressed(), if !is_pressed => is_pressed = true,
-                _ = look.tick(), if is_pressed => {
-                    connections.drop_pressed(&Pressure::All);
-                    is_pressed = host.is_pressed();
+                () = host.strangers_short() => connections.displace_stranger(),
+                () = host.pressed(), if pressure.is_none() => pressure = host.pressure(),
+                _ = look.tick(), if !pressure.is_none() => {
+                    connections.drop_pressed(&pressure);
+                    pressure = host.pressure();
+                    connections.relieve(&pressure);
                 }
                 never = &mut groups => match never {},
             }

@@ -230,8 +230,7 @@ impl Session {
     ) -> Result<Option<Answer>, Hangup> {
         let mut answer = Answer { pieces: Vec::new(), _held: None, last: None };
         let version = request.version;
-        let principal = self.known.as_ref().map(|known| &*known.principal);
-        let body = match (request.api.key, principal) {
+        let body = match (request.api.key, &self.known) {
             (ApiKey::ApiVersions, _) => encoded(&versions::answer(), version)?,
             (ApiKey::SaslHandshake, _) => {
                 let wanted: SaslHandshakeRequest = request.decoded()?;
@@ -244,15 +243,14 @@ impl Session {
                 body
             }
             (_, None) => return Err(Hangup::NotAuthenticated),
-            (ApiKey::Fetch, Some(principal)) => {
-                let (wanted, caller) =
-                    (request.decoded()?, self.caller(server, principal, request));
+            (ApiKey::Fetch, Some(known)) => {
+                let (wanted, caller) = (request.decoded()?, self.caller(server, known, request));
                 let sending = fetch::answer(&caller, &wanted, turn).await;
                 answer._held = sending.held;
                 sending.pieces
             }
-            (_, Some(principal)) => {
-                let caller = self.caller(server, principal, request);
+            (_, Some(known)) => {
+                let caller = self.caller(server, known, request);
                 match answer_known(&caller, request, &mut turn).await? {
                     Some(body) => body,
                     None => return Ok(None),
@@ -263,21 +261,21 @@ impl Session {
         if answer._held.is_none() {
             let bytes = answer.pieces.iter().map(Bytes::len).sum();
             if bytes > ANSWER_BYTES_FREE {
-                answer._held = Some(server.room.try_take(bytes).ok_or(Hangup::NoRoom)?);
+                let held = match self.holder() {
+                    Some(holder) => server.room.try_take_of(&server.parts.of(holder), bytes),
+                    None => server.room.try_take(bytes),
+                };
+                answer._held = Some(held.ok_or(Hangup::NoRoom)?);
             }
         }
         Ok(Some(answer))
     }
 
-    fn caller<'a>(
-        &self,
-        server: &'a Server,
-        principal: &'a Principal,
-        request: &'a Request,
-    ) -> Caller<'a> {
+    fn caller<'a>(&self, server: &'a Server, known: &'a Known, request: &'a Request) -> Caller<'a> {
+        let Known { principal, holder } = known;
         let (peer, local, version) = (self.peer, self.local, request.version);
         let by_id = OnceLock::new();
-        Caller { server, principal, client: &request.client, peer, local, version, by_id }
+        Caller { server, principal, holder, client: &request.client, peer, local, version, by_id }
     }
 
     async fn authenticate(

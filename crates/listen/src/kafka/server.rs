@@ -17,11 +17,15 @@ use uuid::Uuid;
 use super::{
     config::Advertised,
     group::Coordinator,
-    limits::{FETCH_BYTES_MAX_TOTAL, FRAME_BYTES_MAX_TOTAL, Limits},
+    limits::{FETCH_BYTES_MAX_CLIENT, FETCH_BYTES_MAX_TOTAL, FRAME_BYTES_MAX_TOTAL, Limits},
     topics::Topic,
     turn::Turns,
 };
-use crate::{Context, room::Room};
+use crate::{
+    Context,
+    connections::Holder,
+    room::{Parts, Room},
+};
 
 /// The one broker, controller and coordinator that there is. Any number does; clients show it.
 pub(super) const NODE: BrokerId = BrokerId(1);
@@ -39,6 +43,8 @@ pub(super) struct Server {
     pub(super) turns: Turns,
     /// What [`FETCH_BYTES_MAX_TOTAL`] leaves.
     pub(super) room: Room,
+    /// How much of that each client may have.
+    pub(super) parts: Parts<Holder>,
     /// What [`FRAME_BYTES_MAX_TOTAL`] leaves, in bytes.
     pub(super) frames: Arc<Semaphore>,
     /// Long waits end when this is cancelled.
@@ -64,6 +70,7 @@ impl Server {
             groups,
             turns: Turns::new(),
             room: Room::new(FETCH_BYTES_MAX_TOTAL),
+            parts: Parts::new(FETCH_BYTES_MAX_CLIENT),
             frames: Arc::new(Semaphore::new(FRAME_BYTES_MAX_TOTAL)),
             drain,
         }
@@ -74,6 +81,8 @@ impl Server {
 pub(super) struct Caller<'a> {
     pub(super) server: &'a Server,
     pub(super) principal: &'a Principal,
+    /// Whose connection it is.
+    pub(super) holder: &'a Holder,
     /// What the client calls itself.
     pub(super) client: &'a str,
     pub(super) peer: SocketAddr,

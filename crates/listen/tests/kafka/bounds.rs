@@ -25,12 +25,13 @@ use kafka_protocol::{
 use pluvio_event::{Filter, Pattern};
 use pluvio_log::{Log, StreamName};
 use pluvio_runtime::{AccessTable, Principal, Streams, Verb};
+use tokio::net::TcpSocket;
 use uuid::Uuid;
 
 use crate::{
     access::known,
-    client::{Client, fetch_of, group, offsets, text, topic},
-    house::{append, plan, table},
+    client::{Client, fetch_of, group, offsets, only, text, topic, within},
+    house::{House, append, plan, table},
     versions::{commit_one, committed},
 };
 
@@ -430,4 +431,48 @@ async fn a_group_with_a_name_that_is_too_long_has_no_offsets() {
     let invalid = ResponseError::InvalidGroupId.code();
     assert_eq!(commit_one(&mut client, 9, &"g".repeat(256), 1).await, invalid);
     assert_eq!(commit_one(&mut client, 9, &"g".repeat(255), 1).await, 0);
+}
+
+/// Somebody at one of the addresses of this machine, whose kernel takes little by itself.
+async fn client_at(house: &House, host: u8) -> Client {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, host], 0).into()).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    Client::over(within(socket.connect(house.address)).await.unwrap())
+}
+
+/// A fetch of as many bytes as there may be in one answer.
+fn large_fetch() -> FetchRequest {
+    let mut request = fetch_of(&[("events", 0)]).with_max_bytes(8 << 20);
+    request.topics[0].partitions[0].partition_max_bytes = 8 << 20;
+    request
+}
+
+#[tokio::test]
+async fn fetches_that_one_client_does_not_take_leave_room_for_those_of_others() {
+    let house = plan().open().await;
+    for batch in 0..20 {
+        let events: Vec<(i64, Option<i64>)> =
+            (0..2000).map(|id| (batch * 2000 + id, None)).collect();
+        append(&house.log, "events", &events).await;
+    }
+    let fetched = async |client: &mut Client, request: &FetchRequest| {
+        let data = only(client.ask(12, request).await);
+        data.records.map_or(0, |records| records.len())
+    };
+    // As much as one answer may have, and more than is left to who has used up its part.
+    let whole = fetched(&mut client_at(&house, 3).await, &large_fetch()).await;
+    assert!(whole > 3 << 20, "{whole}");
+    let (mut stuck, mut greedy) = (Vec::new(), client_at(&house, 1).await);
+    let uses_up = async {
+        while fetched(&mut greedy, &large_fetch()).await > 512 << 10 {
+            for _ in 0..10 {
+                let mut client = client_at(&house, 1).await;
+                client.send(12, &large_fetch()).await;
+                stuck.push(client);
+            }
+        }
+    };
+    within(uses_up).await;
+    assert_eq!(fetched(&mut client_at(&house, 2).await, &large_fetch()).await, whole);
 }

@@ -46,7 +46,12 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
-        Self { stream: within(TcpStream::connect(address)).await.unwrap(), correlation: 0 }
+        Self::over(within(TcpStream::connect(address)).await.unwrap())
+    }
+
+    /// Over a connection of the test's own.
+    pub(crate) fn over(stream: TcpStream) -> Self {
+        Self { stream, correlation: 0 }
     }
 
     /// Asks and waits for the answer, which must fit to the last byte.

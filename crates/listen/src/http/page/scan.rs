@@ -193,9 +193,9 @@ impl<'a> Scan<'a> {
         let (began, wait) = (Instant::now(), server.page_wait);
         let turn = timeout(wait, server.page_turns.of(&call.client).acquire_owned()).await;
         let turn = turn.ok().and_then(Result::ok).ok_or_else(Problem::busy)?;
-        let share = server.page_shares.of(&call.client);
+        let part = server.page_parts.of(&call.client);
         let wait = wait.saturating_sub(began.elapsed());
-        let held = server.pages.take_of(&share, PAGE_BYTES_FIRST, wait).await;
+        let held = server.pages.take_of(&part, PAGE_BYTES_FIRST, wait).await;
         let held = held.ok_or_else(Problem::crowded)?;
         Ok(Self {
             log: &call.server.context.log,
@@ -221,7 +221,8 @@ impl<'a> Scan<'a> {
 
     /// Takes room for `bytes` of events and for the page that is made of them. Without, the page ends.
     fn grow(&mut self, bytes: usize) {
-        if !self.held.grow(PAGE_READ_BYTES + 2 * bytes, &self.server.pages) {
+        let part = self.server.page_parts.of(&self.client);
+        if !self.held.grow_of(PAGE_READ_BYTES + 2 * bytes, &self.server.pages, &part) {
             self.bytes_max = self.bytes_max.min(bytes);
         }
     }

@@ -6,7 +6,7 @@
 //! are nobody's.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
@@ -15,7 +15,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use crate::{
     http::watch::Client,
-    room::{Room, Shares},
+    room::{self, Room},
 };
 
 /// So many clients of a page are looked through for some that have left it.
@@ -23,11 +23,7 @@ const CLIENTS_MANY: usize = 64;
 
 /// What each client may have on its way.
 pub(in crate::http) struct Parts {
-    shares: Shares<Client>,
-    /// How many readers of a client wait for its part.
-    waiting: Mutex<HashMap<Client, usize>>,
-    /// Told when one begins to.
-    short: Notify,
+    parts: room::Parts<Client>,
     /// Told when a client has a page on its way no longer: what only the cache keeps can make room.
     unpinned: Arc<Notify>,
 }
@@ -51,67 +47,22 @@ pub(in crate::http) struct Pin {
 impl Parts {
     /// Each client may have so many bytes.
     pub(super) fn new(bytes: usize) -> Self {
-        Self {
-            shares: Shares::of_room(bytes),
-            waiting: Mutex::default(),
-            short: Notify::new(),
-            unpinned: Arc::default(),
-        }
+        Self { parts: room::Parts::new(bytes), unpinned: Arc::default() }
     }
 
     /// Waits until a reader finds its client's part full.
-    pub(in crate::http) async fn short(&self) {
-        self.short.notified().await;
+    pub(in crate::http) async fn pressed(&self) {
+        self.parts.pressed().await;
     }
 
     /// The clients whose readers wait for that now.
-    pub(in crate::http) fn waiting(&self) -> Vec<Client> {
-        self.lock().keys().cloned().collect()
+    pub(in crate::http) fn take_pressed(&self) -> HashSet<Client> {
+        self.parts.take_pressed()
     }
 
     /// Waits until a client has a page on its way no longer.
     pub(super) async fn unpinned(&self) {
         self.unpinned.notified().await;
-    }
-
-    /// So many bytes of `client`'s part, when it is this one's turn. `None`: never, as it was closed.
-    async fn take(&self, client: &Client, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let (share, units) = (self.shares.of(client), u32::try_from(Room::units(bytes)).ok()?);
-        if let Ok(part) = Arc::clone(&share).try_acquire_many_owned(units) {
-            return Some(part);
-        }
-        let _waiting = Waiting::new(self, client);
-        share.acquire_many_owned(units).await.ok()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Client, usize>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Counts one who waits, also when it gives up.
-struct Waiting<'p> {
-    parts: &'p Parts,
-    client: &'p Client,
-}
-
-impl<'p> Waiting<'p> {
-    fn new(parts: &'p Parts, client: &'p Client) -> Self {
-        *parts.lock().entry(client.clone()).or_default() += 1;
-        parts.short.notify_one();
-        Self { parts, client }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        let mut waiting = self.parts.lock();
-        if let Some(count) = waiting.get_mut(self.client) {
-            *count -= 1;
-            if *count == 0 {
-                waiting.remove(self.client);
-            }
-        }
     }
 }
 
@@ -124,6 +75,7 @@ impl Pins {
         parts: &Parts,
         bytes: usize,
     ) -> Option<Arc<Pin>> {
+        let part = parts.parts.of(client);
         loop {
             let mut added = pin!(self.added.notified());
             added.as_mut().enable();
@@ -132,7 +84,7 @@ impl Pins {
             }
             let permit = tokio::select! {
                 biased;
-                permit = parts.take(client, bytes) => permit?,
+                permit = part.take(bytes) => permit?,
                 () = added => continue,
             };
             return Some(self.add(client, permit, &parts.unpinned));
@@ -231,14 +183,14 @@ mod tests {
         let slow = client("slow");
         let waiting = page.pin(&slow, &parts, PAGE);
         let adding = async {
-            parts.short().await;
-            assert_eq!(parts.waiting(), [client("slow")]);
+            parts.pressed().await;
+            assert_eq!(parts.take_pressed(), HashSet::from([client("slow")]));
             let permit = Arc::new(Semaphore::new(1)).acquire_owned().await;
             permit.ok().map(|permit| page.add(&slow, permit, &parts.unpinned))
         };
         let (waited, added) = tokio::join!(waiting, adding);
         assert!(matches!((&waited, &added), (Some(a), Some(b)) if Arc::ptr_eq(a, b)));
-        assert_eq!(parts.waiting(), []);
+        assert!(parts.take_pressed().is_empty());
         drop(taken);
     }
 

@@ -68,9 +68,9 @@ pub(super) async fn open(call: &Call) -> Result<Answer, Problem> {
     let held = match call.query.expression_bytes() {
         0 => None,
         bytes => {
-            let share = server.filter_shares.of(&call.client);
+            let part = server.filter_parts.of(&call.client);
             let bytes = bytes * FILTER_BYTES_PER_CHARACTER + filter.pattern_bytes();
-            let held = server.filters.try_take_of(&share, bytes);
+            let held = server.filters.try_take_some_of(&part, bytes, bytes);
             Some(held.ok_or_else(Problem::many_filters)?)
         }
     };

@@ -43,7 +43,7 @@ use super::{
     topics::{PARTITION, check_epoch},
     turn::{Pace, Turn},
 };
-use crate::room::Held;
+use crate::{connections::Holder, room::Held};
 
 /// An answer's pieces, and what holds their place in the memory that all answers share.
 pub(super) struct Sending {
@@ -71,8 +71,9 @@ pub(super) async fn answer(caller: &Caller<'_>, request: &FetchRequest, turn: Tu
     let outcomes = parts(caller, request).await;
     drop(turn);
     let bytes_max = usize::try_from(request.max_bytes).unwrap_or(0).min(FETCH_BYTES_MAX);
+    let (server, holder) = (caller.server, caller.holder);
     let mut fetch =
-        Fetch { server: caller.server, outcomes, bytes_max, bytes: 0, is_full: false, held: None };
+        Fetch { server, holder, outcomes, bytes_max, bytes: 0, is_full: false, held: None };
     let bytes_min = usize::try_from(request.min_bytes).unwrap_or(0).min(bytes_max);
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     let wait = wait.min(FETCH_WAIT_MAX);
@@ -123,6 +124,8 @@ fn check_session(request: &FetchRequest) -> Result<(), ResponseError> {
 
 struct Fetch<'a> {
     server: &'a Server,
+    /// Who asks.
+    holder: &'a Holder,
     outcomes: Vec<Outcome>,
     bytes_max: usize,
     bytes: usize,
@@ -173,10 +176,13 @@ impl Fetch<'_> {
     }
 
     async fn read(&mut self, index: usize, stream: &StreamName, from: Offset, wish: usize) {
-        let room = &self.server.room;
+        let (room, part) = (&self.server.room, self.server.parts.of(self.holder));
         // However little is asked for, a batch is whole.
-        let held = match room.try_take(wish.min(self.room()).max(FETCH_BYTES_SINGLE)) {
-            None if self.bytes == 0 => room.take_within(FETCH_BYTES_SINGLE, FETCH_ROOM_WAIT).await,
+        let wanted = wish.min(self.room()).max(FETCH_BYTES_SINGLE);
+        let held = match room.try_take_some_of(&part, wanted, FETCH_BYTES_SINGLE) {
+            None if self.bytes == 0 => {
+                room.take_of(&part, FETCH_BYTES_SINGLE, FETCH_ROOM_WAIT).await
+            }
             held => held,
         };
         let Some(held) = held else {

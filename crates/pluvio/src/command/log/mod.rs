@@ -90,8 +90,7 @@ impl Meter {
     }
 
     fn tell(&mut self, done: u64, total: u64) {
-        if total > 0 {
-            let percent = done * 100 / total;
+        if let Some(percent) = (done * 100).checked_div(total) {
             self.show(|| format!("{percent:3} %  {} of {}", table::size(done), table::size(total)));
         }
     }

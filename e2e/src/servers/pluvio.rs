@@ -89,10 +89,10 @@ pub struct Pluvio {
 }
 
 impl Pluvio {
-    /// The command that starts it.
+    /// The command that starts it, in the scenario's folder.
     pub fn command(stage: &Stage, setup: &Setup) -> Result<Command> {
         let mut command = Command::new(&stage.pluvio);
-        command.env_clear();
+        command.env_clear().current_dir(stage.folder.path());
         match setup {
             Setup::File(text) => {
                 let listener = "[listeners.http]\nlisten = \"127.0.0.1:0\"\n";

@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use pluvio_log::{Position, PositionTooLong};
 use pluvio_runtime::Resumable;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::span::at;
 use crate::mark::mark_of;
@@ -45,10 +45,12 @@ pub enum InvalidPlace {
         source: serde_json::Error,
     },
     /// It was written by a newer Pluvio.
-    #[error("stored position has version {found}; this Pluvio reads {VERSION}")]
+    #[error("stored position has version {found}; this Pluvio reads {version}")]
     Version {
         /// Its version.
         found: u32,
+        /// The one that is read.
+        version: u32,
     },
 }
 
@@ -81,22 +83,30 @@ impl Place {
     }
 }
 
+/// Reads a position that has this version.
+pub(super) fn read<P: DeserializeOwned>(
+    position: &Position,
+    version: u32,
+) -> Result<P, InvalidPlace> {
+    /// Read first, because a newer version may have other fields.
+    #[derive(Deserialize)]
+    struct Versioned {
+        v: u32,
+    }
+    let text = position.as_str();
+    let wrong = |source| InvalidPlace::Text { text: text.to_owned(), source };
+    let Versioned { v } = serde_json::from_str(text).map_err(wrong)?;
+    if v != version {
+        return Err(InvalidPlace::Version { found: v, version });
+    }
+    serde_json::from_str(text).map_err(wrong)
+}
+
 impl Resumable for Place {
     type Error = InvalidPlace;
 
     fn parse(position: &Position) -> Result<Self, InvalidPlace> {
-        /// Read first, because a newer version may have other fields.
-        #[derive(Deserialize)]
-        struct Versioned {
-            v: u32,
-        }
-        let text = position.as_str();
-        let wrong = |source| InvalidPlace::Text { text: text.to_owned(), source };
-        let Versioned { v } = serde_json::from_str(text).map_err(wrong)?;
-        if v != VERSION {
-            return Err(InvalidPlace::Version { found: v });
-        }
-        serde_json::from_str(text).map_err(wrong)
+        read(position, VERSION)
     }
 
     fn is_of(&self, source: &str) -> bool {

@@ -200,6 +200,7 @@ mod tests {
     use std::{
         cell::Cell,
         future::pending,
+        path::PathBuf,
         sync::{Mutex, mpsc},
     };
 
@@ -207,11 +208,11 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
-    use crate::config;
+    use crate::config::{self, Resolved};
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_configuration_that_is_never_read_to_its_end_holds_up_no_token() {
-        let folder = std::env::temp_dir().join(format!("pluvio-hung-{}", std::process::id()));
+    /// A folder, the file of a principal's token in it, and what was read from there.
+    fn with_a_token(name: &str) -> (PathBuf, PathBuf, Principals, Resolved) {
+        let folder = std::env::temp_dir().join(format!("pluvio-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let (file, toml) = (folder.join("token"), folder.join("pluvio.toml"));
         std::fs::write(&file, "0123456789abcdef-old").unwrap();
@@ -219,6 +220,12 @@ mod tests {
         let mut configuration = config::load(&toml).unwrap();
         let resolved = configuration.resolve().unwrap();
         let principals = configuration.principals().clone();
+        (folder, file, principals, resolved)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_configuration_that_is_never_read_to_its_end_holds_up_no_token() {
+        let (folder, file, principals, resolved) = with_a_token("hung");
         let reload = Reload::new(principals, resolved.access, resolved.access_files, None);
         let access = reload.access().clone();
 
@@ -253,14 +260,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_token_that_could_not_be_read_is_read_again_though_its_file_stays_as_it_is() {
-        let folder = std::env::temp_dir().join(format!("pluvio-again-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let (file, toml) = (folder.join("token"), folder.join("pluvio.toml"));
-        std::fs::write(&file, "0123456789abcdef-old").unwrap();
-        std::fs::write(&toml, format!("[principals.a]\ntoken = {{ file = {file:?} }}\n")).unwrap();
-        let mut configuration = config::load(&toml).unwrap();
-        let resolved = configuration.resolve().unwrap();
-        let principals = configuration.principals().clone();
+        let (folder, file, principals, resolved) = with_a_token("again");
         std::fs::write(&file, "0123456789abcdef-new").unwrap();
         // As if it had been seen while no file could be opened.
         let files = ChangedFiles::new(vec![file]);

@@ -11,7 +11,7 @@ use pluvio_log::{Position, PositionTooLong};
 use pluvio_runtime::Resumable;
 use serde::{Deserialize, Serialize};
 
-use super::super::place::InvalidPlace;
+use super::super::place::{InvalidPlace, read};
 use crate::mark::mark_of;
 
 /// What is written and read.
@@ -70,17 +70,7 @@ impl Resumable for Place {
     type Error = InvalidPlace;
 
     fn parse(position: &Position) -> Result<Self, InvalidPlace> {
-        #[derive(Deserialize)]
-        struct Versioned {
-            v: u32,
-        }
-        let text = position.as_str();
-        let wrong = |source| InvalidPlace::Text { text: text.to_owned(), source };
-        let Versioned { v } = serde_json::from_str(text).map_err(wrong)?;
-        if v != VERSION {
-            return Err(InvalidPlace::Version { found: v });
-        }
-        serde_json::from_str(text).map_err(wrong)
+        read(position, VERSION)
     }
 
     fn is_of(&self, source: &str) -> bool {

@@ -14,8 +14,8 @@
 //! of it is finished, then the finished file appears under its name, whole, then the growing one goes.
 //! A growing file whose last line lies before the note is finished again.
 //!
-//! It refuses a link, beside which finished files would lie on the wrong disk; a file that it did not begin, a name that is taken, and to be two: the growing file is
-//! locked.
+//! It refuses a link, beside which finished files would lie on the wrong disk; a file that it did not begin; a
+//! name that is taken; and to be two: the growing file is locked.
 
 mod config;
 mod error;

@@ -79,13 +79,11 @@ impl S3 {
     pub fn too_long(&self, sink: &str, stream: &str) -> Option<(&'static str, String)> {
         let Settings { prefix, name, compression, .. } = &*self.settings;
         let names = Names::new(name, stream, sink).bytes();
-        let excess =
-            (prefix.len() + names + compression.suffix().len()).checked_sub(KEY_BYTES_MAX + 1)?;
-        let excess = excess + 1;
+        let bytes = prefix.len() + names + compression.suffix().len();
+        let excess = bytes.checked_sub(KEY_BYTES_MAX).filter(|excess| *excess > 0)?;
         let message = format!(
-            "`name` makes keys of {} bytes, with `prefix`, and a key has at most {KEY_BYTES_MAX}; shorten it \
-             by {excess}",
-            KEY_BYTES_MAX + excess
+            "`name` makes keys of {bytes} bytes, with `prefix`, and a key has at most {KEY_BYTES_MAX}; \
+             shorten it by {excess}"
         );
         Some(("name", message))
     }

@@ -79,18 +79,10 @@ pub(super) struct Summary {
 #[derive(Debug)]
 pub(super) enum Unusable {
     Disk(io::Error),
+    /// This says nothing about the index, such as a shortage of files to open: the same call may work later,
+    /// and nobody may do without the index for it.
+    Passing(io::Error),
     Damaged(&'static str),
-}
-
-impl Unusable {
-    /// The error that says nothing about the index, such as a shortage of files to open: the same call may
-    /// work later, and nobody may do without the index for it. Else why it is of no use.
-    pub(super) fn passing(self) -> Result<io::Error, Self> {
-        match self {
-            Self::Disk(error) if !is_lasting(&error) => Ok(error),
-            lasting => Err(lasting),
-        }
-    }
 }
 
 /// Whether the index is missing, too short, or on a part of the disk that cannot be read.
@@ -101,14 +93,14 @@ fn is_lasting(error: &io::Error) -> bool {
 
 impl From<io::Error> for Unusable {
     fn from(error: io::Error) -> Self {
-        Self::Disk(error)
+        if is_lasting(&error) { Self::Disk(error) } else { Self::Passing(error) }
     }
 }
 
 impl std::fmt::Display for Unusable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Disk(error) => error.fmt(f),
+            Self::Disk(error) | Self::Passing(error) => error.fmt(f),
             Self::Damaged(what) => f.write_str(what),
         }
     }

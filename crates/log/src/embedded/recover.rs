@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::{
     ends::{End, Names},
-    index::{self, Id, Index, Place, Summary},
+    index::{self, Id, Index, Place, Summary, Unusable},
     layout::{self, Kind},
     scan::{Scan, ScanError, Tail, scan},
 };
@@ -127,11 +127,8 @@ pub(super) fn sealed(
     match Index::open(disk, &path) {
         Ok(index) if index.summary.bytes == bytes => return Ok(index.summary),
         Ok(_) => tracing::warn!(path = %path.display(), "index is stale: making it again"),
+        Err(Unusable::Passing(source)) => return Err(OpenError::disk("read", path, source)),
         Err(error) => {
-            let error = match error.passing() {
-                Ok(source) => return Err(OpenError::disk("read", path, source)),
-                Err(error) => error,
-            };
             tracing::warn!(path = %path.display(), %error, "index cannot be used: making it again");
         }
     }

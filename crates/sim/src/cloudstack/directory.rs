@@ -4,8 +4,9 @@
 //! their identifiers come from the seed. Keys say of themselves that they are simulated. A cloud that
 //! plays a recording has the people of its recording instead.
 
-use crate::seed::seeded_uuid;
 use rand::rngs::StdRng;
+
+use crate::seed::seeded_uuid;
 
 /// The account type as CloudStack numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

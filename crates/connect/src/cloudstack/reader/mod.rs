@@ -203,17 +203,6 @@ impl<L: Lists> Reader<L> {
 
     /// Lists one slice of the walk, or divides it; gives on the records of the one before.
     pub(super) async fn walk(&mut self) -> Result<Vec<Record>, Error> {
-        match self.walk_on().await {
-            // What came before counts; the step that failed is taken again.
-            Err(error) if self.building.is_some() => {
-                debug!(%error, "what was read before is given on first");
-                self.built().await
-            }
-            done => done,
-        }
-    }
-
-    async fn walk_on(&mut self) -> Result<Vec<Record>, Error> {
         let Some(Ahead { span, ask }) = self.walk.last().copied() else {
             return self.built().await;
         };
@@ -223,10 +212,12 @@ impl<L: Lists> Reader<L> {
             return Ok(Vec::new());
         }
         let found = match self.list(span, self.all_lists(), ask).await {
-            // Its gap must not come before what was read earlier.
-            Err(error) if self.bears(&error) && self.building.is_none() => {
-                return self.narrow_walk(span, error).await;
+            // What was read before comes first, and before a gap; then the span is asked for again.
+            Err(error) if self.building.is_some() => {
+                debug!(%error, "what was read before is given on first");
+                return self.built().await;
             }
+            Err(error) if self.bears(&error) => return self.narrow_walk(span, error).await,
             found => found?,
         };
         let now = self.lists.now();

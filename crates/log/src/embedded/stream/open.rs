@@ -270,13 +270,15 @@ fn sealed(
         }
         // Else the active segment's, from a seal that a crash cut off.
         if first.is_some_and(|first| *base < first) {
-            match Index::open(disk, &path).map_err(Unusable::passing) {
+            match Index::open(disk, &path) {
                 Ok(index) => {
                     ghosts.ghosts.push_back(Ghost { base: *base, time: index.summary.time });
                     continue;
                 }
-                Err(Ok(source)) => return Err(OpenError::disk("read", path, source)),
-                Err(Err(error)) => {
+                Err(Unusable::Passing(source)) => {
+                    return Err(OpenError::disk("read", path, source));
+                }
+                Err(error) => {
                     ghosts.lost = true;
                     tracing::warn!(path = %path.display(), %error, "ids of deleted records are lost");
                 }

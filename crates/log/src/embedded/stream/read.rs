@@ -311,11 +311,10 @@ impl Stream {
     ) -> Result<T, ReadError> {
         let (disk, path) = (&*self.context.disk, layout::index(&self.folder, base));
         let asked = || Index::open(disk, &path).and_then(|index| ask(&index));
-        let passing = |source| ReadError::Disk { path: path.clone(), source };
-        let error = match asked().map_err(Unusable::passing) {
+        let error = match asked() {
             Ok(answer) => return Ok(answer),
-            Err(Ok(source)) => return Err(passing(source)),
-            Err(Err(error)) => error,
+            Err(Unusable::Passing(source)) => return Err(ReadError::Disk { path, source }),
+            Err(error) => error,
         };
         let extent = self.extent();
         let segment = disk.open(&layout::segment(&self.folder, base)).map(drop);
@@ -324,9 +323,9 @@ impl Stream {
         }
         tracing::warn!(path = %path.display(), %error, "index cannot be used: making it again");
         recover::reindex(disk, &self.folder, base).map_err(|error| self.unopened(error))?;
-        asked().map_err(|error| match error.passing() {
-            Ok(source) => passing(source),
-            Err(error) => self.met(path.clone(), 0, base, error.to_string()),
+        asked().map_err(|error| match error {
+            Unusable::Passing(source) => ReadError::Disk { path: path.clone(), source },
+            error => self.met(path.clone(), 0, base, error.to_string()),
         })
     }
 

@@ -307,6 +307,33 @@ fn a_backlog_is_read_oldest_first_in_slices_and_each_is_given_on() {
 }
 
 #[test]
+fn a_log_that_cannot_be_asked_in_the_middle_of_a_walk_is_told_and_no_row_is_passed_over() {
+    run(async {
+        let facts = (0..9000).map(|n| Fact::at(START + n / 10));
+        let mut site = Site::of(Model::of(facts.collect(), 500)).await;
+        site.connect().await;
+        site.reader = None;
+        site.model.advance(2000);
+        site.connect().await;
+        let records = site.pull().await;
+        site.append(records).await;
+        let reader = site.reader.as_mut().unwrap();
+        let nowhere = StreamName::new("nowhere").unwrap();
+        reader.ledger.history = History::new(site.log.clone(), nowhere, name());
+        let told = loop {
+            match reader.walk().await {
+                Ok(records) => assert!(records.is_empty(), "given on before the log was asked"),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(told, Error::History(_)), "{told}");
+        site.connect().await;
+        site.read().await;
+        site.holds_all_once().await.unwrap();
+    });
+}
+
+#[test]
 fn an_event_that_its_server_cannot_show_costs_only_itself_and_comes_when_it_can() {
     run(async {
         let facts = (0..600).map(|n| Fact::at(START + n));

@@ -222,9 +222,14 @@ impl Index {
         content.chunks_exact(PLACE_BYTES).map(place).collect()
     }
 
+    /// Blocks of ids.
+    pub(super) fn blocks(&self) -> u64 {
+        self.ids.div_ceil(BLOCK as u64)
+    }
+
     /// All records with this hash, ascending.
     pub(super) fn find(&self, hash: u64, drift: &mut Drift) -> Result<Vec<Id>, Unusable> {
-        let blocks = self.ids.div_ceil(BLOCK as u64);
+        let blocks = self.blocks();
         let even = ((u128::from(hash) * u128::from(blocks)) >> 64) as u64;
         let mut probe = even.saturating_add_signed(drift.0).min(blocks.saturating_sub(1));
         // The first block that does not end below the hash lies in low..=high.
@@ -267,7 +272,7 @@ impl Index {
     /// All ids, by hash.
     pub(super) fn ids(&self) -> Result<Vec<Id>, Unusable> {
         let mut ids = Vec::new();
-        for number in 0..self.ids.div_ceil(BLOCK as u64) {
+        for number in 0..self.blocks() {
             for raw in self.block(number)?.raw() {
                 ids.push(id(raw)?);
             }

@@ -19,6 +19,7 @@ mod cache;
 mod clock;
 mod cursors;
 mod ends;
+mod filters;
 mod hold;
 mod index;
 pub mod inspect;
@@ -145,6 +146,7 @@ struct Context {
     batches: cache::Batches,
     places: cache::Places,
     files: cache::Files,
+    filters: filters::Filters,
     clock: SteadyClock,
 }
 
@@ -194,6 +196,7 @@ impl Embedded {
             hold,
             batches: cache::batches(config.cache_bytes_max),
             places: cache::places(),
+            filters: filters::Filters::new(),
             files: cache::files(),
             clock: SteadyClock::new(Arc::clone(&config.clock), Arc::clone(&config.passed)),
             config,

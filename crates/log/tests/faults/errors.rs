@@ -305,10 +305,29 @@ async fn ids_of_deleted_records_are_given_up_when_their_index_is_damaged_and_tha
     let last = disk.read_file(ghost).unwrap().len() as u64 - 1;
     assert!(disk.flip(ghost, last, 1));
     let id = |id: &str| EventId { source: "urn:cloud".to_owned(), id: id.to_owned() };
-    let found = log.find(&stream("a"), &[id("1"), id("2"), id("x")]).await.unwrap();
+    let ids = [id("1"), id("2"), id("x")];
+    let refused = log.find(&stream("a"), &ids).await.unwrap_err().to_string();
+    assert!(refused.contains("the ids of deleted records in it are forgotten"), "{refused}");
+    let found = log.find(&stream("a"), &ids).await.unwrap();
     let found: Vec<_> = found.iter().map(|found| found.map(|found| found.offset.get())).collect();
     assert_eq!(found, [None, Some(1), None]);
     assert!(log.extent(&stream("a")).unwrap().ids_forgotten_until.is_some());
+}
+
+#[tokio::test]
+async fn ids_are_found_and_others_not_however_often_they_are_asked_for() {
+    let disk = SimulatedDisk::new(33);
+    let log = with_a_ghost(&disk).await;
+    let ids = ["1", "2", "3", "x"].map(|id| EventId { source: "urn:cloud".into(), id: id.into() });
+    for _ in 0..3 {
+        let found = log.find(&stream("a"), &ids).await.unwrap();
+        let offsets: Vec<_> = found.iter().map(|it| it.map(|it| it.offset.get())).collect();
+        assert_eq!(offsets, [Some(0), Some(1), Some(2), None]);
+    }
+    // By now a filter in memory says that it is nowhere.
+    disk.inject(Fault::new(Operation::Read, Failure::Files).on(".idx").times(1));
+    assert_eq!(log.find(&stream("a"), &ids[3..]).await.unwrap(), [None]);
+    log.find(&stream("a"), &ids[..1]).await.unwrap_err();
 }
 
 /// A log whose first record was deleted; its id is known by an index alone.

@@ -11,8 +11,9 @@ use crate::{
     batch::{self, Header},
     disk::File,
     embedded::{
+        filters::Told,
         index::{Drift, Id},
-        lock, recover,
+        layout, lock, recover,
     },
     pack,
 };
@@ -157,17 +158,37 @@ impl Stream {
                 break;
             }
             let mut missing: Vec<_> = (0..ids.len()).filter(|at| found[*at].is_none()).collect();
+            let filters = &self.context.filters;
+            let asked = match filters.of(&self.name, base, missing.len()) {
+                Told::Filter(filter) => {
+                    missing.retain(|at| filter.contains_hash(hashes[*at]));
+                    None
+                }
+                Told::Nothing { asked } => Some(asked),
+            };
+            if missing.is_empty() {
+                continue;
+            }
             missing.sort_unstable_by_key(|at| hashes[*at]);
             let hits = self.indexed(base, |index| {
+                if asked.is_some_and(|asked| asked >= index.blocks()) {
+                    filters.make(&self.name, base, &index.ids()?);
+                }
                 let mut drift = Drift::default();
                 let hits = missing.iter().map(|at| Ok((*at, index.find(hashes[*at], &mut drift)?)));
                 hits.collect::<Result<Vec<_>, _>>()
             });
             let hits = match hits {
-                // Its records are gone, so it cannot be made again.
+                // Its records are gone, so it cannot be made again. Whoever asks must not take this for an
+                // answer: what is not known any more must not be listed again.
                 Err(ReadError::OutOfRange { .. }) => {
                     self.forget_ghost(base);
-                    continue;
+                    return Err(ReadError::Damaged {
+                        path: layout::index(&self.folder, base),
+                        byte: 0,
+                        offset: base,
+                        reason: "the ids of deleted records in it are forgotten".to_owned(),
+                    });
                 }
                 hits => hits?,
             };

@@ -322,6 +322,7 @@ impl Stream {
             return Err(ReadError::OutOfRange { from: base, extent });
         }
         tracing::warn!(path = %path.display(), %error, "index cannot be used: making it again");
+        self.context.filters.forget(&self.name, base);
         recover::reindex(disk, &self.folder, base).map_err(|error| self.unopened(error))?;
         asked().map_err(|error| match error {
             Unusable::Passing(source) => ReadError::Disk { path: path.clone(), source },

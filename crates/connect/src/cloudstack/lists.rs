@@ -26,6 +26,14 @@ pub(super) struct Answer {
     pub(super) rows: Vec<Row>,
 }
 
+/// A page that will be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Expected {
+    pub(super) list: List,
+    pub(super) span: Span,
+    pub(super) paging: Paging,
+}
+
 /// A cloud that can be asked.
 pub(super) trait Lists: Send {
     /// The server's time.
@@ -47,6 +55,10 @@ pub(super) trait Lists: Send {
     /// By how many seconds a span as it is written may lie apart from time itself, because the
     /// server reads wall clocks; 0 where it reads offsets.
     fn slack_s(&self) -> i64;
+
+    /// Says which pages come next, most likely in this order: they may be asked for before their turn, so
+    /// only what is as good seconds before.
+    fn expect(&mut self, _pages: &[Expected]) {}
 
     /// One page, newest rows first, in no order inside.
     fn page(

@@ -15,13 +15,14 @@
 //!
 //! [`bus`] is the form in which CloudStack's own event bus tells events, for sinks.
 //!
-//! `source` is the loop's body, `session` what is asked of the cloud, `reader` decides what to ask,
+//! `source` is the loop's body, `session` what is asked of the cloud (`early`: before its turn), `reader` decides what to ask,
 //! `slices` remembers what was counted, `ledger` decides what is new, `place` is what a record
 //! remembers, `map` makes the event. [`usage`] is a source of its own.
 
 mod access;
 pub mod bus;
 mod config;
+mod early;
 mod error;
 mod ledger;
 mod lists;

@@ -15,7 +15,8 @@ use tracing::debug;
 use super::{
     Error,
     access::{Access, Opened, ServerClock, UNTOLD_S, log_out},
-    lists::{Answer, List, Lists},
+    early::Early,
+    lists::{Answer, Expected, List, Lists},
     order::Row,
     people::People,
     span::{Span, at},
@@ -41,6 +42,7 @@ pub(super) struct Session {
     access: Access,
     people: People,
     clock: ServerClock,
+    early: Early,
     dates: DateFormat,
     knows_archived: bool,
     slack_s: i64,
@@ -93,6 +95,7 @@ impl Session {
             access: access.clone(),
             people: people.clone(),
             clock: ServerClock::new(),
+            early: Early::default(),
             dates: DateFormat::Iso,
             knows_archived: false,
             slack_s: 0,
@@ -251,6 +254,17 @@ impl Session {
         Ok(())
     }
 
+    fn query(&self, list: List, span: Span) -> EventQuery {
+        EventQuery {
+            scope: self.access.scope(list.projects),
+            start: Some(span.start()),
+            end: Some(span.end()),
+            dates: self.dates,
+            archived: list.archived.then_some(true),
+            ..EventQuery::default()
+        }
+    }
+
     fn learn_zone(&mut self, rows: &[Row]) {
         let newest = rows.iter().flatten().max_by_key(|event| event.created.at);
         if let Some(event) = newest.filter(|_| self.slack_s == ZONE_S) {
@@ -295,16 +309,15 @@ impl Lists for Session {
         self.slack_s
     }
 
+    fn expect(&mut self, pages: &[Expected]) {
+        let pages = pages.iter().map(|page| (self.query(page.list, page.span), page.paging));
+        let pages = pages.collect();
+        self.early.expect(&self.client, pages);
+    }
+
     async fn page(&mut self, list: List, span: Span, paging: Paging) -> Result<Answer, Error> {
-        let query = EventQuery {
-            scope: self.access.scope(list.projects),
-            start: Some(span.start()),
-            end: Some(span.end()),
-            dates: self.dates,
-            archived: list.archived.then_some(true),
-            ..EventQuery::default()
-        };
-        let page = self.client.list_events(&query, paging).await;
+        let query = self.query(list, span);
+        let page = self.early.page(&self.client, query, paging).await;
         let Page { count, rows, server } = page.map_err(|error| self.error(error))?;
         if let Some(server) = server {
             self.clock.set(server.at);

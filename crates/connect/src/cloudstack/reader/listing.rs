@@ -13,7 +13,7 @@ use super::{
     super::{
         Error,
         ledger::{RowId, id_of},
-        lists::{List, Lists},
+        lists::{Expected, List, Lists},
         order::Row,
         slices::Listed,
         span::Span,
@@ -23,6 +23,14 @@ use super::{
 
 /// Most rows held of a second that has more than a slice may have: some 30 MB.
 const ROWS_HELD_MAX: usize = 20_000;
+
+/// What ends so long ago changes no more, and if, then a check finds it.
+const SETTLED_S: i64 = 60;
+
+/// A page too many is asked for in vain, one too few as soon as the count says so: less than likely is expected.
+const LIKELY: f64 = 0.9;
+/// So many pages are told ahead.
+const EXPECTED_MAX: usize = 8;
 
 /// A listing under way.
 #[derive(Debug)]
@@ -34,6 +42,8 @@ pub(super) struct Listing {
     /// Its next page.
     page: u32,
     rows: Vec<Row>,
+    /// Its pages, and the first of what the walk lists next, may be asked for before their turn.
+    is_early: bool,
 }
 
 /// What was seen of one list.
@@ -99,7 +109,9 @@ impl<L: Lists> Reader<L> {
                     }
                     Ask::Rows => lists.into_iter().map(|list| of((list, None))).collect(),
                 };
-                Listing { span, lists, at: 0, page: 1, rows: Vec::new() }
+                let is_settled = span.to + SETTLED_S < self.lists.now().as_second();
+                let is_early = ask == Ask::Rows && is_settled;
+                Listing { span, lists, at: 0, page: 1, rows: Vec::new(), is_early }
             }
         };
         while listing.at < listing.lists.len() {
@@ -119,6 +131,10 @@ impl<L: Lists> Reader<L> {
             }
         }
         self.learn(&listing);
+        if self.is_walking() {
+            let density = |seen: &Listed1| seen.ids.len() as f64 / span.seconds() as f64;
+            self.densities = listing.lists.iter().map(|seen| (seen.list, density(seen))).collect();
+        }
         let enough = self.enough_lists();
         let seen = listing.lists.iter().filter(|seen| enough.contains(&seen.list));
         let listed = Listed {
@@ -132,13 +148,18 @@ impl<L: Lists> Reader<L> {
 
     async fn read_page(&mut self, listing: &mut Listing) -> Result<(), Error> {
         let (span, page) = (listing.span, listing.page);
-        let Some(seen) = listing.lists.get_mut(listing.at) else { return Ok(()) };
+        let Some(seen) = listing.lists.get(listing.at) else { return Ok(()) };
         if seen.count == Some(0) {
             listing.at += 1;
             return Ok(());
         }
-        let page_rows = self.lists.page_rows();
-        let answer = self.ask(seen.list, span, Paging { page, page_rows }).await?;
+        let (list, page_rows) = (seen.list, self.lists.page_rows());
+        if listing.is_early {
+            let expected = self.expected(listing);
+            self.lists.expect(&expected);
+        }
+        let answer = self.ask(list, span, Paging { page, page_rows }).await?;
+        let Some(seen) = listing.lists.get_mut(listing.at) else { return Ok(()) };
         let is_full = answer.rows.len() >= page_rows as usize;
         let asked = u64::from(page).saturating_mul(u64::from(page_rows));
         let before = seen.ids.len();
@@ -158,6 +179,31 @@ impl<L: Lists> Reader<L> {
             (listing.at, listing.page) = (listing.at + 1, 1);
         }
         Ok(())
+    }
+
+    /// The pages of a listing that are left, and those of what is listed next, as far as counts or the listing
+    /// before tell.
+    fn expected(&self, listing: &Listing) -> Vec<Expected> {
+        let page_rows = self.lists.page_rows();
+        let pages_of = |list: List, span: Span, first: u32, count: Option<u64>| {
+            let density = self.densities.iter().find(|(of, _)| *of == list);
+            let likely = || density.map_or(0.0, |(_, density)| density * span.seconds() as f64);
+            let rows = count.map_or_else(|| likely() * LIKELY, |count| count as f64);
+            let last = (rows / f64::from(page_rows)).ceil() as u32;
+            (first..=last.max(1)).map(move |page| Expected {
+                list,
+                span,
+                paging: Paging { page, page_rows },
+            })
+        };
+        let left = listing.lists.iter().enumerate().skip(listing.at).flat_map(|(at, seen)| {
+            let first = if at == listing.at { listing.page } else { 1 };
+            pages_of(seen.list, listing.span, first, seen.count)
+        });
+        let next = self.behind().into_iter().flat_map(|span| {
+            listing.lists.iter().flat_map(move |seen| pages_of(seen.list, span, 1, None))
+        });
+        left.chain(next).take(EXPECTED_MAX).collect()
     }
 
     /// New servers list everything with `projectid=-1`, older ones events of projects only: asked

@@ -69,6 +69,8 @@ pub(super) struct Reader<L> {
     walk: Vec<Ahead>,
     /// Rows a second where the walk counted last.
     density: f64,
+    /// The same of each list, where the walk listed last.
+    densities: Vec<(List, f64)>,
     /// Rows of the walk that are becoming records.
     building: Option<Building>,
     /// What is left to check or sweep; the next last.
@@ -137,6 +139,7 @@ impl<L: Lists> Reader<L> {
             slices: Slices::new(0),
             walk: Vec::new(),
             density: 0.0,
+            densities: Vec::new(),
             building: None,
             tasks: Vec::new(),
             listing: None,
@@ -206,8 +209,7 @@ impl<L: Lists> Reader<L> {
         let Some(Ahead { span, ask }) = self.walk.last().copied() else {
             return self.built().await;
         };
-        let is_too_large = self.density * span.seconds() as f64 > SLICE_ROWS_MAX as f64;
-        if let Some(halves) = span.halves().filter(|_| is_too_large && ask == Ask::Rows) {
+        if let Some(halves) = self.too_large(span).filter(|_| ask == Ask::Rows) {
             self.divide(halves);
             return Ok(Vec::new());
         }
@@ -278,6 +280,24 @@ impl<L: Lists> Reader<L> {
     fn divide(&mut self, (before, after): (Span, Span)) {
         self.walk.pop();
         self.walk.extend([after, before].map(|span| Ahead { span, ask: Ask::Rows }));
+    }
+
+    /// The halves of a span that has too many rows, if it is like what was listed last.
+    fn too_large(&self, span: Span) -> Option<(Span, Span)> {
+        let rows = self.density * span.seconds() as f64;
+        span.halves().filter(|_| rows > SLICE_ROWS_MAX as f64)
+    }
+
+    /// What the walk lists next but one, if it will ask for rows at once.
+    fn behind(&self) -> Option<Span> {
+        let Ahead { span: mut next, ask } = *self.walk.iter().rev().nth(1)?;
+        if ask == Ask::Counts {
+            return None;
+        }
+        while let Some((before, _)) = self.too_large(next) {
+            next = before;
+        }
+        Some(next)
     }
 
     /// Walks from the end of the slices.

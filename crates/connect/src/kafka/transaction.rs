@@ -70,8 +70,8 @@ pub(super) struct Transactions {
     timeout: Duration,
 }
 
-/// What stands beside the cursor: `<log's id>`, or `<log's id>/<n>` once an operator has moved the sink
-/// n times.
+/// What stands beside the cursor: `<log's id>`, or `<log's id>/<n>` once Pluvio has decided where the sink
+/// stands ([`Standing::seek`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mark {
     log: Uuid,

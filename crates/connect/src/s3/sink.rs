@@ -25,6 +25,9 @@ use crate::name::{Content, Names};
 /// Longest key of an object, by S3.
 const KEY_BYTES_MAX: usize = 1024;
 
+/// Which put made an object.
+const PUT: &str = "x-amz-meta-pluvio-put";
+
 /// A bucket as a sink.
 #[derive(Clone, Debug)]
 pub struct S3 {
@@ -36,6 +39,8 @@ pub struct S3 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unanswered {
     span: Span,
+    /// Tells it from an object that has its name, but lay there before.
+    put: Uuid,
     /// The cursor in the bucket names it, so that the next process repeats it, too.
     is_noted: bool,
 }
@@ -61,12 +66,23 @@ struct Cursor {
     stream: String,
     /// Everything before it is in objects.
     next: i64,
-    /// How often an operator had moved the sink.
+    /// Which decision on the sink's place it is younger than; see [`Standing::seek`].
     #[serde(default)]
     seek: u64,
     /// The object that is put next, and may be there already; `None`: all puts were answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    putting: Option<Span>,
+    putting: Option<Putting>,
+}
+
+/// An object on its way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Putting {
+    #[serde(flatten)]
+    span: Span,
+    /// In the object's metadata.
+    put: Uuid,
+    /// Its name; what makes names may be configured otherwise by the time it is looked for.
+    key: String,
 }
 
 impl S3 {
@@ -117,17 +133,28 @@ impl Sink for S3 {
         let noted = self.cursor(&store, &key).await?;
         let counts = |it: &Cursor| it.log_id == standing.log_id && it.seek >= standing.seek;
         let noted = noted.filter(counts);
-        let putting = noted.as_ref().and_then(|noted| noted.putting);
+        let cursor = noted.as_ref().and_then(|noted| Offset::new(noted.next));
+        let putting = noted.and_then(|noted| noted.putting);
         // Of the log before it was set back; the log that goes on from there has other events for it.
-        let putting = putting.filter(|span| span.last < standing.end.get());
+        let putting = putting.filter(|it| it.span.last < standing.end.get());
+        let arrived = match &putting {
+            // Only the answer was lost: it holds its events, however objects are made by now.
+            Some(Putting { span, put, key }) => {
+                let is_there = store.metadata(key, PUT).await? == Some(put.to_string());
+                Offset::new(span.last + 1).filter(|_| is_there)
+            }
+            None => None,
+        };
         {
             let mut unanswered = self.unanswered();
-            let span = unanswered.map(|it| it.span).or(putting);
-            *unanswered = span.map(|span| Unanswered { span, is_noted: putting == Some(span) });
+            let noted = putting.map(|Putting { span, put, .. }| (span, put));
+            let known = unanswered.map(|it| (it.span, it.put)).or(noted);
+            let known = known.filter(|_| arrived.is_none());
+            let is_noted = known == noted;
+            *unanswered = known.map(|(span, put)| Unanswered { span, put, is_noted });
         }
         // A filter may have passed more than was put.
-        let cursor = noted.and_then(|noted| Offset::new(noted.next));
-        let cursor = cursor.map(|next| next.max(standing.cursor));
+        let cursor = arrived.or(cursor).map(|next| next.max(standing.cursor));
         Ok(Connected { writer: S3Writer { sink: self.clone(), store, standing }, cursor })
     }
 
@@ -175,16 +202,21 @@ impl S3Writer {
     /// repeated with the same events.
     async fn put(&self, first: &Delivered, last: &Delivered, body: Bytes) -> Result<Put, Error> {
         let span = Span { first: first.offset().get(), last: last.offset().get() };
-        let noted = Some(Unanswered { span, is_noted: true });
-        if *self.sink.unanswered() != noted {
+        let key = self.key(first, last);
+        let known = self.sink.unanswered().filter(|it| it.span == span);
+        let put = known.map_or_else(Uuid::new_v4, |it| it.put);
+        if known.is_none_or(|it| !it.is_noted) {
             // Even this put may happen later, so that from here on no other object is begun.
-            *self.sink.unanswered() = Some(Unanswered { span, is_noted: false });
-            match self.put_cursor(first.offset(), Some(span)).await {
-                Ok(Put::Done) => *self.sink.unanswered() = noted,
+            *self.sink.unanswered() = Some(Unanswered { span, put, is_noted: false });
+            let putting = Putting { span, put, key: key.clone() };
+            match self.put_cursor(first.offset(), Some(putting)).await {
+                Ok(Put::Done) => {
+                    *self.sink.unanswered() = Some(Unanswered { span, put, is_noted: true });
+                }
                 not_done => return not_done,
             }
         }
-        match self.put_object(first, last, body).await {
+        match self.put_object(&key, put, [first, last], body).await {
             Ok(Put::Done) => self.put_cursor(last.offset().following(), None).await,
             not_done => not_done,
         }
@@ -203,12 +235,8 @@ impl S3Writer {
         })
     }
 
-    async fn put_object(
-        &self,
-        first: &Delivered,
-        last: &Delivered,
-        body: Bytes,
-    ) -> Result<Put, Error> {
+    /// The name of an object of these events.
+    fn key(&self, first: &Delivered, last: &Delivered) -> String {
         let settings = &self.sink.settings;
         let (stream, sink) = (self.standing.stream.to_string(), self.standing.sink.to_string());
         let content = Content {
@@ -219,21 +247,31 @@ impl S3Writer {
             sink: &sink,
             log_id: self.standing.log_id,
         };
-        let content_type = match settings.compression {
+        let suffix = settings.compression.suffix();
+        format!("{}{}{suffix}", settings.prefix, settings.name.name(&content))
+    }
+
+    async fn put_object(
+        &self,
+        key: &str,
+        put: Uuid,
+        [first, last]: [&Delivered; 2],
+        body: Bytes,
+    ) -> Result<Put, Error> {
+        let content_type = match self.sink.settings.compression {
             Compression::None => "application/x-ndjson",
             Compression::Gzip => "application/gzip",
         };
-        let suffix = settings.compression.suffix();
-        let key = format!("{}{}{suffix}", settings.prefix, settings.name.name(&content));
         let metadata = vec![
-            ("x-amz-meta-pluvio-first", content.first.to_string()),
-            ("x-amz-meta-pluvio-last", content.last.to_string()),
-            ("x-amz-meta-pluvio-log", content.log_id.to_string()),
+            ("x-amz-meta-pluvio-first", first.offset().to_string()),
+            ("x-amz-meta-pluvio-last", last.offset().to_string()),
+            ("x-amz-meta-pluvio-log", self.standing.log_id.to_string()),
+            (PUT, put.to_string()),
         ];
-        self.store.put(&key, Object { body, content_type, metadata }).await
+        self.store.put(key, Object { body, content_type, metadata }).await
     }
 
-    async fn put_cursor(&self, next: Offset, putting: Option<Span>) -> Result<Put, Error> {
+    async fn put_cursor(&self, next: Offset, putting: Option<Putting>) -> Result<Put, Error> {
         let Standing { sink, stream, log_id, seek, .. } = &self.standing;
         let (log_id, next, seek) = (*log_id, next.get(), *seek);
         let cursor = Cursor { log_id, stream: stream.to_string(), next, seek, putting };
@@ -299,8 +337,9 @@ mod tests {
     #[test]
     fn an_object_that_may_still_arrive_is_written_again_as_it_was() {
         let batch = [record(1, 1), record(4, 1), record(5, 1)];
-        let unanswered =
-            |first, last| Some(Unanswered { span: Span { first, last }, is_noted: true });
+        let unanswered = |first, last| {
+            Some(Unanswered { span: Span { first, last }, put: Uuid::nil(), is_noted: true })
+        };
         assert_eq!(of_one_object(&batch, unanswered(1, 4)), 2);
         assert_eq!(of_one_object(&batch, unanswered(0, 4)), 3, "that is another object");
         assert_eq!(of_one_object(&batch, unanswered(1, 9)), 3);
@@ -364,7 +403,8 @@ mod tests {
                 let least = begun.map_or(1, |span| span.last - span.first + 1);
                 let size = (*size).max(usize::try_from(least).unwrap_or_default());
                 let batch = rest.get(..size.min(rest.len())).unwrap_or_default();
-                let unanswered = putting.map(|span| Unanswered { span, is_noted: true });
+                let unanswered =
+                    putting.map(|span| Unanswered { span, put: Uuid::nil(), is_noted: true });
                 let object = batch.get(..of_one_object(batch, unanswered)).unwrap_or_default();
                 let offsets: Vec<_> = object.iter().map(|record| record.offset().get()).collect();
                 let (Some(first), Some(last)) = (offsets.first().copied(), offsets.last().copied())

@@ -111,6 +111,21 @@ impl Store {
         }
     }
 
+    /// What an object's metadata has under `name`, with its `x-amz-meta-`; `None`: nothing, or there is no
+    /// such object, or the keys may not ask, because they may read nothing but the cursor.
+    pub(super) async fn metadata(&self, key: &str, name: &str) -> Result<Option<String>, Error> {
+        let doing = || format!("look for `{key}`");
+        let reply = self.ask(Method::HEAD, key, Vec::new(), Bytes::new(), &doing).await?;
+        match reply.status {
+            status if status.is_success() => {
+                let value = reply.headers.get(name).and_then(|value| value.to_str().ok());
+                Ok(value.map(str::to_owned))
+            }
+            StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => Ok(None),
+            _ => Err(self.refused(doing(), &reply)),
+        }
+    }
+
     async fn ask(
         &self,
         method: Method,

@@ -47,7 +47,7 @@ async fn an_object_comes_before_the_cursor_and_both_before_the_acknowledgement()
     assert!(matches!(outcome, Outcome::AckedTo(last) if last.get() == 5), "{outcome:?}");
     let asked = peer.asked();
     assert_eq!(asked[1].line, "PUT /sky/.pluvio/archive-events.json", "what comes is noted");
-    let putting = "\"next\":3,\"seek\":0,\"putting\":{\"first\":3,\"last\":5}";
+    let putting = "\"next\":3,\"seek\":0,\"putting\":{\"first\":3,\"last\":5,\"put\":";
     assert!(asked[1].text().contains(putting), "{}", asked[1].text());
     let name = "/00000000000000000003-00000000000000000005-00000000.ndjson";
     assert!(asked[2].line.ends_with(name), "{}", asked[2].line);
@@ -56,8 +56,14 @@ async fn an_object_comes_before_the_cursor_and_both_before_the_acknowledgement()
     assert!(asked[3].text().contains("\"next\":6,\"seek\":0}"), "{}", asked[3].text());
 }
 
-/// What lies in a bucket, by the lines of the requests that put it there.
-type Objects = Arc<Mutex<BTreeMap<String, String>>>;
+/// What lies in a bucket, by the lines of the requests that put it there: the text, and which put it was.
+type Objects = Arc<Mutex<BTreeMap<String, (String, String)>>>;
+
+fn kept(asked: &Asked) -> (String, String) {
+    (asked.text(), asked.header(PUT).to_owned())
+}
+
+const PUT: &str = "x-amz-meta-pluvio-put";
 
 /// A bucket that keeps what is put; while it is `deaf`, requests that put events get no answer, and have
 /// not happened yet.
@@ -65,17 +71,19 @@ async fn bucket(objects: &Objects, is_deaf: &Arc<AtomicBool>) -> Peer {
     let (objects, is_deaf) = (Arc::clone(objects), Arc::clone(is_deaf));
     Peer::start(move |asked| {
         let mut objects = objects.lock().unwrap();
-        if asked.line.starts_with("GET") {
-            let body = objects.get(&asked.line.replacen("GET", "PUT", 1)).cloned();
-            return match body {
-                Some(body) => ("HTTP/1.1 200 x\r\n".to_owned(), body),
-                None => empty(asked),
+        if let Some((method @ ("GET" | "HEAD"), target)) = asked.line.split_once(' ') {
+            return match objects.get(&format!("PUT {target}")) {
+                Some((text, _)) if method == "GET" => {
+                    ("HTTP/1.1 200 x\r\n".to_owned(), text.clone())
+                }
+                Some((_, put)) => (format!("HTTP/1.1 200 x\r\n{PUT}: {put}\r\n"), String::new()),
+                None => refusal(404, "NoSuchKey"),
             };
         }
         if is_deaf.load(Ordering::Relaxed) && asked.line.contains("/events/") {
             return (String::new(), String::new());
         }
-        objects.insert(asked.line.clone(), asked.text());
+        objects.insert(asked.line.clone(), kept(asked));
         status(200)
     })
     .await
@@ -85,7 +93,7 @@ async fn bucket(objects: &Objects, is_deaf: &Arc<AtomicBool>) -> Peer {
 fn ids(objects: &Objects) -> Vec<u64> {
     let objects = objects.lock().unwrap();
     let of_events = objects.iter().filter(|(line, _)| line.contains("/events/"));
-    let lines = of_events.flat_map(|(_, text)| text.lines());
+    let lines = of_events.flat_map(|(_, (text, _))| text.lines());
     let event = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
     let mut ids: Vec<u64> =
         lines.map(|line| event(line)["id"].as_str().unwrap().parse().unwrap()).collect();
@@ -110,8 +118,44 @@ async fn a_put_that_happens_after_a_restart_takes_nothing_from_the_bucket_and_do
     assert!(matches!(outcome, Outcome::AckedTo(last) if last.get() == 3), "{outcome:?}");
     let outcome = writer.write(&batch[4..], &Answers::default()).await;
     assert!(matches!(outcome, Outcome::AckedTo(last) if last.get() == 8), "{outcome:?}");
-    objects.lock().unwrap().insert(late.line.clone(), late.text());
+    objects.lock().unwrap().insert(late.line.clone(), kept(&late));
     assert_eq!(ids(&objects), (0..=8).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn an_object_that_arrived_without_an_answer_is_not_put_again_however_objects_are_made_by_now()
+{
+    let (objects, is_deaf) = (Objects::default(), Arc::new(AtomicBool::new(true)));
+    let peer = bucket(&objects, &is_deaf).await;
+    let batch = records(0..=8).await;
+    let (mut writer, _) = connected(&sink(&peer), standing(1, 0)).await;
+    writer.write(&batch[..4], &Answers::default()).await;
+    let arrived = puts(&peer).remove(0);
+    is_deaf.store(false, Ordering::Relaxed);
+    objects.lock().unwrap().insert(arrived.line.clone(), kept(&arrived));
+    // The operator takes smaller batches and other names.
+    let (access_key, secret_key) = (SecretSource::literal("a"), SecretSource::literal("s"));
+    let config = Config::new("sky", access_key, secret_key);
+    let name = "other/events/{first}-{last}-{log}".to_owned();
+    let endpoint = Some(peer.url.clone());
+    let other = Config { endpoint, name, ..config }.build().unwrap();
+    let (mut writer, cursor) = connected(&other, standing(1, 0)).await;
+    assert_eq!(cursor, Some(4), "the first four are there");
+    writer.write(&batch[4..6], &Answers::default()).await;
+    writer.write(&batch[6..], &Answers::default()).await;
+    assert_eq!(ids(&objects), (0..=8).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn an_object_that_lay_there_before_is_not_taken_for_the_one_that_was_being_put() {
+    let (objects, is_deaf) = (Objects::default(), Arc::new(AtomicBool::new(true)));
+    let peer = bucket(&objects, &is_deaf).await;
+    let (mut writer, _) = connected(&sink(&peer), standing(1, 0)).await;
+    writer.write(&records(0..=3).await, &Answers::default()).await;
+    let lost = puts(&peer).remove(0);
+    let before = ("of the log before it was set back".to_owned(), "another".to_owned());
+    objects.lock().unwrap().insert(lost.line, before);
+    assert_eq!(connected(&sink(&peer), standing(1, 0)).await.1, Some(0));
 }
 
 #[tokio::test]

@@ -4,11 +4,11 @@ use anyhow::Context as _;
 use pluvio_listen::Context;
 use pluvio_log::{Log as _, LogHandle, StreamName, Table};
 use pluvio_runtime::{
-    Ingest,
+    Chain, Ingest,
     status::StatusBoard,
     supervise::{
         SourceContext, Supervisor,
-        sink::{Left, SinkContext},
+        sink::{Left, SinkContext, expect_targets},
     },
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -131,6 +131,10 @@ pub(super) async fn start(mut configuration: Configuration) -> Result<Running, F
         log.open(stream).await.context("failed to open the log")?;
     }
     tell_left(&log, &sinks).await;
+    if let Err(error) = expect_targets(&log).await {
+        // A disk that is full for example; sinks look by themselves, but only as far as this process knows.
+        warn!(error = %Chain(&error), "a target that has more than this log may be believed at a later start");
+    }
     let supervisor = Supervisor::new(status, log.clone());
     let mut urls = Vec::new();
     for (name, listener) in listeners {

@@ -97,12 +97,13 @@ pub struct Standing {
     pub log_id: uuid::Uuid,
     /// What comes next: everything of this incarnation before it was acknowledged or not asked for.
     pub cursor: Offset,
-    /// Where the stream ended when Pluvio started, or what it has handed over since ends: no target of this
-    /// log can have come further. One that holds more is of the same log before it was set back, by an
+    /// Where the stream ended at the first start that has not heard the target yet, or what was handed over
+    /// since ends: no target of this log can have come further. One that holds more is of the same log before it was set back, by an
     /// older copy for example: what comes has offsets that the target has for something else.
     pub end: Offset,
-    /// How often an operator has moved the sink. A target that keeps a cursor keeps this beside it, and
-    /// a cursor with a lower number is older than the operator's word: it does not count.
+    /// Numbers the last place that was decided here and not by the target: an operator moved the sink, or the
+    /// log was set back. A target that keeps a cursor keeps this beside it, and a cursor with a lower
+    /// number is older than that word: it does not count. 0: there was none.
     pub seek: u64,
 }
 

@@ -49,20 +49,20 @@ async fn a_sink_that_is_moved_back_hands_over_again_from_there_and_the_status_te
     target.has(25).await;
     running.stands_at(25).await;
     let sought = running.seek(to(12)).await.unwrap();
-    assert_eq!((sought.from, sought.to, sought.number), (25, 12, 1));
+    assert_eq!((sought.from, sought.to), (25, 12));
     assert_eq!((sought.repeated_events, sought.skipped_events, sought.is_exact), (13, 0, true));
     assert_eq!(house.cursor("a").await, Some(12), "durable with the answer");
     assert_eq!(target.has(38).await, numbers((1..=25).chain(13..=25)));
     running.stands_at(25).await;
     let status = running.until("a", |status| status.state == State::Running).await;
-    assert_eq!((status.sink.unwrap().sought, status.error), (Some(sought), None));
+    assert_eq!((status.sink.unwrap().sought, status.error), (Some(sought.clone()), None));
     house.store(26..=26).await;
     assert_eq!(target.has(39).await[38], "26");
     let held = target.held.lock().unwrap();
     let seeks: Vec<_> = held.connects.iter().map(|(standing, _)| standing.seek).collect();
     assert_eq!(
         (seeks, held.made),
-        (vec![0, 1], 1),
+        (vec![0, sought.number], 1),
         "one connection more, and nothing is made anew"
     );
 }
@@ -75,11 +75,11 @@ async fn a_sink_that_is_moved_ahead_skips_and_says_how_many() {
     let target = Target::new(&[], &[Act::Hang]);
     let running = house.run(&[("a", &target)]);
     running.until("a", |status| status.state == State::Running).await;
-    let sought = running.seek(to(20)).await.unwrap();
-    assert_eq!((sought.from, sought.repeated_events, sought.skipped_events), (1, 0, 10));
+    let first = running.seek(to(20)).await.unwrap();
+    assert_eq!((first.from, first.repeated_events, first.skipped_events), (1, 0, 10));
     assert_eq!(target.has(5).await, ["22", "24", "26", "28", "30"]);
     let sought = running.seek(Seek { to: Begin::Latest, until: None }).await.unwrap();
-    assert_eq!((sought.to, sought.number), (30, 2));
+    assert!(sought.to == 30 && sought.number > first.number, "{sought:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -214,7 +214,8 @@ async fn a_sink_that_does_not_run_is_moved_in_the_log_and_a_dry_run_moves_nothin
     let dry = seek(&context, to(7), true).await.unwrap();
     assert_eq!((dry.from, dry.repeated_events, house.cursor("a").await), (25, 18, Some(25)));
     let sought = seek(&context, to(7), false).await.unwrap();
-    assert_eq!((sought.number, house.cursor("a").await), (1, Some(7)));
+    assert!(sought.number > 0);
+    assert_eq!(house.cursor("a").await, Some(7));
     let again = Target::default();
     let _running = house.run(&[("a", &again)]);
     assert_eq!(again.has(18).await, numbers(8..=25));
@@ -286,7 +287,7 @@ async fn a_target_that_keeps_the_cursor_learns_the_number_of_the_move_and_goes_o
     let running = house.run(&[("a", &target)]);
     target.has(25).await;
     running.stands_at(25).await;
-    running.seek(stretch(5, 15)).await.unwrap();
+    let sought = running.seek(stretch(5, 15)).await.unwrap();
     target.has(35).await;
     running.stands_at(25).await;
     drop(running);
@@ -297,5 +298,5 @@ async fn a_target_that_keeps_the_cursor_learns_the_number_of_the_move_and_goes_o
     assert_eq!(house.store(26..=26).await, again.has(1).await);
     let held = again.held.lock().unwrap();
     let standing = &held.connects[0].0;
-    assert_eq!((standing.seek, standing.cursor.get()), (1, 5));
+    assert_eq!((standing.seek, standing.cursor.get()), (sought.number, 5));
 }

@@ -10,7 +10,7 @@ use pluvio_runtime::{
     status::{ComponentStatus, State},
     supervise::{
         Supervisor,
-        sink::{BatchLimits, Begin},
+        sink::{BatchLimits, Begin, expect_targets},
     },
 };
 
@@ -167,7 +167,7 @@ async fn the_targets_own_cursor_wins_unless_it_is_of_another_log() {
 async fn a_log_that_was_set_back_is_noticed_however_much_is_stored_before_the_target_is_there() {
     let house = House::new().await;
     house.store(1..=5).await;
-    let doors = [Door::Refuse(Response::Retry), Door::At(8), Door::At(8)];
+    let doors = [Door::Refuse(Response::Retry), Door::At(8), Door::At(8), Door::At(8)];
     let target = Target::new(&doors, &[Act::DropAfter(0)]);
     let running = house.run(&[("a", &target)]);
     let status = running.until("a", |status| status.error.is_some()).await;
@@ -177,7 +177,82 @@ async fn a_log_that_was_set_back_is_noticed_however_much_is_stored_before_the_ta
     assert_eq!(target.has(20).await, all);
     let held = target.held.lock().unwrap();
     let ends: Vec<_> = held.connects.iter().map(|(standing, _)| standing.end.get()).collect();
-    assert_eq!(ends, [5, 5, 10], "the start's, then the end of what was handed over");
+    assert_eq!(ends, [5, 5, 5, 10], "the start's, then the end of what was handed over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_was_set_back_is_noticed_by_whichever_start_hears_the_target_first() {
+    let house = House::new().await;
+    house.store(1..=5).await;
+    for stored in [6..=10, 11..=20] {
+        let away = Target::new(&[Door::Refuse(Response::Retry); 9], &[]);
+        let running = house.run(&[("a", &away)]);
+        running.until("a", |status| status.error.is_some()).await;
+        house.store(stored).await;
+        assert!(running.supervisor.drain().await);
+    }
+    let target = Target::new(&[Door::At(8)], &[]);
+    let _running = house.run(&[("a", &target)]);
+    let all: Vec<_> = (1..=20).map(|number| number.to_string()).collect();
+    assert_eq!(target.has(20).await, all, "it had 8 before the first of them was started");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_of_a_log_before_it_was_set_back_is_told_for_good_that_its_cursor_does_not_count()
+{
+    let house = House::new().await;
+    house.store(1..=5).await;
+    let target = Target::new(&[Door::At(8)], &[Act::Hang]);
+    let running = house.run(&[("a", &target)]);
+    running.until("a", |status| status.state == State::Stalled).await;
+    assert!(running.supervisor.drain().await);
+    let seeks = |target: &Target| -> Vec<_> {
+        let held = target.held.lock().unwrap();
+        held.connects.iter().map(|(standing, _)| standing.seek).collect()
+    };
+    let first = seeks(&target);
+    assert!(matches!(first[..], [0, decided] if decided > 0), "{first:?}");
+    house.store(6..=20).await;
+    let target = Target::default();
+    let _running = house.run(&[("a", &target)]);
+    target.has(20).await;
+    assert_eq!(seeks(&target), first[1..], "a cursor with a lower number is from before");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_was_set_back_is_noticed_by_sinks_that_were_not_configured_at_its_first_start() {
+    let house = House::new().await;
+    house.store(1..=5).await;
+    let target = Target::default();
+    let running = house.run(&[("a", &target)]);
+    running.until("a", |status| status.position.as_deref() == Some("5")).await;
+    assert!(running.supervisor.drain().await);
+    expect_targets(&house.log).await.unwrap();
+    house.store(6..=20).await;
+    expect_targets(&house.log).await.unwrap();
+    let target = Target::new(&[Door::At(8)], &[]);
+    let _running = house.run(&[("a", &target)]);
+    let rest: Vec<_> = (6..=20).map(|number| number.to_string()).collect();
+    assert_eq!(target.has(15).await, rest, "it had 8 before the first of them");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_waits_for_an_offset_to_come_waits_on_after_a_restart() {
+    let mut house = House::new().await;
+    house.from = Begin::Offset(Offset::new(10).unwrap());
+    house.store(1..=5).await;
+    let target = Target::default();
+    for stored in [6..=8, 9..=12] {
+        let running = house.run(&[("a", &target)]);
+        running.until("a", |status| status.state == State::Running).await;
+        assert_eq!(house.cursor("a").await, None, "it would say that records were taken");
+        house.store(stored).await;
+        if target.held.lock().unwrap().made == 2 {
+            assert_eq!(target.has(2).await, ["11", "12"]);
+        }
+        assert!(running.supervisor.drain().await);
+    }
+    assert_eq!(house.cursor("a").await, Some(12));
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use pluvio_log::{AppendError, Entries, Entry, Log as _, LogHandle, Offset, StreamName, Table};
+use pluvio_log::{
+    AppendError, Entries, Entry, Log as _, LogHandle, Offset, ReadError, StreamName, Table,
+};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -30,6 +32,17 @@ pub(super) struct Stored {
     /// What is being handed over again; `None`: nothing, or everything from `next` on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) again: Option<Again>,
+    /// Numbers the last place that was decided here and not by the target; 0: there was none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) moves: u64,
+    /// Where the stream ended when the first process started that has not heard the target yet: no cursor
+    /// of the target can lie behind it. `None`: the last process has heard it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) reach: Option<i64>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A stretch that is handed over again, and where the sink goes on behind it. Offsets.
@@ -70,6 +83,44 @@ pub(super) fn recall(
         Ok(stored) if stored.stream != stream.as_str() => Recalled::Elsewhere(stored.stream),
         _ => Recalled::Foreign,
     }
+}
+
+/// Notes beside every cursor where its stream ends now, unless an earlier start did and the target was not
+/// heard since: no cursor of a target can lie behind that. Of sinks that are not configured, too: a log may be
+/// set back, and grow, while they are not. To be called before anything is stored. Durable on return.
+pub async fn expect_targets(log: &LogHandle) -> Result<(), ExpectError> {
+    let entries = log.entries(Table::Cursors).await?;
+    let noted = entries.iter().filter_map(|(key, value)| {
+        let stored: Stored = serde_json::from_slice(value).ok()?;
+        let extent = log.extent(&StreamName::new(&stored.stream).ok()?).ok()?;
+        let is_due = stored.reach.is_none() && stored.log_id == extent.log_id;
+        let noted = Stored { reach: Some(extent.next.get()), ..stored };
+        let value = is_due.then(|| serde_json::to_vec(&noted).ok()).flatten()?;
+        Some(Entry { key: key.clone(), value: Some(value.into()) })
+    });
+    let noted: Vec<_> = noted.collect();
+    if noted.is_empty() {
+        return Ok(());
+    }
+    Ok(log.put(Table::Cursors, noted).await?)
+}
+
+/// Why the ends of streams were not noted.
+#[derive(Debug, thiserror::Error)]
+pub enum ExpectError {
+    /// The cursors cannot be read.
+    #[error("failed to read where sinks stood")]
+    Read(#[from] ReadError),
+    /// They cannot be written.
+    #[error("failed to note where streams end")]
+    Put(#[from] AppendError),
+}
+
+/// The number of the last place of `sink` that was decided here, in whatever stream and log: what a target
+/// remembers of it may be from there.
+pub(super) fn moves(entries: &Entries, sink: &SinkName) -> u64 {
+    let stored = entries.get(sink.as_str().as_bytes());
+    stored.and_then(|value| serde_json::from_slice::<Stored>(value).ok()).map_or(0, |it| it.moves)
 }
 
 /// Where a sink stands, and how much of that is durable. Pure: time is told.
@@ -175,7 +226,15 @@ mod tests {
         let (log_id, sink) = (Uuid::from_u128(1), SinkName::new("a"));
         let sink = sink.unwrap_or_else(|e| unreachable!("{e}"));
         let again = Some(Again { until: 9, back_to: 20 });
-        let stored = Stored { stream: "events".into(), log_id, next: 8, sought: None, again };
+        let stored = Stored {
+            stream: "events".into(),
+            log_id,
+            next: 8,
+            sought: None,
+            again,
+            moves: 3,
+            reach: None,
+        };
         let value = serde_json::to_vec(&stored).unwrap_or_default();
         let entries = |value: Vec<u8>| Entries::from([(Bytes::from_static(b"a"), value.into())]);
         let events = StreamName::events();
@@ -190,6 +249,7 @@ mod tests {
         let others = Stored { stream: "others".into(), ..stored };
         let value = serde_json::to_vec(&others).unwrap_or_default();
         let elsewhere = Recalled::Elsewhere("others".into());
-        assert_eq!(recalled(entries(value), Uuid::from_u128(2)), elsewhere);
+        assert_eq!(recalled(entries(value.clone()), Uuid::from_u128(2)), elsewhere);
+        assert_eq!(moves(&entries(value), &sink), 3, "a target may remember it all the same");
     }
 }

@@ -115,7 +115,9 @@ mod tests {
     fn entries(cursors: &[(&'static str, &str, i64)]) -> Entries {
         let entry = |(sink, stream, next): &(&'static str, &str, i64)| {
             let (stream, log_id) = ((*stream).to_owned(), Uuid::nil());
-            let stored = Stored { stream, log_id, next: *next, sought: None, again: None };
+            let (next, moves) = (*next, 0);
+            let stored =
+                Stored { stream, log_id, next, sought: None, again: None, moves, reach: None };
             let value = serde_json::to_vec(&stored).unwrap_or_default();
             (Bytes::from_static(sink.as_bytes()), value.into())
         };

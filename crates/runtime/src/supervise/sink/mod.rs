@@ -65,6 +65,7 @@ use place::Place;
 use tell::Teller;
 
 pub use batcher::BatchLimits;
+pub use cursor::{ExpectError, expect_targets};
 pub(crate) use dead::DEAD_SUFFIX;
 pub use dead::dead_stream;
 pub use left::{Left, Unowned};
@@ -116,6 +117,8 @@ enum Stop {
     Drained,
     /// Nobody is there to be written to any more.
     Ended,
+    /// The target's cursor was left aside: it is told so when it is connected to anew.
+    Anew,
 }
 
 /// Why an attempt ended.
@@ -164,7 +167,8 @@ struct Task<'a> {
     place: Option<Place>,
     /// Where the stream ended when nothing of this process was stored yet.
     end: Option<Offset>,
-    /// The same, or the end of what was handed over since: as far as a target of this log can have come.
+    /// As far as a target of this log can have come: where the stream ended when the first process started
+    /// that did not hear it, or the end of what was handed over since.
     reach: Offset,
     /// A target's cursor that was left aside. It stays so until the target has another one: what is stored
     /// meanwhile makes it no truer.
@@ -331,6 +335,9 @@ impl Task<'_> {
             None => Place::find(self.context, self.end).await?,
         };
         place.has_jumped();
+        if let Some(end) = self.end.take() {
+            self.reach = place.expect_target(end);
+        }
         place.put_if_due(self.context).await;
         self.teller.place(place.next());
         self.teller.recalled(place.sought(), place.next());
@@ -343,7 +350,7 @@ impl Task<'_> {
             log_id: place.log_id(),
             cursor: place.next(),
             end: self.reach.max(place.next()),
-            seek: place.seek_number(),
+            seek: place.moves(),
         };
         let connect = sink.connect(standing);
         let Some(connected) = connected_or_drained(connect, &self.drain).await else {
@@ -351,11 +358,19 @@ impl Task<'_> {
         };
         let Connected { mut writer, cursor } = connected.map_err(Setback::Sink)?;
         self.connected_at = Some(Instant::now());
-        self.follow(cursor);
-        self.teller.reporter().state(State::Running);
-        info!(sink = name.as_str(), "connected");
-        let ended = AssertUnwindSafe(self.drive(&mut writer)).catch_unwind().await;
-        let ended = ended.unwrap_or_else(|panic| Err(panicked(&*panic)));
+        let ended = if self.follow(cursor) {
+            if let Some(place) = &mut self.place {
+                // Before anything is handed over: from then on the target's cursor may be of that.
+                place.heard();
+                place.put_if_due(self.context).await;
+            }
+            self.teller.reporter().state(State::Running);
+            info!(sink = name.as_str(), "connected");
+            let ended = AssertUnwindSafe(self.drive(&mut writer)).catch_unwind().await;
+            ended.unwrap_or_else(|panic| Err(panicked(&*panic)))
+        } else {
+            Ok(Stop::Anew)
+        };
         if let Some(place) = &mut self.place {
             place.put(self.context).await;
         }
@@ -367,24 +382,27 @@ impl Task<'_> {
     }
 
     /// Goes to where the target says it stands, unless that lies behind everything that this log has ever
-    /// handed over, as far as this process knows.
-    fn follow(&mut self, cursor: Option<Offset>) {
-        let (Some(cursor), Some(place)) = (cursor, &mut self.place) else { return };
+    /// handed over: then the place here counts, for ever. `false`: the target must be told so.
+    fn follow(&mut self, cursor: Option<Offset>) -> bool {
+        let (Some(cursor), Some(place)) = (cursor, &mut self.place) else { return true };
         let is_aside = self.aside == Some(cursor);
         if cursor > place.next() && (cursor > self.reach || is_aside) {
             let (sink, ours) = (self.context.name.as_str(), place.next());
             if !is_aside {
                 warn!(sink, %cursor, %ours, "the target has more than this log: its cursor is of another one, or of this one before it was \
                      set back by an older copy; it is left aside, and what comes may come there again");
+                place.decide_here();
             }
             self.aside = Some(cursor);
-        } else {
-            self.aside = None;
-            place.set(cursor);
-            place.has_jumped();
-            self.ledger.clear();
+            self.teller.place(place.next());
+            return is_aside;
         }
+        self.aside = None;
+        place.set(cursor);
+        place.has_jumped();
+        self.ledger.clear();
         self.teller.place(place.next());
+        true
     }
 
     /// Hands over batch after batch until something ends it.

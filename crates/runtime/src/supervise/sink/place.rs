@@ -1,6 +1,7 @@
 //! A sink's place in its stream: found at the start, moved by what arrives and by operators, put now
 //! and then.
 
+use jiff::Timestamp;
 use pluvio_log::{Log as _, Offset, ReadError, Seek, Table};
 use tokio::time::Instant;
 use tracing::{debug, warn};
@@ -27,6 +28,10 @@ pub(super) struct Place {
     sought: Option<Sought>,
     /// What is being handed over again before the sink jumps.
     again: Option<Again>,
+    /// Numbers the last place that was decided here and not by the target.
+    moves: u64,
+    /// Where the stream ended when the first process started that has not heard the target yet.
+    reach: Option<Offset>,
 }
 
 impl Place {
@@ -70,11 +75,44 @@ impl Place {
                 (begin(context, extent.start).await?, None, None)
             }
         };
+        let reach = stored.as_ref().and_then(|it| Offset::new(it.reach?));
         let (sought, again) = stored.map_or((None, None), |it| (it.sought, it.again));
         let cursor = Cursor::new(next, durable, Instant::now());
-        let failed = Failed::new();
-        let log_id = extent.log_id;
-        Ok(Self { log_id, cursor, failed, is_failing: false, sought, again })
+        let (failed, log_id) = (Failed::new(), extent.log_id);
+        let moves = cursor::moves(&entries, name);
+        Ok(Self { log_id, cursor, failed, is_failing: false, sought, again, moves, reach })
+    }
+
+    /// Notes that a process started at which the stream ended at `end`, and has not heard the target yet.
+    /// Gives how far the target can have come: what was stored since an earlier start that did not hear it
+    /// either makes a cursor no truer.
+    pub(super) fn expect_target(&mut self, end: Offset) -> Offset {
+        let reach = self.reach.map_or(end, |reach| reach.min(end));
+        if self.reach != Some(reach) {
+            self.reach = Some(reach);
+            self.cursor.unknown();
+        }
+        reach
+    }
+
+    /// Notes that the target was heard: from now on what is handed over moves its cursor.
+    pub(super) fn heard(&mut self) {
+        if self.reach.take().is_some() {
+            self.cursor.unknown();
+        }
+    }
+
+    /// Notes that the place here counts and no cursor that the target has by now, whatever is stored later.
+    pub(super) fn decide_here(&mut self) {
+        self.moves = self.next_move();
+        self.cursor.unknown();
+    }
+
+    /// What numbers the next place that is decided here: greater than all before, also than those that a target
+    /// remembers and the log no more, as the clock sees to.
+    pub(super) fn next_move(&self) -> u64 {
+        let now = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default();
+        now.max(self.moves + 1)
     }
 
     pub(super) fn log_id(&self) -> Uuid {
@@ -90,9 +128,9 @@ impl Place {
         self.sought.as_ref()
     }
 
-    /// How often an operator has moved it.
-    pub(super) fn seek_number(&self) -> u64 {
-        self.sought.as_ref().map_or(0, |sought| sought.number)
+    /// Numbers the last place that was decided here and not by the target; 0: there was none.
+    pub(super) fn moves(&self) -> u64 {
+        self.moves
     }
 
     /// Everything before it was settled, whatever is being handed over again.
@@ -130,12 +168,14 @@ impl Place {
             next: to.get(),
             sought: Some(sought.clone()),
             again: sought.again(),
+            moves: sought.number,
+            reach: self.reach.map(Offset::get),
         };
         if let Err(error) = cursor::store(&context.log, &context.name, &stored).await {
             self.cursor.unknown();
             return Err(error.into());
         }
-        (self.sought, self.again) = (stored.sought, stored.again);
+        (self.sought, self.again, self.moves) = (stored.sought, stored.again, stored.moves);
         self.failed.clear();
         self.cursor.set(to);
         self.cursor.put(to, true, Instant::now());
@@ -182,12 +222,19 @@ impl Place {
             return;
         }
         let (sink, next) = (&context.name, self.next());
+        let extent = context.log.extent(&context.stream);
+        if extent.is_ok_and(|extent| next > extent.next) {
+            // It waits for records that are to come: a cursor there would say that they were taken.
+            return self.cursor.put(next, false, Instant::now());
+        }
         let stored = Stored {
             stream: context.stream.to_string(),
             log_id: self.log_id,
             next: next.get(),
             sought: self.sought.clone(),
             again: self.again,
+            moves: self.moves,
+            reach: self.reach.map(Offset::get),
         };
         let put = cursor::store(&context.log, sink, &stored).await;
         self.cursor.put(next, put.is_ok(), Instant::now());

@@ -43,7 +43,8 @@ pub struct Seek {
 /// A sink was moved, or would be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sought {
-    /// How often the sink was moved in this stream, this time included.
+    /// Numbers the move: greater than all before it. Milliseconds since 1970, unless the clock is behind
+    /// the last one.
     pub number: u64,
     /// When.
     pub at: Timestamp,
@@ -218,7 +219,7 @@ pub(super) async fn plan(
     let (events, is_exact) = count(context, range).await;
     let (repeated_events, skipped_events) = if to < frontier { (events, 0) } else { (0, events) };
     Ok(Sought {
-        number: place.seek_number() + 1,
+        number: place.next_move(),
         at: Timestamp::now(),
         from: from.get(),
         to: to.get(),

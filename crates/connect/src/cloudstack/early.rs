@@ -58,6 +58,10 @@ impl Early {
         self.expected.retain(|expected| *expected != wanted);
         let place = self.asked.iter().position(|asked| asked.wanted == wanted);
         let asked = place.map(|place| self.asked.swap_remove(place));
+        if asked.is_none() {
+            // Something else has begun.
+            *self = Self::default();
+        }
         if let Some(asked) = asked
             && let Ok((answer, came)) = asked.answer.await
             && came.elapsed() < AGE_MAX

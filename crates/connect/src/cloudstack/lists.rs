@@ -19,7 +19,7 @@ pub(super) struct List {
 }
 
 /// One page.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Answer {
     /// How many rows the list has, as the server says; counted apart from the rows.
     pub(super) count: u64,

@@ -481,6 +481,25 @@ fn the_hours_in_which_summer_time_begins_and_ends_lose_nothing_by_wall_clock() {
 }
 
 #[test]
+fn a_walk_says_which_pages_come_next_and_asks_for_hardly_one_in_vain() {
+    run(async {
+        let facts = (0..40_000).map(|n| Fact::at(START + n / 10));
+        let mut site = Site::of(Model::of(facts.collect(), 500)).await;
+        site.connect().await;
+        site.reader = None;
+        site.model.advance(5000);
+        site.connect().await;
+        let before = site.model.cost();
+        site.read().await;
+        let cost = site.model.cost();
+        let (calls, early) = (cost.calls - before.calls, cost.early);
+        assert!(early * 10 >= calls * 8, "{early} of {calls} were told ahead");
+        assert!(cost.rows - before.rows <= 42_000, "{cost:?}");
+        site.holds_all_once().await.unwrap();
+    });
+}
+
+#[test]
 fn a_walk_that_is_halved_where_the_hour_that_occurs_twice_begins_skips_none_of_it() {
     run(async {
         let facts = (0..7187).map(|n| Fact::at(START + n));

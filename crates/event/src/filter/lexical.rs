@@ -18,7 +18,7 @@ use super::FilterError;
 pub const EXPRESSION_BYTES_MAX: usize = 4096;
 /// Deepest nesting of brackets taken: the parser recurses, and 32 overflow a stack of 2 MiB.
 pub const EXPRESSION_DEPTH_MAX: usize = 8;
-/// Most operators taken, `.` among them: a chain of them nests as brackets do. Commas do not count:
+/// Most operators taken, `.` among them, and each as one however it is written: a chain of them nests as brackets do. Commas do not count:
 /// a list of eighty event types is an honest filter.
 pub const EXPRESSION_OPERATORS_MAX: usize = 64;
 /// Most tokens taken (names, numbers, texts, operators, brackets and commas): the parser needs up to
@@ -26,21 +26,23 @@ pub const EXPRESSION_OPERATORS_MAX: usize = 64;
 /// [`EXPRESSION_BYTES_MAX`].
 pub(super) const EXPRESSION_TOKENS_MAX: usize = 1000;
 
+/// What operators begin with.
+const OPERATORS: [char; 14] =
+    ['+', '-', '*', '/', '%', '.', '<', '>', '=', '&', '|', '?', ':', '!'];
+
 /// Refuses what could overflow the parser's stack or keep it busy.
 pub(super) fn check(cel: &str) -> Result<(), FilterError> {
     if cel.len() > EXPRESSION_BYTES_MAX {
         return Err(FilterError::TooLong(cel.len()));
     }
-    let Code { bare, tokens } = code(cel)?;
+    let Code { bare, tokens, operators } = code(cel)?;
     if bare.contains("//") {
         return Err(FilterError::Comment);
     }
     if depth(&bare) > EXPRESSION_DEPTH_MAX {
         return Err(FilterError::TooDeep);
     }
-    let is_operator = |c: &char| "+-*/%.<>=&|?:!".contains(*c);
-    let words = bare.split(|c| !is_word(c)).filter(|word| *word == "in").count();
-    if bare.chars().filter(is_operator).count() + words > EXPRESSION_OPERATORS_MAX {
+    if operators > EXPRESSION_OPERATORS_MAX {
         return Err(FilterError::TooManyOperators);
     }
     if tokens > EXPRESSION_TOKENS_MAX {
@@ -56,17 +58,20 @@ struct Code {
     bare: String,
     /// How many tokens the parser will see, string literals among them.
     tokens: usize,
+    /// How many of them are operators.
+    operators: usize,
 }
 
 /// Cuts `cel` into tokens.
 fn code(cel: &str) -> Result<Code, FilterError> {
-    let mut code = Code { bare: String::new(), tokens: 0 };
+    let mut code = Code { bare: String::new(), tokens: 0, operators: 0 };
     let mut at = 0;
     while let Some(rest) = cel.get(at..).filter(|rest| !rest.is_empty()) {
         let blanks = rest.bytes().take_while(|b| b" \t\r\n\x0c".contains(b)).count();
         let length = if blanks > 0 { blanks } else { token(rest).map_err(|e| e.at(cel, at))? };
         code.tokens += usize::from(blanks == 0);
         let token = rest.get(..length).unwrap_or_default();
+        code.operators += usize::from(token == "in" || token.starts_with(OPERATORS));
         match token.find(['"', '\'']) {
             Some(prefix) => {
                 code.bare.push_str(token.get(..prefix).unwrap_or_default());
@@ -241,6 +246,21 @@ mod tests {
         {
             assert!(matches!(code(broken), Err(FilterError::Syntax(_))), "{broken}");
         }
+    }
+
+    #[test]
+    fn an_operator_is_one_however_many_characters_it_has() {
+        for (cel, operators) in [
+            ("type == '=='", 1),
+            ("a in ['b'] || c <= -1 && !d", 6),
+            ("a.b ? c : d != e", 4),
+            ("inner + 1.5", 1),
+        ] {
+            assert_eq!(code(cel).ok().map(|code| code.operators), Some(operators), "{cel}");
+        }
+        let terms = |count| vec!["account == 'a'"; count].join(" || ");
+        assert!(check(&terms(32)).is_ok());
+        assert!(matches!(check(&terms(33)), Err(FilterError::TooManyOperators)));
     }
 
     #[test]

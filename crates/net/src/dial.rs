@@ -276,12 +276,14 @@ impl AsyncWrite for Stream {
 }
 
 /// An address that is none, for error texts. One that holds an `@` is not told: before it stands a user,
-/// and mostly a password.
+/// and mostly a password. What stands behind a `?` or `#` is left out: it may be one as well.
 pub fn shown_address(text: &str) -> String {
     if text.contains('@') {
-        "an address with a user or password".to_owned()
-    } else {
-        format!("`{text}`")
+        return "an address with a user or password".to_owned();
+    }
+    match text.find(['?', '#']) {
+        Some(end) => format!("`{}…`", text.get(..=end).unwrap_or_default()),
+        None => format!("`{text}`"),
     }
 }
 
@@ -303,6 +305,14 @@ mod tests {
         let turns = by_turns(given.into_iter());
         let expected = ["[::1]:1", "10.0.0.1:1", "[::2]:1", "10.0.0.2:1", "[::3]:1"];
         assert_eq!(turns, addresses(&expected));
+    }
+
+    #[test]
+    fn an_address_is_told_without_what_may_be_a_password() {
+        assert_eq!(shown_address("kafka-1:x"), "`kafka-1:x`");
+        assert_eq!(shown_address("u:s3cret@kafka-1"), "an address with a user or password");
+        assert_eq!(shown_address("kafka-1:9092?password=s3cret"), "`kafka-1:9092?…`");
+        assert_eq!(shown_address("https://a.example/#s3cret"), "`https://a.example/#…`");
     }
 
     #[tokio::test(start_paused = true)]

@@ -105,7 +105,7 @@ impl Way {
         let Settings { method, url, timeout, .. } = &*self.settings;
         let request = Request::new(method.clone(), url.clone(), body).headers(headers);
         let request = request.timeout(*timeout).answer_bytes_max(ANSWER_BYTES_MAX);
-        let request = request.by_status().repeatable();
+        let request = request.by_status().repeatable().secret_address();
         match self.client.send(request).await {
             Ok(reply) => {
                 if reply.is_unended && !self.has_told_unended.swap(true, Ordering::Relaxed) {
@@ -131,6 +131,7 @@ impl Way {
         headers.insert("webhook-request-origin", HeaderValue::from_static("pluvio"));
         let request = Request::new(Method::OPTIONS, url.clone(), Bytes::new()).headers(headers);
         let request = request.timeout(*timeout).answer_bytes_max(ANSWER_BYTES_MAX);
+        let request = request.secret_address();
         Ok(self.client.send(request).await?)
     }
 

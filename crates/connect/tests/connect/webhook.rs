@@ -70,6 +70,21 @@ async fn a_refused_event_in_the_middle_stops_nobody_and_nothing_is_sent_twice() 
 }
 
 #[tokio::test]
+async fn what_is_secret_in_the_address_is_not_quoted_when_the_receiver_repeats_it() {
+    for code in [400, 404, 429] {
+        let repeat = move |asked: &Asked| {
+            (format!("HTTP/1.1 {code} x\r\n"), format!("cannot {}", asked.line))
+        };
+        let peer = Peer::start(repeat).await;
+        let url = format!("{}/services/T0SECRETSECRET01/x?token=s3cret-of-mine", peer.url);
+        let (mut writer, _) = connected(&Config::new(url).build().unwrap(), standing(1, 0)).await;
+        let told = format!("{:?}", written(&mut writer, &records(0..=0).await).await);
+        assert!(told.contains("cannot POST /services/***/x?token=***"), "{told}");
+        assert!(!told.contains("SECRET") && !told.contains("s3cret"), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn a_receiver_that_refuses_everything_is_left_alone_after_as_many_as_are_allowed() {
     let peer = Peer::start(|_| status(422)).await;
     for in_flight in [1, 8] {

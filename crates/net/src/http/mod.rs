@@ -63,6 +63,7 @@ pub struct Request {
     answer_bytes_max: Option<usize>,
     is_repeatable: bool,
     is_by_status: bool,
+    is_address_secret: bool,
 }
 
 /// One whole answer.
@@ -131,7 +132,8 @@ async fn attempt(
     request: Request,
 ) -> (Result<HttpReply, HttpError>, bool) {
     let host = authority_of(&request.url);
-    let secrets = echo::Secrets::of(&request.headers);
+    let address = request.is_address_secret.then_some(&request.url);
+    let secrets = echo::Secrets::of(&request.headers, address);
     let body =
         BodyLimits { bytes_max: request.answer_bytes_max, is_by_status: request.is_by_status };
     let sending = client
@@ -226,7 +228,17 @@ impl Request {
             answer_bytes_max: None,
             is_repeatable: false,
             is_by_status: false,
+            is_address_secret: false,
         }
+    }
+
+    /// Says that parts of its address are secrets, as a token in a query is: they are blanked where the
+    /// answer's body repeats them, as sensitive headers always are. Not for bodies that are read for more
+    /// than their words.
+    #[must_use]
+    pub fn secret_address(mut self) -> Request {
+        self.is_address_secret = true;
+        self
     }
 }
 

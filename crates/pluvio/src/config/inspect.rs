@@ -21,6 +21,9 @@ use super::{
 /// How a secret is written.
 const SECRET_FORMS: &str = "a string, { env = \"NAME\" } or { file = \"path\" }";
 
+/// The keys of a secret that is a table: one of them.
+const SECRET_KEYS: [&str; 2] = ["env", "file"];
+
 /// Walks one table with its schema.
 pub(crate) struct Inspection<'a> {
     document: &'a Document,
@@ -81,6 +84,11 @@ impl<'a> Inspection<'a> {
                 let found = article(kind_of(value.get_ref()));
                 let message = format!("`{name}` must be {SECRET_FORMS}, not {found}");
                 return vec![self.problem(value, message)];
+            }
+            if let (true, DeValue::Table(table)) = (is_secret, value.get_ref())
+                && let Some(wrong) = wrong_secret(name, table)
+            {
+                return vec![self.problem(value, wrong)];
             }
             let problems = self.one_of(name, value, alternatives);
             let is_right = problems.is_empty() && is_secret;
@@ -252,6 +260,17 @@ impl<'a> Inspection<'a> {
             Some(target) => target,
             None => schema,
         }
+    }
+}
+
+/// What is wrong with the keys of a secret's table: it has one of two, and so the schema has a table for each,
+/// which knows nothing of the other.
+fn wrong_secret(name: &str, table: &DeTable<'_>) -> Option<String> {
+    let keys: Vec<&str> = table.keys().map(|key| key.get_ref().as_ref()).collect();
+    match keys.iter().find(|key| !SECRET_KEYS.contains(key)) {
+        Some(unknown) => Some(unknown_key(&format!("`{name}`"), unknown, SECRET_KEYS.into_iter())),
+        None if keys.len() == 1 => None,
+        None => Some(format!("`{name}` must be {SECRET_FORMS}, and one of them only")),
     }
 }
 

@@ -435,6 +435,12 @@ fn a_log_whose_folder_is_none_is_refused() {
 
 #[test]
 fn a_secret_of_another_kind_is_refused_with_the_forms_that_it_may_have() {
+    let keys = ["{ env = \"A\", file = \"b\" }", "{ value = \"a\" }", "{ envv = \"A\" }", "{}"];
+    let told = keys.map(|keys| problems(&format!("[principals.a]\ntoken = {keys}\n")).join("; "));
+    assert!(told[0].contains("and one of them only"), "{told:?}");
+    assert!(told[1].contains("unknown key `value` in `token`; valid: env, file"), "{told:?}");
+    assert!(told[2].contains("did you mean `env`?"), "{told:?}");
+    assert!(told[3].contains("and one of them only"), "{told:?}");
     let forms = "must be a string, { env = \"NAME\" } or { file = \"path\" }, not ";
     for (value, found) in [("7", "a whole number"), ("true", "a boolean"), ("[\"a\"]", "an array")]
     {

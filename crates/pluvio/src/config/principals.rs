@@ -96,7 +96,7 @@ impl Principals {
         (table, problems)
     }
 
-    /// What may be and ought to be otherwise: tokens that can be guessed.
+    /// What may be and ought to be otherwise: tokens that can be guessed, and principals that may do nothing.
     pub(crate) fn warnings(&self) -> Vec<Problem> {
         let is_short = |token: &SecretSource| {
             token.resolve().is_ok_and(|token| token.expose().chars().count() < TOKEN_CHARS_MIN)
@@ -110,7 +110,16 @@ impl Principals {
             );
             Some(place.problem(Some("token"), message))
         };
-        self.0.iter().filter_map(of).collect()
+        let short = self.0.iter().filter_map(of);
+        let useless = self.0.iter().filter(|(_, section)| section.may_do_nothing()).map(|(place, _)| {
+            let message = format!(
+                "principal `{}` may do nothing: its only verb is `status`, which counts only without \
+                 a `filter` and with all `streams`; leave them out",
+                place.name
+            );
+            place.problem(Some("verbs"), message)
+        });
+        short.chain(useless).collect()
     }
 
     /// The files that tokens and passwords are read from.
@@ -155,6 +164,13 @@ fn read() -> Vec<Verb> {
 pub(crate) type KeyError = (&'static str, String);
 
 impl PrincipalSection {
+    /// Whether it only holds `status`, which it cannot have.
+    fn may_do_nothing(&self) -> bool {
+        let is_held = self.filter.is_some()
+            || !(self.streams.is_empty() || self.streams.iter().any(|stream| stream == "*"));
+        is_held && !self.verbs.is_empty() && self.verbs.iter().all(|verb| *verb == Verb::Status)
+    }
+
     /// Lets the principal called `name` in.
     pub(crate) fn add_to(&self, name: &str, table: &mut AccessTable) -> Result<(), KeyError> {
         let mut filter = Filter::default();
@@ -175,11 +191,13 @@ impl PrincipalSection {
             return Err(("streams", wrong));
         }
         let patterns = self.streams.iter().map(|text| Pattern::parse(text));
-        let patterns =
+        let patterns: Vec<_> =
             patterns.collect::<Result<_, _>>().map_err(|e| ("streams", e.to_string()))?;
+        // Who reads nothing is held to no streams, and sees the status of all.
+        let streams = if patterns.is_empty() { Streams::All } else { Streams::Matching(patterns) };
         let principal = Arc::new(Principal {
             name: name.to_owned(),
-            streams: Streams::Matching(patterns),
+            streams,
             verbs: self.verbs.iter().copied().collect(),
             filter,
         });
@@ -258,6 +276,23 @@ mod tests {
 
     fn who(table: &AccessTable, token: &str) -> Option<String> {
         Some(table.authenticate(Credential::Bearer(token)).ok()?.name.clone())
+    }
+
+    #[test]
+    fn who_only_holds_status_needs_no_streams_and_sees_status_without_any() {
+        let principal = |keys: &str| {
+            let mut table = AccessTable::closed();
+            let section: PrincipalSection =
+                toml::from_str(&format!("token = \"t\"\n{keys}")).unwrap();
+            section.add_to("prometheus", &mut table).unwrap();
+            table.authenticate(Credential::Bearer("t")).unwrap()
+        };
+        for streams in ["", "streams = []", "streams = [\"*\"]"] {
+            let scraper = principal(&format!("verbs = [\"status\"]\n{streams}"));
+            assert!(scraper.may_see_status() && !scraper.reads(), "{streams}");
+        }
+        let held = principal("verbs = [\"status\"]\nstreams = [\"events\"]");
+        assert!(!held.may_see_status());
     }
 
     #[test]

@@ -530,6 +530,21 @@ fn warnings(text: &str) -> Vec<String> {
 }
 
 #[test]
+fn a_principal_that_holds_only_status_and_cannot_have_it_is_told_of() {
+    let of = |keys: &str| {
+        let token = "0123456789abcdef";
+        warnings(&format!("[principals.a]\ntoken = \"{token}\"\nverbs = [\"status\"]\n{keys}\n"))
+    };
+    for keys in ["streams = [\"events\"]", "filter = 'account == \"a\"'"] {
+        let found = of(keys);
+        assert!(found.len() == 1 && found[0].contains("principal `a` may do nothing"), "{found:?}");
+    }
+    for keys in ["", "streams = []", "streams = [\"*\", \"events\"]"] {
+        assert_eq!(of(keys), [""; 0]);
+    }
+}
+
+#[test]
 fn a_token_that_could_be_guessed_is_warned_of_without_being_shown() {
     let found = warnings("[principals.a]\ntoken = \"hunter2\"\n");
     assert!(found.len() == 1 && found[0].starts_with("pluvio.toml:2:9: "), "{found:?}");

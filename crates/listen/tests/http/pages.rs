@@ -55,6 +55,20 @@ async fn pages_backwards_visit_every_event_once() {
 }
 
 #[tokio::test]
+async fn a_page_before_an_offset_beyond_the_end_is_the_newest_and_ends_where_the_next_event_comes()
+{
+    let house = plan().open().await;
+    house.append(0..7).await;
+    let page = house.get("/api/v1/events?before=1000000&limit=3").await;
+    assert_eq!((page.ids(), page.link("next")), (vec![4, 5, 6], None));
+    let next = page.header("pluvio-next-offset").unwrap();
+    assert_eq!(next, "7");
+    let mut watch = house.watch(&format!("&offset={next}")).await;
+    house.append(7..8).await;
+    assert_eq!(watch.ids(1).await, [7]);
+}
+
+#[tokio::test]
 async fn gaps_of_any_size_are_paged_over() {
     let house = plan().open().await;
     let all = append_with_gaps(&house).await;

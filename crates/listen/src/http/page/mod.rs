@@ -44,7 +44,8 @@ pub(super) async fn page(call: &Call) -> Result<Answer, Problem> {
         (Some("earliest"), None) => Direction::From(extent.start),
         (Some("latest"), None) => Direction::From(extent.latest.unwrap_or(extent.next)),
         (Some(text), None) => Direction::From(within(text, extent)?),
-        (None, Some(text)) => Direction::Before(within(text, extent)?),
+        // Nothing lies beyond the end, and what comes there later is not before it.
+        (None, Some(text)) => Direction::Before(within(text, extent)?.min(extent.next)),
         (None, None) => Direction::Before(extent.next),
     };
     if extent.earliest.is_none() {

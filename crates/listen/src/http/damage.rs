@@ -3,9 +3,12 @@
 //! A client that meets damage decides itself whether it goes on without what is lost there, so nothing is
 //! skipped for it in silence. What is wrong with which file is the operator's affair, and in the log lines.
 
-use pluvio_log::{Log, LogHandle, Offset, ReadError, ReadLimit, StreamName};
+use pluvio_log::{Log, Offset, ReadError, ReadLimit, StreamName};
 
-use super::problem::{Damaged, Kind, Problem};
+use super::{
+    problem::{Damaged, Kind, Problem},
+    server::Server,
+};
 
 /// Whether the disk or what lies on it is at fault, and not the offset.
 pub(super) fn is_damage(error: &ReadError) -> bool {
@@ -14,7 +17,7 @@ pub(super) fn is_damage(error: &ReadError) -> bool {
 
 /// What is answered to a client that wanted to read at `at` and met `error` there.
 pub(super) async fn problem(
-    log: &LogHandle,
+    server: &Server,
     stream: &StreamName,
     at: Offset,
     error: ReadError,
@@ -26,7 +29,7 @@ pub(super) async fn problem(
     };
     // Tells it in the log line, too.
     let told = Problem::from(error);
-    match next_readable(log, stream, at).await {
+    match next_readable(server, stream, at).await {
         Ok(next) => {
             let last = Offset::new(next.get() - 1).unwrap_or(first).max(first);
             let detail = format!(
@@ -42,18 +45,18 @@ pub(super) async fn problem(
 /// The first offset behind `at` from which can be read, found by steps that double, then by halving: the
 /// nearest one, unless whole and damaged places take turns. At the latest the end of the stream.
 async fn next_readable(
-    log: &LogHandle,
+    server: &Server,
     stream: &StreamName,
     at: Offset,
 ) -> Result<Offset, ReadError> {
-    let end = log.extent(stream)?.next;
+    let end = server.context.log.extent(stream)?.next;
     let (mut unreadable, mut step) = (at, 1_i64);
     let mut readable = loop {
         let ahead = Offset::new(unreadable.get().saturating_add(step)).unwrap_or(end);
         if ahead >= end {
             break end;
         }
-        if can_read(log, stream, ahead).await? {
+        if can_read(server, stream, ahead).await? {
             break ahead;
         }
         (unreadable, step) = (ahead, step.saturating_mul(2));
@@ -61,7 +64,7 @@ async fn next_readable(
     while unreadable.following() < readable {
         let middle = unreadable.get() + (readable.get() - unreadable.get()) / 2;
         let middle = Offset::new(middle).unwrap_or(unreadable).max(unreadable.following());
-        if can_read(log, stream, middle).await? {
+        if can_read(server, stream, middle).await? {
             readable = middle;
         } else {
             unreadable = middle;
@@ -70,9 +73,10 @@ async fn next_readable(
     Ok(readable)
 }
 
-async fn can_read(log: &LogHandle, stream: &StreamName, at: Offset) -> Result<bool, ReadError> {
+async fn can_read(server: &Server, stream: &StreamName, at: Offset) -> Result<bool, ReadError> {
     let one = ReadLimit { records_max: 1, bytes_max: 1, ..ReadLimit::default() };
-    match log.read(stream, at, one).await {
+    let _turn = server.reads.acquire().await.ok();
+    match server.context.log.read(stream, at, one).await {
         Ok(_) => Ok(true),
         Err(error) if is_damage(&error) => Ok(false),
         Err(error) => Err(error),

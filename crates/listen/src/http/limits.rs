@@ -61,11 +61,11 @@ pub(super) const PAGE_READ_BYTES: usize = 256 << 10;
 /// have 50 events of a kilobyte.
 pub(super) const PAGE_BYTES_FIRST: usize = PAGE_READ_BYTES + (64 << 10);
 
-/// Answers that are no page and no watch may be this large without asking for room: problems, status,
-/// most single events.
+/// Answers that are no events may be this large without asking for room: problems, and the status of most.
 pub(super) const ANSWER_BYTES_FREE: usize = 16 << 10;
 
-/// Reads of the past at a time, pages and watches of all connections together: each has whole batches in
+/// Reads of the past at a time, of all connections together, whatever they are for (pages, single events,
+/// watches, where damage ends): each has whole batches in
 /// memory for a moment, some of them megabytes, however little of them is wanted.
 pub(super) const READS_MAX: usize = 4;
 

@@ -3,18 +3,21 @@
 //! What is not there is told apart as far as the principal may know: purged is 410, not yet written
 //! and a gap are 404. An event that a mandatory filter hides answers as a gap does, and to a
 //! restricted principal a gap does not name the next event: that event might be hidden, too.
+//!
+//! It goes the way of a page ([`Scan`]): in the client's turn, with its part of the room, one of a few reads
+//! at a time, and a mandatory filter is evaluated where filters are.
 
 use axum::http::{HeaderName, HeaderValue, header};
 use pluvio_event::{http::to_binary, json};
-use pluvio_log::{Extent, Log, Offset, ReadLimit, StoredRecord};
+use pluvio_log::{Extent, Offset};
 
 use super::{
     call::{self, Answer, Call, Payload},
-    damage,
+    page::{One, Scan},
     problem::{Kind, Problem},
     query::{self, Number, shown},
-    render::{Recorded, append_json},
 };
+use crate::room::Held;
 
 /// `/events/{offset}`.
 pub(super) async fn event(call: &Call) -> Result<Answer, Problem> {
@@ -28,26 +31,20 @@ pub(super) async fn event(call: &Call) -> Result<Answer, Problem> {
         let detail = format!("invalid offset: future offset: {offset} is not written yet");
         return Err(Problem::new(Kind::NotFound, detail).range(extent));
     }
-    let limit = ReadLimit { records_max: 1, bytes_max: 1, ..ReadLimit::default() };
-    let log = &call.server.context.log;
-    let chunk = match log.read(&call.stream, offset, limit).await {
-        Ok(chunk) => chunk,
-        Err(error) => return Err(damage::problem(log, &call.stream, offset, error).await),
-    };
-    let record = chunk.records().next().filter(|record| record.offset == offset);
-    let Some(record) = record else {
-        let upcoming = chunk.records().next().map(|record| record.offset);
-        return Err(absent(call, offset, upcoming, extent));
-    };
-    let mut text = Vec::with_capacity(record.value.len() + 96);
-    append_json(record, &mut Recorded::default(), &mut text);
-    if call.is_restricted() && !json::decode(&text).is_ok_and(|e| is_visible(call, &e)) {
-        return Err(absent(call, offset, None, extent));
+    if offset < extent.start {
+        return Err(Problem::purged(offset, extent));
     }
+    let (filter, allowance) = call.filter().await?;
+    let mut scan = Scan::new(call, filter, allowance).await?;
+    let text = match scan.one(offset).await? {
+        One::Event(text) => text,
+        One::Absent(upcoming) => return Err(absent(call, offset, upcoming, extent)),
+    };
+    let held = scan.held();
     match mode {
-        Mode::Binary => binary(record, &text),
-        Mode::Structured => Ok(call::body(json::MEDIA_TYPE, text.into())),
-        Mode::Plain => Ok(call::body("application/json", text.into())),
+        Mode::Binary => binary(offset, &text, held),
+        Mode::Structured => Ok(call::payload(json::MEDIA_TYPE, Payload::Placed(text.into(), held))),
+        Mode::Plain => Ok(call::payload("application/json", Payload::Placed(text.into(), held))),
     }
 }
 
@@ -72,10 +69,6 @@ impl Mode {
     }
 }
 
-fn is_visible(call: &Call, event: &pluvio_event::Event) -> bool {
-    call.principal.as_ref().is_some_and(|principal| principal.filter.admits(event))
-}
-
 fn absent(call: &Call, offset: Offset, upcoming: Option<Offset>, extent: Extent) -> Problem {
     let upcoming = upcoming.filter(|_| !call.is_restricted());
     let detail = match upcoming {
@@ -86,14 +79,12 @@ fn absent(call: &Call, offset: Offset, upcoming: Option<Offset>, extent: Extent)
 }
 
 /// Attributes as `ce-` headers, the payload as body.
-fn binary(record: &StoredRecord, text: &[u8]) -> Result<Answer, Problem> {
-    let unfit = |_| {
-        let offset = record.offset;
-        Problem::new(Kind::Internal, format!("the record at {offset} has no binary form"))
-    };
+fn binary(offset: Offset, text: &[u8], held: Held) -> Result<Answer, Problem> {
+    let unfit =
+        |_| Problem::new(Kind::Internal, format!("the record at {offset} has no binary form"));
     let event = json::decode(text).map_err(|_| unfit(()))?;
     let message = to_binary(&event);
-    let mut answer = Answer::new(Payload::Bytes(message.body));
+    let mut answer = Answer::new(Payload::Placed(message.body, held));
     for (name, value) in message.headers {
         let name = HeaderName::try_from(name).map_err(|_| unfit(()))?;
         answer.headers_mut().insert(name, HeaderValue::try_from(value).map_err(|_| unfit(()))?);

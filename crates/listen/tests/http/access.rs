@@ -1,6 +1,6 @@
 //! Who sees what.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use pluvio_event::{Filter, Pattern};
 use pluvio_listen::http::{Config, Error};
@@ -166,6 +166,24 @@ async fn a_hidden_event_is_a_gap() {
         assert_eq!(hidden.text().replace("at 4", "at 14"), gap.text());
         assert_eq!(hidden.headers.len(), gap.headers.len());
     }
+}
+
+#[tokio::test]
+async fn a_single_event_is_filtered_within_its_clients_budget() {
+    let plan = plan().access(table()).limits(|limits| {
+        limits.filter_units_per_second = 1;
+        limits.page_wait = Duration::from_millis(1);
+    });
+    let house = plan.open().await;
+    house.append(0..3).await;
+    assert_eq!(house.get_with("/api/v1/events/0", &[ACME]).await.status, 200);
+    // Reading this takes more than is earned in seconds.
+    let filter = format!("account%20%3D%3D%20'{}'", "x".repeat(3_900));
+    house.get_with(&format!("/api/v1/events?filter={filter}"), &[ACME]).await;
+    let (status, detail) = house.get_with("/api/v1/events/0", &[ACME]).await.problem();
+    assert_eq!(status, 400);
+    assert!(detail.contains("have used up their budget"), "{detail}");
+    assert_eq!(house.get_with("/api/v1/events/0", &[OPERATOR]).await.status, 200);
 }
 
 #[tokio::test]

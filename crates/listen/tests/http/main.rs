@@ -7,6 +7,8 @@
 mod access;
 mod browsers;
 mod client;
+#[path = "../shared/counting.rs"]
+mod counting;
 mod damage;
 mod drain;
 mod filters;

@@ -21,7 +21,8 @@ use super::{
     query::{self, Number},
 };
 use crate::room::Held;
-use scan::{Found, Scan};
+use scan::Found;
+pub(super) use scan::{One, Scan};
 
 /// `/events` without `watch`: the newest events, or from `offset` on, or those before `before`.
 pub(super) async fn page(call: &Call) -> Result<Answer, Problem> {

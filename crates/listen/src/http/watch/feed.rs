@@ -163,8 +163,7 @@ impl Feed {
                 return Err(Problem::purged(self.from, extent));
             }
             Some(Err(error)) => {
-                let log = &self.server.context.log;
-                return Err(damage::problem(log, &self.stream, self.from, error).await);
+                return Err(damage::problem(&self.server, &self.stream, self.from, error).await);
             }
         };
         let wanted = self.left.and_then(|left| usize::try_from(left).ok()).unwrap_or(usize::MAX);

@@ -8,6 +8,8 @@
 //! bound, read the window that ends with it, take from its end. Offsets may leave gaps of any size
 //! (after a crash 2^20), so the latest record is found by steps that double, then by halving.
 
+mod one;
+
 use std::{
     collections::VecDeque,
     sync::Arc,
@@ -34,6 +36,7 @@ use crate::http::{
     work::{Allowance, Lane, Slice, Turn},
 };
 use crate::room::Held;
+pub(in crate::http) use one::One;
 
 /// First window when reading backwards, in offsets; each next one is twice as wide.
 const WINDOW_OFFSETS_MIN: i64 = 64;
@@ -101,7 +104,8 @@ impl Found {
     }
 }
 
-pub(super) struct Scan<'a> {
+/// A search for one page, in the client's turn and with its room.
+pub(in crate::http) struct Scan<'a> {
     log: &'a LogHandle,
     stream: &'a StreamName,
     server: Arc<Server>,
@@ -184,7 +188,7 @@ struct Wanted {
 
 impl<'a> Scan<'a> {
     /// Begins when it is the client's turn, and there is room for a page.
-    pub(super) async fn new(
+    pub(in crate::http) async fn new(
         call: &'a Call,
         filter: Arc<Conjunction>,
         allowance: Allowance,
@@ -214,7 +218,7 @@ impl<'a> Scan<'a> {
     }
 
     /// The place of the page that was found.
-    pub(super) fn held(self) -> Held {
+    pub(in crate::http) fn held(self) -> Held {
         drop(self.turn);
         self.held
     }
@@ -422,7 +426,7 @@ impl<'a> Scan<'a> {
     /// Why there is no page, where nothing could be read at `at`.
     async fn problem(&self, at: Offset, halt: Halt) -> Problem {
         match halt {
-            Halt::Read(error) => damage::problem(self.log, self.stream, at, error).await,
+            Halt::Read(error) => damage::problem(&self.server, self.stream, at, error).await,
             Halt::Tired => Problem::invalid(format!(
                 "the filters of this client have used up their budget of {} units of work a \
                  second, or wait for one another; this one can cost {} units an event. Come back \
@@ -468,6 +472,7 @@ impl<'a> Scan<'a> {
     /// The first record at or after `offset`; `None` also if it was purged meanwhile.
     async fn first_at(&self, offset: Offset) -> Result<Option<Offset>, ReadError> {
         let one = ReadLimit { records_max: 1, bytes_max: 1, ..ReadLimit::default() };
+        let _turn = self.server.reads.acquire().await.ok();
         match self.log.read(self.stream, offset, one).await {
             Ok(chunk) => Ok(chunk.records().next().map(|record| record.offset)),
             Err(ReadError::OutOfRange { .. }) => Ok(None),

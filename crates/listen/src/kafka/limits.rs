@@ -50,6 +50,10 @@ pub(super) const FETCH_BYTES_MAX_TOTAL: usize = 24 << 20;
 /// much for all others.
 pub(super) const FETCH_BYTES_MAX_CLIENT: usize = FETCH_BYTES_MAX_TOTAL / 3;
 
+/// Look-ups of a time at once, of which one for each client: each has whole batches in memory for a moment, some
+/// of them megabytes, to tell the offset of one record.
+pub(super) const LOOKUPS_MAX: usize = 4;
+
 /// The largest batch of events that are not larger themselves, in bytes.
 pub(super) const FETCH_BYTES_SINGLE: usize = 256 << 10;
 

@@ -17,7 +17,7 @@ use kafka_protocol::{
         offset_for_leader_epoch_response::{EpochEndOffset, OffsetForLeaderTopicResult},
     },
 };
-use pluvio_log::{Log as _, Offset, ReadError, ReadLimit, Seek, StoredRecord};
+use pluvio_log::{Log as _, Offset, ReadError, ReadLimit, Seek};
 
 use super::{
     error,
@@ -78,7 +78,7 @@ async fn found(
         EARLIEST | EARLIEST_LOCAL => return Ok(Some((extent.start, NONE))),
         LATEST_TIERED => return Ok(None),
         OF_MAX_TIMESTAMP => match newest(caller, &topic).await {
-            Ok(Some(record)) => record.recorded,
+            Ok(Some((_, recorded))) => recorded,
             Ok(None) => return Ok(None),
             Err(failed) => return Err(error::of_read(&topic.stream, &failed)),
         },
@@ -91,12 +91,18 @@ async fn found(
     };
     let first = first_since(caller, &topic, at).await;
     let first = first.map_err(|failed| error::of_read(&topic.stream, &failed))?;
-    Ok(first.map(|record| (record.offset, record.recorded.as_millisecond())))
+    Ok(first.map(|(offset, recorded)| (offset, recorded.as_millisecond())))
 }
 
-async fn newest(caller: &Caller<'_>, topic: &Topic) -> Result<Option<StoredRecord>, ReadError> {
+/// A record's offset, and when it was recorded.
+type Place = (Offset, Timestamp);
+
+async fn newest(caller: &Caller<'_>, topic: &Topic) -> Result<Option<Place>, ReadError> {
     match topic.extent.latest {
-        Some(latest) => record_at(caller, topic, latest).await,
+        Some(latest) => {
+            let _turn = caller.server.lookups.take(caller.holder).await;
+            record_at(caller, topic, latest).await
+        }
         None => Ok(None),
     }
 }
@@ -105,7 +111,8 @@ async fn first_since(
     caller: &Caller<'_>,
     topic: &Topic,
     at: Timestamp,
-) -> Result<Option<StoredRecord>, ReadError> {
+) -> Result<Option<Place>, ReadError> {
+    let _turn = caller.server.lookups.take(caller.holder).await;
     let offset = caller.server.context.log.seek(&topic.stream, Seek::Time(at)).await?;
     record_at(caller, topic, offset).await
 }
@@ -115,10 +122,10 @@ async fn record_at(
     caller: &Caller<'_>,
     topic: &Topic,
     offset: Offset,
-) -> Result<Option<StoredRecord>, ReadError> {
+) -> Result<Option<Place>, ReadError> {
     let limit = ReadLimit { records_max: 1, ..ReadLimit::default() };
     let chunk = caller.server.context.log.read(&topic.stream, offset, limit).await?;
-    Ok(chunk.records().next().cloned())
+    Ok(chunk.records().next().map(|record| (record.offset, record.recorded)))
 }
 
 /// Answers `OffsetForLeaderEpoch`: a client that knows the only epoch is told that nothing was ever

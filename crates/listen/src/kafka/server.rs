@@ -17,7 +17,9 @@ use uuid::Uuid;
 use super::{
     config::Advertised,
     group::Coordinator,
-    limits::{FETCH_BYTES_MAX_CLIENT, FETCH_BYTES_MAX_TOTAL, FRAME_BYTES_MAX_TOTAL, Limits},
+    limits::{
+        FETCH_BYTES_MAX_CLIENT, FETCH_BYTES_MAX_TOTAL, FRAME_BYTES_MAX_TOTAL, LOOKUPS_MAX, Limits,
+    },
     topics::Topic,
     turn::Turns,
 };
@@ -42,6 +44,8 @@ pub(super) struct Server {
     /// Whose dear request is worked on.
     pub(super) turns: Turns,
     /// What [`FETCH_BYTES_MAX_TOTAL`] leaves.
+    /// Who looks up a record in the past.
+    pub(super) lookups: Turns,
     pub(super) room: Room,
     /// How much of that each client may have.
     pub(super) parts: Parts<Holder>,
@@ -70,6 +74,7 @@ impl Server {
             groups,
             turns: Turns::new(),
             room: Room::new(FETCH_BYTES_MAX_TOTAL),
+            lookups: Turns::at_a_time(LOOKUPS_MAX),
             parts: Parts::new(FETCH_BYTES_MAX_CLIENT),
             frames: Arc::new(Semaphore::new(FRAME_BYTES_MAX_TOTAL)),
             drain,

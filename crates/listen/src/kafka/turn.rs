@@ -34,7 +34,12 @@ pub(super) struct Turn {
 
 impl Turns {
     pub(super) fn new() -> Self {
-        Self { own: Shares::new(1), all: Arc::new(Semaphore::new(1)) }
+        Self::at_a_time(1)
+    }
+
+    /// So many at a time, of which one of each client.
+    pub(super) fn at_a_time(count: usize) -> Self {
+        Self { own: Shares::new(1), all: Arc::new(Semaphore::new(count)) }
     }
 
     /// The next turn of this client.

@@ -1,6 +1,9 @@
 //! What one client may cost and take: no more than its share, whatever it asks for.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::Ordering},
+};
 
 use kafka_protocol::{
     ResponseError,
@@ -31,6 +34,7 @@ use uuid::Uuid;
 use crate::{
     access::known,
     client::{Client, fetch_of, group, offsets, only, text, topic, within},
+    counting::Reads,
     house::{House, append, plan, table},
     versions::{commit_one, committed},
 };
@@ -475,4 +479,43 @@ async fn fetches_that_one_client_does_not_take_leave_room_for_those_of_others() 
     };
     within(uses_up).await;
     assert_eq!(fetched(&mut client_at(&house, 2).await, &large_fetch()).await, whole);
+}
+
+/// What several clients, each from an address of its own, look up in the same moment.
+#[tokio::test]
+async fn few_times_are_looked_up_at_once_and_each_is_answered() {
+    for timestamp in [1, -3] {
+        let reads = Reads::with_gate(0);
+        let house = plan().over(reads.of_a_log()).await;
+        house.append(0..3).await;
+        let time = ListOffsetsPartition::default().with_timestamp(timestamp);
+        let wanted =
+            ListOffsetsTopic::default().with_name(topic("events")).with_partitions(vec![time]);
+        let request = ListOffsetsRequest::default().with_topics(vec![wanted]);
+        let mut clients = Vec::new();
+        for from in 1..=20 {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind(([127, 0, 0, from], 0).into()).unwrap();
+            let mut client = Client::over(socket.connect(house.address).await.unwrap());
+            client.send(7, &request).await;
+            clients.push(client);
+        }
+        let is_full = async {
+            while reads.under_way.load(Ordering::Relaxed) < 4 {
+                tokio::task::yield_now().await;
+            }
+        };
+        within(is_full).await;
+        // Whoever could begin to read meanwhile has.
+        let mut other = house.client().await;
+        for _ in 0..50 {
+            committed(&mut other, 9, "g").await;
+        }
+        reads.gate.add_permits(1);
+        for client in &mut clients {
+            let found = client.receive::<ListOffsetsRequest>(7).await;
+            assert_eq!(found.topics[0].partitions[0].error_code, 0);
+        }
+        assert_eq!(reads.most.load(Ordering::Relaxed), 4, "{timestamp}");
+    }
 }

@@ -7,6 +7,8 @@
 mod access;
 mod bounds;
 mod client;
+#[path = "../shared/counting.rs"]
+mod counting;
 mod drain;
 mod fetch;
 mod groups;

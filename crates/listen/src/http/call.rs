@@ -44,6 +44,8 @@ pub(super) type Answer = Response<Payload>;
 /// A body that is there, or one that comes.
 pub(super) enum Payload {
     Bytes(Bytes),
+    /// The same for all who ask: however many have it on their way, it is there once.
+    Shared(Bytes),
     /// One that has a place in the room for pages.
     Placed(Bytes, Held),
     Stream(Body),

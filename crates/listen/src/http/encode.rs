@@ -28,10 +28,10 @@ pub(super) fn response(answer: Answer, head: &Head) -> Response {
             return Response::from_parts(parts, body);
         }
         Payload::Stream(body) => return Response::from_parts(parts, body),
-        Payload::Bytes(_) | Payload::Placed(..) => {
+        Payload::Bytes(_) | Payload::Shared(_) | Payload::Placed(..) => {
             let (bytes, held) = match payload {
                 Payload::Placed(bytes, held) => (bytes, Some(held)),
-                Payload::Bytes(bytes) => (bytes, None),
+                Payload::Bytes(bytes) | Payload::Shared(bytes) => (bytes, None),
                 Payload::Stream(_) => (Bytes::new(), None),
             };
             if bytes.len() >= GZIP_BYTES_MIN {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::{
-    call::{self, Answer, Call},
+    call::{self, Answer, Call, Payload},
     routes::ROUTES,
 };
 
@@ -13,7 +13,8 @@ const OPENAPI: &str = include_str!("openapi.json");
 
 /// `/openapi.json`.
 pub(super) fn openapi() -> Answer {
-    call::body("application/json", Bytes::from_static(OPENAPI.as_bytes()))
+    let text = Payload::Shared(Bytes::from_static(OPENAPI.as_bytes()));
+    call::payload("application/json", text)
 }
 
 /// `/`: the paths.
@@ -42,6 +43,11 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn what_strangers_can_ask_for_again_and_again_is_there_once() {
+        assert!(matches!(openapi().body(), Payload::Shared(_)));
+    }
 
     #[test]
     fn the_openapi_document_describes_every_route_and_parameter_and_no_other() {

@@ -32,6 +32,10 @@ pub(super) const PAGE_BYTES_MAX: usize = 4 << 20;
 /// of 50 events, and to send 250 of those. Documents beyond [`ANSWER_BYTES_FREE`] are counted here, too.
 pub(super) const PAGES_BYTES_MAX_TOTAL: usize = 16 << 20;
 
+/// The part of [`PAGES_BYTES_MAX_TOTAL`] for large answers to all who have not said who they are, in bytes: to
+/// them nothing is large but what a probe is told of hundreds of sources.
+pub(super) const PAGES_BYTES_MAX_STRANGERS: usize = 1 << 20;
+
 /// The part of [`PAGES_BYTES_MAX_TOTAL`] that one client may have, in bytes: room for its largest pages,
 /// and as much for all others.
 pub(super) const PAGES_BYTES_MAX_CLIENT: usize = PAGES_BYTES_MAX_TOTAL / 2;

@@ -209,7 +209,8 @@ async fn answer(
     };
     drop(request);
     let log_id = readable_log(&call);
-    let mut answer = dispatch(route.endpoint, &call).await.unwrap_or_else(Problem::answer);
+    let answer = dispatch(route.endpoint, &call).await.and_then(|answer| placed(&call, answer));
+    let mut answer = answer.unwrap_or_else(Problem::answer);
     if let Some(log_id) = log_id {
         answer.headers_mut().insert("pluvio-log", log_id);
     }
@@ -298,13 +299,20 @@ fn unknown_path(path: &str) -> Problem {
     Problem::new(Kind::NotFound, detail)
 }
 
-/// Gives a large document its place among the pages: a reader that takes nothing holds it.
-fn placed(server: &Server, answer: Answer) -> Result<Answer, Problem> {
+/// Gives a large document its place among the pages of its client, or among the answers to strangers: a reader
+/// that takes nothing holds it.
+fn placed(call: &Call, answer: Answer) -> Result<Answer, Problem> {
     let (parts, payload) = answer.into_parts();
     let payload = match payload {
         Payload::Bytes(bytes) if bytes.len() > ANSWER_BYTES_FREE => {
-            let held = server.pages.try_take(bytes.len()).ok_or_else(Problem::crowded)?;
-            Payload::Placed(bytes, held)
+            let server = &call.server;
+            let held = match call.principal {
+                Some(_) => {
+                    server.pages.try_take_of(&server.page_parts.of(&call.client), bytes.len())
+                }
+                None => server.strangers.try_take(bytes.len()),
+            };
+            Payload::Placed(bytes, held.ok_or_else(Problem::crowded)?)
         }
         payload => payload,
     };
@@ -318,8 +326,7 @@ fn finish(
     head: &Head,
     answer: Result<Answer, Problem>,
 ) -> Response {
-    let mut answer =
-        answer.and_then(|answer| placed(server, answer)).unwrap_or_else(Problem::answer);
+    let mut answer = answer.unwrap_or_else(Problem::answer);
     if head.method == Method::OPTIONS && answer.status() == StatusCode::NO_CONTENT {
         cors::preflight(&mut answer);
     }

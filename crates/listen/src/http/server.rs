@@ -44,7 +44,9 @@ pub(super) struct Server {
     pub(super) page_wait: Duration,
     /// What [`PAGES_BYTES_MAX_TOTAL`](super::limits::PAGES_BYTES_MAX_TOTAL) leaves.
     pub(super) pages: Room,
-    /// How much of that each client may have.
+    /// The same for large answers to strangers: they take no room from pages, and nobody is hurried for them.
+    pub(super) strangers: Room,
+    /// How much of the room for pages each client may have.
     pub(super) page_parts: Parts<Client>,
     /// How many pages are made for each client at a time.
     pub(super) page_turns: Shares<Client>,

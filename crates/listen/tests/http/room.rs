@@ -9,7 +9,8 @@ use tokio::{
 };
 
 use crate::{
-    client::within,
+    access::{ACME, OPERATOR},
+    client::{Reply, send_over, within},
     house::{House, plan, time},
 };
 
@@ -243,6 +244,53 @@ async fn large_events_that_nobody_takes_are_counted_and_others_told() {
         }
     })
     .await;
+}
+
+/// Asks from one of the addresses of this machine.
+async fn get_from(house: &House, from: u8, target: &str) -> Reply {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, from], 0).into()).unwrap();
+    let stream = socket.connect(house.address).await.unwrap();
+    Reply::of(send_over(stream, "GET", target, &[]).await).await
+}
+
+#[tokio::test]
+async fn large_events_that_one_client_does_not_take_keep_out_only_its_own() {
+    let house = house_of_large_events().await;
+    house.append_event(large_of(200, 480_000)).await;
+    let mut readers = Vec::new();
+    let is_full = async {
+        while house.get("/api/v1/events/200").await.status == 200 {
+            for _ in 0..50 {
+                readers.push(stuck(&house, "/api/v1/events/200").await);
+            }
+        }
+    };
+    within(is_full).await;
+    assert_eq!(get_from(&house, 2, "/api/v1/events/200").await.status, 200);
+}
+
+#[tokio::test]
+async fn large_documents_that_one_client_does_not_take_keep_out_only_its_own() {
+    let plan = plan().access(crate::access::table()).metrics(|| "x".repeat(300_000));
+    let house = plan.limits(|limits| limits.page_wait = Duration::from_millis(200)).open().await;
+    house.append(0..3).await;
+    let mut readers = Vec::new();
+    let is_full = async {
+        while house.get_with("/metrics", &[OPERATOR]).await.status == 200 {
+            for _ in 0..20 {
+                let mut reader = stuck(&house, "/livez").await;
+                let request = format!(
+                    "GET /metrics HTTP/1.1\r\nhost: localhost\r\n{}: {}\r\n\r\n",
+                    OPERATOR.0, OPERATOR.1
+                );
+                reader.write_all(request.as_bytes()).await.unwrap();
+                readers.push(reader);
+            }
+        }
+    };
+    within(is_full).await;
+    assert_eq!(house.get_with("/api/v1/events?limit=1", &[ACME]).await.ids(), [0]);
 }
 
 /// Two classes of Unicode take a thousand times their text when they are compiled.

@@ -228,7 +228,8 @@ pub(crate) struct Connections {
 struct Watched {
     task: AbortHandle,
     pending: Arc<Pending>,
-    peer: IpAddr,
+    /// Where it came from.
+    peer: Holder,
     /// How its reader stands while others wait for what it holds.
     behind: Option<Behind>,
 }
@@ -280,7 +281,7 @@ impl Connections {
         F: Future<Output = ()> + Send + 'static,
     {
         self.accepted += 1;
-        let (number, peer) = (self.accepted, peer.to_canonical());
+        let (number, peer) = (self.accepted, Holder::at(peer));
         let pending = Arc::new(Pending::new(number));
         let leaving = Leaving { places: Arc::clone(&self.places), pending: Arc::clone(&pending) };
         let connection = connection(Arc::clone(&pending));
@@ -314,7 +315,7 @@ impl Connections {
 
     /// Gives up the oldest silent connection of the address that has most of those that `is_meant`.
     fn displace(&mut self, is_meant: impl Fn(&Pending) -> bool) {
-        let mut by_peer: HashMap<IpAddr, (usize, u64, Id)> = HashMap::new();
+        let mut by_peer: HashMap<&Holder, (usize, u64, Id)> = HashMap::new();
         let is_meant = |watched: &Watched| {
             let pending = &watched.pending;
             !pending.is_known() && is_meant(pending)
@@ -322,7 +323,7 @@ impl Connections {
         for (id, watched) in self.watched.iter().filter(|(_, watched)| is_meant(watched)) {
             let number = watched.pending.number();
             let (count, oldest, oldest_id) =
-                by_peer.entry(watched.peer).or_insert((0, number, *id));
+                by_peer.entry(&watched.peer).or_insert((0, number, *id));
             *count += 1;
             if number < *oldest {
                 (*oldest, *oldest_id) = (number, *id);
@@ -444,9 +445,13 @@ mod tests {
 
         /// A connection from the address that ends with `host`.
         fn stranger(&mut self, host: u8) -> Arc<Pending> {
+            self.stranger_at(Ipv4Addr::new(127, 0, 0, host).into())
+        }
+
+        fn stranger_at(&mut self, address: IpAddr) -> Arc<Pending> {
             let (alive, mut kept) = (Arc::new(()), None);
             let open = Arc::downgrade(&alive);
-            self.connections.spawn(Ipv4Addr::new(127, 0, 0, host).into(), |pending| {
+            self.connections.spawn(address, |pending| {
                 kept = Some(pending);
                 async move {
                     future::pending::<()>().await;
@@ -503,6 +508,17 @@ mod tests {
         assert_eq!(crowd.left().await, [1, 2, 4, 5]);
         crowd.connections.displace_stranger();
         assert_eq!(crowd.left().await, [1, 2, 4, 5], "the others hold nothing of it");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_addresses_of_one_network_of_ipv6_are_one_that_holds_most() {
+        let mut crowd = Crowd::new();
+        let address = |network, host| Ipv6Addr::new(0xfd00, 0, 0, network, 0, 0, 0, host).into();
+        let mut holds = |address| crowd.stranger_at(address).set_tls_room(TlsRoom::Strangers);
+        (1..=2).for_each(|_| holds(address(1, 1)));
+        (1..=3).for_each(|host| holds(address(2, host)));
+        crowd.connections.displace_stranger();
+        assert_eq!(crowd.left().await, [1, 2, 4, 5]);
     }
 
     #[tokio::test(start_paused = true)]

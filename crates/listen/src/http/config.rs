@@ -33,8 +33,8 @@ pub struct Config {
     /// Default 4096.
     #[schemars(range(min = 1))]
     pub watchers_max: usize,
-    /// Most watches at a time of one client (an authenticated principal, else an IP address); one
-    /// more is answered 429. Default 2048.
+    /// Most watches at a time of one client (an authenticated principal, else an IP address, of IPv6
+    /// its /64); one more is answered 429. Default 2048.
     #[schemars(range(min = 1))]
     pub watchers_per_client_max: usize,
     /// Most connections at a time; one more is answered 503. Of one client at most fifteen sixteenths;

@@ -1,12 +1,6 @@
 //! One connection, from the handshake to a close that lets the last answer arrive.
 
-use std::{
-    future::poll_fn,
-    net::{IpAddr, SocketAddr},
-    pin::Pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::poll_fn, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -36,7 +30,7 @@ use super::{
     socket::{Peer, Socket},
 };
 use crate::{
-    connections::{Places, Pressure},
+    connections::{Holder, Places, Pressure},
     room::Shares,
     socket::{self, Pending, Transport},
     tls::{self, Acceptor},
@@ -52,7 +46,7 @@ pub(super) struct Host {
     /// What [`HEAD_BYTES_MAX_TOTAL`](super::limits::HEAD_BYTES_MAX_TOTAL) leaves, in bytes.
     pub(super) heads: Arc<Semaphore>,
     /// The part of each address.
-    pub(super) head_shares: Shares<IpAddr>,
+    pub(super) head_shares: Shares<Holder>,
 }
 
 /// How long the rest of a refused request is read, so that the refusal is not lost in a reset.
@@ -102,7 +96,7 @@ impl Host {
         };
         let sent = counter!(meter::SENT_BYTES);
         let socket = socket::Socket::new(transport, Arc::clone(&pending), self.epoch, sent);
-        let own = self.head_shares.of(&peer.ip().to_canonical());
+        let own = self.head_shares.of(&Holder::at(peer.ip()));
         let socket = Socket::new(socket, Arc::clone(&self.heads), own);
         self.http(socket, peer, &pending, router).await;
     }

@@ -1,7 +1,7 @@
 //! Which paths there are: one list, from which the router is made and against which the OpenAPI
 //! document is tested.
 
-use std::sync::Arc;
+use std::{net::Ipv4Addr, sync::Arc};
 
 use axum::{
     Router,
@@ -28,7 +28,6 @@ use super::{
     socket::Peer,
     watch::{self, Client},
 };
-use crate::connections::Holder;
 
 /// A path and what it takes.
 pub(super) struct Route {
@@ -182,7 +181,8 @@ async fn answer(
     if let (Ok(principal), Some(peer)) = (&known, peer)
         && !peer.pending.is_known()
     {
-        let admitted = peer.places.admit(&peer.pending, holder(&request, peer, principal));
+        let holder = client(&request, Some(peer), Some(principal));
+        let admitted = peer.places.admit(&peer.pending, holder);
         // A probe is answered also where its client has all the places that it may have.
         if let (Err(full), true) = (admitted, route.need != Need::Nothing) {
             let problem = Problem::new(Kind::TooManyConnections, full.to_string());
@@ -190,6 +190,7 @@ async fn answer(
         }
     }
     let principal = if route.need == Need::Nothing { known.ok() } else { Some(known?) };
+    let client = client(&request, peer, principal.as_deref());
     let value = |name: &str| path.iter().find(|(n, _)| *n == name).map(|(_, value)| value);
     let stream = match value("stream") {
         None => context.stream.clone(),
@@ -199,7 +200,7 @@ async fn answer(
     let query = Query::parse(request.uri().query().unwrap_or_default(), route.parameters)?;
     let call = Call {
         server: Arc::clone(server),
-        client: client(&request, principal.as_deref()),
+        client,
         principal,
         stream,
         path: request.uri().path().to_owned(),
@@ -257,19 +258,12 @@ fn no_stream(name: &str) -> Problem {
     Problem::new(Kind::NotFound, format!("no stream `{}`", shown(name)))
 }
 
-fn client(request: &Request, principal: Option<&Principal>) -> Client {
-    let address = request.extensions().get::<Peer>().map(|peer| peer.address.ip());
+/// Whose the request is, and the connection that it came over.
+fn client(request: &Request, peer: Option<&Peer>, principal: Option<&Principal>) -> Client {
     match (principal, request.headers().contains_key(header::AUTHORIZATION)) {
         (Some(principal), true) => Client::Principal(principal.name.clone()),
-        _ => Client::Address(address),
-    }
-}
-
-/// Whose the connection is that this came over.
-fn holder(request: &Request, peer: &Peer, principal: &Principal) -> Holder {
-    match request.headers().contains_key(header::AUTHORIZATION) {
-        true => Holder::Principal(principal.name.clone()),
-        false => Holder::at(peer.address.ip()),
+        // Each connection puts its peer beside its requests.
+        _ => Client::at(peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.address.ip())),
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     work::{Budgets, Pool},
 };
 use crate::{
-    connections::{Holder, Pressure},
+    connections::Pressure,
     room::{Parts, Room, Shares},
 };
 
@@ -79,18 +79,6 @@ impl Server {
         let (pages, rendered) = (self.pages.is_pressed(), self.renderer.room.is_pressed());
         let clients = self.page_parts.take_pressed().into_iter();
         let clients = clients.chain(self.renderer.parts.take_pressed());
-        Pressure {
-            on_all: pages || rendered,
-            on_clients: clients.filter_map(holder).collect(),
-            on_tls: false,
-        }
-    }
-}
-
-/// Whose connections the readers of `client` have.
-fn holder(client: Client) -> Option<Holder> {
-    match client {
-        Client::Principal(name) => Some(Holder::Principal(name)),
-        Client::Address(address) => address.map(Holder::at),
+        Pressure { on_all: pages || rendered, on_clients: clients.collect(), on_tls: false }
     }
 }

@@ -2,25 +2,19 @@
 
 use std::{
     collections::HashMap,
-    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use metrics::gauge;
 
+/// Who asks: whose a connection is, and whose a request, is said alike.
+pub(in crate::http) use crate::connections::Holder as Client;
 use crate::http::{
     meter,
     problem::{Kind, Problem},
 };
 
-/// Who watches: a principal that said who it is, else an address.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(in crate::http) enum Client {
-    Principal(String),
-    Address(Option<IpAddr>),
-}
-
-/// Counts watches.
+/// Counts watches of one listener.
 pub(in crate::http) struct Admission {
     total_max: usize,
     client_max: usize,

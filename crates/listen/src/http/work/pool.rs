@@ -293,9 +293,11 @@ impl Drop for Left {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
     use super::*;
 
-    const ANYBODY: Client = Client::Address(None);
+    const ANYBODY: Client = Client::Address(IpAddr::V4(Ipv4Addr::LOCALHOST));
 
     #[tokio::test]
     async fn work_is_done_and_a_panic_costs_only_its_own_reader() {

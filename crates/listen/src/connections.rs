@@ -22,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-use metrics::{counter, gauge};
+use metrics::counter;
 use pluvio_runtime::LineLimit;
 use tokio::{
     task::{AbortHandle, Id, JoinError, JoinSet},
@@ -31,6 +31,7 @@ use tokio::{
 use tracing::{error, warn};
 
 use crate::{
+    portion::Portion,
     room::{BYTES_PER_SECOND_PRESSED, STALL_PRESSED},
     socket::{Pending, TlsRoom},
 };
@@ -221,6 +222,7 @@ pub(crate) struct Connections {
     watched: HashMap<Id, Watched>,
     places: Arc<Places>,
     accepted: u64,
+    open: Portion,
     stall: Duration,
     meters: Meters,
 }
@@ -262,8 +264,8 @@ impl Behind {
 impl Connections {
     /// None yet, and at most as many as there are places, which the listener keeps to.
     pub(crate) fn new(places: Arc<Places>, stall: Duration, meters: Meters) -> Self {
-        let (tasks, watched) = (JoinSet::new(), HashMap::new());
-        Self { tasks, watched, places, accepted: 0, stall, meters }
+        let (tasks, watched, open) = (JoinSet::new(), HashMap::new(), Portion::of(meters.open));
+        Self { tasks, watched, places, accepted: 0, open, stall, meters }
     }
 
     /// Connections that hold a place.
@@ -290,7 +292,7 @@ impl Connections {
             connection.await;
         });
         self.watched.insert(task.id(), Watched { task, pending, peer, behind: None });
-        gauge!(self.meters.open).set(self.watched.len() as f64);
+        self.open.set(self.watched.len());
     }
 
     /// Makes room for one connection more, if a silent one can be given up for it. To be called before
@@ -411,7 +413,7 @@ impl Connections {
             }
         };
         self.watched.remove(&id);
-        gauge!(self.meters.open).set(self.watched.len() as f64);
+        self.open.set(self.watched.len());
     }
 }
 

@@ -11,6 +11,7 @@ mod context;
 mod exposure;
 pub mod http;
 pub mod kafka;
+mod portion;
 mod room;
 mod socket;
 mod tls;

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use pluvio_log::{LogHandle, Retention, StreamName};
 use pluvio_runtime::{Access, status::StatusBoard};
 
+use crate::Shared;
+
 /// Renders the process's metrics in Prometheus' text format.
 pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
 
@@ -30,4 +32,6 @@ pub struct Context {
     pub retention: Retention,
     /// The largest record that the log takes, in bytes, for clients that ask.
     pub record_bytes_max: usize,
+    /// What all listeners have together: the same for each of them.
+    pub shared: Shared,
 }

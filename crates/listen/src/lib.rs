@@ -13,7 +13,9 @@ pub mod http;
 pub mod kafka;
 mod portion;
 mod room;
+mod shared;
 mod socket;
 mod tls;
 
 pub use context::{Context, MetricsText};
+pub use shared::Shared;

@@ -210,6 +210,7 @@ pub(super) fn status(call: &Call) -> Answer {
     struct Status {
         version: &'static str,
         started: String,
+        /// Of all listeners.
         watches: usize,
         components: Vec<ComponentStatus>,
         log: LogStatus,
@@ -256,7 +257,7 @@ pub(super) fn status(call: &Call) -> Answer {
     let mut answer = call::json(&Status {
         version: server.context.version,
         started: server.started.to_string(),
-        watches: server.admission.count(),
+        watches: server.context.shared.watches(),
         components: server.context.status.components(),
         log: LogStatus::of(&health),
         streams: log.streams().iter().filter_map(stream).collect(),

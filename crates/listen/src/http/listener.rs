@@ -128,6 +128,7 @@ impl HttpListener {
             admission: Arc::new(Admission::new(
                 settings.watchers_max,
                 settings.watchers_per_client_max,
+                self.context.shared.clone(),
             )),
             settings,
             epoch: Instant::now(),

@@ -3,7 +3,6 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener as StdListener},
-    pin::pin,
     sync::Arc,
     time::Duration,
 };
@@ -18,9 +17,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::{
-    Limits, config::Advertised, connection::Host, group::Coordinator, meter, server::Server,
-};
+use super::{Limits, config::Advertised, connection::Host, meter, server::Server};
 use crate::{
     Context,
     connections::{Connections, Places, Pressure},
@@ -95,7 +92,7 @@ impl KafkaListener {
     }
 
     async fn host(&self, drain: CancellationToken) -> Result<Arc<Host>, ServeError> {
-        let groups = Coordinator::load(self.context.log.clone()).await;
+        let groups = self.context.shared.groups(&self.context.log).await;
         let groups = groups.map_err(ServeError::Offsets)?;
         let advertised = self.settings.advertised.clone();
         let server = Server::new(self.context.clone(), advertised, self.limits, groups, drain);
@@ -124,7 +121,7 @@ impl Listener for KafkaListener {
         let mut look = interval(PRESSED_LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut pressure = Pressure::default();
-        let mut groups = pin!(host.server.groups.run());
+        let mut groups = Box::pin(host.server.groups.run());
         loop {
             tokio::select! {
                 () = drain.cancelled() => break,
@@ -162,6 +159,8 @@ impl Listener for KafkaListener {
                 never = &mut groups => match never {},
             }
         }
+        // Another listener may let time pass for them.
+        drop(groups);
         drop(listener);
         if !connections.drain(self.limits.drain).await {
             warn!(connections = connections.len(), "closed connections that took nothing any more");

@@ -46,5 +46,6 @@ mod versions;
 mod wire;
 
 pub use config::{Advertised, Config, Error, Unbound};
+pub(crate) use group::Coordinator;
 pub use limits::Limits;
 pub use listener::{KafkaListener, ServeError};

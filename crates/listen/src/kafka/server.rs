@@ -40,12 +40,13 @@ pub(super) struct Server {
     /// Names this Pluvio to clients, as Kafka writes ids: made from the default stream's id, which those learn
     /// that may read it, and which cannot be told from this.
     pub(super) cluster: StrBytes,
-    pub(super) groups: Coordinator,
+    /// Those of all listeners.
+    pub(super) groups: Arc<Coordinator>,
     /// Whose dear request is worked on.
     pub(super) turns: Turns,
-    /// What [`FETCH_BYTES_MAX_TOTAL`] leaves.
     /// Who looks up a record in the past.
     pub(super) lookups: Turns,
+    /// What [`FETCH_BYTES_MAX_TOTAL`] leaves.
     pub(super) room: Room,
     /// How much of that each client may have.
     pub(super) parts: Parts<Holder>,
@@ -60,7 +61,7 @@ impl Server {
         context: Context,
         advertised: Option<Advertised>,
         limits: Limits,
-        groups: Coordinator,
+        groups: Arc<Coordinator>,
         drain: CancellationToken,
     ) -> Self {
         let id = context.log.extent(&context.stream).map(|extent| extent.log_id);
@@ -73,8 +74,8 @@ impl Server {
             cluster: StrBytes::from_string(cluster),
             groups,
             turns: Turns::new(),
-            room: Room::new(FETCH_BYTES_MAX_TOTAL),
             lookups: Turns::at_a_time(LOOKUPS_MAX),
+            room: Room::new(FETCH_BYTES_MAX_TOTAL),
             parts: Parts::new(FETCH_BYTES_MAX_CLIENT),
             frames: Arc::new(Semaphore::new(FRAME_BYTES_MAX_TOTAL)),
             drain,

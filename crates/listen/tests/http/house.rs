@@ -10,7 +10,10 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use pluvio_event::{AttributeName, Data, Event};
-use pluvio_listen::http::{Config, Context, Limits};
+use pluvio_listen::{
+    Shared,
+    http::{Config, Context, Limits},
+};
 use pluvio_log::{
     Embedded, EmbeddedConfig, Log, LogHandle, Memory, MemoryConfig, Offset, Position, Record,
     Retention, SourceName, StreamName, disk::SimulatedDisk,
@@ -62,6 +65,7 @@ pub(crate) fn context(log: &LogHandle, access: AccessTable, status: &StatusBoard
         version: "1.2.3",
         retention: Retention::default(),
         record_bytes_max: 512 << 10,
+        shared: Shared::default(),
     }
 }
 

@@ -14,7 +14,7 @@ use kafka_protocol::{
 };
 
 use crate::{
-    client::{Client, group, text, topic},
+    client::{Client, group, text, topic, within},
     house::{append, plan},
     versions::{commit_one, committed},
 };
@@ -114,6 +114,42 @@ async fn two_members_share_rebalance_and_commit() {
 }
 
 #[tokio::test]
+async fn members_of_one_group_that_come_through_two_listeners_share_its_streams() {
+    let one = plan().open().await;
+    let other = plan().beside(&one);
+    one.append(0..3).await;
+    let mut a = Member::begin(one.client().await).await;
+    assert_eq!(a.joined().await.generation_id, 1);
+    let mut b = Member::begin(other.client().await).await;
+    let rebalance = ResponseError::RebalanceInProgress.code();
+    within(async { while a.beat(1).await != rebalance {} }).await;
+    a.rejoin().await;
+    let (leads, follows) = (a.joined().await, b.joined().await);
+    assert_eq!((leads.generation_id, follows.generation_id), (2, 2));
+    assert_eq!((leads.members.len(), follows.members.len()), (2, 0));
+}
+
+#[tokio::test]
+async fn what_a_group_commits_through_one_listener_is_seen_through_another_and_stays() {
+    let one = plan().open().await;
+    let other = plan().beside(&one);
+    one.append(0..3).await;
+    let (mut a, mut b) = (one.client().await, other.client().await);
+    // The last one is what `a` committed first: it is new all the same.
+    for (through_one, offset) in [(true, 1), (false, 2), (true, 1)] {
+        let through = if through_one { &mut a } else { &mut b };
+        assert_eq!(commit_one(through, 9, "g", offset).await, 0);
+        for client in [&mut a, &mut b] {
+            assert_eq!(committed(client, 9, "g").await.0, offset);
+        }
+    }
+    drop((a, b));
+    other.end().await;
+    let anew = plan().over(one.end().await).await;
+    assert_eq!(committed(&mut anew.client().await, 9, "g").await.0, 1);
+}
+
+#[tokio::test]
 async fn a_member_that_waits_for_others_is_answered_when_the_listener_drains() {
     let house = plan().open().await;
     let mut a = Member::begin(house.client().await).await;
@@ -127,7 +163,7 @@ async fn a_member_that_waits_for_others_is_answered_when_the_listener_drains() {
     let answer = b.client.receive::<JoinGroupRequest>(9).await;
     assert_eq!(answer.error_code, ResponseError::CoordinatorNotAvailable.code());
     assert!(b.client.is_closed().await);
-    crate::client::within(house.task).await.unwrap();
+    within(house.task).await.unwrap();
 }
 
 async fn commit_as(member: &mut Member, generation: i32, offset: i64) -> i16 {

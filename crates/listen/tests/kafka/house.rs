@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
 
 use pluvio_event::{Data, Event, Filter, Pattern};
 use pluvio_listen::{
-    Context,
+    Context, Shared,
     kafka::{Config, Limits},
 };
 use pluvio_log::{
@@ -21,6 +21,7 @@ use crate::client::Client;
 /// A running listener.
 pub(crate) struct House {
     pub(crate) log: LogHandle,
+    context: Context,
     pub(crate) address: SocketAddr,
     pub(crate) drain: CancellationToken,
     pub(crate) task: JoinHandle<()>,
@@ -53,6 +54,7 @@ pub(crate) fn context(log: &LogHandle, access: AccessTable) -> Context {
         version: "1.2.3",
         retention: Retention::default(),
         record_bytes_max: 512 << 10,
+        shared: Shared::default(),
     }
 }
 
@@ -79,12 +81,22 @@ impl Plan {
     /// Opens the house over a log of the test's own.
     pub(crate) async fn over(self, log: LogHandle) -> House {
         log.open(&StreamName::events()).await.unwrap();
-        let drain = CancellationToken::new();
-        let context = context(&log, self.access);
-        let mut listener = self.config.build(context).unwrap().with_limits(self.limits);
+        let context = context(&log, self.access.clone());
+        self.with(context)
+    }
+
+    /// Opens another listener of the same process.
+    pub(crate) fn beside(self, other: &House) -> House {
+        self.with(other.context.clone())
+    }
+
+    fn with(self, context: Context) -> House {
+        let (log, drain) = (context.log.clone(), CancellationToken::new());
+        let listener = self.config.build(context.clone()).unwrap();
+        let mut listener = listener.with_limits(self.limits);
         let (address, token) = (listener.local_addr(), drain.clone());
         let task = tokio::spawn(async move { listener.serve(token).await.unwrap() });
-        House { log, address, drain, task }
+        House { log, context, address, drain, task }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `pluvio run`: capture and serve until stopped.
 
 use anyhow::Context as _;
-use pluvio_listen::Context;
+use pluvio_listen::{Context, Shared};
 use pluvio_log::{Log as _, LogHandle, StreamName, Table};
 use pluvio_runtime::{
     Chain, Ingest,
@@ -125,6 +125,7 @@ pub(super) async fn start(mut configuration: Configuration) -> Result<Running, F
         version: crate::VERSION,
         retention: configuration.log.kept(),
         record_bytes_max: configuration.log.record_bytes_max(),
+        shared: Shared::default(),
     };
     let listeners = bound(listeners, &context)?;
     for stream in &streams {

@@ -9,15 +9,19 @@ use metrics::gauge;
 
 /// Who asks: whose a connection is, and whose a request, is said alike.
 pub(in crate::http) use crate::connections::Holder as Client;
-use crate::http::{
-    meter,
-    problem::{Kind, Problem},
+use crate::{
+    Shared,
+    http::{
+        meter,
+        problem::{Kind, Problem},
+    },
 };
 
 /// Counts watches of one listener.
 pub(in crate::http) struct Admission {
     total_max: usize,
     client_max: usize,
+    shared: Shared,
     counts: Mutex<Counts>,
 }
 
@@ -34,13 +38,8 @@ pub(super) struct Permit {
 }
 
 impl Admission {
-    pub(in crate::http) fn new(total_max: usize, client_max: usize) -> Self {
-        Self { total_max, client_max, counts: Mutex::default() }
-    }
-
-    /// How many watch now.
-    pub(in crate::http) fn count(&self) -> usize {
-        self.lock().total
+    pub(in crate::http) fn new(total_max: usize, client_max: usize, shared: Shared) -> Self {
+        Self { total_max, client_max, shared, counts: Mutex::default() }
     }
 
     /// 503 when the house is full, 429 when it is this client's fault.
@@ -56,6 +55,7 @@ impl Admission {
         }
         counts.total += 1;
         *counts.by_client.entry(client.clone()).or_default() += 1;
+        self.shared.watch_opened();
         gauge!(meter::WATCHES).increment(1);
         Ok(Permit { admission: Arc::clone(self), client })
     }
@@ -75,6 +75,7 @@ impl Drop for Permit {
                 counts.by_client.remove(&self.client);
             }
         }
+        self.admission.shared.watch_closed();
         gauge!(meter::WATCHES).decrement(1);
     }
 }

@@ -19,6 +19,9 @@
 //! read has no groups at all. Of what all share (groups, what members say, committed offsets) each space
 //! has a part that others cannot use up.
 //!
+//! **Whose they are not** is a listener's: all Kafka listeners of a process have the same groups
+//! ([`Shared`](crate::Shared)), so members may come through any of them, and each sees what others committed.
+//!
 //! Offsets are durable before a commit is answered. They are kept per stream *and incarnation of the
 //! stream*: an offset of a log that was wiped is no offset of its successor.
 
@@ -35,7 +38,7 @@ mod tools;
 mod vote;
 
 pub(super) use commits::{commit, fetch};
-pub(super) use coordinator::Coordinator;
+pub(crate) use coordinator::Coordinator;
 pub(super) use delete::{delete, delete_offsets};
 pub(super) use members::{heartbeat, join, leave, sync};
 pub(super) use tools::{describe, find_coordinator, list};

@@ -32,13 +32,15 @@ use crate::kafka::{
     meter,
 };
 
-/// All groups of one listener.
+/// All groups of one log, whichever listeners their members come through.
 pub(crate) struct Coordinator {
     log: LogHandle,
     epoch: Instant,
     started: Timestamp,
     /// Rung when something may be due earlier than thought.
     bell: Notify,
+    /// Held by the one listener that lets time pass for all.
+    runs: tokio::sync::Mutex<()>,
     inner: Mutex<Inner>,
 }
 
@@ -144,12 +146,15 @@ impl Coordinator {
             epoch: Instant::now(),
             started: Timestamp::now(),
             bell: Notify::new(),
+            runs: tokio::sync::Mutex::default(),
             inner: Mutex::new(inner),
         })
     }
 
-    /// Lets time pass for the groups. Never ends.
+    /// Lets time pass for the groups. Never ends. Each listener runs it, and one of them does the work: where
+    /// that one ends, another goes on.
     pub(crate) async fn run(&self) -> Infallible {
+        let _runs = self.runs.lock().await;
         loop {
             let due = self.lock().slots.values().filter_map(|slot| slot.group.due()).min();
             match due {

@@ -1,5 +1,6 @@
 //! What is counted and what is refused, without a socket.
 
+use bytes::Bytes;
 use kafka_protocol::protocol::StrBytes;
 use pluvio_log::{Memory, MemoryConfig};
 use uuid::Uuid;
@@ -127,5 +128,44 @@ async fn a_space_takes_its_own_share_of_groups_and_leaves_the_others_theirs()
     fill("one that takes the rest");
     assert_eq!(fill("one tenant too many"), GROUPS_RESERVED_OWN);
     assert_eq!(fill(SHARED), GROUPS_MAX);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_passes_for_groups_when_the_listener_that_let_it_pass_has_ended()
+-> Result<(), Box<dyn std::error::Error>> {
+    let log = LogHandle::new(Memory::new(MemoryConfig::default()));
+    let groups = Arc::new(Coordinator::load(log).await?);
+    let run = || {
+        let groups = Arc::clone(&groups);
+        tokio::spawn(async move { groups.run().await })
+    };
+    let (first, _second) = (run(), run());
+    tokio::task::yield_now().await;
+    let name = GroupName { space: SHARED.into(), id: "g".into() };
+    let join = Join {
+        member: "".into(),
+        fresh: "a member".into(),
+        instance: None,
+        client: String::new(),
+        host: String::new(),
+        session_timeout: Duration::from_secs(30),
+        rebalance_timeout: Duration::from_secs(30),
+        protocol_type: "consumer".into(),
+        protocols: vec![("range".into(), Bytes::new())],
+        must_return: true,
+        can_skip: false,
+    };
+    // It is told its name, and never comes again.
+    assert!(groups.join(&name, join).await.is_err());
+    tokio::task::yield_now().await;
+    first.abort();
+    assert!(first.await.is_err_and(|ended| ended.is_cancelled()));
+    let is_gone = async {
+        while !groups.lock().slots.is_empty() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(600), is_gone).await?;
     Ok(())
 }

@@ -359,7 +359,8 @@ impl People {
         account
     }
 
-    /// A user acts for its own account as a rule, and often is called like it.
+    /// A user acts for its own account as a rule, and often is called like it. What is of a project, or of no
+    /// account, does not tell whose the user is, so a later row may.
     fn user(&mut self, name: &str, account: usize, id: Option<&str>) -> usize {
         let place = self.users.get(name).copied().unwrap_or_else(|| {
             let place = self.directory.users.len();
@@ -367,9 +368,11 @@ impl People {
             self.users.insert(name.to_owned(), place);
             place
         });
-        let is_called_so = self.directory.accounts.get(account).is_some_and(|a| a.name == name);
+        let likelihood = self.likelihood(name, account);
+        let before =
+            self.directory.users.get(place).map(|user| self.likelihood(name, user.account));
         let Some(user) = self.directory.users.get_mut(place) else { return place };
-        if is_called_so && user.account > ADMIN {
+        if Some(likelihood) > before {
             user.account = account;
         }
         if let Some(id) = id {
@@ -378,9 +381,29 @@ impl People {
         place
     }
 
+    /// How likely it is that a user of this name is of that account.
+    fn likelihood(&self, user: &str, account: usize) -> Likelihood {
+        match self.directory.accounts.get(account) {
+            Some(own) if own.name == user => Likelihood::CalledSo,
+            Some(own) if own.role != Role::Project && account != SYSTEM => Likelihood::ActedFor,
+            _ => Likelihood::None,
+        }
+    }
+
     fn path(&self, domain: usize) -> &str {
         self.directory.domains.get(domain).map_or("ROOT", |domain| &domain.path)
     }
+}
+
+/// How likely it is that a user is of an account; the greater, the likelier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Likelihood {
+    /// The account is the cloud itself or holds what a project has.
+    None,
+    /// The user did something that is the account's.
+    ActedFor,
+    /// Both have one name.
+    CalledSo,
 }
 
 /// An identifier that no row told.
@@ -425,6 +448,39 @@ mod tests {
         assert_eq!((web.id.as_str(), project.role), ("a-1", Role::Project));
         assert_eq!((directory.users[2].name.as_str(), directory.users[2].account), ("ops", 2));
         assert_eq!((&*recording.rows[1].id, recording.rows[1].account), ("2", 3));
+    }
+
+    #[test]
+    fn a_user_is_of_the_first_account_that_is_no_projects_or_of_the_one_that_is_called_like_it() {
+        let row = |user: &str, of: Value| {
+            let mut row = json!({"id": "1", "username": user, "domainid": "d-1", "domain": "ROOT"});
+            row.as_object_mut().unwrap().extend(of.as_object().unwrap().clone());
+            row
+        };
+        let project = json!({"projectid": "p-1", "project": "shop"});
+        let (nobody, web, ops) = (json!({}), json!({"account": "web"}), json!({"account": "ops"}));
+        for (rows, expected) in [
+            (vec![&project, &web], "web"),
+            (vec![&nobody, &project, &web, &project], "web"),
+            (vec![&web, &project], "web"),
+            (vec![&web, &ops], "ops"),
+            (vec![&ops, &web], "ops"),
+            (vec![&project, &nobody], "PrjAcct-shop-2"),
+        ] {
+            let mut recording = Recording::default();
+            for of in &rows {
+                add(&mut recording, &row("ops", (*of).clone())).unwrap();
+            }
+            let directory = &recording.people.directory;
+            let account = directory.users[2].account;
+            assert_eq!(directory.accounts[account].name, expected, "{rows:?}");
+        }
+        let mut recording = Recording::default();
+        for user in ["admin", "system"] {
+            add(&mut recording, &row(user, web.clone())).unwrap();
+        }
+        let accounts: Vec<_> = recording.people.directory.users.iter().map(|u| u.account).collect();
+        assert_eq!(accounts, [0, 1], "those that every cloud has stay what they are");
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod listener;
 mod meter;
 mod principal;
 mod push;
+mod resume;
 mod scram;
 mod sink;
 mod source;
@@ -35,7 +36,7 @@ pub mod unit;
 pub use access::Access;
 pub use failure::{Chain, Failure, Response};
 pub use guesses::{Guesses, TooManyGuesses};
-pub use history::{History, Resumable, Resume};
+pub use history::History;
 pub use ingest::{ATTRIBUTES_BYTES_MAX, Ingest, IngestError};
 pub use line_limit::LineLimit;
 pub use listener::Listener;
@@ -44,6 +45,7 @@ pub use principal::{
     AccessTable, Credential, Principal, SameToken, Streams, Unauthenticated, Verb,
 };
 pub use push::{Headers, Push, Refusal};
+pub use resume::{Elsewhere, Resumable, Resume, Start};
 pub use scram::{ScramExchange, ScramMechanism};
 pub use sink::{
     Answers, Connected, Delivered, Format, FormatError, News, Outcome, Rejected, Sink, SinkName,

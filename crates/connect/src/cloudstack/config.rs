@@ -48,7 +48,9 @@ pub struct Config {
     pub recursive: bool,
     /// How far back the first start begins, by the cloud's clock; now if 0. A cloud that sends no
     /// `Date` (4.11 and later without a proxy) does not tell its clock: now is then its newest event,
-    /// which is captured as well. Later starts resume where the last one ended.
+    /// which is captured as well. Later starts resume where the last one ended, also where the section was
+    /// renamed or given another stream meanwhile. Where the section had another `source`, it begins anew: so
+    /// far back, or where that one ended if this is earlier.
     #[serde(default = "begin")]
     pub begin: Period,
     /// How late an event may become visible to be found within minutes, and how far a reconnect
@@ -73,7 +75,8 @@ pub struct Config {
     #[serde(default = "purge_after")]
     pub purge_after: Period,
     /// The events' `source` attribute; the API's URL if not set. Set it before an address changes:
-    /// events are told apart by `source` and `id`.
+    /// events are told apart by `source` and `id`, and with another one, those that `begin` and `overlap`
+    /// reach come again.
     pub source: Option<String>,
     /// Further fields of `data` whose values are secret; passwords, keys and tokens always are.
     #[serde(default)]

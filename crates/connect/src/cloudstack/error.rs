@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use pluvio_clouds::cloudstack::{self as client, FaultKind};
-use pluvio_log::{PositionTooLong, ReadError};
+use pluvio_log::{AppendError, PositionTooLong, ReadError};
 use pluvio_net::{HttpError, Part, SecretError, TlsError};
 use pluvio_runtime::{Failure, Response};
 
@@ -50,6 +50,9 @@ pub enum Error {
     /// The stored position is not ours.
     #[error(transparent)]
     Place(#[from] InvalidPlace),
+    /// Another cloud's position would be replaced.
+    #[error("failed to keep the position of what was captured under this name before")]
+    Kept(#[from] AppendError),
     /// The place would not fit into a record.
     #[error("failed to note the position")]
     Position(#[from] PositionTooLong),

@@ -61,6 +61,11 @@ impl Place {
         Self { v: VERSION, of: mark_of(source), time: begin, last: None, begin }
     }
 
+    /// Goes on in another stream, where nothing is stored: what happened before `begin` is not listed again.
+    pub(super) fn leave_behind(&mut self, begin: Timestamp) {
+        (self.last, self.begin) = (None, self.begin.max(at(begin.as_second())));
+    }
+
     /// As a record carries it: a number, a mark and three times, at most some 160 bytes.
     pub(super) fn position(&self) -> Result<Position, PositionTooLong> {
         let last = self.last.map(|last| format!(",\"last\":\"{last}\"")).unwrap_or_default();
@@ -107,6 +112,10 @@ impl Resumable for Place {
 
     fn parse(position: &Position) -> Result<Self, InvalidPlace> {
         read(position, VERSION)
+    }
+
+    fn mark(&self) -> &str {
+        &self.of
     }
 
     fn is_of(&self, source: &str) -> bool {

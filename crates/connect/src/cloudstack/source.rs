@@ -10,9 +10,9 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use pluvio_log::{Position, Record};
-use pluvio_runtime::{Connection, Pull, Resume, Source};
+use pluvio_runtime::{Connection, Pull, Resume, Source, Start};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
@@ -44,7 +44,7 @@ pub struct Reading {
     kept: Arc<Mutex<Option<Slices>>>,
     client: pluvio_clouds::cloudstack::Client,
     reader: Reader<Session>,
-    /// The place of a first connection, to be noted before anything is read.
+    /// A place that is not noted as it is, to be noted before anything is read.
     unannounced: Option<Position>,
     interval: Duration,
     poll_due: Instant,
@@ -83,17 +83,31 @@ impl Cloudstack {
         found
     }
 
-    /// The stored place; at the first start, `begin` ago by the cloud's clock.
-    fn place(&self, stored: Option<Place>, session: &Session) -> Place {
-        let first = || Place::first(self.identity(), session.begin(self.settings.begin));
-        stored.unwrap_or_else(first)
+    /// The stored place, as far as it counts; at the first start, `begin` ago by the cloud's clock.
+    fn place(&self, start: Start<Place>, session: &Session) -> Place {
+        let settings = &self.settings;
+        // So long before as a row may become visible late.
+        let before = |time: Timestamp| {
+            let overlap = SignedDuration::from_secs(settings.rules.overlap_s);
+            time.checked_sub(overlap).unwrap_or(Timestamp::UNIX_EPOCH)
+        };
+        let begin = session.begin(settings.begin);
+        match start {
+            Start::New => Place::first(self.identity(), begin),
+            Start::Other(other) => Place::first(self.identity(), begin.min(before(other.time))),
+            Start::Elsewhere(mut place) => {
+                place.leave_behind(before(place.time));
+                place
+            }
+            Start::Here(place) => place,
+        }
     }
 
     async fn begin(&self, session: Session, resume: Resume) -> Result<Reading, Error> {
         let client = session.client.clone();
-        let stored = resume.place(self.identity())?;
-        let is_resumed = stored.is_some();
-        let place = self.place(stored, &session);
+        let start = resume.place::<Place, Error>(self.identity()).await?;
+        let is_resumed = start.is_resumed();
+        let place = self.place(start, &session);
         let mut rules = self.settings.rules.clone();
         if is_resumed {
             match probe::purge_s(&client).await {
@@ -104,8 +118,8 @@ impl Cloudstack {
             warn_of_purge(&resume, &place, session.now(), rules.purge_s);
         }
         info!(source = %resume.history.source(), from = %place.time, "reading events");
-        let is_named = resume.position.is_some();
-        let unannounced = if is_named { None } else { Some(place.position()?) };
+        let position = place.position()?;
+        let unannounced = Some(position).filter(|it| resume.position.as_ref() != Some(it));
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(Reading {
             reader: Reader::new(session, rules, place, is_resumed, resume.history, kept)?,
@@ -154,7 +168,7 @@ impl Connection for Reading {
     async fn next(&mut self) -> Result<Pull, Error> {
         self.reader.next_pull();
         if let Some(begin) = self.unannounced.take() {
-            // What happens while this first connection is lost must not fall before a new `begin`.
+            // What happens while a first connection is lost must not fall before a new `begin`.
             return Ok(Pull { checkpoint: Some(begin), ..Pull::default() });
         }
         let ends = Instant::now() + LOOK_MAX;

@@ -34,7 +34,8 @@ pub struct Config {
     #[serde(default)]
     pub tls: TlsOptions,
     /// How far back the first start begins, by the vCenter's clock. Later starts resume where the
-    /// last one ended.
+    /// last one ended, also where the section was renamed or given another stream meanwhile. Where the section
+    /// had another `source`, it begins anew: so far back, or where that one ended if this is earlier.
     #[serde(default = "begin")]
     pub begin: Period,
     /// How far a reconnect reaches back for events that became visible late.
@@ -48,7 +49,8 @@ pub struct Config {
     #[serde(default)]
     pub format: DataFormat,
     /// The events' `source` attribute; the SOAP URL if not set. Set it before an address changes:
-    /// events are told apart by `source` and `id`.
+    /// events are told apart by `source` and `id`, and with another one, those that `begin` and `overlap`
+    /// reach come again.
     pub source: Option<String>,
     /// Capture only these classes or event type ids, for example `["VmPoweredOnEvent"]`. Ids of `EventEx`
     /// and `ExtendedEvent` have dots. Names are whole and case counts: a class that the vSphere API does

@@ -1,7 +1,7 @@
 //! What can go wrong with a vCenter, and what the supervisor and the operator should do.
 
 use pluvio_clouds::vsphere::{self as client, FaultKind};
-use pluvio_log::{PositionTooLong, ReadError};
+use pluvio_log::{AppendError, PositionTooLong, ReadError};
 use pluvio_net::{HttpError, Part, SecretError, TlsError};
 use pluvio_runtime::{Failure, Response};
 
@@ -42,6 +42,9 @@ pub enum Error {
     /// The stored position is not ours.
     #[error(transparent)]
     Place(#[from] InvalidPlace),
+    /// Another cloud's position would be replaced.
+    #[error("failed to keep the position of what was captured under this name before")]
+    Kept(#[from] AppendError),
     /// The place would not fit into a record.
     #[error("failed to note the position")]
     Position(#[from] PositionTooLong),

@@ -54,6 +54,11 @@ impl Place {
         Self { of: mark_of(source), uuid, epoch: 1, key: None, time: begin, last: None, begin }
     }
 
+    /// Goes on in another stream, where nothing is stored: what happened before `begin` is not listed again.
+    pub(super) fn leave_behind(&mut self, begin: Timestamp) {
+        (self.last, self.begin) = (None, self.begin.max(begin));
+    }
+
     /// As a record carries it: a mark, a UUID, two numbers and three times, about 235 bytes.
     pub(super) fn position(&self) -> Result<Position, PositionTooLong> {
         // Every record carries one: written by hand, which takes a third of the time.
@@ -100,6 +105,10 @@ impl Resumable for Place {
         serde_json::from_str(text).map_err(|source| InvalidPlace { text: text.to_owned(), source })
     }
 
+    fn mark(&self) -> &str {
+        &self.of
+    }
+
     fn is_of(&self, source: &str) -> bool {
         self.of == mark_of(source)
     }
@@ -114,6 +123,16 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
+
+    #[test]
+    fn the_longest_position_fits() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let end = at("9999-12-30T22:00:00.999999999Z");
+        let mut place = Place::first("urn:a", "x".repeat(1000), end);
+        place.pass(Some(i64::MIN), Some(end));
+        place.epoch = u32::MAX;
+        assert_eq!(Place::parse(&place.position().unwrap()).unwrap().last, Some(end));
+    }
 
     #[test]
     fn a_position_is_read_back_as_it_was() {

@@ -20,6 +20,7 @@ use tracing::{info, warn};
 
 use super::{
     Error,
+    begin::{Begun, expects_known_since, reaches_back_to},
     config::Settings,
     cursor::Cursor,
     ledger::{Ledger, Verdict, id_of_text},
@@ -49,7 +50,7 @@ pub struct Reading {
     categories: HashMap<String, String>,
     /// Since when the re-list must show something known; `None` once it did.
     expects_known_since: Option<Timestamp>,
-    /// The place of a first connection, to be noted before anything is read.
+    /// A place that is not noted as it is, to be noted before anything is read.
     unannounced: Option<Position>,
     /// Looks without the bell that are left since events came.
     looks_in_flow: u32,
@@ -131,15 +132,6 @@ impl Vsphere {
     }
 }
 
-/// What a connection begins with.
-struct Begun {
-    cursor: Cursor,
-    place: Place,
-    /// Whether the place was stored.
-    is_resumed: bool,
-    categories: HashMap<String, String>,
-}
-
 /// What a probe found.
 #[derive(Clone, Debug)]
 pub struct Found {
@@ -167,27 +159,22 @@ impl Source for Vsphere {
 
     async fn connect(&mut self, resume: Resume) -> Result<Reading, Error> {
         let session = Session::open(&self.settings).await?;
-        match self.begin(&session, &resume).await {
-            Ok(Begun { cursor, place, is_resumed, categories }) => {
-                let reaches_back = self.reaches_back_to(&place, Timestamp::MAX);
-                let is_named = resume.position.is_some();
-                let unannounced = (!is_named).then(|| place.position()).transpose()?;
-                Ok(Reading {
-                    expects_known_since: place.last.filter(|last| *last >= reaches_back),
-                    sweep: Sweep::new(self.settings.sweep, is_resumed),
-                    ledger: Ledger::new(place),
-                    history: resume.history,
-                    settings: Arc::clone(&self.settings),
-                    unannounced,
-                    looks_in_flow: 0,
-                    busy_looks: 0,
-                    vain_rings: 0,
-                    ahead: None,
-                    session: Arc::new(session),
-                    cursor,
-                    categories,
-                })
-            }
+        match Begun::at(&self.settings, &session, &resume).await {
+            Ok(Begun { cursor, place, unannounced, is_resumed, categories }) => Ok(Reading {
+                expects_known_since: expects_known_since(&self.settings, &place),
+                sweep: Sweep::new(self.settings.sweep, is_resumed),
+                ledger: Ledger::new(place),
+                history: resume.history,
+                settings: Arc::clone(&self.settings),
+                unannounced,
+                looks_in_flow: 0,
+                busy_looks: 0,
+                vain_rings: 0,
+                ahead: None,
+                session: Arc::new(session),
+                cursor,
+                categories,
+            }),
             Err(error) => {
                 session.logout().await;
                 Err(error)
@@ -196,50 +183,12 @@ impl Source for Vsphere {
     }
 }
 
-impl Vsphere {
-    async fn begin(&self, session: &Session, resume: &Resume) -> Result<Begun, Error> {
-        let now = session.current_time().await?;
-        let stored = resume.place(&self.settings.mapping.source)?;
-        let is_resumed = stored.is_some();
-        let place = self.place(&session.uuid(), resume, stored, now);
-        let from = self.reaches_back_to(&place, now);
-        info!(source = %resume.history.source(), %from, epoch = place.epoch, "reading events");
-        let categories = session.categories().await;
-        let cursor = Cursor::open(session, &self.settings, from).await?;
-        Ok(Begun { cursor, place, is_resumed, categories })
-    }
-
-    /// The stored place; at the first start, `begin` ago by the vCenter's clock.
-    fn place(&self, uuid: &str, resume: &Resume, stored: Option<Place>, now: Timestamp) -> Place {
-        let Some(mut place) = stored else {
-            let begin = now.checked_sub(self.settings.begin).unwrap_or(Timestamp::UNIX_EPOCH);
-            return Place::first(&self.settings.mapping.source, uuid.to_owned(), begin);
-        };
-        if place.uuid.is_empty() {
-            uuid.clone_into(&mut place.uuid);
-        }
-        if place.uuid != uuid && !uuid.is_empty() {
-            warn!(source = %resume.history.source(), was = place.uuid, is = uuid,
-                "this is another vCenter than the one read before: its keys begin anew");
-            uuid.clone_into(&mut place.uuid);
-            place.open_epoch();
-        }
-        place
-    }
-
-    /// Where a re-list begins. A vCenter whose clock was set back is listed from its own now.
-    fn reaches_back_to(&self, place: &Place, now: Timestamp) -> Timestamp {
-        let time = place.time.min(now);
-        time.checked_sub(self.settings.overlap).unwrap_or(Timestamp::MIN).max(place.begin)
-    }
-}
-
 impl Connection for Reading {
     type Error = Error;
 
     async fn next(&mut self) -> Result<Pull, Error> {
         if let Some(begin) = self.unannounced.take() {
-            // What happens while this first connection is lost must not fall before a new `begin`.
+            // What happens while a first connection is lost must not fall before a new `begin`.
             return Ok(Pull { checkpoint: Some(begin), ..Pull::default() });
         }
         let ends = Instant::now() + LOOK_MAX;
@@ -580,8 +529,7 @@ impl Reading {
     }
 
     async fn replace_cursor(&mut self, now: Timestamp) -> Result<(), Error> {
-        let source = Vsphere { settings: Arc::clone(&self.settings) };
-        let from = source.reaches_back_to(&self.ledger.place, now);
+        let from = reaches_back_to(&self.settings, &self.ledger.place, now);
         let cursor = Cursor::open(&self.session, &self.settings, from).await?;
         self.forget_ahead();
         std::mem::replace(&mut self.cursor, cursor).close(&self.session).await;

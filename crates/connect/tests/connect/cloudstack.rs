@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use pluvio_clouds::cloudstack::{Method, Params};
 use pluvio_event::Event;
+use pluvio_log::{Log as _, StreamName};
 use pluvio_net::SecretSource;
 use pluvio_sim::{
     CloudStackConfig,
@@ -38,6 +39,73 @@ async fn a_section_that_was_renamed_goes_on_where_it_was() {
     site.until_complete().await;
     let begins = site.begins().await;
     assert!(begins.len() == 2 && begins[0].1 == begins[1].1, "{begins:?}");
+}
+
+/// How many events of a `source` attribute there are.
+fn of(captured: &[Event], source: &str) -> usize {
+    captured.iter().filter(|event| event.source() == source && !is_gap(event)).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_cloud_under_a_sections_old_name_is_captured_from_its_own_beginning() {
+    let mut site = CloudSite::open().await;
+    site.until_complete().await;
+    site.stop().await;
+    let other = CloudSite::stopped(CloudStackConfig { seed: 5, ..quiet() }).await;
+    (site.cloud, site.config) = (other.cloud, other.config);
+    site.start();
+    let source = site.cloud.url();
+    let expected = site.cloud.events().len();
+    site.until("all of the other", |captured| of(captured, &source) >= expected).await;
+    let captured = site.captured().await;
+    assert_eq!((of(&captured, &source), site.gaps().await), (expected, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_source_attribute_misses_nothing_tells_no_loss_and_may_be_taken_back() {
+    let mut site = CloudSite::with(quiet(), |_, config| {
+        (config.source, config.overlap) = (Some("urn:1".to_owned()), period("1s"));
+    })
+    .await;
+    site.until_complete().await;
+    site.stop().await;
+    site.cloud.advance(Duration::from_secs(300));
+    site.cloud.post(20);
+    site.cloud.advance(Duration::from_secs(300));
+    (site.config.begin, site.config.source) = (period("0s"), Some("urn:2".to_owned()));
+    site.start();
+    site.until("what was missed", |captured| of(captured, "urn:2") >= 20).await;
+    site.stop().await;
+    site.config.source = Some("urn:1".to_owned());
+    site.start();
+    site.until("all of the first", |captured| of(captured, "urn:1") >= 120).await;
+    let captured = site.captured().await;
+    // The newest event of before lies in the overlap.
+    assert!((20..=22).contains(&of(&captured, "urn:2")), "{}", of(&captured, "urn:2"));
+    assert_eq!((of(&captured, "urn:1"), site.gaps().await), (120, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_is_given_another_stream_goes_on_there_and_back_again() {
+    let mut site = CloudSite::with(quiet(), |_, config| config.overlap = period("1s")).await;
+    site.until_complete().await;
+    site.config.begin = period("0s");
+    let (events, clouds) = (StreamName::events(), StreamName::new("clouds").unwrap());
+    site.log.open(&clouds).await.unwrap();
+    for (stream, expected) in [(&clouds, 21), (&events, 121), (&clouds, 42)] {
+        site.stop().await;
+        site.cloud.advance(Duration::from_secs(300));
+        site.cloud.post(20);
+        site.cloud.advance(Duration::from_secs(300));
+        site.cloud.post(1);
+        site.stream = stream.clone();
+        site.start();
+        site.until("what happened meanwhile", |captured| captured.len() >= expected).await;
+        // The newest event of before lies in the overlap, so it may stand in both.
+        let captured = site.captured().await;
+        assert!((expected..expected + 3).contains(&captured.len()), "{}", captured.len());
+        assert_eq!(site.gaps().await, 0);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

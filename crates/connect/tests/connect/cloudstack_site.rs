@@ -1,6 +1,6 @@
 //! A simulated CloudStack, a log, and a source between them under the real supervisor.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use pluvio_clouds::cloudstack::{ApiKeys, Client, Credentials, Endpoint};
 use pluvio_connect::cloudstack::{self, Config};
@@ -45,6 +45,8 @@ pub(crate) struct CloudSite {
     pub(crate) config: Config,
     /// What its section is called.
     pub(crate) name: &'static str,
+    /// Which stream it writes to.
+    pub(crate) stream: StreamName,
 }
 
 impl CloudSite {
@@ -76,7 +78,8 @@ impl CloudSite {
         let log = LogHandle::new(Memory::new(MemoryConfig::default()));
         log.open(&StreamName::events()).await.unwrap();
         let (status, supervisor, name) = (StatusBoard::default(), None, "cloud");
-        Self { cloud, log, status, supervisor, config, name }
+        let stream = StreamName::events();
+        Self { cloud, log, status, supervisor, config, name, stream }
     }
 
     pub(crate) fn start(&mut self) {
@@ -86,9 +89,10 @@ impl CloudSite {
 
     pub(crate) fn start_source<S: Source + Clone>(&mut self, kind: &'static str, source: S) {
         let supervisor = Supervisor::new(self.status.clone(), self.log.clone());
-        let (stream, name) = (StreamName::events(), SourceName::new(self.name).unwrap());
+        let (stream, name) = (self.stream.clone(), SourceName::new(self.name).unwrap());
         let ingest = Ingest::new(self.log.clone(), stream.clone(), name, 1 << 20);
-        let context = SourceContext { log: self.log.clone(), stream, ingest };
+        let context =
+            SourceContext { log: self.log.clone(), stream, ingest, running: Arc::default() };
         supervisor.source(context, kind, move || source.clone());
         self.supervisor = Some(supervisor);
     }
@@ -137,9 +141,9 @@ impl CloudSite {
         begins.map(|(name, begin)| (name.to_string(), begin)).collect()
     }
 
-    /// Everything in the log.
+    /// Everything in the source's stream.
     pub(crate) async fn captured(&self) -> Vec<Event> {
-        let stream = StreamName::events();
+        let stream = self.stream.clone();
         let mut from = self.log.seek(&stream, Seek::Start).await.unwrap();
         let mut events = Vec::new();
         loop {
@@ -156,13 +160,13 @@ impl CloudSite {
     pub(crate) async fn until(&self, what: &str, wish: impl Fn(&[Event]) -> bool) {
         let waited = tokio::time::timeout(PATIENCE, async {
             loop {
-                let next = self.log.extent(&StreamName::events()).unwrap().next;
+                let next = self.log.extent(&self.stream).unwrap().next;
                 if wish(&self.captured().await) {
                     return;
                 }
                 let wait = Duration::from_millis(100);
                 let limit = ReadLimit { wait, ..ReadLimit::default() };
-                self.log.read(&StreamName::events(), next, limit).await.unwrap();
+                self.log.read(&self.stream, next, limit).await.unwrap();
             }
         });
         if waited.await.is_err() {

@@ -242,6 +242,34 @@ async fn a_record_whose_figure_changes_comes_again_as_a_revision_of_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn another_source_attribute_has_missed_no_tick() {
+    let mut usage = Usage::with(|config| config.records = false).await;
+    usage.site.until("a tick", |captured| !totals(captured).is_empty()).await;
+    usage.site.stop().await;
+    usage.site.cloud.advance(Duration::from_secs(3600));
+    usage.config.source = Some("urn:2".to_owned());
+    usage.start();
+    let is_new = |event: &&Event| event.source() == "urn:2";
+    usage.site.until("a tick", |captured| captured.iter().any(|it| is_new(&it))).await;
+    let captured = usage.site.captured().await;
+    assert!(captured.iter().filter(is_new).all(|it| it.event_type() != "pluvio.gap.v0"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_of_another_source_attribute_begin_where_the_ones_before_ended() {
+    let mut usage = Usage::with(Usage::records).await;
+    let expected = usage.listed().await;
+    usage.site.until("all records", |captured| captured.len() >= expected).await;
+    usage.site.stop().await;
+    usage.config.begin = period("0s");
+    usage.config.source = Some("urn:2".to_owned());
+    usage.start();
+    let of = |captured: &[Event]| captured.iter().filter(|it| it.source() == "urn:2").count();
+    // As late as a record may be written, and so all that were listed before.
+    usage.site.until("all records", |captured| of(captured) >= expected).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn records_that_cannot_be_read_are_kept_and_told() {
     let fault = Fault::UnreadableUsage { count: 2 };
     let version = CloudStackConfig::default().version;

@@ -1,6 +1,6 @@
 //! A simulated vCenter, a log, and the source between them under the real supervisor.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use pluvio_connect::vsphere::Config;
@@ -28,9 +28,11 @@ pub(crate) struct Site {
     pub(crate) log: LogHandle,
     status: StatusBoard,
     supervisor: Option<Supervisor>,
-    config: Config,
+    pub(crate) config: Config,
     /// What its section is called.
     pub(crate) name: &'static str,
+    /// Which stream it writes to.
+    pub(crate) stream: StreamName,
 }
 
 impl Site {
@@ -80,7 +82,8 @@ impl Site {
         log.open(&StreamName::events()).await.unwrap();
         let status = StatusBoard::default();
         let (supervisor, name) = (None, "vcenter");
-        let mut site = Self { vcenter, log, status, supervisor, config, name };
+        let stream = StreamName::events();
+        let mut site = Self { vcenter, log, status, supervisor, config, name, stream };
         site.start();
         site
     }
@@ -88,9 +91,10 @@ impl Site {
     pub(crate) fn start(&mut self) {
         let supervisor = Supervisor::new(self.status.clone(), self.log.clone());
         let source = self.config.clone().build(true).unwrap();
-        let (stream, name) = (StreamName::events(), SourceName::new(self.name).unwrap());
+        let (stream, name) = (self.stream.clone(), SourceName::new(self.name).unwrap());
         let ingest = Ingest::new(self.log.clone(), stream.clone(), name, 1 << 20);
-        let context = SourceContext { log: self.log.clone(), stream, ingest };
+        let context =
+            SourceContext { log: self.log.clone(), stream, ingest, running: Arc::default() };
         supervisor.source(context, "vsphere", move || source.clone());
         self.supervisor = Some(supervisor);
     }
@@ -119,13 +123,23 @@ impl Site {
         stored.await.unwrap()
     }
 
-    /// Everything in the log.
+    /// Another vCenter takes the place of this one, under the same name of a section.
+    pub(crate) async fn replace(&mut self, vcenter: VCenterConfig) {
+        self.vcenter = VCenter::start(vcenter).await.unwrap();
+        self.config.url = self.vcenter.url();
+    }
+
+    /// Everything in the stream `events`.
     pub(crate) async fn captured(&self) -> Vec<(Offset, Event)> {
-        let stream = StreamName::events();
-        let mut from = self.log.seek(&stream, Seek::Start).await.unwrap();
+        self.captured_in(&StreamName::events()).await
+    }
+
+    /// Everything in a stream.
+    pub(crate) async fn captured_in(&self, stream: &StreamName) -> Vec<(Offset, Event)> {
+        let mut from = self.log.seek(stream, Seek::Start).await.unwrap();
         let mut events = Vec::new();
         loop {
-            let chunk = self.log.read(&stream, from, ReadLimit::default()).await.unwrap();
+            let chunk = self.log.read(stream, from, ReadLimit::default()).await.unwrap();
             if chunk.is_empty() {
                 return events;
             }
@@ -156,6 +170,27 @@ impl Site {
         }
     }
 
+    /// Waits until each of the cloud's events is in one of the streams.
+    pub(crate) async fn until_nothing_is_missing(&self) {
+        let waited = tokio::time::timeout(PATIENCE, async {
+            loop {
+                let next = self.log.extent(&self.stream).unwrap().next;
+                let mut captured = Vec::new();
+                for stream in self.log.streams() {
+                    captured.extend(self.captured_in(&stream).await);
+                }
+                let captured = identities(&captured);
+                if self.produced().keys().all(|id| captured.contains_key(id)) {
+                    return;
+                }
+                let wait = Duration::from_millis(100);
+                let limit = ReadLimit { wait, ..ReadLimit::default() };
+                self.log.read(&self.stream, next, limit).await.unwrap();
+            }
+        });
+        assert!(waited.await.is_ok(), "status: {:?}", self.source_status());
+    }
+
     /// Waits until the log holds exactly what the cloud produced, each once, under unique ids.
     pub(crate) async fn until_complete(&self) {
         self.until(|captured| identities(captured) == self.produced()).await;
@@ -180,7 +215,7 @@ impl Site {
     }
 }
 
-fn is_gap(event: &Event) -> bool {
+pub(crate) fn is_gap(event: &Event) -> bool {
     event.event_type() == "pluvio.gap.v0"
 }
 

@@ -1,5 +1,7 @@
 //! `pluvio run`: capture and serve until stopped.
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
 use pluvio_listen::{Context, Shared};
 use pluvio_log::{Log as _, LogHandle, StreamName, Table};
@@ -157,10 +159,13 @@ pub(super) async fn start(mut configuration: Configuration) -> Result<Running, F
         (built.start)(&supervisor, context);
     }
     let record_bytes_max = configuration.log.record_bytes_max();
+    let running = sources.iter().map(|source| (source.stream.clone(), source.name.clone()));
+    let running = Arc::new(running.collect());
     for source in sources {
-        let (name, stream) = (source.name, source.stream);
+        let (name, stream, running) = (source.name, source.stream, Arc::clone(&running));
         let ingest = Ingest::new(log.clone(), stream.clone(), name, record_bytes_max);
-        (source.built.start)(&supervisor, SourceContext { log: log.clone(), stream, ingest });
+        let context = SourceContext { log: log.clone(), stream, ingest, running };
+        (source.built.start)(&supervisor, context);
     }
     let is_on_disk = configuration.log.log_type == LogType::Disk;
     let desk = is_on_disk.then(|| Desk::new(&configuration.log.dir, supervisor.seeker()));

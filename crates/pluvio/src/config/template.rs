@@ -68,7 +68,10 @@ pub(super) fn add_common_keys(schema: &mut Json, name: &str) {
     schema["properties"]["stream"] = json!({
         "type": "string",
         "default": "events",
-        "description": "The stream that it writes to. All sources share one unless told otherwise.",
+        "description": "The stream that it writes to. All sources share one unless told otherwise. A source that \
+            is given another stream goes on there where it stood in the one before, and so it does when it is \
+            given the first one back; events of about that time may stand in both, as far as they are listed \
+            again (`overlap`).",
     });
     if let Some(required) = schema["required"].as_array_mut() {
         required.insert(0, json!("type"));

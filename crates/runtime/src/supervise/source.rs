@@ -5,13 +5,13 @@
 //! positions are only read again once its outcome is known, or the same events would be appended
 //! twice.
 
-use std::{any::Any, panic::AssertUnwindSafe};
+use std::{any::Any, collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc};
 
 use futures::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use metrics::{counter, gauge};
 use pluvio_event::Event;
-use pluvio_log::{Log, LogHandle, ReadError, StreamName};
+use pluvio_log::{Log, LogHandle, ReadError, SourceName, StreamName};
 use tokio::{
     task::JoinHandle,
     time::{Instant, timeout},
@@ -28,7 +28,7 @@ use super::{
     panic_text,
 };
 use crate::{
-    Connection, Failure, History, Ingest, IngestError, Pull, Response, Resume, Source,
+    Connection, Elsewhere, Failure, History, Ingest, IngestError, Pull, Response, Resume, Source,
     status::{ErrorReport, Kind, Reporter, State},
 };
 
@@ -41,6 +41,8 @@ pub struct SourceContext {
     pub stream: StreamName,
     /// Its way in.
     pub ingest: Ingest,
+    /// All sources that run on the log, each by its stream and its name: where they stand is theirs.
+    pub running: Arc<BTreeSet<(StreamName, SourceName)>>,
 }
 
 /// Why an attempt ended.
@@ -135,13 +137,8 @@ async fn attempt<S: Source>(
     drain: &CancellationToken,
     life: &mut Life,
 ) -> Result<(), Setback<S::Error>> {
-    let (log, stream) = (&context.log, &context.stream);
     let name = context.ingest.source();
-    let mut positions = log.positions(stream).await?;
-    let position = positions.remove(name);
-    let others = positions.into_iter().collect();
-    let history = History::new(log.clone(), stream.clone(), name.clone());
-    let connect = source.connect(Resume { position, others, history });
+    let connect = source.connect(resume(context).await?);
     let Some(connected) = connected_or_drained(connect, drain).await else { return Ok(()) };
     let mut connection = connected.map_err(Setback::Source)?;
     life.connected_at = Some(Instant::now());
@@ -154,6 +151,28 @@ async fn attempt<S: Source>(
         debug!(source = %name, "closing took too long");
     }
     ended
+}
+
+/// All that the log knows of where the source may stand.
+async fn resume(context: &SourceContext) -> Result<Resume, ReadError> {
+    let SourceContext { log, stream, ingest, running } = context;
+    let mut positions = log.positions(stream).await?;
+    let position = positions.remove(ingest.source());
+    let others = positions.into_iter().collect();
+    let mut elsewhere = Vec::new();
+    for stream in log.streams().into_iter().filter(|other| other != stream) {
+        let positions = match log.positions(&stream).await {
+            Err(ReadError::UnknownStream(_)) => continue,
+            positions => positions?,
+        };
+        for (name, position) in positions {
+            if !running.contains(&(stream.clone(), name.clone())) {
+                elsewhere.push(Elsewhere { stream: stream.clone(), name, position });
+            }
+        }
+    }
+    let history = History::new(log.clone(), stream.clone(), ingest.source().clone());
+    Ok(Resume { position, others, elsewhere, history })
 }
 
 /// Pulls and appends until drained (`Ok`) or until something fails.

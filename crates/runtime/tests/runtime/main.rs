@@ -3,6 +3,7 @@
 
 mod drain;
 mod letters;
+mod resume;
 mod scripted;
 mod seek;
 mod settlement;

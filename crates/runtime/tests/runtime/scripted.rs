@@ -12,7 +12,7 @@ use pluvio_log::{
     StreamName,
 };
 use pluvio_runtime::{
-    Connection, Failure, Ingest, Pull, Response, Resume, Source,
+    Connection, Elsewhere, Failure, Ingest, Pull, Response, Resume, Source,
     status::{ComponentStatus, StatusBoard},
     supervise::{SourceContext, Supervisor},
 };
@@ -54,6 +54,8 @@ impl Failure for Scripted {
 pub(crate) struct Played {
     /// Positions it was resumed with, and when.
     pub(crate) connects: Vec<(Option<String>, Instant)>,
+    /// What the last connection was told of other streams.
+    pub(crate) elsewhere: Vec<Elsewhere>,
     pub(crate) closes: usize,
     pub(crate) made: usize,
 }
@@ -81,7 +83,11 @@ impl Source for Script {
 
     async fn connect(&mut self, resume: Resume) -> Result<Script, Scripted> {
         let position = resume.position.map(|position| position.as_str().to_owned());
-        self.played.lock().unwrap().connects.push((position, Instant::now()));
+        {
+            let mut played = self.played.lock().unwrap();
+            played.connects.push((position, Instant::now()));
+            played.elsewhere = resume.elsewhere;
+        }
         match self.take() {
             Some(Line::Connect) => Ok(self.clone()),
             Some(Line::Refuse(response)) => Err(Scripted(response)),
@@ -138,8 +144,17 @@ pub(crate) const RECORD_BYTES_MAX: usize = 128 << 10;
 
 impl Stage {
     pub(crate) async fn play(lines: &[Line]) -> Self {
+        Self::play_beside(lines, LogHandle::new(Memory::new(MemoryConfig::default())), &[]).await
+    }
+
+    /// On a log that other sources write to.
+    pub(crate) async fn play_beside(
+        lines: &[Line],
+        log: LogHandle,
+        running: &[(StreamName, SourceName)],
+    ) -> Self {
         let script = Script::new(lines);
-        let log = LogHandle::new(Memory::new(MemoryConfig::default()));
+        let running = Arc::new(running.iter().cloned().collect());
         let stream = StreamName::events();
         log.open(&stream).await.unwrap();
         let status = StatusBoard::default();
@@ -147,7 +162,7 @@ impl Stage {
         let name = SourceName::new("script").unwrap();
         let ingest = Ingest::new(log.clone(), stream.clone(), name, RECORD_BYTES_MAX);
         let (played, made) = (script.clone(), Arc::clone(&script.played));
-        let context = SourceContext { log: log.clone(), stream, ingest };
+        let context = SourceContext { log: log.clone(), stream, ingest, running };
         supervisor.source(context, "script", move || {
             made.lock().unwrap().made += 1;
             played.clone()

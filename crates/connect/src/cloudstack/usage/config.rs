@@ -56,7 +56,8 @@ pub struct Config {
     #[serde(default = "yes")]
     pub records: bool,
     /// How far back the first start begins with records; today if 0. Later starts resume where the
-    /// last one ended.
+    /// last one ended, also where the section was renamed or given another stream meanwhile. Where the section
+    /// had another `source`, it begins anew: so far back, or where that one ended if this is earlier.
     #[serde(default = "begin")]
     pub begin: Period,
     /// How often records are asked for.
@@ -69,7 +70,8 @@ pub struct Config {
     #[serde(default = "page_size")]
     pub page_size: u32,
     /// The events' `source` attribute; the API's URL if not set. Set it before an address changes:
-    /// events are told apart by `source` and `id`.
+    /// events are told apart by `source` and `id`, and with another one, records that `begin` and
+    /// `records_overlap` reach come again.
     pub source: Option<String>,
     /// Further fields of records whose values are secret; passwords, keys and tokens always are.
     #[serde(default)]

@@ -73,6 +73,10 @@ impl Resumable for Place {
         read(position, VERSION)
     }
 
+    fn mark(&self) -> &str {
+        &self.of
+    }
+
     fn is_of(&self, source: &str) -> bool {
         self.of == mark_of(source)
     }

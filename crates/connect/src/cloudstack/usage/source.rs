@@ -10,7 +10,7 @@ use std::{
 use pluvio_clouds::cloudstack::Client;
 use pluvio_event::Event;
 use pluvio_log::{EventId, Position, Record};
-use pluvio_runtime::{Chain, Connection, History, Pull, Resume, Source};
+use pluvio_runtime::{Chain, Connection, History, Pull, Resume, Source, Start};
 use tokio::time::Instant;
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -97,22 +97,43 @@ impl CloudstackUsage {
         found
     }
 
-    fn begin(&self, session: Session, resume: Resume, may_list: bool) -> Result<Metering, Error> {
+    /// The stored place, as far as it counts; at the first start, now for ticks, and `begin` ago for records.
+    fn place(&self, start: Start<Place>, now: i64) -> Place {
+        let settings = &self.settings;
+        let tick = now.div_euclid(settings.interval_s) * settings.interval_s;
+        let first = |from: i64| Place::first(self.identity(), at(tick), at(day_of(from)));
+        // So long before as a record may be written late.
+        let overlap_s = settings.records.map_or(0, |rules| rules.overlap_s);
+        let before = |place: &Place| place.records.as_second() - overlap_s;
+        let begin = now - settings.begin_s;
+        match start {
+            Start::New => first(begin),
+            // No tick of these events was taken before, so none was missed.
+            Start::Other(other) => first(begin.min(before(&other))),
+            Start::Elsewhere(mut place) => {
+                // What was captured before is not in this stream.
+                place.begin = place.begin.max(at(day_of(before(&place))));
+                place
+            }
+            Start::Here(place) => place,
+        }
+    }
+
+    async fn begin(
+        &self,
+        session: Session,
+        resume: Resume,
+        may_list: bool,
+    ) -> Result<Metering, Error> {
         let now = session.now().as_second();
         let settings = &self.settings;
-        let stored = resume.place(self.identity())?;
-        let is_new = stored.is_none();
-        let place = match stored {
-            Some(place) => place,
-            None => {
-                let tick = now.div_euclid(settings.interval_s) * settings.interval_s;
-                let begin = day_of(now - settings.begin_s);
-                Place::first(self.identity(), at(tick), at(begin))
-            }
-        };
+        let start = resume.place::<Place, Error>(self.identity()).await?;
+        let is_new = start == Start::New;
+        let place = self.place(start, now);
+        let position = place.position()?;
         info!(source = %resume.history.source(), tick = %place.tick, "reading usage");
         Ok(Metering {
-            unannounced: if resume.position.is_some() { None } else { Some(place.position()?) },
+            unannounced: Some(position).filter(|it| resume.position.as_ref() != Some(it)),
             meter: Meter::of(resume.history.source()),
             client: session.client.clone(),
             settings: Arc::clone(settings),
@@ -145,7 +166,7 @@ impl Source for CloudstackUsage {
     async fn connect(&mut self, resume: Resume) -> Result<Metering, Error> {
         let (session, may_list) = Session::open_for_usage(&self.settings.access).await?;
         let client = session.client.clone();
-        match self.begin(session, resume, may_list) {
+        match self.begin(session, resume, may_list).await {
             Ok(metering) => Ok(metering),
             Err(error) => {
                 log_out(&client).await;

@@ -1,0 +1,100 @@
+//! Where a connection begins: the place that the log tells, made right for the vCenter that answers.
+//!
+//! A re-list may only be expected to show what was stored last where its events are in this
+//! stream. Everywhere else a place says from when on, and nothing else: it refuses to tell a loss
+//! there.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use pluvio_log::Position;
+use pluvio_runtime::{Resume, Start};
+use tracing::{info, warn};
+
+use super::{Error, config::Settings, cursor::Cursor, place::Place, session::Session};
+
+/// What a connection begins with.
+pub(super) struct Begun {
+    pub(super) cursor: Cursor,
+    pub(super) place: Place,
+    /// The place, unless it is noted as it is.
+    pub(super) unannounced: Option<Position>,
+    /// Whether events up to the place were captured before, in whatever stream.
+    pub(super) is_resumed: bool,
+    pub(super) categories: HashMap<String, String>,
+}
+
+impl Begun {
+    /// Finds the place and opens a cursor there.
+    pub(super) async fn at(
+        settings: &Settings,
+        session: &Session,
+        resume: &Resume,
+    ) -> Result<Self, Error> {
+        let now = session.current_time().await?;
+        let start = resume.place::<Place, Error>(&settings.mapping.source).await?;
+        let is_resumed = start.is_resumed();
+        let place = place(settings, &session.uuid(), resume, start, now);
+        let position = place.position()?;
+        let unannounced = Some(position).filter(|it| resume.position.as_ref() != Some(it));
+        let from = reaches_back_to(settings, &place, now);
+        info!(source = %resume.history.source(), %from, epoch = place.epoch, "reading events");
+        let categories = session.categories().await;
+        let cursor = Cursor::open(session, settings, from).await?;
+        Ok(Self { cursor, place, unannounced, is_resumed, categories })
+    }
+}
+
+/// Where a re-list begins. A vCenter whose clock was set back is listed from its own now.
+pub(super) fn reaches_back_to(settings: &Settings, place: &Place, now: Timestamp) -> Timestamp {
+    before(place.time.min(now), settings).max(place.begin)
+}
+
+/// So long before `time` as an event may become visible late.
+fn before(time: Timestamp, settings: &Settings) -> Timestamp {
+    time.checked_sub(settings.overlap).unwrap_or(Timestamp::MIN)
+}
+
+fn place(
+    settings: &Settings,
+    uuid: &str,
+    resume: &Resume,
+    start: Start<Place>,
+    now: Timestamp,
+) -> Place {
+    let source = resume.history.source();
+    let begin = now.checked_sub(settings.begin).unwrap_or(Timestamp::UNIX_EPOCH);
+    let first = |begin| Place::first(&settings.mapping.source, uuid.to_owned(), begin);
+    let mut place = match start {
+        Start::New => return first(begin),
+        Start::Other(other) => {
+            let mut place = first(begin.min(before(other.time, settings)));
+            // The same vCenter under another attribute: its keys are looked up, in whatever life they are.
+            if other.uuid == uuid && !uuid.is_empty() {
+                (place.epoch, place.key) = (other.epoch, other.key);
+            }
+            return place;
+        }
+        Start::Elsewhere(mut place) => {
+            place.leave_behind(before(place.time, settings));
+            place
+        }
+        Start::Here(place) => place,
+    };
+    if place.uuid.is_empty() {
+        uuid.clone_into(&mut place.uuid);
+    }
+    if place.uuid != uuid && !uuid.is_empty() {
+        warn!(%source, was = place.uuid, is = uuid,
+            "this is another vCenter than the one read before: its keys begin anew");
+        uuid.clone_into(&mut place.uuid);
+        place.open_epoch();
+    }
+    place
+}
+
+/// The earliest time from which a place's last event must be shown again; `None` where none must.
+pub(super) fn expects_known_since(settings: &Settings, place: &Place) -> Option<Timestamp> {
+    let reaches_back = reaches_back_to(settings, place, Timestamp::MAX);
+    place.last.filter(|last| *last >= reaches_back)
+}

@@ -21,6 +21,7 @@ use pluvio_net::{HttpClient, SecretSource, TlsOptions};
 use tracing::{debug, warn};
 
 use super::{ConfigError, Error};
+use crate::mark::scope_of;
 
 /// A smaller difference of clocks cannot make a signature expire: it lives ten minutes.
 const SKEW_MIN: SignedDuration = SignedDuration::from_mins(8);
@@ -140,6 +141,26 @@ impl Access {
             projects: if projects { Projects::All } else { Projects::None },
             ..Scope::default()
         }
+    }
+
+    /// The mark of what is asked for, and as whom: an account sees what its role and its domain allow. A new key
+    /// of the same user counts as another one, for keys do not tell whose they are.
+    pub(super) fn scope_mark(&self) -> Result<String, Error> {
+        let recursive = if self.recursive { "yes" } else { "no" };
+        let mut parts = vec![("recursive", recursive)];
+        parts.extend(self.domain_id.iter().map(|id| ("domain_id", id.as_str())));
+        let credentials = self.credentials()?;
+        match &credentials {
+            Credentials::Keys(ApiKeys { api_key, .. }) => {
+                parts.push(("api_key", api_key.expose()));
+            }
+            Credentials::Login(Login { username, domain, .. }) => {
+                parts.push(("username", username));
+                parts.extend(domain.iter().map(|domain| ("domain", domain.as_str())));
+            }
+            Credentials::Open => {}
+        }
+        Ok(scope_of(parts))
     }
 
     /// Whether everything is asked for that the account may see, with the domains below its own.

@@ -1,7 +1,7 @@
 //! Where this source stands in a CloudStack's history, as each record carries it.
 //!
 //! The position is ours to read years later, so it is small JSON with words in it:
-//! `{"v":2,"of":"…","time":"…","last":"…","begin":"…"}`. There is no number that grows and no id of the
+//! `{"v":2,"of":"…","in":"…","time":"…","last":"…","begin":"…"}`. There is no number that grows and no id of the
 //! cloud to put into it: CloudStack tells neither.
 
 use jiff::Timestamp;
@@ -23,10 +23,14 @@ pub(super) struct Place {
     v: u32,
     /// The [mark](mark_of) of the `source` attribute.
     of: String,
+    /// The [mark](crate::mark::scope_of) of what the cloud was asked for, and as whom; `None` in positions of
+    /// releases that did not write it.
+    #[serde(rename = "in", default)]
+    scope: Option<String>,
     /// Everything that was listed up to here was read; never goes back.
     pub(super) time: Timestamp,
-    /// When the newest stored event was created; `None` after a gap, when a re-list cannot be
-    /// expected to show it again.
+    /// When the newest stored event was created; `None` after a gap or a change of scope, when a re-list
+    /// cannot be expected to show it again.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) last: Option<Timestamp>,
     /// No re-list reaches before this: what happened earlier was never ours to capture.
@@ -56,9 +60,21 @@ pub enum InvalidPlace {
 
 impl Place {
     /// A first look at the events of this `source` attribute, at `begin`: a whole second, as events have.
-    pub(super) fn first(source: &str, begin: Timestamp) -> Self {
-        let begin = at(begin.as_second());
-        Self { v: VERSION, of: mark_of(source), time: begin, last: None, begin }
+    /// `scope`: what is asked for.
+    pub(super) fn first(source: &str, scope: &str, begin: Timestamp) -> Self {
+        let (of, scope, begin) = (mark_of(source), Some(scope.to_owned()), at(begin.as_second()));
+        Self { v: VERSION, of, scope, time: begin, last: None, begin }
+    }
+
+    /// From now on, this is asked for; whether it was something else before. Then a re-list need not show what
+    /// was stored last.
+    pub(super) fn ask_for(&mut self, scope: &str) -> bool {
+        let before = self.scope.replace(scope.to_owned());
+        let is_changed = before.is_some_and(|before| before != scope);
+        if is_changed {
+            self.last = None;
+        }
+        is_changed
     }
 
     /// Goes on in another stream, where nothing is stored: what happened before `begin` is not listed again.
@@ -66,12 +82,14 @@ impl Place {
         (self.last, self.begin) = (None, self.begin.max(at(begin.as_second())));
     }
 
-    /// As a record carries it: a number, a mark and three times, at most some 160 bytes.
+    /// As a record carries it: a number, two marks and three times, at most some 175 bytes.
     pub(super) fn position(&self) -> Result<Position, PositionTooLong> {
         let last = self.last.map(|last| format!(",\"last\":\"{last}\"")).unwrap_or_default();
+        let scope =
+            self.scope.as_ref().map(|scope| format!(",\"in\":\"{scope}\"")).unwrap_or_default();
         let Self { v, of, time, begin, .. } = self;
         Position::new(format!(
-            "{{\"v\":{v},\"of\":\"{of}\",\"time\":\"{time}\"{last},\"begin\":\"{begin}\"}}"
+            "{{\"v\":{v},\"of\":\"{of}\"{scope},\"time\":\"{time}\"{last},\"begin\":\"{begin}\"}}"
         ))
     }
 
@@ -139,14 +157,23 @@ mod tests {
 
     #[test]
     fn a_position_is_read_back_as_it_was() {
-        let first = Place::first("urn:a", time("2026-11-20T04:17:06.007764Z"));
+        let first = Place::first("urn:a", "0a1b2c", time("2026-11-20T04:17:06.007764Z"));
         let mut later = first.clone();
         later.pass(time("2026-11-20T05:00:00Z"), Timestamp::MAX);
-        let mut longest = Place::first("urn:a", Timestamp::MIN);
+        let mut longest = Place::first("urn:a", "0a1b2c", Timestamp::MIN);
         longest.pass(time("-009998-11-20T05:00:00.123456789Z"), Timestamp::MAX);
         for place in [first, later, longest] {
             assert_eq!(Place::parse(&place.position().unwrap()).unwrap(), place);
         }
+    }
+
+    #[test]
+    fn a_position_without_a_scope_is_read_and_has_the_one_that_is_asked_for() {
+        let old = r#"{"v":2,"of":"0123456789abcdef","time":"2026-11-20T04:17:06Z","last":"2026-11-20T04:17:05Z","begin":"2026-11-20T04:00:00Z"}"#;
+        let mut place = Place::parse(&Position::new(old).unwrap()).unwrap();
+        assert_eq!(place.position().unwrap().as_str(), old);
+        assert!(!place.ask_for("0a1b2c") && place.last.is_some());
+        assert!(place.ask_for("another") && place.last.is_none());
     }
 
     #[test]
@@ -158,7 +185,7 @@ mod tests {
 
     #[test]
     fn an_event_from_a_clock_that_is_ahead_does_not_move_the_place_into_the_future() {
-        let mut place = Place::first("urn:a", time("2026-11-20T04:00:00Z"));
+        let mut place = Place::first("urn:a", "0a1b2c", time("2026-11-20T04:00:00Z"));
         place.pass(time("2026-11-20T06:00:00Z"), time("2026-11-20T05:00:00Z"));
         assert_eq!(place.time, time("2026-11-20T05:00:00Z"));
         place.pass(time("2026-11-20T03:00:00Z"), time("2026-11-20T05:00:00Z"));

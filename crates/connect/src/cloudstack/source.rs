@@ -11,7 +11,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use pluvio_log::{Position, Record};
+use pluvio_log::{Position, Record, SourceName};
 use pluvio_runtime::{Connection, Pull, Resume, Source, Start};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
@@ -84,30 +84,43 @@ impl Cloudstack {
     }
 
     /// The stored place, as far as it counts; at the first start, `begin` ago by the cloud's clock.
-    fn place(&self, start: Start<Place>, session: &Session) -> Place {
-        let settings = &self.settings;
+    fn place(
+        &self,
+        start: Start<Place>,
+        session: &Session,
+        name: &SourceName,
+    ) -> Result<Place, Error> {
+        let (settings, scope) = (&self.settings, self.settings.access.scope_mark()?);
         // So long before as a row may become visible late.
         let before = |time: Timestamp| {
             let overlap = SignedDuration::from_secs(settings.rules.overlap_s);
             time.checked_sub(overlap).unwrap_or(Timestamp::UNIX_EPOCH)
         };
         let begin = session.begin(settings.begin);
-        match start {
-            Start::New => Place::first(self.identity(), begin),
-            Start::Other(other) => Place::first(self.identity(), begin.min(before(other.time))),
+        let mut place = match start {
+            Start::New => return Ok(Place::first(self.identity(), &scope, begin)),
+            Start::Other(other) => {
+                let begin = begin.min(before(other.time));
+                return Ok(Place::first(self.identity(), &scope, begin));
+            }
             Start::Elsewhere(mut place) => {
                 place.leave_behind(before(place.time));
                 place
             }
             Start::Here(place) => place,
+        };
+        if place.ask_for(&scope) {
+            info!(source = %name, "the account, `domain_id` or `recursive` changed: what was captured last may not \
+                be listed any more");
         }
+        Ok(place)
     }
 
     async fn begin(&self, session: Session, resume: Resume) -> Result<Reading, Error> {
         let client = session.client.clone();
         let start = resume.place::<Place, Error>(self.identity()).await?;
         let is_resumed = start.is_resumed();
-        let place = self.place(start, &session);
+        let place = self.place(start, &session, resume.history.source())?;
         let mut rules = self.settings.rules.clone();
         if is_resumed {
             match probe::purge_s(&client).await {

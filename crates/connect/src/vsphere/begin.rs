@@ -1,7 +1,7 @@
 //! Where a connection begins: the place that the log tells, made right for the vCenter that answers.
 //!
-//! A re-list may only be expected to show what was stored last where its events are in this
-//! stream. Everywhere else a place says from when on, and nothing else: it refuses to tell a loss
+//! A re-list may only be expected to show what was stored last where the same list is asked for and its events
+//! are in this stream. Everywhere else a place says from when on, and nothing else: it refuses to tell a loss
 //! there.
 
 use std::collections::HashMap;
@@ -64,7 +64,8 @@ fn place(
 ) -> Place {
     let source = resume.history.source();
     let begin = now.checked_sub(settings.begin).unwrap_or(Timestamp::UNIX_EPOCH);
-    let first = |begin| Place::first(&settings.mapping.source, uuid.to_owned(), begin);
+    let first =
+        |begin| Place::first(&settings.mapping.source, &settings.scope, uuid.to_owned(), begin);
     let mut place = match start {
         Start::New => return first(begin),
         Start::Other(other) => {
@@ -81,6 +82,10 @@ fn place(
         }
         Start::Here(place) => place,
     };
+    if place.ask_for(&settings.scope) {
+        info!(%source, "`event_types`, `users` or `entity` changed: what was captured last may not be listed \
+            any more");
+    }
     if place.uuid.is_empty() {
         uuid.clone_into(&mut place.uuid);
     }

@@ -17,6 +17,7 @@ use super::{
     session::Pages,
     source::Vsphere,
 };
+use crate::mark::scope_of;
 
 /// A vCenter whose events are captured.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -184,6 +185,8 @@ pub(super) struct Settings {
     pub(super) event_types: Vec<String>,
     pub(super) users: Vec<String>,
     pub(super) entity: Option<MoRef>,
+    /// The mark of the three.
+    pub(super) scope: String,
     pub(super) mapping: Mapping,
     pub(super) keys_are_offsets: bool,
     pub(super) pages: Arc<Pages>,
@@ -224,6 +227,7 @@ impl Config {
             return Err(ConfigError::Source);
         }
         self.tls.client_config().map_err(ConfigError::Tls)?;
+        let scope = self.scope();
         let entity = self.entity.as_deref().map(entity).transpose()?;
         self.event_types.iter().try_for_each(|name| event_type(name))?;
         let source = self.source.unwrap_or_else(|| url.to_string());
@@ -240,9 +244,18 @@ impl Config {
             event_types: self.event_types,
             users: self.users,
             entity,
+            scope,
             keys_are_offsets,
             pages: Arc::default(),
         }))
+    }
+
+    /// The mark of what the vCenter is asked for.
+    fn scope(&self) -> String {
+        let types = self.event_types.iter().map(|name| ("event_types", name.as_str()));
+        let users = self.users.iter().map(|name| ("users", name.as_str()));
+        let entity = self.entity.iter().map(|entity| ("entity", entity.as_str()));
+        scope_of(types.chain(users).chain(entity).collect())
     }
 
     /// The secrets, to check that they can be read before anything starts.

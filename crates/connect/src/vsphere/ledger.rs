@@ -165,7 +165,7 @@ mod tests {
 
     impl Book {
         fn new() -> Self {
-            let place = Place::first("urn:a", "uuid".into(), at(0));
+            let place = Place::first("urn:a", "0a1b2c", "uuid".into(), at(0));
             Self { ledger: Ledger::new(place), stored: BTreeMap::new() }
         }
 

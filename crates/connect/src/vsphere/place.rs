@@ -1,7 +1,7 @@
 //! Where this source stands in a vCenter's history, as each record carries it.
 //!
 //! The position is ours to read years later, so it is small JSON with words in it:
-//! `{"of":"…","uuid":"…","epoch":1,"key":63,"time":"…","last":"…","begin":"…"}`.
+//! `{"of":"…","in":"…","uuid":"…","epoch":1,"key":63,"time":"…","last":"…","begin":"…"}`.
 
 use std::fmt::Write as _;
 
@@ -17,6 +17,10 @@ use crate::mark::mark_of;
 pub(super) struct Place {
     /// The [mark](mark_of) of the `source` attribute.
     of: String,
+    /// The [mark](crate::mark::scope_of) of what the vCenter was asked for; `None` in positions of releases that did not
+    /// write it.
+    #[serde(rename = "in", default)]
+    scope: Option<String>,
     /// `about.instanceUuid` of the vCenter that was read.
     pub(super) uuid: String,
     /// Which life of the keys this is, from 1: a restored or reinstalled vCenter uses keys again.
@@ -26,8 +30,8 @@ pub(super) struct Place {
     pub(super) key: Option<i64>,
     /// Everything up to here was read, by the vCenter's clock; never goes back in an epoch.
     pub(super) time: Timestamp,
-    /// When the newest stored event was created; `None` after a gap, when a re-list cannot be
-    /// expected to show it again.
+    /// When the newest stored event was created; `None` after a gap or a change of scope, when a re-list
+    /// cannot be expected to show it again.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) last: Option<Timestamp>,
     /// No re-list reaches before this: what happened earlier was never ours to capture.
@@ -49,9 +53,21 @@ pub(super) fn plain_uuid(text: &str) -> String {
 }
 
 impl Place {
-    /// A first look at the events of this `source` attribute, at `begin`.
-    pub(super) fn first(source: &str, uuid: String, begin: Timestamp) -> Self {
-        Self { of: mark_of(source), uuid, epoch: 1, key: None, time: begin, last: None, begin }
+    /// A first look at the events of this `source` attribute, at `begin`; `scope`: what is asked for.
+    pub(super) fn first(source: &str, scope: &str, uuid: String, begin: Timestamp) -> Self {
+        let (of, scope) = (mark_of(source), Some(scope.to_owned()));
+        Self { of, scope, uuid, epoch: 1, key: None, time: begin, last: None, begin }
+    }
+
+    /// From now on, this is asked for; whether it was something else before. Then a re-list need not show what
+    /// was stored last.
+    pub(super) fn ask_for(&mut self, scope: &str) -> bool {
+        let before = self.scope.replace(scope.to_owned());
+        let is_changed = before.is_some_and(|before| before != scope);
+        if is_changed {
+            self.last = None;
+        }
+        is_changed
     }
 
     /// Goes on in another stream, where nothing is stored: what happened before `begin` is not listed again.
@@ -59,12 +75,16 @@ impl Place {
         (self.last, self.begin) = (None, self.begin.max(begin));
     }
 
-    /// As a record carries it: a mark, a UUID, two numbers and three times, about 235 bytes.
+    /// As a record carries it: two marks, a UUID, two numbers and three times, about 235 bytes.
     pub(super) fn position(&self) -> Result<Position, PositionTooLong> {
         // Every record carries one: written by hand, which takes a third of the time.
         let mut text = String::with_capacity(Position::BYTES_MAX);
         text.push_str("{\"of\":\"");
         text.push_str(&self.of);
+        if let Some(scope) = &self.scope {
+            text.push_str("\",\"in\":\"");
+            text.push_str(scope);
+        }
         text.push_str("\",\"uuid\":\"");
         text.push_str(&plain_uuid(&self.uuid));
         let _infallible = write!(text, "\",\"epoch\":{}", self.epoch);
@@ -124,11 +144,22 @@ mod tests {
 
     use super::*;
 
+    const SCOPE: &str = "0a1b2c";
+
+    #[test]
+    fn a_position_without_a_scope_is_read_and_has_the_one_that_is_asked_for() {
+        let old = r#"{"of":"0123456789abcdef","uuid":"u","epoch":1,"key":6,"time":"2026-11-20T04:17:06Z","last":"2026-11-20T04:17:05Z","begin":"2026-11-20T04:00:00Z"}"#;
+        let mut place = Place::parse(&Position::new(old).unwrap()).unwrap();
+        assert_eq!(place.position().unwrap().as_str(), old);
+        assert!(!place.ask_for(SCOPE) && place.last.is_some());
+        assert!(place.ask_for("another") && place.last.is_none());
+    }
+
     #[test]
     fn the_longest_position_fits() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let end = at("9999-12-30T22:00:00.999999999Z");
-        let mut place = Place::first("urn:a", "x".repeat(1000), end);
+        let mut place = Place::first("urn:a", SCOPE, "x".repeat(1000), end);
         place.pass(Some(i64::MIN), Some(end));
         place.epoch = u32::MAX;
         assert_eq!(Place::parse(&place.position().unwrap()).unwrap().last, Some(end));
@@ -137,7 +168,8 @@ mod tests {
     #[test]
     fn a_position_is_read_back_as_it_was() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        let first = Place::first("urn:a", "524c-x".into(), at("2026-11-20T04:17:06.007764Z"));
+        let first =
+            Place::first("urn:a", SCOPE, "524c-x".into(), at("2026-11-20T04:17:06.007764Z"));
         let mut later = first.clone();
         later.pass(Some(-2_147_483_648), Some(at("2026-11-20T05:00:00.123456789Z")));
         later.open_epoch();
@@ -148,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_hostile_uuid_still_gives_a_position_that_fits() {
-        let place = Place::first("urn:a", "\"\\ü".repeat(1000), Timestamp::UNIX_EPOCH);
+        let place = Place::first("urn:a", SCOPE, "\"\\ü".repeat(1000), Timestamp::UNIX_EPOCH);
         assert_eq!(Place::parse(&place.position().unwrap()).unwrap().uuid, "");
     }
 }

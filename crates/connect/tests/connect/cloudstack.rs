@@ -109,6 +109,22 @@ async fn a_source_that_is_given_another_stream_goes_on_there_and_back_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn events_that_another_account_cannot_see_are_no_loss() {
+    let cloud = CloudStackConfig { backlog_events: 0, ..quiet() };
+    let mut site = CloudSite::with(cloud, |_, _| {}).await;
+    site.cloud.emit(&Emission { account: "web".to_owned(), ..Emission::default() });
+    site.until_complete().await;
+    site.stop().await;
+    let keys = site.cloud.keys().into_iter().find(|keys| keys.user == "lab-deploy").unwrap();
+    site.config.api_key = Some(SecretSource::literal(keys.api_key));
+    site.config.secret_key = Some(SecretSource::literal(keys.secret_key));
+    site.cloud.emit(&Emission { account: "lab".to_owned(), ..Emission::default() });
+    site.start();
+    site.until("what it sees", |captured| captured.len() >= 2).await;
+    assert_eq!((site.captured().await.len(), site.gaps().await), (2, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_event_tells_what_happened_to_what_and_who_did_it() {
     let site = CloudSite::open().await;
     site.until_complete().await;

@@ -153,6 +153,33 @@ async fn a_source_that_is_given_another_stream_goes_on_there_and_back_again() {
     assert_eq!((site.gaps().await, gaps), (0, 0));
 }
 
+/// A class of events, other than that of the newest one.
+fn another_class(captured: &[(Offset, Event)]) -> String {
+    let class = |event: &Event| {
+        let class = event.event_type().strip_prefix("com.vmware.vsphere.").unwrap();
+        class.strip_suffix(".v0").unwrap().to_owned()
+    };
+    let newest = class(&captured.last().unwrap().1);
+    let mut classes = captured.iter().rev().map(|(_, event)| class(event));
+    classes.find(|class| *class != newest && class.starts_with("Vm")).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_are_not_asked_for_any_more_are_no_loss() {
+    let mut site = Site::with(|config| config.overlap = Period(Duration::ZERO)).await;
+    site.until_complete().await;
+    site.stop().await;
+    let captured = site.captured().await;
+    let class = another_class(&captured);
+    site.config.event_types = vec![class.clone()];
+    site.start();
+    let is_of = |event: &Event| event.event_type() == format!("com.vmware.vsphere.{class}.v0");
+    let before = captured.iter().filter(|(_, event)| is_of(event)).count();
+    site.vcenter.post(1000);
+    site.until(|captured| captured.iter().filter(|(_, event)| is_of(event)).count() > before).await;
+    assert_eq!(site.gaps().await, 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vcenter_9_is_read_by_keys_without_a_collector() {
     let mut site = Site::of_version("9.0.0.0").await;

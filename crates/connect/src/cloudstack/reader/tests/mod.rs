@@ -66,7 +66,7 @@ impl Site {
         let position = self.position().await;
         let place = match &position {
             Some(position) => Place::parse(position).unwrap(),
-            None => Place::first(&self.rules.mapping.source, self.model.now()),
+            None => Place::first(&self.rules.mapping.source, "0a1b2c", self.model.now()),
         };
         let history = History::new(self.log.clone(), StreamName::events(), name());
         let is_resumed = position.is_some();

@@ -109,6 +109,12 @@ impl Cloudstack {
             }
             Start::Here(place) => place,
         };
+        if place.begin > session.latest() {
+            let (was, is) = (place.begin, begin);
+            warn!(source = %name, %was, %is, "the first start took its beginning from a clock that was ahead: \
+                it begins anew");
+            (place.begin, place.time, place.last) = (begin, begin, None);
+        }
         if place.ask_for(&scope) {
             info!(source = %name, "the account, `domain_id` or `recursive` changed: what was captured last may not \
                 be listed any more");

@@ -82,6 +82,11 @@ fn place(
         }
         Start::Here(place) => place,
     };
+    if place.begin > now {
+        warn!(%source, was = %place.begin, is = %begin,
+            "the first start took its beginning from a clock that was ahead: it begins anew");
+        (place.begin, place.time, place.last) = (begin, begin, None);
+    }
     if place.ask_for(&settings.scope) {
         info!(%source, "`event_types`, `users` or `entity` changed: what was captured last may not be listed \
             any more");

@@ -115,6 +115,8 @@ impl CloudstackUsage {
                 place.begin = place.begin.max(at(day_of(before(&place))));
                 place
             }
+            // A first start took it from a clock that was ahead.
+            Start::Here(place) if place.begin > at(now) => first(begin),
             Start::Here(place) => place,
         }
     }

@@ -43,8 +43,18 @@ pub struct Ordered {
 /// A running simulated CloudStack.
 #[derive(Debug)]
 pub struct SimulatedCloudstack {
-    _process: Process,
+    process: Process,
+    scheme: &'static str,
     address: SocketAddr,
+}
+
+/// What a simulated cloud that speaks TLS says of itself.
+#[derive(Debug)]
+pub struct Introduction {
+    /// The lines of a source's section by which it is trusted.
+    pub trust: String,
+    /// A command of a shell that lists events.
+    pub attempt: String,
 }
 
 impl SimulatedCloudstack {
@@ -72,7 +82,22 @@ impl SimulatedCloudstack {
                 text.lines().find_map(|line| address_of(line.strip_prefix("CloudStack:")?))
             })
             .await?;
-        Ok(Self { _process: process, address })
+        let scheme = if options.contains(&"--tls") { "https" } else { "http" };
+        Ok(Self { process, scheme, address })
+    }
+
+    /// Speaks TLS, with a certificate of its own and `backlog` events of the past day; and what it says of
+    /// itself.
+    pub async fn over_tls(stage: &Stage, backlog: usize) -> Result<(Self, Introduction)> {
+        let backlog = backlog.to_string();
+        let mut cloud = Self::with(stage, &["--tls", "--rate", "0", "--backlog", &backlog]).await?;
+        let introduction = |text: &str| {
+            let line = |key| text.lines().find_map(|line| Some(line.strip_prefix(key)?.trim()));
+            let (trust, attempt) = (line("certificate:")?.to_owned(), line("try:")?.to_owned());
+            Some(Introduction { trust, attempt })
+        };
+        let introduction = cloud.process.says("how it is tried", START_MAX, introduction).await?;
+        Ok((cloud, introduction))
     }
 
     /// API and secret key of who sees everything.
@@ -81,7 +106,7 @@ impl SimulatedCloudstack {
 
     /// The API's address.
     pub fn url(&self) -> String {
-        format!("http://{}/client/api", self.address)
+        format!("{}://{}/client/api", self.scheme, self.address)
     }
 
     /// The section of a source that sees everything, with further lines.

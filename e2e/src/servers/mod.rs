@@ -37,7 +37,7 @@ use crate::wait;
 
 pub use artemis::Artemis;
 pub use broker_j::BrokerJ;
-pub use cloudstack::{Happened, Ordered, SimulatedCloudstack};
+pub use cloudstack::{Happened, Introduction, Ordered, SimulatedCloudstack};
 pub use deployment::Deployment;
 pub use ferretdb::FerretDb;
 pub use fluentd::{Demand, Fluentd, Packing};

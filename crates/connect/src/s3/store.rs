@@ -112,7 +112,8 @@ impl Store {
     }
 
     /// What an object's metadata has under `name`, with its `x-amz-meta-`; `None`: nothing, or there is no
-    /// such object, or the keys may not ask, because they may read nothing but the cursor.
+    /// such object, or it cannot be asked for: keys may read nothing but the cursor, and not every server knows
+    /// `HEAD`.
     pub(super) async fn metadata(&self, key: &str, name: &str) -> Result<Option<String>, Error> {
         let doing = || format!("look for `{key}`");
         let reply = self.ask(Method::HEAD, key, Vec::new(), Bytes::new(), &doing).await?;
@@ -121,7 +122,10 @@ impl Store {
                 let value = reply.headers.get(name).and_then(|value| value.to_str().ok());
                 Ok(value.map(str::to_owned))
             }
-            StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => Ok(None),
+            StatusCode::NOT_IMPLEMENTED => Ok(None),
+            status if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => {
+                Ok(None)
+            }
             _ => Err(self.refused(doing(), &reply)),
         }
     }

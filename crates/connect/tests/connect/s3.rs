@@ -173,6 +173,27 @@ async fn what_was_being_put_before_the_log_was_set_back_does_not_say_where_an_ob
 }
 
 #[tokio::test]
+async fn a_server_that_does_not_say_what_it_has_is_given_the_object_again() {
+    let log_id = standing(1, 0).log_id;
+    let putting = format!(r#"{{"first":0,"last":3,"put":"{log_id}","key":"events/a"}}"#);
+    let cursor = format!(
+        r#"{{"log_id":"{log_id}","stream":"events","next":0,"seek":0,"putting":{putting}}}"#
+    );
+    for refused in [403, 404, 405, 501] {
+        let cursor = cursor.clone();
+        let peer = Peer::start(move |asked| match asked.line.split_once(' ') {
+            Some(("HEAD", _)) => status(refused),
+            _ => ("HTTP/1.1 200 x\r\n".to_owned(), cursor.clone()),
+        })
+        .await;
+        let (mut writer, cursor) = connected(&sink(&peer), standing(1, 0)).await;
+        assert_eq!(cursor, Some(0), "{refused}");
+        let outcome = writer.write(&records(0..=8).await, &Answers::default()).await;
+        assert!(matches!(outcome, Outcome::AckedTo(last) if last.get() == 3), "{outcome:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_put_without_an_answer_is_repeated_with_the_same_lines() {
     let is_well = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&is_well);

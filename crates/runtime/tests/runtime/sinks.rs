@@ -237,6 +237,21 @@ async fn a_log_that_was_set_back_is_noticed_by_sinks_that_were_not_configured_at
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_sink_has_noted_that_its_target_was_heard_before_anything_is_handed_over() {
+    let house = House::new().await;
+    house.store(1..=5).await;
+    let target = Target::default();
+    let _running = house.run(&[("a", &target)]);
+    target.has(5).await;
+    let entries = house.log.entries(Table::Cursors).await.unwrap();
+    let noted = String::from_utf8_lossy(&entries[b"a".as_slice()]).into_owned();
+    assert!(
+        !noted.contains("reach"),
+        "after a crash, five would be more than it can have: {noted}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_sink_that_waits_for_an_offset_to_come_waits_on_after_a_restart() {
     let mut house = House::new().await;
     house.from = Begin::Offset(Offset::new(10).unwrap());

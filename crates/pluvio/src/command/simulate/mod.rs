@@ -112,9 +112,11 @@ pub(crate) fn cloudstack(options: SimulateCloudstack) -> Result<(), Failed> {
             let (api, secret) = (&keys.api_key, &keys.secret_key);
             print_line(&format!("  {user:<15} {role:<13} {path:<24} {api} {secret}"));
         }
+        let is_tls = cloud.certificate().is_some();
+        let trust = if is_tls { "CLOUDSTACK_DANGEROUS_NO_TLS_VERIFY=1 " } else { "" };
         if let Some(root) = cloud.keys().first() {
             print_line(&format!(
-                "try:        CLOUDSTACK_ENDPOINT={} CLOUDSTACK_KEY={} CLOUDSTACK_SECRET={} cs \
+                "try:        {trust}CLOUDSTACK_ENDPOINT={} CLOUDSTACK_KEY={} CLOUDSTACK_SECRET={} cs \
                  listEvents",
                 cloud.url(),
                 root.api_key,

@@ -361,8 +361,9 @@ impl Task<'_> {
         let ended = if self.follow(cursor) {
             if let Some(place) = &mut self.place {
                 // Before anything is handed over: from then on the target's cursor may be of that.
-                place.heard();
-                place.put_if_due(self.context).await;
+                if place.heard() {
+                    place.put(self.context).await;
+                }
             }
             self.teller.reporter().state(State::Running);
             info!(sink = name.as_str(), "connected");

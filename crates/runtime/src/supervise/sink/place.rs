@@ -95,11 +95,14 @@ impl Place {
         reach
     }
 
-    /// Notes that the target was heard: from now on what is handed over moves its cursor.
-    pub(super) fn heard(&mut self) {
-        if self.reach.take().is_some() {
+    /// Notes that the target was heard: from now on what is handed over moves its cursor. `true`: that is to be
+    /// put.
+    pub(super) fn heard(&mut self) -> bool {
+        let is_first = self.reach.take().is_some();
+        if is_first {
             self.cursor.unknown();
         }
+        is_first
     }
 
     /// Notes that the place here counts and no cursor that the target has by now, whatever is stored later.

@@ -51,6 +51,11 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         )
         .needs(&[Tool::Cloudstack, Tool::CloudstackGo, Tool::CsClient, Tool::Jclouds]),
         Scenario::new(
+            "CloudStack: a simulated one speaks TLS, to cs as it says itself, and to Pluvio",
+            over_tls,
+        )
+        .needs(&[Tool::Cloudstack]),
+        Scenario::new(
             "recordings: every answer of a real CloudStack that was recorded is understood",
             recordings,
         )
@@ -91,6 +96,32 @@ async fn public_clients(stage: Arc<Stage>) -> Result<Counts> {
         same(&collector.seen(), &happened)?;
     }
     Ok(counts)
+}
+
+async fn over_tls(stage: Arc<Stage>) -> Result<Counts> {
+    const EVENTS: usize = 300;
+    let (cloud, introduction) = SimulatedCloudstack::over_tls(&stage, EVENTS).await?;
+    let python = stage.tools.path(Tool::Cloudstack).await?;
+    let folder = python.parent().context("the interpreter lies nowhere")?.display();
+    let output = tokio::process::Command::new("sh")
+        .args(["-c", &format!("PATH=\"{folder}:$PATH\" && {}", introduction.attempt)])
+        .kill_on_drop(true)
+        .output();
+    let output = wait::at_most("cs", ARRIVAL_MAX, async {
+        output.await.context("failed to run what is to be tried")
+    })
+    .await?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "`{}` ended so: {said}", introduction.attempt);
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    let listed = answer["event"].as_array().map_or(0, Vec::len);
+    ensure!(listed > 0, "cs lists nothing: {answer}");
+    let more = format!("begin = \"2d\"\n{}", introduction.trust);
+    let pluvio = Deployment::of_section(cloud.section("cloud", &more)).start(&stage).await?;
+    let collector = pluvio.collect().await?;
+    let has_all = |feed: &[Seen]| feed.len() >= EVENTS;
+    collector.until("everything", ARRIVAL_MAX, has_all).await?;
+    Ok(Counts::default().with("listed by cs", listed).with("captured", collector.seen().len()))
 }
 
 fn as_it_should(ordered: &Ordered) -> Result<()> {

@@ -66,8 +66,8 @@ async fn moved_and_killed(stage: Arc<Stage>) -> Result<Counts> {
         ensure!(again == expected, "{} arrived again, not {}", again.len(), expected.len());
     }
     let status = sink(&pluvio, SINK).await?;
-    let number = status["sink"]["sought"]["number"].as_u64();
-    ensure!(number == Some(ROUNDS as u64), "the status tells of move {number:?}");
+    let sought = status["sink"]["sought"]["to"].as_i64().map(|place| place.to_string());
+    ensure!(sought.as_deref() == Some(to), "the status tells of a move to {sought:?}");
 
     pluvio.terminate(ARRIVAL_MAX).await?;
     let before = sequences(&webhook)?.len();

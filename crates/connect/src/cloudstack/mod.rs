@@ -15,8 +15,8 @@
 //!
 //! [`bus`] is the form in which CloudStack's own event bus tells events, for sinks.
 //!
-//! `source` is the loop's body, `session` what is asked of the cloud (`early`: before its turn), `reader` decides what to ask,
-//! `slices` remembers what was counted, `ledger` decides what is new, `place` is what a record
+//! `source` is the loop's body, `session` what is asked of the cloud (`early`: pages before their turn),
+//! `reader` decides what to ask, `slices` remembers what was counted, `ledger` decides what is new, `place` is what a record
 //! remembers, `map` makes the event. [`usage`] is a source of its own.
 
 mod access;

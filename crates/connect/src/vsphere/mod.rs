@@ -14,7 +14,8 @@
 //!
 //! [`source`](self) is the loop's body, `session` asks the vCenter, `listing` is how far events were read
 //! and `cursor` the listing that never ends, with its bell; `ledger` decides what is new,
-//! `place` is what a record remembers and `begin` where a connection takes it up, `sweep` looks a day back, `map` makes the event.
+//! `place` is what a record remembers and `begin` where a connection takes it up, `sweep` looks a day
+//! back, `map` makes the event.
 
 mod begin;
 mod config;

@@ -17,8 +17,8 @@ use crate::mark::mark_of;
 pub(super) struct Place {
     /// The [mark](mark_of) of the `source` attribute.
     of: String,
-    /// The [mark](crate::mark::scope_of) of what the vCenter was asked for; `None` in positions of releases that did not
-    /// write it.
+    /// The [mark](crate::mark::scope_of) of what the vCenter was asked for; `None` in positions of releases
+    /// that did not write it.
     #[serde(rename = "in", default)]
     scope: Option<String>,
     /// `about.instanceUuid` of the vCenter that was read.

@@ -1,9 +1,9 @@
 //! Bloom filters of the ids of sealed segments: whether an id may be in one, without reading its index.
 //!
-//! A source that reads a long past asks for each row, and nearly every answer is "not here": a block of the
-//! index of each segment, read and checked for each row, took a fifth of the time at three segments and grew
-//! with each of them (a profile of a million events). A filter of 10 bits an id, about one in a hundred
-//! of whose answers is a needless look, says so from memory.
+//! A source that reads a long past asks for each row, and nearly every answer is "not here". Without a filter
+//! each row costs a block of the index of each segment, read and checked: over a million events in four
+//! segments 13.1 us of processor time an event, and 11.2 with filters. One of 10 bits an id sends about one
+//! such question in a hundred to the index in vain (by the formula, not measured).
 //!
 //! It is only made where it pays, after as many questions as the index has blocks, and bounded in bytes over
 //! all streams: what has no room is looked up on the disk.

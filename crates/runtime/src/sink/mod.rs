@@ -98,8 +98,9 @@ pub struct Standing {
     /// What comes next: everything of this incarnation before it was acknowledged or not asked for.
     pub cursor: Offset,
     /// Where the stream ended at the first start that has not heard the target yet, or what was handed over
-    /// since ends: no target of this log can have come further. One that holds more is of the same log before it was set back, by an
-    /// older copy for example: what comes has offsets that the target has for something else.
+    /// since ends: no target of this log can have come further. One that holds more is of the same log before
+    /// it was set back, by an older copy for example: what comes has offsets that the target has for
+    /// something else.
     pub end: Offset,
     /// Numbers the last place that was decided here and not by the target: an operator moved the sink, or the
     /// log was set back. A target that keeps a cursor keeps this beside it, and a cursor with a lower

@@ -24,10 +24,12 @@ use super::{
 /// Most rows held of a second that has more than a slice may have: some 30 MB.
 const ROWS_HELD_MAX: usize = 20_000;
 
-/// What ends so long ago changes no more, and if, then a check finds it.
-const SETTLED_S: i64 = 60;
+/// Pages are asked for early only of spans that ended so long ago; a row that appears there later is found by a
+/// check or a sweep.
+const EARLY_BEHIND_S: i64 = 60;
 
-/// A page too many is asked for in vain, one too few as soon as the count says so: less than likely is expected.
+/// Part of the likely rows that pages are expected for: a page too many is asked for in vain, and one too few
+/// is asked for as soon as the count tells of it.
 const LIKELY: f64 = 0.9;
 /// So many pages are told ahead.
 const EXPECTED_MAX: usize = 8;
@@ -109,8 +111,8 @@ impl<L: Lists> Reader<L> {
                     }
                     Ask::Rows => lists.into_iter().map(|list| of((list, None))).collect(),
                 };
-                let is_settled = span.to + SETTLED_S < self.lists.now().as_second();
-                let is_early = ask == Ask::Rows && is_settled;
+                let is_old = span.to + EARLY_BEHIND_S < self.lists.now().as_second();
+                let is_early = ask == Ask::Rows && is_old;
                 Listing { span, lists, at: 0, page: 1, rows: Vec::new(), is_early }
             }
         };

@@ -108,6 +108,8 @@ impl CloudstackUsage {
         let begin = now - settings.begin_s;
         match start {
             Start::New => first(begin),
+            // A first start took it from a clock that was ahead.
+            Start::Here(place) | Start::Elsewhere(place) if place.begin > at(now) => first(begin),
             // No tick of these events was taken before, so none was missed.
             Start::Other(other) => first(begin.min(before(&other))),
             Start::Elsewhere(mut place) => {
@@ -115,8 +117,6 @@ impl CloudstackUsage {
                 place.begin = place.begin.max(at(day_of(before(&place))));
                 place
             }
-            // A first start took it from a clock that was ahead.
-            Start::Here(place) if place.begin > at(now) => first(begin),
             Start::Here(place) => place,
         }
     }

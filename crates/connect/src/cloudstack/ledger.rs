@@ -5,10 +5,11 @@
 //! records may still be on their way into the log.
 
 use std::{
-    collections::{BTreeMap, HashSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     fmt,
 };
 
+use foldhash::HashSet;
 use jiff::Timestamp;
 use pluvio_log::{EventId, Position, PositionTooLong};
 use pluvio_runtime::History;
@@ -35,9 +36,9 @@ const QUESTION_IDS_MAX: usize = 5000;
 pub(super) struct Ledger {
     pub(super) place: Place,
     pub(super) history: History,
-    in_flight: VecDeque<HashSet<RowId>>,
+    in_flight: VecDeque<RowIds>,
     /// By second of creation.
-    recent: BTreeMap<i64, HashSet<RowId>>,
+    recent: BTreeMap<i64, RowIds>,
     recent_ids: usize,
     /// From this second on `recent` is complete.
     recent_from: i64,
@@ -52,6 +53,10 @@ pub(super) enum RowId {
     /// Anything else: a number from old servers.
     Text(Box<str>),
 }
+
+/// Each row is looked for in several of them, so that the standard hasher was a twentieth of a walk's
+/// processor time; this one has a seed of its own as well.
+pub(super) type RowIds = HashSet<RowId>;
 
 impl RowId {
     fn of(text: &str) -> Self {
@@ -98,18 +103,14 @@ pub(super) fn created(row: &Row) -> Option<Timestamp> {
 impl Ledger {
     /// `recent_from`: ids created later are remembered from now on.
     pub(super) fn new(place: Place, history: History, recent_from: i64) -> Self {
-        let in_flight = VecDeque::from([HashSet::new()]);
+        let in_flight = VecDeque::from([RowIds::default()]);
         Self { place, history, in_flight, recent: BTreeMap::new(), recent_ids: 0, recent_from }
     }
 
     /// Which of the rows are stored, or about to be, or never will, because they are older than
     /// what is captured.
-    pub(super) async fn known(
-        &self,
-        mapping: &Mapping,
-        rows: &[Row],
-    ) -> Result<HashSet<RowId>, Error> {
-        let mut known = HashSet::new();
+    pub(super) async fn known(&self, mapping: &Mapping, rows: &[Row]) -> Result<RowIds, Error> {
+        let mut known = RowIds::default();
         let mut asked = Vec::new();
         for row in rows {
             let id = id_of(row);
@@ -134,7 +135,7 @@ impl Ledger {
     pub(super) fn admit(
         &mut self,
         mut rows: Vec<Row>,
-        known: &HashSet<RowId>,
+        known: &RowIds,
         moves: Moves,
     ) -> Result<Vec<Admitted>, PositionTooLong> {
         order::sort(&mut rows);
@@ -185,10 +186,10 @@ impl Ledger {
     /// Tells that another pull is asked for.
     pub(super) fn next_pull(&mut self) {
         // A pull that brought nothing new must not push out what is in flight.
-        if self.in_flight.back().is_some_and(HashSet::is_empty) {
+        if self.in_flight.back().is_some_and(RowIds::is_empty) {
             return;
         }
-        self.in_flight.push_back(HashSet::new());
+        self.in_flight.push_back(RowIds::default());
         while self.in_flight.len() > PULLS_IN_FLIGHT {
             self.in_flight.pop_front();
         }

@@ -2,10 +2,11 @@
 
 use std::{path::Path, sync::Arc};
 
-use pluvio_event::Event;
+use pluvio_event::{Data, Event};
 use pluvio_log::{
     AppendError, Embedded, EmbeddedConfig, Entry, EventId, Log as _, Offset, OpenError, Position,
     ReadLimit, Record, Shortage, SourceName, Span, StreamName, Table, Trouble,
+    batch::Compression,
     disk::{Disk as _, Failure, Fault, Operation, SimulatedDisk},
 };
 
@@ -136,6 +137,46 @@ async fn a_full_disk_refuses_appends_and_serves_on_and_goes_on_by_itself() {
     disk.restart();
     let log = Embedded::open(config(&disk)).unwrap();
     assert_eq!(ids(&log, "a").await, acknowledged, "none twice: what was refused is not there");
+}
+
+#[tokio::test]
+async fn an_append_of_several_batches_that_finds_no_room_for_a_later_one_leaves_none_of_them() {
+    let disk = SimulatedDisk::new(21);
+    let plain = || EmbeddedConfig { compression: Compression::None, ..config(&disk) };
+    let log = Embedded::open(plain()).unwrap();
+    log.open(&stream("a")).await.unwrap();
+    append(&log, "a", "1").await.unwrap();
+    let many = |round: u64| -> Vec<_> {
+        let data = Data::json(format!("\"{}\"", "x".repeat(800))).unwrap();
+        let record = |number| Record {
+            event: Event::builder(format!("{round}-{number}"), "urn:cloud", "t")
+                .data(data.clone())
+                .build()
+                .unwrap(),
+            source: SourceName::new("cloud").unwrap(),
+            position: Position::new(format!("after {round}-{number}")).unwrap(),
+            at_least: None,
+        };
+        (0..1500).map(record).collect()
+    };
+    let mut refusals = 0;
+    for round in 0.. {
+        let used: u64 = disk.paths().iter().map(|p| disk.read_file(p).unwrap().len() as u64).sum();
+        disk.capacity(Some(used + round * 150_000));
+        match log.append(&stream("a"), many(round)).await {
+            Ok(_) => break,
+            Err(AppendError::DiskFull { .. }) => refusals += 1,
+            Err(other) => panic!("{other}"),
+        }
+        assert_eq!(ids(&log, "a").await, ["1"]);
+    }
+    assert!(refusals > 4, "not all were refused for the first batch: {refusals}");
+    let last = ids(&log, "a").await;
+    assert_eq!(last.len(), 1501);
+    drop(log);
+    disk.restart();
+    let log = Embedded::open(plain()).unwrap();
+    assert_eq!(ids(&log, "a").await, last, "what was refused is not there");
 }
 
 #[tokio::test]

@@ -137,7 +137,11 @@ impl Model {
 
     fn records(&mut self, random: &mut StdRng) -> Vec<Record> {
         let source = format!("source-{}", random.random_range(0..3));
-        let count = if random.random_ratio(1, 40) { 300 } else { random.random_range(1..6) };
+        // A thousand are several batches.
+        let count = match random.random_ratio(1, 40) {
+            true => [300, 1000][random.random_range(0..2)],
+            false => random.random_range(1..6),
+        };
         (0..count)
             .map(|_| {
                 self.made += 1;

@@ -1,18 +1,17 @@
 //! One slice, listed in full: first its counts, then its pages.
 //!
 //! Pages are counted from the newest row, so what appears while they are read shifts rows to the
-//! next page: rows are told apart by id. What disappears shifts them the other way, out of sight:
-//! so a listing is whole only if it has as many rows as the server counts. A page may be short of rows that
-//! the server hides: while it counts more, another page is asked for.
-
-use std::collections::HashSet;
+//! next page: rows are told apart by id. What disappears shifts them the other way, onto a page that was read:
+//! where the count falls, or a page that must have rows has none, the page before is read again. A listing is
+//! whole only if it has as many rows as the server counts. A page may be short of rows that the server hides:
+//! while it counts more, another page is asked for.
 
 use pluvio_clouds::cloudstack::Paging;
 
 use super::{
     super::{
         Error,
-        ledger::{RowId, id_of},
+        ledger::{RowId, RowIds, id_of},
         lists::{Expected, List, Lists},
         order::Row,
         slices::Listed,
@@ -33,6 +32,8 @@ const EARLY_BEHIND_S: i64 = 60;
 const LIKELY: f64 = 0.9;
 /// So many pages are told ahead.
 const EXPECTED_MAX: usize = 8;
+/// So often a list goes back to pages that it read: more, and rows are deleted as fast as they are listed.
+const STEPS_BACK_MAX: u32 = 32;
 
 /// A listing under way.
 #[derive(Debug)]
@@ -54,7 +55,16 @@ struct Listed1 {
     list: List,
     /// As the server says; `None`: it was not asked yet.
     count: Option<u64>,
-    ids: HashSet<RowId>,
+    ids: RowIds,
+    steps_back: u32,
+    /// The last page from which it went back; up to it a page may bring nothing new.
+    back_from: u32,
+}
+
+impl Listed1 {
+    fn new(list: List, count: Option<u64>) -> Self {
+        Self { list, count, ids: RowIds::default(), steps_back: 0, back_from: 0 }
+    }
 }
 
 /// How a listing begins.
@@ -103,13 +113,13 @@ impl<L: Lists> Reader<L> {
         let mut listing = match self.listing.take().filter(|listing| listing.span == span) {
             Some(listing) => listing,
             None => {
-                let of = |(list, count)| Listed1 { list, count, ids: HashSet::new() };
                 let lists = match ask {
                     Ask::Counts => {
                         let counts = self.counts(span, &lists).await?;
-                        counts.into_iter().map(|(list, count)| of((list, Some(count)))).collect()
+                        let of = |(list, count)| Listed1::new(list, Some(count));
+                        counts.into_iter().map(of).collect()
                     }
-                    Ask::Rows => lists.into_iter().map(|list| of((list, None))).collect(),
+                    Ask::Rows => lists.into_iter().map(|list| Listed1::new(list, None)).collect(),
                 };
                 let is_old = span.to + EARLY_BEHIND_S < self.lists.now().as_second();
                 let is_early = ask == Ask::Rows && is_old;
@@ -171,11 +181,26 @@ impl<L: Lists> Reader<L> {
             (true, _) => seen.count.unwrap_or(0),
             (false, _) => answer.count,
         };
+        let read = asked - u64::from(page_rows);
+        let gone = match answer.rows.is_empty() {
+            true if seen.back_from < page => {
+                seen.count.map_or(0, |count| count.saturating_sub(read))
+            }
+            true => 0,
+            false => seen.count.map_or(0, |before| before.saturating_sub(count)),
+        };
         seen.count = Some(count);
         let fresh = answer.rows.into_iter().filter(|row| seen.ids.insert(id_of(row)));
         listing.rows.extend(fresh);
+        if gone > 0 && page > 1 && seen.steps_back < STEPS_BACK_MAX {
+            let pages = u32::try_from(gone.div_ceil(u64::from(page_rows))).unwrap_or(u32::MAX);
+            listing.page = page.saturating_sub(pages).max(1);
+            (seen.steps_back, seen.back_from) = (seen.steps_back + 1, page.max(seen.back_from));
+            return Ok(());
+        }
         // A full page that brings nothing would go on for ever.
-        if (is_full || asked < count) && seen.ids.len() > before {
+        let is_news = seen.ids.len() > before || page <= seen.back_from;
+        if (is_full || asked < count) && is_news {
             listing.page += 1;
         } else {
             (listing.at, listing.page) = (listing.at + 1, 1);

@@ -10,15 +10,13 @@
 //! Wall clocks make spans of hours, which cannot be compared: there a poll reads on until it is five
 //! seconds back.
 
-use std::collections::HashSet;
-
 use pluvio_clouds::cloudstack::Paging;
 use pluvio_log::Record;
 
 use super::{
     super::{
         Error,
-        ledger::{Moves, RowId, created, id_of},
+        ledger::{Moves, RowIds, created, id_of},
         lists::{List, Lists},
         order::Row,
         place::Place,
@@ -50,7 +48,7 @@ impl<L: Lists> Reader<L> {
             self.walk_to(self.lists.now().as_second() + self.slack_s);
             return Ok(Vec::new());
         };
-        let (known, moves) = (HashSet::new(), Moves::Behind(now));
+        let (known, moves) = (RowIds::default(), Moves::Behind(now));
         let admitted = self.ledger.admit(rows, &known, moves)?;
         let records = self.records(admitted)?;
         self.ledger.place.reach(now);
@@ -143,7 +141,7 @@ impl Fresh {
     /// How many rows more than those seen the server counts; `None` where it is not known what was
     /// seen.
     fn unexplained(&self, seen: Option<u64>) -> Option<i64> {
-        let ids: HashSet<RowId> = self.rows.iter().map(id_of).collect();
+        let ids: RowIds = self.rows.iter().map(id_of).collect();
         let seen = seen?.saturating_add(ids.len() as u64);
         i64::try_from(self.count).ok()?.checked_sub(i64::try_from(seen).ok()?)
     }

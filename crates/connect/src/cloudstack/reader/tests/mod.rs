@@ -307,6 +307,29 @@ fn a_backlog_is_read_oldest_first_in_slices_and_each_is_given_on() {
 }
 
 #[test]
+fn a_row_that_is_deleted_while_its_slice_is_paged_through_hides_none_that_is_left() {
+    for each in [1, 2, 3, 7] {
+        run(async {
+            // Longer ago than any sweep looks.
+            let facts = (0..6000).map(|n| Fact::at(START + n / 10));
+            let mut site = Site::of(Model::of(facts.collect(), 500)).await;
+            site.connect().await;
+            site.reader = None;
+            site.model.advance(10 * 86_400);
+            site.model.delete_each(each);
+            site.connect().await;
+            site.read().await;
+            assert!(site.model.deleted() > 0, "each {each}");
+            let captured = site.captured().await;
+            assert!(captured.values().all(|times| *times == 1), "each {each}");
+            let missing: Vec<_> =
+                site.model.ids().into_iter().filter(|id| !captured.contains_key(id)).collect();
+            assert_eq!(missing, [""; 0], "each {each}, of {} deleted", site.model.deleted());
+        });
+    }
+}
+
+#[test]
 fn a_log_that_cannot_be_asked_in_the_middle_of_a_walk_is_told_and_no_row_is_passed_over() {
     run(async {
         let facts = (0..9000).map(|n| Fact::at(START + n / 10));

@@ -89,6 +89,10 @@ struct State {
     shifts_left: usize,
     race_each: u32,
     miscount: i64,
+    /// After each so many answers with a full page, one of its rows is deleted; 0: never.
+    delete_each: u64,
+    full_pages: u64,
+    deleted: BTreeSet<usize>,
     /// A page with an event of such a second fails.
     poison: BTreeSet<i64>,
     /// A wider span fails.
@@ -130,6 +134,9 @@ impl Model {
             shifts_left: 0,
             race_each: 0,
             miscount: 0,
+            delete_each: 0,
+            full_pages: 0,
+            deleted: BTreeSet::new(),
             poison: BTreeSet::new(),
             widest_s: i64::MAX,
             cost: Cost::default(),
@@ -161,6 +168,15 @@ impl Model {
 
     pub(super) fn miscount(&self, by: i64) {
         self.state.lock().unwrap().miscount = by;
+    }
+
+    /// After each n-th answer with a full page, one of its rows is deleted; 0: never.
+    pub(super) fn delete_each(&self, answers: u64) {
+        self.state.lock().unwrap().delete_each = answers;
+    }
+
+    pub(super) fn deleted(&self) -> usize {
+        self.state.lock().unwrap().deleted.len()
     }
 
     /// Pages with an event of that second fail, or do not any more.
@@ -196,11 +212,14 @@ impl Model {
         self.state.lock().unwrap().cost
     }
 
-    /// Of all that became visible.
+    /// Of all that became visible and was not deleted.
     pub(super) fn ids(&self) -> BTreeSet<String> {
         let state = self.state.lock().unwrap();
         let facts = state.facts.iter().enumerate();
-        let visible = facts.filter(|(_, fact)| fact.visible <= state.now && fact.created >= START);
+        let visible = facts.filter(|(number, fact)| {
+            let is_there = !state.deleted.contains(number);
+            is_there && fact.visible <= state.now && fact.created >= START
+        });
         visible.map(|(number, _)| id(number)).collect()
     }
 }
@@ -291,9 +310,10 @@ impl Model {
         let numbers = state.index.range(from..=to.max(from)).rev();
         let numbers = numbers.flat_map(|(_, numbers)| numbers.iter().rev().copied());
         let facts = numbers.map(|number| (number, &state.facts[number]));
-        let listed = facts.filter(|(_, fact)| {
+        let listed = facts.filter(|(number, fact)| {
             let is_archived = fact.archived.is_some_and(|at| at <= state.now);
             from <= to
+                && !state.deleted.contains(number)
                 && fact.visible <= state.now
                 && fact.created >= state.purged_before
                 && is_archived == list.archived
@@ -306,6 +326,7 @@ impl Model {
         if page.iter().any(|(_, fact)| state.poison.contains(&fact.created)) {
             return Err(broken());
         }
+        let first = page.first().map(|(number, _)| *number);
         let page = page.into_iter();
         let mut rows: Vec<_> = page.map(|(number, fact)| row(number, fact)).collect();
         rows.sort_by_key(|row| row.as_ref().unwrap().id.clone());
@@ -314,6 +335,13 @@ impl Model {
         state.cost.rows += rows.len() as u64;
         let shift = state.shift.min(state.shifts_left);
         state.shifts_left -= shift;
+        let is_full = rows.len() == self.page_rows as usize && paging.page_rows == self.page_rows;
+        if is_full && state.delete_each > 0 {
+            state.full_pages += 1;
+            if state.full_pages.is_multiple_of(state.delete_each) {
+                state.deleted.extend(first);
+            }
+        }
         let now = state.now;
         (0..shift).for_each(|_| state.happen(Fact::at(now)));
         Ok(Answer { count: count as u64, rows })

@@ -1,10 +1,13 @@
 //! What a source may know of its own past, read from the log.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use pluvio_log::{
-    EventId, Found, Log, LogHandle, ReadError, ReadLimit, Seek, SourceName, StoredRecord,
+    EventId, Found, Log, LogHandle, Offset, ReadError, ReadLimit, Seek, SourceName, StoredRecord,
     StreamName,
 };
+
+/// So long ids are known after they were recorded, wherever their records are ([`Log::find`]).
+const IDS_OUTLIVE: SignedDuration = SignedDuration::from_hours(25);
 
 /// Questions about what is stored already. Cheap to clone; valid as long as the source lives.
 #[derive(Clone, Debug)]
@@ -28,6 +31,24 @@ impl History {
     /// Ids of events recorded up to then may be forgotten; `None`: none that should not be.
     pub fn forgotten_until(&self) -> Result<Option<Timestamp>, ReadError> {
         Ok(self.log.extent(&self.stream)?.ids_forgotten_until)
+    }
+
+    /// Ids of events recorded before then may be forgotten, whether they should be or not; `None`: all are known.
+    /// For sources that look further back than the log keeps ids of what retention took.
+    pub async fn remembers_from(&self) -> Result<Option<Timestamp>, ReadError> {
+        let extent = self.log.extent(&self.stream)?;
+        let forgotten = extent.ids_forgotten_until;
+        if extent.start == Offset::ZERO {
+            return Ok(forgotten);
+        }
+        let outlived = Timestamp::now().saturating_sub(IDS_OUTLIVE).unwrap_or(Timestamp::MIN);
+        let limit = ReadLimit { records_max: 1, ..ReadLimit::default() };
+        let earliest = match self.log.read(&self.stream, extent.start, limit).await {
+            // Retention went on meanwhile: what is the earliest now was recorded later.
+            Err(ReadError::OutOfRange { .. }) => None,
+            chunk => chunk?.records().next().map(|record| record.recorded),
+        };
+        Ok(forgotten.max(Some(earliest.map_or(outlived, |earliest| earliest.min(outlived)))))
     }
 
     /// Which of `ids` are stored, in their order, with the events' own times; see

@@ -6,10 +6,12 @@
 //!  its name in other streams ──┘
 //!  other names in other streams ─ the same, if there is none of those ────────────────▶ Elsewhere
 //!  its name, of another attribute, if there is none of all these ─────────────────────▶ Other
+//!  other names, of its attribute, that asked for something else, if there is none ────▶ Other
 //! ```
 //!
 //! Sections are renamed, given another stream, and given to another cloud, so neither a name nor a stream says
-//! whose events were read. The `source` attribute does: no two sources that run in one stream share it.
+//! whose events were read. The `source` attribute does: no two sources that run in one stream share it. A section
+//! that goes while another comes was renamed only if it asked for the same: two tenants of one cloud do not.
 //! This module refuses to take over the position of a source that runs elsewhere at the same time.
 
 use jiff::Timestamp;
@@ -57,6 +59,9 @@ pub trait Resumable: Sized {
     /// Whether it is a place in the events of this `source` attribute.
     fn is_of(&self, source: &str) -> bool;
 
+    /// Names what was asked for, and as whom; `None`: it was not noted.
+    fn scope(&self) -> Option<&str>;
+
     /// Up to when the cloud was read.
     fn time(&self) -> Timestamp;
 }
@@ -70,9 +75,10 @@ pub enum Start<P> {
     Here(P),
     /// Its place, noted in another stream. What was captured up to there is not stored here.
     Elsewhere(P),
-    /// Its name stands in the events of another `source` attribute. This may be the same cloud with another
-    /// attribute, of which nothing that happened since may be missed, or another cloud, of which nothing was
-    /// captured yet. Up to when its name has read is all that this place tells of both.
+    /// Its name stands in the events of another `source` attribute, or another name that is gone asked the same
+    /// cloud for something else. This may be the same section with another attribute or other keys, of which
+    /// nothing that happened since may be missed, or another cloud or tenant, of which nothing was captured
+    /// yet. Up to when that name has read is all that this place tells of both.
     Other(P),
 }
 
@@ -101,7 +107,8 @@ const KEPT_NAME_BYTES_MAX: usize = 200;
 impl Resume {
     /// Where a source of these events goes on. Fails where its own position cannot be read, and where another
     /// cloud's position under its name cannot be kept.
-    pub async fn place<P, E>(&self, source: &str) -> Result<Start<P>, E>
+    /// `scope`: what is asked for.
+    pub async fn place<P, E>(&self, source: &str, scope: &str) -> Result<Start<P>, E>
     where
         P: Resumable,
         E: From<P::Error> + From<AppendError>,
@@ -115,13 +122,19 @@ impl Resume {
             self.keep(position, other).await?;
         }
         let of = self.history.source();
-        let Some(Candidate { noted, place }) = self.farthest(own, source) else {
-            let other = other.or_else(|| self.own_elsewhere().max_by_key(P::time));
-            return Ok(match other {
+        let Some(Candidate { noted, place }) = self.farthest(own, source, scope) else {
+            if let Some(place) = other.or_else(|| self.own_elsewhere().max_by_key(P::time)) {
+                info!(
+                    source = %of, read_until = %place.time(),
+                    "events of another `source` were captured under this name: beginning anew"
+                );
+                return Ok(Start::Other(place));
+            }
+            return Ok(match self.of_others(source).max_by_key(P::time) {
                 Some(place) => {
                     info!(
                         source = %of, read_until = %place.time(),
-                        "events of another `source` were captured under this name: beginning anew"
+                        "a section that is gone asked the same cloud for something else: beginning anew"
                     );
                     Start::Other(place)
                 }
@@ -148,19 +161,27 @@ impl Resume {
     }
 
     /// The place of this `source` attribute that was read farthest; the own one where several were.
-    fn farthest<P: Resumable>(&self, own: Option<P>, source: &str) -> Option<Candidate<'_, P>> {
+    fn farthest<P: Resumable>(
+        &self,
+        own: Option<P>,
+        source: &str,
+        scope: &str,
+    ) -> Option<Candidate<'_, P>> {
         // Another kind of source, or of another version, is not ours to judge.
         let parse = |position| P::parse(position).ok().filter(|place| place.is_of(source));
+        let asked_the_same = |place: &P| place.scope().is_none_or(|asked| asked == scope);
         let elsewhere = |is_own: bool| {
             let named = self.elsewhere.iter().filter(move |it| self.is_own(it) == is_own);
             named.filter_map(move |it| {
                 let noted = Noted::In(&it.stream, &it.name);
-                parse(&it.position).map(|place| Candidate { noted, place })
+                let place = parse(&it.position).filter(|place| is_own || asked_the_same(place));
+                place.map(|place| Candidate { noted, place })
             })
         };
         let others = self.others.iter().filter_map(|(name, position)| {
             let noted = Noted::AsOther(name);
-            parse(position).map(|place| Candidate { noted, place })
+            let place = parse(position).filter(asked_the_same);
+            place.map(|place| Candidate { noted, place })
         });
         let own = own.map(|place| Candidate { noted: Noted::Here, place });
         let time = |candidate: &Candidate<'_, P>| candidate.place.time();
@@ -168,6 +189,14 @@ impl Resume {
         // A name that is gone may have read the same cloud for a stream of its own, so it counts only where
         // nothing else does.
         farthest.or_else(|| elsewhere(false).max_by_key(time))
+    }
+
+    /// The places of this `source` attribute under other names, whatever was asked for.
+    fn of_others<P: Resumable>(&self, source: &str) -> impl Iterator<Item = P> {
+        let here = self.others.iter().map(|(_, position)| position);
+        let elsewhere = self.elsewhere.iter().map(|it| &it.position);
+        let places = here.chain(elsewhere).filter_map(|position| P::parse(position).ok());
+        places.filter(move |place| place.is_of(source))
     }
 
     fn own_elsewhere<P: Resumable>(&self) -> impl Iterator<Item = P> {

@@ -107,14 +107,25 @@ impl Ledger {
         Self { place, history, in_flight, recent: BTreeMap::new(), recent_ids: 0, recent_from }
     }
 
-    /// Which of the rows are stored, or about to be, or never will, because they are older than
-    /// what is captured.
-    pub(super) async fn known(&self, mapping: &Mapping, rows: &[Row]) -> Result<RowIds, Error> {
+    /// Which of the rows are stored, or about to be, or never will, because they are older than what is
+    /// captured. What was created before `remembered_from` may be stored without the log's knowing it, unless
+    /// it is newer than all that was read.
+    pub(super) async fn known(
+        &self,
+        mapping: &Mapping,
+        rows: &[Row],
+        remembered_from: i64,
+    ) -> Result<RowIds, Error> {
+        let may_be_forgotten = |row: &Row| {
+            created(row).is_some_and(|created| {
+                created.as_second() < remembered_from && created <= self.place.time
+            })
+        };
         let mut known = RowIds::default();
         let mut asked = Vec::new();
         for row in rows {
             let id = id_of(row);
-            if !self.is_ours(row) || self.remembers(&id, created(row)) {
+            if !self.is_ours(row) || self.remembers(&id, created(row)) || may_be_forgotten(row) {
                 known.insert(id);
             } else {
                 asked.push(id);

@@ -140,6 +140,10 @@ impl Resumable for Place {
         self.of == mark_of(source)
     }
 
+    fn scope(&self) -> Option<&str> {
+        self.scope.as_deref()
+    }
+
     fn time(&self) -> Timestamp {
         self.time
     }

@@ -87,10 +87,11 @@ impl Cloudstack {
     fn place(
         &self,
         start: Start<Place>,
+        scope: &str,
         session: &Session,
         name: &SourceName,
-    ) -> Result<Place, Error> {
-        let (settings, scope) = (&self.settings, self.settings.access.scope_mark()?);
+    ) -> Place {
+        let settings = &self.settings;
         // So long before as a row may become visible late.
         let before = |time: Timestamp| {
             let overlap = SignedDuration::from_secs(settings.rules.overlap_s);
@@ -98,10 +99,10 @@ impl Cloudstack {
         };
         let begin = session.begin(settings.begin);
         let mut place = match start {
-            Start::New => return Ok(Place::first(self.identity(), &scope, begin)),
+            Start::New => return Place::first(self.identity(), scope, begin),
             Start::Other(other) => {
                 let begin = begin.min(before(other.time));
-                return Ok(Place::first(self.identity(), &scope, begin));
+                return Place::first(self.identity(), scope, begin);
             }
             Start::Elsewhere(mut place) => {
                 place.leave_behind(before(place.time));
@@ -115,18 +116,19 @@ impl Cloudstack {
                 it begins anew");
             (place.begin, place.time, place.last) = (begin, begin, None);
         }
-        if place.ask_for(&scope) {
+        if place.ask_for(scope) {
             info!(source = %name, "the account, `domain_id` or `recursive` changed: what was captured last may not \
                 be listed any more");
         }
-        Ok(place)
+        place
     }
 
     async fn begin(&self, session: Session, resume: Resume) -> Result<Reading, Error> {
         let client = session.client.clone();
-        let start = resume.place::<Place, Error>(self.identity()).await?;
+        let scope = self.settings.access.scope_mark()?;
+        let start = resume.place::<Place, Error>(self.identity(), &scope).await?;
         let is_resumed = start.is_resumed();
-        let place = self.place(start, &session, resume.history.source())?;
+        let place = self.place(start, &scope, &session, resume.history.source());
         let mut rules = self.settings.rules.clone();
         if is_resumed {
             match probe::purge_s(&client).await {

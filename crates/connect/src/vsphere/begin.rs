@@ -32,7 +32,7 @@ impl Begun {
         resume: &Resume,
     ) -> Result<Self, Error> {
         let now = session.current_time().await?;
-        let start = resume.place::<Place, Error>(&settings.mapping.source).await?;
+        let start = resume.place::<Place, Error>(&settings.mapping.source, &settings.scope).await?;
         let is_resumed = start.is_resumed();
         let place = place(settings, &session.uuid(), resume, start, now);
         let position = place.position()?;

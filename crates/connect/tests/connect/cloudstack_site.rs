@@ -6,7 +6,7 @@ use pluvio_clouds::cloudstack::{ApiKeys, Client, Credentials, Endpoint};
 use pluvio_connect::cloudstack::{self, Config};
 use pluvio_event::Event;
 use pluvio_log::{
-    Log as _, LogHandle, Memory, MemoryConfig, ReadLimit, Seek, SourceName, StreamName,
+    Log as _, LogHandle, Memory, MemoryConfig, ReadLimit, Record, Seek, SourceName, StreamName,
 };
 use pluvio_net::{HttpClient, Secret, SecretSource, TlsOptions};
 use pluvio_runtime::{
@@ -154,6 +154,24 @@ impl CloudSite {
             events.extend(chunk.records().map(|record| record.event().unwrap()));
             from = chunk.next;
         }
+    }
+
+    /// Another log, with all that this one holds of the source.
+    pub(crate) async fn copied_to(&self, log: LogHandle) -> LogHandle {
+        log.open(&self.stream).await.unwrap();
+        let (source, position) = {
+            let mut positions = self.log.positions(&self.stream).await.unwrap();
+            positions.pop_first().unwrap()
+        };
+        let record = |event| Record {
+            event,
+            source: source.clone(),
+            position: position.clone(),
+            at_least: None,
+        };
+        let records = self.captured().await.into_iter().map(record).collect();
+        log.append(&self.stream, records).await.unwrap();
+        log
     }
 
     /// Waits until the log is as wished.

@@ -2,9 +2,11 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use jiff::tz::TimeZone;
 use pluvio_clouds::cloudstack::{DateFormat, Method, Params, Reply, UsageQuery};
 use pluvio_connect::cloudstack::usage::{Config, NAME};
 use pluvio_event::Event;
+use pluvio_log::{LogHandle, Memory, MemoryConfig};
 use pluvio_net::SecretSource;
 use pluvio_sim::{
     CloudStackConfig,
@@ -59,8 +61,9 @@ impl Usage {
         let now = self.site.cloud.now().as_second();
         let begin =
             jiff::Timestamp::from_second((now - 2 * 86_400).div_euclid(86_400) * 86_400).unwrap();
+        let zone = TimeZone::posix(&CloudStackConfig::default().time_zone).unwrap();
         let dates = match self.site.cloud.status().version {
-            Version::V4_9 | Version::V4_17 => DateFormat::WallClock(jiff::tz::Offset::UTC),
+            Version::V4_9 | Version::V4_17 => DateFormat::WallClock(zone.to_offset(begin)),
             _ => DateFormat::Iso,
         };
         let query = UsageQuery { dates, ..UsageQuery::between(begin, self.site.cloud.now()) };
@@ -172,6 +175,33 @@ async fn every_usage_record_is_captured_once() {
     for _ in 0..2 {
         usage.list_again().await;
     }
+    let captured = usage.site.captured().await;
+    assert_eq!((captured.len(), unique_ids(&captured)), (expected, expected));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_the_log_may_have_forgotten_is_not_billed_twice_and_that_is_told() {
+    let mut usage = Usage::with(Usage::records).await;
+    let expected = usage.listed().await;
+    usage.site.until("all records", |captured| captured.len() >= expected).await;
+    // The listing comes to its end, and tells that.
+    usage.list_again().await;
+    usage
+        .site
+        .until("the end of the list", |_| {
+            let calls = usage.site.cloud.calls();
+            calls
+                .get("listUsageRecords")
+                .is_some_and(|calls| calls.calls as usize > expected / 10 + 3)
+        })
+        .await;
+    usage.site.stop().await;
+    // A log that has all of them and knows the ids of the last only.
+    let memory = MemoryConfig { ids_max: 10, ..MemoryConfig::default() };
+    usage.site.log = usage.site.copied_to(LogHandle::new(Memory::new(memory))).await;
+    usage.start();
+    let told = usage.site.error().await.0;
+    assert!(told.contains("are left aside: the log does not know any more"), "{told}");
     let captured = usage.site.captured().await;
     assert_eq!((captured.len(), unique_ids(&captured)), (expected, expected));
 }

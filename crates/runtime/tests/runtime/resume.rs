@@ -8,11 +8,13 @@ use pluvio_runtime::{Elsewhere, History, Resumable, Resume, Start, status::State
 
 use crate::scripted::{Line, Stage};
 
-/// A `source` attribute, and up to which second it was read: `urn-x 100`.
+/// A `source` attribute, up to which second it was read, and, where it was noted, what was asked for:
+/// `urn-x 100` or `urn-x 100 all`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Place {
     of: String,
     second: i64,
+    scope: Option<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -36,9 +38,10 @@ impl Resumable for Place {
     type Error = Invalid;
 
     fn parse(position: &Position) -> Result<Self, Invalid> {
-        let (of, second) = position.as_str().split_once(' ').ok_or(Invalid)?;
+        let mut parts = position.as_str().split(' ');
+        let (Some(of), Some(second)) = (parts.next(), parts.next()) else { return Err(Invalid) };
         let second = second.parse().map_err(|_| Invalid)?;
-        Ok(Self { of: of.to_owned(), second })
+        Ok(Self { of: of.to_owned(), second, scope: parts.next().map(str::to_owned) })
     }
 
     fn mark(&self) -> &str {
@@ -47,6 +50,10 @@ impl Resumable for Place {
 
     fn is_of(&self, source: &str) -> bool {
         self.of == source
+    }
+
+    fn scope(&self) -> Option<&str> {
+        self.scope.as_deref()
     }
 
     fn time(&self) -> Timestamp {
@@ -79,7 +86,7 @@ impl Stands {
         Self { log }
     }
 
-    /// Where a source of that name in the stream `events` goes on.
+    /// Where a source of that name in the stream `events` goes on, which asks for all.
     async fn place(&self, source: &str, of: &str) -> Start<Place> {
         let (events, mut elsewhere) = (StreamName::events(), Vec::new());
         let mut positions = self.log.positions(&events).await.unwrap();
@@ -92,12 +99,12 @@ impl Stands {
         let others = positions.into_iter().collect();
         let history = History::new(self.log.clone(), events, name(source));
         let resume = Resume { position, others, elsewhere, history };
-        resume.place::<Place, Error>(of).await.unwrap()
+        resume.place::<Place, Error>(of, "all").await.unwrap()
     }
 }
 
 fn at(of: &str, second: i64) -> Place {
-    Place { of: of.to_owned(), second }
+    Place { of: of.to_owned(), second, scope: None }
 }
 
 #[tokio::test]
@@ -133,6 +140,22 @@ async fn another_name_in_another_stream_counts_only_where_nothing_else_does() {
     positions.push(("events", "a", "urn-x 100"));
     let stands = Stands::of(&positions).await;
     assert_eq!(stands.place("a", "urn-x").await, Start::Here(at("urn-x", 100)));
+}
+
+#[tokio::test]
+async fn a_section_that_went_was_renamed_only_if_it_asked_for_the_same() {
+    let with = |scope: &str| Place { scope: Some(scope.to_owned()), ..at("urn-x", 100) };
+    for stream in ["events", "clouds"] {
+        let stands = Stands::of(&[(stream, "b", "urn-x 100 some")]).await;
+        assert_eq!(stands.place("a", "urn-x").await, Start::Other(with("some")), "{stream}");
+    }
+    // Under its own name it is the same section, which was configured anew.
+    let stands = Stands::of(&[("events", "a", "urn-x 100 some")]).await;
+    assert_eq!(stands.place("a", "urn-x").await, Start::Here(with("some")));
+    let stands = Stands::of(&[("clouds", "a", "urn-x 100 some")]).await;
+    assert_eq!(stands.place("a", "urn-x").await, Start::Elsewhere(with("some")));
+    let stands = Stands::of(&[("events", "b", "urn-x 100 all")]).await;
+    assert_eq!(stands.place("a", "urn-x").await, Start::Here(with("all")));
 }
 
 #[tokio::test]

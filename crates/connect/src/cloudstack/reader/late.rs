@@ -83,7 +83,7 @@ impl<L: Lists> Reader<L> {
             Found::Part(rows) => (rows, None),
             Found::Whole(rows, listed) => (rows, Some(listed)),
         };
-        let known = self.ledger.known(&self.rules.mapping, &rows).await?;
+        let known = self.known(&rows).await?;
         let admitted = self.ledger.admit(rows, &known, Moves::No)?;
         let records = self.records(admitted)?;
         if let Some(listed) = listed {

@@ -31,10 +31,11 @@ use self::{
 };
 use super::{
     Error,
-    ledger::{Admitted, Ledger, Moves},
+    ledger::{Admitted, Ledger, Moves, RowIds},
     lists::{Answer, List, Lists},
     map::Mapping,
     meter::Meter,
+    order::Row,
     place::Place,
     slices::{Listed, Slices},
     span::{Span, at, beginning},
@@ -234,7 +235,7 @@ impl<L: Lists> Reader<L> {
             Found::Whole(rows, listed) => (rows, Some(listed)),
         };
         self.density = rows.len() as f64 / span.seconds() as f64;
-        let known = self.ledger.known(&self.rules.mapping, &rows).await?;
+        let known = self.known(&rows).await?;
         let first = rows.iter().filter_map(super::ledger::created).min();
         let is_over = listed.is_some() && self.walk.len() == 1;
         let mut gap = None;
@@ -347,6 +348,11 @@ impl<L: Lists> Reader<L> {
             0 => self.rules.overlap_s,
             slack_s => self.rules.overlap_s.max(slack_s + 600),
         }
+    }
+
+    /// Which of the rows are no news.
+    async fn known(&self, rows: &[Row]) -> Result<RowIds, Error> {
+        self.ledger.known(&self.rules.mapping, rows, self.remembered_from()?).await
     }
 
     /// Nothing may be listed that the log would not recognize.

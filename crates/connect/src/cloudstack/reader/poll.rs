@@ -98,7 +98,7 @@ impl<L: Lists> Reader<L> {
         let mut counted = 0;
         loop {
             let answer = self.ask(list, span.widened(self.slack_s), paging).await?;
-            let known = self.ledger.known(&self.rules.mapping, &answer.rows).await?;
+            let known = self.known(&answer.rows).await?;
             let oldest = answer.rows.iter().filter_map(created).min();
             let is_back = self.slack_s == 0 || oldest.is_some_and(|oldest| oldest < at(span.from));
             let is_last = answer.rows.len() < paging.page_rows as usize

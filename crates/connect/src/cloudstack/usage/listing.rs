@@ -3,6 +3,10 @@
 //! Records have no cheap count: `count` is that of the page. But a list of N rows has an N-th and
 //! no N+1-th, so two questions of one row each tell whether a listing would show anything new.
 //! It knows no order: positions say only up to when everything was listed.
+//!
+//! Three days are listed again, and the log may have forgotten what it had of them: where retention is shorter, or
+//! an index was damaged. A record of that time that is not found is left aside and told, because a bill must
+//! not have it twice.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -23,6 +27,11 @@ use super::{
     source::{DAY_S, Metering, day_of},
 };
 
+/// Our idea of the cloud's clock is not expected to be further from it.
+const CLOCKS_DIFFER_S: i64 = 3600;
+
+const KEEP_IDS: &str = "retention must be longer than `records_overlap`";
+
 /// A listing under way.
 #[derive(Debug)]
 pub(super) struct Listing {
@@ -40,12 +49,31 @@ pub(super) struct Listing {
     /// Rows that cannot be read, and why the first one cannot.
     unread: usize,
     flaw: Option<String>,
+    /// Of windows that ended before, and that were listed once, what is not found may be stored all the same.
+    unsure_before: i64,
+    /// So many were left aside for that.
+    unsure: usize,
 }
 
 impl Listing {
-    fn new(from: i64, to: i64) -> Self {
-        let (whole, purged) = (HashMap::new(), Vec::new());
-        Self { from, to, page: 1, rows: 0, before: None, whole, purged, unread: 0, flaw: None }
+    fn new(from: i64, to: i64, unsure_before: i64) -> Self {
+        Self {
+            from,
+            to,
+            page: 1,
+            rows: 0,
+            before: None,
+            whole: HashMap::new(),
+            purged: Vec::new(),
+            unread: 0,
+            flaw: None,
+            unsure_before,
+            unsure: 0,
+        }
+    }
+
+    fn is_unsure(&self, row: &UsageRecord) -> bool {
+        row.end.at.as_second() < self.unsure_before
     }
 }
 
@@ -63,7 +91,12 @@ impl Metering {
             }
         }
         (self.past, self.revisions) = (None, HashMap::new());
-        self.listing = Some(Listing::new(from, now));
+        // No record is captured before its window is over. The log's times are by our clock.
+        let forgotten = self.history.remembers_from().await?.map_or(i64::MIN, |until| {
+            now - Timestamp::now().duration_since(until).as_secs() + CLOCKS_DIFFER_S
+        });
+        let unsure_before = forgotten.min(self.place.records.as_second());
+        self.listing = Some(Listing::new(from, now, unsure_before));
         Ok(())
     }
 
@@ -87,7 +120,7 @@ impl Metering {
         }
         records.extend(self.purged(&mut listing).await?);
         self.listed = Some((listing.from, listing.rows));
-        self.is_new = false;
+        (self.is_new, self.is_listed) = (false, true);
         self.place.records = self.place.records.max(at(listing.to));
         let interval_s = self.settings.records.map_or(DAY_S, |rules| rules.interval_s);
         self.records_due = listing.to + interval_s;
@@ -95,6 +128,16 @@ impl Metering {
             let (unread, kept) = (listing.unread, "kept as `org.apache.cloudstack.malformed`");
             format!("some records cannot be read: {unread} of {} are {kept}: {flaw}", listing.rows)
         });
+        if listing.unsure > 0 {
+            let unsure = format!(
+                "{} records of windows that ended before {} are left aside: the log does not know any more \
+                 whether it had them; {KEEP_IDS}",
+                listing.unsure,
+                at(listing.unsure_before)
+            );
+            warn!(source = %self.history.source(), "{unsure}");
+            self.flaw.get_or_insert(unsure);
+        }
         Ok(records)
     }
 
@@ -124,6 +167,9 @@ impl Metering {
         let ids: Vec<Uuid> = ids.chain(malformed_ids).collect();
         let stored = self.stored(&ids).await?;
         read.retain(|(id, ..)| !stored.contains(id));
+        let all = read.len();
+        read.retain(|(id, _, row)| self.given.contains_key(id) || !listing.is_unsure(row));
+        listing.unsure += all - read.len();
         // Unless nothing was ever captured, another revision of what is not stored may be.
         if !read.is_empty() && !self.is_new {
             self.read_past(listing.from).await?;
@@ -176,6 +222,10 @@ impl Metering {
         let stored = self.stored(&ids).await?;
         let mut records = Vec::new();
         for (id, record_id, row) in fresh {
+            if !stored.contains(&id) && listing.is_unsure(&row) {
+                listing.unsure += 1;
+                continue;
+            }
             if !stored.contains(&id) && self.given.insert(id, self.pulls).is_none() {
                 let event = records::event(&self.settings.mapping, record_id, 1, &row)?;
                 records.push(self.record(event)?);

@@ -1,5 +1,5 @@
 //! Where usage stands, as each record carries it:
-//! `{"v":2,"of":"…","tick":"…","records":"…","begin":"…","seen":["…"]}`.
+//! `{"v":2,"of":"…","in":"…","tick":"…","records":"…","begin":"…","seen":["…"]}`.
 //!
 //! `seen` names offerings that later ticks tell as 0. A position has 256 bytes, so the names that
 //! are gone already come first, and those that do not fit are forgotten by a restart.
@@ -24,6 +24,10 @@ pub(super) struct Place {
     v: u32,
     /// The [mark](mark_of) of the `source` attribute.
     of: String,
+    /// The [mark](crate::mark::scope_of) of what the cloud was asked for, and as whom; `None` in positions of
+    /// releases that did not write it.
+    #[serde(rename = "in", default)]
+    scope: Option<String>,
     /// The newest tick that was taken, or passed.
     pub(super) tick: Timestamp,
     /// Records were listed up to here.
@@ -36,16 +40,23 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// A first look at the usage of this `source` attribute.
-    pub(super) fn first(source: &str, tick: Timestamp, begin: Timestamp) -> Self {
-        Self { v: VERSION, of: mark_of(source), tick, records: begin, begin, seen: Vec::new() }
+    /// A first look at the usage of this `source` attribute; `scope`: what is asked for.
+    pub(super) fn first(source: &str, scope: &str, tick: Timestamp, begin: Timestamp) -> Self {
+        let (of, scope) = (mark_of(source), Some(scope.to_owned()));
+        Self { v: VERSION, of, scope, tick, records: begin, begin, seen: Vec::new() }
+    }
+
+    /// From now on, this is asked for.
+    pub(super) fn ask_for(&mut self, scope: &str) {
+        self.scope = Some(scope.to_owned());
     }
 
     /// As a record carries it; with as many names as fit.
     pub(super) fn position(&self) -> Result<Position, PositionTooLong> {
-        let Self { v, of, tick, records, begin, seen } = self;
+        let Self { v, of, scope, tick, records, begin, seen } = self;
+        let scope = scope.as_ref().map(|scope| format!(",\"in\":\"{scope}\"")).unwrap_or_default();
         let mut text = format!(
-            "{{\"v\":{v},\"of\":\"{of}\",\"tick\":\"{tick}\",\"records\":\"{records}\",\"begin\":\"{begin}\",\"seen\":["
+            "{{\"v\":{v},\"of\":\"{of}\"{scope},\"tick\":\"{tick}\",\"records\":\"{records}\",\"begin\":\"{begin}\",\"seen\":["
         );
         let mut is_first = true;
         for name in seen {
@@ -81,6 +92,10 @@ impl Resumable for Place {
         self.of == mark_of(source)
     }
 
+    fn scope(&self) -> Option<&str> {
+        self.scope.as_deref()
+    }
+
     fn time(&self) -> Timestamp {
         self.tick.max(self.records)
     }
@@ -95,7 +110,7 @@ mod tests {
     #[test]
     fn a_position_is_read_back_with_as_many_names_as_fit() {
         let at = |second| Timestamp::from_second(second).unwrap();
-        let mut place = Place::first("urn:a", at(1_792_886_400), at(1_792_886_400));
+        let mut place = Place::first("urn:a", "0a1b2c", at(1_792_886_400), at(1_792_886_400));
         assert_eq!(Place::parse(&place.position().unwrap()).unwrap(), place);
         place.seen =
             ["Small \"Instance\"".to_owned(), "x".repeat(300), "t1.micro".to_owned()].into();

@@ -61,6 +61,8 @@ pub struct Metering {
     pub(super) asks_below: bool,
     /// What the last listing could not read, until it is told.
     pub(super) flaw: Option<String>,
+    /// Whether a list came to its end and that was not noted yet.
+    pub(super) is_listed: bool,
     pub(super) records_due: i64,
     /// Ids of this connection, by the pull that gave them: the newest may not be stored yet.
     pub(super) given: HashMap<Uuid, u64>,
@@ -98,15 +100,15 @@ impl CloudstackUsage {
     }
 
     /// The stored place, as far as it counts; at the first start, now for ticks, and `begin` ago for records.
-    fn place(&self, start: Start<Place>, now: i64) -> Place {
+    fn place(&self, start: Start<Place>, scope: &str, now: i64) -> Place {
         let settings = &self.settings;
         let tick = now.div_euclid(settings.interval_s) * settings.interval_s;
-        let first = |from: i64| Place::first(self.identity(), at(tick), at(day_of(from)));
+        let first = |from: i64| Place::first(self.identity(), scope, at(tick), at(day_of(from)));
         // So long before as a record may be written late.
         let overlap_s = settings.records.map_or(0, |rules| rules.overlap_s);
         let before = |place: &Place| place.records.as_second() - overlap_s;
         let begin = now - settings.begin_s;
-        match start {
+        let mut place = match start {
             Start::New => first(begin),
             // A first start took it from a clock that was ahead.
             Start::Here(place) | Start::Elsewhere(place) if place.begin > at(now) => first(begin),
@@ -118,7 +120,9 @@ impl CloudstackUsage {
                 place
             }
             Start::Here(place) => place,
-        }
+        };
+        place.ask_for(scope);
+        place
     }
 
     async fn begin(
@@ -129,9 +133,10 @@ impl CloudstackUsage {
     ) -> Result<Metering, Error> {
         let now = session.now().as_second();
         let settings = &self.settings;
-        let start = resume.place::<Place, Error>(self.identity()).await?;
+        let scope = settings.access.scope_mark()?;
+        let start = resume.place::<Place, Error>(self.identity(), &scope).await?;
         let is_new = start == Start::New;
-        let place = self.place(start, now);
+        let place = self.place(start, &scope, now);
         let position = place.position()?;
         info!(source = %resume.history.source(), tick = %place.tick, "reading usage");
         Ok(Metering {
@@ -145,6 +150,7 @@ impl CloudstackUsage {
             listing: None,
             listed: None,
             is_new,
+            is_listed: false,
             past: None,
             asks_below: settings.access.asks_below(),
             revisions: HashMap::new(),
@@ -194,10 +200,13 @@ impl Connection for Metering {
             match self.step(ends).await {
                 Ok(records) => {
                     self.races = 0;
-                    if !records.is_empty() || self.flaw.is_some() {
+                    // How far a list that came to its end has read is noted with its last records, or alone.
+                    let is_listed = std::mem::take(&mut self.is_listed);
+                    if !records.is_empty() || self.flaw.is_some() || is_listed {
                         self.meter.new_rows(records.len());
                         let flaw = self.flaw.take();
-                        return Ok(Pull { records, flaw, ..Pull::default() });
+                        let checkpoint = is_listed.then(|| self.place.position()).transpose()?;
+                        return Ok(Pull { records, flaw, checkpoint, ..Pull::default() });
                     }
                 }
                 Err(error) if error.is_race() && self.races < RACES_MAX => self.races += 1,

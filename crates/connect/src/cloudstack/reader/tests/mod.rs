@@ -52,7 +52,12 @@ fn rules() -> Rules {
 
 impl Site {
     async fn of(model: Model) -> Self {
-        let log = LogHandle::new(Memory::new(MemoryConfig::default()));
+        Self::with_ids(model, MemoryConfig::default().ids_max).await
+    }
+
+    /// With a log that remembers so many ids.
+    async fn with_ids(model: Model, ids_max: usize) -> Self {
+        let log = LogHandle::new(Memory::new(MemoryConfig { ids_max, ..MemoryConfig::default() }));
         log.open(&StreamName::events()).await.unwrap();
         Self { model, log, reader: None, kept: None, rules: rules(), polled_at: i64::MIN }
     }
@@ -327,6 +332,25 @@ fn a_row_that_is_deleted_while_its_slice_is_paged_through_hides_none_that_is_lef
             assert_eq!(missing, [""; 0], "each {each}, of {} deleted", site.model.deleted());
         });
     }
+}
+
+#[test]
+fn what_a_log_may_have_forgotten_is_not_captured_again_and_what_is_newer_is_captured() {
+    run(async {
+        let facts = (0..1000).map(|n| Fact::at(START + n / 4));
+        let mut site = Site::with_ids(Model::of(facts.collect(), 500), 100).await;
+        site.connect().await;
+        site.live(200, 20).await;
+        for _ in 0..4 {
+            // With nothing in memory of what was captured.
+            (site.reader, site.kept) = (None, None);
+            site.model.advance(10);
+            site.connect().await;
+            site.live(20, 5).await;
+        }
+        site.live(100, 5).await;
+        site.holds_all_once().await.unwrap();
+    });
 }
 
 #[test]

@@ -49,6 +49,6 @@ pub use resume::{Elsewhere, Resumable, Resume, Start};
 pub use scram::{ScramExchange, ScramMechanism};
 pub use sink::{
     Answers, Connected, Delivered, Format, FormatError, News, Outcome, Rejected, Sink, SinkName,
-    Standing, Writer,
+    Standing, Taken, TargetCursor, Writer,
 };
 pub use source::{Connection, Pull, Source};

@@ -10,7 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 use pluvio_log::Offset;
-use pluvio_runtime::{SinkName, Standing};
+use pluvio_runtime::{SinkName, Standing, Taken, TargetCursor};
 use tracing::{info, warn};
 
 use super::{
@@ -38,7 +38,7 @@ impl Spool {
     pub(super) fn open(
         settings: Arc<Settings>,
         standing: Standing,
-    ) -> Result<(Self, Offset), Error> {
+    ) -> Result<(Self, TargetCursor), Error> {
         let note = Note::read(&settings)?;
         let path = settings.path.clone();
         let mut file = grown(&settings)?;
@@ -77,7 +77,9 @@ impl Spool {
         file.sync_all().map_err(Error::at(Doing::Sync, &path))?;
         let mut spool = Self { settings, sink, file, tail, note };
         let next = spool.take_up(fresh, end)?;
-        Ok((spool, next))
+        let last = spool.tail.last.zip(spool.tail.recorded);
+        let last = last.map(|(offset, recorded)| Taken { offset, recorded });
+        Ok((spool, TargetCursor { next, last }))
     }
 
     /// Where the file goes on, in the stream that `fresh` names and that ends at `end`.

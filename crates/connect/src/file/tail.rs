@@ -25,6 +25,8 @@ pub(super) struct Tail {
     pub(super) bytes: u64,
     /// The offset of the last whole line; `None`: there is none.
     pub(super) last: Option<Offset>,
+    /// When that was recorded, as it stood there when the file was opened.
+    pub(super) recorded: Option<Timestamp>,
     /// The smallest offset of a whole line behind the first flaw.
     pub(super) stranded: Option<Offset>,
 }
@@ -43,24 +45,25 @@ impl Tail {
             _ => bytes.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1),
         };
         let (whole, last) = whole_lines(&bytes[skipped..]);
+        let (last, recorded) = last.map_or((None, None), |line| (sequence(line), recorded(line)));
         let behind = bytes[skipped + whole..].split_inclusive(|byte| *byte == b'\n');
         let stranded = behind.filter(|line| is_whole(line)).filter_map(sequence).min();
-        Ok(Self { bytes: from + (skipped + whole) as u64, last, stranded })
+        Ok(Self { bytes: from + (skipped + whole) as u64, last, recorded, stranded })
     }
 }
 
-/// Bytes of the whole lines at the beginning of `bytes`, and the offset of the last one.
-fn whole_lines(bytes: &[u8]) -> (usize, Option<Offset>) {
-    let (mut whole, mut last) = (0, None);
+/// Bytes of the whole lines at the beginning of `bytes`, and the last one.
+fn whole_lines(bytes: &[u8]) -> (usize, Option<&[u8]>) {
+    let (mut whole, mut last, mut last_line) = (0, None, None);
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         let sequence = sequence(line);
         if !is_whole(line) || sequence.is_none() || sequence <= last {
             break;
         }
         whole += line.len();
-        last = sequence;
+        (last, last_line) = (sequence, Some(line));
     }
-    (whole, last)
+    (whole, last_line)
 }
 
 fn is_whole(line: &[u8]) -> bool {
@@ -79,8 +82,12 @@ pub(super) fn head(file: &mut File) -> io::Result<Option<(Offset, Timestamp)>> {
     let mut line = Vec::with_capacity(HEAD_BYTES);
     file.seek(SeekFrom::Start(0))?;
     file.take(HEAD_BYTES as u64).read_to_end(&mut line)?;
-    let recorded = attribute(&line, "\"recordedtime\":\"").and_then(|text| text.parse().ok());
-    Ok(sequence(&line).zip(recorded))
+    Ok(sequence(&line).zip(recorded(&line)))
+}
+
+/// When the event of a line was recorded.
+fn recorded(line: &[u8]) -> Option<Timestamp> {
+    attribute(line, "\"recordedtime\":\"")?.parse().ok()
 }
 
 /// The value behind `key` near the beginning of a line.
@@ -96,6 +103,11 @@ fn attribute<'l>(line: &'l [u8], key: &str) -> Option<&'l str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn ends(bytes: &[u8]) -> (usize, Option<Offset>) {
+        let (whole, last) = whole_lines(bytes);
+        (whole, last.and_then(sequence))
+    }
 
     fn line(offset: i64) -> Vec<u8> {
         format!(
@@ -113,12 +125,12 @@ mod tests {
     fn a_torn_line_is_found_wherever_it_was_torn() {
         let (first, second) = (line(44), line(46));
         let both = [first.clone(), second].concat();
-        assert_eq!(whole_lines(&both), (both.len(), at(46)));
+        assert_eq!(ends(&both), (both.len(), at(46)));
         for cut in first.len()..both.len() {
-            assert_eq!(whole_lines(&both[..cut]), (first.len(), at(44)), "{cut}");
+            assert_eq!(ends(&both[..cut]), (first.len(), at(44)), "{cut}");
         }
         for cut in 0..first.len() {
-            assert_eq!(whole_lines(&both[..cut]), (0, None), "{cut}");
+            assert_eq!(ends(&both[..cut]), (0, None), "{cut}");
         }
     }
 
@@ -128,7 +140,7 @@ mod tests {
         for hole in [vec![0; 90], [vec![0; 9], b"}\n".to_vec()].concat(), line(1), b"{}\n".to_vec()]
         {
             let bytes = [first.clone(), hole, last.clone()].concat();
-            assert_eq!(whole_lines(&bytes), (first.len(), at(1)));
+            assert_eq!(ends(&bytes), (first.len(), at(1)));
         }
     }
 }

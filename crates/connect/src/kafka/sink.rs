@@ -3,8 +3,9 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use kafka_protocol::messages::{InitProducerIdRequest, ProducerId};
-use pluvio_log::Offset;
-use pluvio_runtime::{Answers, Connected, Delivered, Outcome, Rejected, Sink, Standing, Writer};
+use pluvio_runtime::{
+    Answers, Connected, Delivered, Outcome, Rejected, Sink, Standing, Taken, TargetCursor, Writer,
+};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::{
@@ -69,7 +70,8 @@ impl Sink for Kafka {
                     Transactions::begin(&mut cluster, &id, topic, mark, settings.timeout).await?;
                 memory.transact_as(begun.0.producer());
                 // Ours may be ahead: a filter has left out what came after the last transaction.
-                let ahead = |at: Offset| at.max(standing.cursor);
+                let ahead =
+                    |it: TargetCursor| TargetCursor { next: it.next.max(standing.cursor), ..it };
                 (transactions, cursor) = (Some(begun.0), begun.1.map(ahead));
             }
             _ if memory.lacks_producer() => memory.produce_as(identity(&mut cluster).await?),
@@ -308,7 +310,8 @@ impl Producer {
             match &piece {
                 Some(_) => transactions.abort(&mut self.cluster).await?,
                 None => {
-                    transactions.commit(&mut self.cluster, last.offset().following()).await?;
+                    let last = Taken { offset: last.offset(), recorded: last.recorded() };
+                    transactions.commit(&mut self.cluster, last).await?;
                 }
             }
         }

@@ -15,11 +15,11 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use jiff::Timestamp;
 use kafka_protocol::{
     ResponseError,
     messages::{
@@ -33,7 +33,7 @@ use kafka_protocol::{
     protocol::StrBytes,
 };
 use pluvio_log::Offset;
-use pluvio_runtime::Standing;
+use pluvio_runtime::{Standing, Taken, TargetCursor};
 use tokio::time::sleep;
 use uuid::Uuid;
 
@@ -84,19 +84,26 @@ impl Mark {
         Self { log: standing.log_id, seek: standing.seek }
     }
 
-    /// Whether the cursor beside `text` counts: it is of this log, and not older than the last move.
-    fn counts(self, text: &str) -> bool {
-        let (log, seek) = text.split_once('/').unwrap_or((text, "0"));
-        log == self.log.to_string() && seek.parse().is_ok_and(|seek: u64| seek >= self.seek)
-    }
-}
-
-impl fmt::Display for Mark {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.seek {
-            0 => write!(f, "{}", self.log),
-            seek => write!(f, "{}/{seek}", self.log),
+    /// What a cursor beside `text` tells of the last record; `None`: it does not count, because it is of another
+    /// log, or older than the last move.
+    fn last(self, text: &str) -> Option<Option<Taken>> {
+        let mut parts = text.split('/');
+        let (log, seek) = (parts.next()?, parts.next().unwrap_or("0"));
+        let seek: u64 = seek.parse().ok()?;
+        if log != self.log.to_string() || seek < self.seek {
+            return None;
         }
+        let last = parts.next().and_then(|offset| Offset::new(offset.parse().ok()?));
+        let recorded =
+            parts.next().and_then(|it| Timestamp::from_millisecond(it.parse().ok()?).ok());
+        Some(last.zip(recorded).map(|(offset, recorded)| Taken { offset, recorded }))
+    }
+
+    /// What stands beside a cursor: the log's id, the number of the last move, and offset and time of the last
+    /// record, in milliseconds since 1970.
+    fn beside(self, last: Taken) -> String {
+        let Self { log, seek } = self;
+        format!("{log}/{seek}/{}/{}", last.offset, last.recorded.as_millisecond())
     }
 }
 
@@ -108,7 +115,7 @@ impl Transactions {
         topic: Arc<str>,
         mark: Mark,
         timeout: Duration,
-    ) -> Result<(Self, Option<Offset>), Error> {
+    ) -> Result<(Self, Option<TargetCursor>), Error> {
         let id = StrBytes::from_string(id.to_owned());
         let coordinator = find(cluster, &id, TRANSACTION).await?;
         let transaction_timeout = timeout * TRANSACTION_TIMEOUTS;
@@ -149,7 +156,7 @@ impl Transactions {
         self.producer
     }
 
-    async fn cursor(&self, cluster: &mut Cluster) -> Result<Option<Offset>, Error> {
+    async fn cursor(&self, cluster: &mut Cluster) -> Result<Option<TargetCursor>, Error> {
         let version = cluster.to(self.group_coordinator).await?.version::<OffsetFetchRequest>()?;
         let topic = OffsetFetchRequestTopic::default()
             .with_name(topic_name(&self.topic))
@@ -167,9 +174,11 @@ impl Transactions {
                 .or_else(|| found.and_then(|found| Code::of(found.error_code)));
             match code {
                 None => {
-                    let counts = |text: &str| self.mark.counts(text);
-                    let found = found.filter(|it| it.metadata.as_deref().is_some_and(counts));
-                    return Ok(found.and_then(|it| Offset::new(it.committed_offset)));
+                    return Ok(found.and_then(|it| {
+                        let last = self.mark.last(it.metadata.as_deref()?)?;
+                        let next = Offset::new(it.committed_offset)?;
+                        Some(TargetCursor { next, last })
+                    }));
                 }
                 Some(Code(ResponseError::UnstableOffsetCommit)) if Instant::now() < until => {
                     sleep(FINISHING).await;
@@ -226,11 +235,7 @@ impl Transactions {
     }
 
     /// Puts the cursor into the transaction and ends it: now all has arrived, or nobody knows.
-    pub(super) async fn commit(
-        &mut self,
-        cluster: &mut Cluster,
-        cursor: Offset,
-    ) -> Result<(), Error> {
+    pub(super) async fn commit(&mut self, cluster: &mut Cluster, last: Taken) -> Result<(), Error> {
         let request = AddOffsetsToTxnRequest::default()
             .with_transactional_id(TransactionalId(self.id.clone()))
             .with_producer_id(ProducerId(self.producer.id))
@@ -242,8 +247,8 @@ impl Transactions {
         }
         let partition = TxnOffsetCommitRequestPartition::default()
             .with_partition_index(CURSOR_PARTITION)
-            .with_committed_offset(cursor.get())
-            .with_committed_metadata(Some(StrBytes::from_string(self.mark.to_string())));
+            .with_committed_offset(last.offset.following().get())
+            .with_committed_metadata(Some(StrBytes::from_string(self.mark.beside(last))));
         let topic = TxnOffsetCommitRequestTopic::default()
             .with_name(topic_name(&self.topic))
             .with_partitions(vec![partition]);
@@ -315,12 +320,17 @@ mod tests {
     fn a_cursor_counts_if_it_is_of_this_log_and_not_older_than_the_last_move() {
         let (log, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let mark = |log, seek| Mark { log, seek };
-        assert_eq!(mark(log, 0).to_string(), log.to_string());
-        assert!(mark(log, 0).counts(&mark(log, 0).to_string()));
-        assert!(mark(log, 2).counts(&mark(log, 2).to_string()));
-        assert!(!mark(log, 2).counts(&mark(log, 1).to_string()));
-        assert!(!mark(log, 1).counts(&mark(log, 0).to_string()));
-        assert!(!mark(log, 0).counts(&mark(other, 0).to_string()));
-        assert!(!mark(log, 0).counts("") && !mark(log, 0).counts(&format!("{log}/x")));
+        let recorded = Timestamp::from_millisecond(1_792_886_400_123).unwrap_or_default();
+        let last = Taken { offset: Offset::new(7).unwrap_or_default(), recorded };
+        let beside = |log, seek| mark(log, seek).beside(last);
+        assert_eq!(mark(log, 0).last(&beside(log, 0)), Some(Some(last)));
+        assert_eq!(mark(log, 2).last(&beside(log, 2)), Some(Some(last)));
+        assert_eq!(mark(log, 2).last(&beside(log, 1)), None);
+        assert_eq!(mark(log, 1).last(&beside(log, 0)), None);
+        assert_eq!(mark(log, 0).last(&beside(other, 0)), None);
+        assert_eq!(mark(log, 0).last(""), None);
+        assert_eq!(mark(log, 0).last(&format!("{log}/x")), None);
+        // It counts without the last record, too.
+        assert_eq!(mark(log, 1).last(&format!("{log}/2")), Some(None));
     }
 }

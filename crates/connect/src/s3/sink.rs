@@ -10,7 +10,8 @@ use flate2::{Compression as Level, write::GzEncoder};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use pluvio_log::Offset;
 use pluvio_runtime::{
-    Answers, Chain, Connected, Delivered, Format, Outcome, Sink, Standing, Writer,
+    Answers, Chain, Connected, Delivered, Format, Outcome, Sink, Standing, Taken, TargetCursor,
+    Writer,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -57,6 +58,15 @@ pub struct S3Writer {
     sink: S3,
     store: Store,
     standing: Standing,
+    /// The last event of the last object.
+    last: Option<Last>,
+}
+
+/// An event that is in an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Last {
+    offset: i64,
+    recorded: Timestamp,
 }
 
 /// What the bucket remembers.
@@ -72,6 +82,9 @@ struct Cursor {
     /// The object that is put next, and may be there already; `None`: all puts were answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     putting: Option<Putting>,
+    /// The last event in the objects before `next`; `None`: nothing was put yet, or an answer was lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last: Option<Last>,
 }
 
 /// An object on its way.
@@ -134,6 +147,7 @@ impl Sink for S3 {
         let counts = |it: &Cursor| it.log_id == standing.log_id && it.seek >= standing.seek;
         let noted = noted.filter(counts);
         let cursor = noted.as_ref().and_then(|noted| Offset::new(noted.next));
+        let last = noted.as_ref().and_then(|noted| noted.last);
         let putting = noted.and_then(|noted| noted.putting);
         // Of the log before it was set back; the log that goes on from there has other events for it.
         let putting = putting.filter(|it| it.span.last < standing.end.get());
@@ -154,8 +168,13 @@ impl Sink for S3 {
             *unanswered = known.map(|(span, put)| Unanswered { span, put, is_noted });
         }
         // A filter may have passed more than was put.
+        let last = last.filter(|_| arrived.is_none());
         let cursor = arrived.or(cursor).map(|next| next.max(standing.cursor));
-        Ok(Connected { writer: S3Writer { sink: self.clone(), store, standing }, cursor })
+        let taken =
+            |Last { offset, recorded }| Some(Taken { offset: Offset::new(offset)?, recorded });
+        let cursor = cursor.map(|next| TargetCursor { next, last: last.and_then(taken) });
+        let writer = S3Writer { sink: self.clone(), store, standing, last };
+        Ok(Connected { writer, cursor })
     }
 
     async fn probe(&mut self) -> Result<String, Error> {
@@ -200,7 +219,12 @@ impl Writer for S3Writer {
 impl S3Writer {
     /// Notes in the bucket what comes, puts it, and notes that it is there. Where it is cut, it is
     /// repeated with the same events.
-    async fn put(&self, first: &Delivered, last: &Delivered, body: Bytes) -> Result<Put, Error> {
+    async fn put(
+        &mut self,
+        first: &Delivered,
+        last: &Delivered,
+        body: Bytes,
+    ) -> Result<Put, Error> {
         let span = Span { first: first.offset().get(), last: last.offset().get() };
         let key = self.key(first, last);
         let known = self.sink.unanswered().filter(|it| it.span == span);
@@ -217,7 +241,10 @@ impl S3Writer {
             }
         }
         match self.put_object(&key, put, [first, last], body).await {
-            Ok(Put::Done) => self.put_cursor(last.offset().following(), None).await,
+            Ok(Put::Done) => {
+                self.last = Some(Last { offset: last.offset().get(), recorded: last.recorded() });
+                self.put_cursor(last.offset().following(), None).await
+            }
             not_done => not_done,
         }
     }
@@ -274,8 +301,9 @@ impl S3Writer {
     async fn put_cursor(&self, next: Offset, putting: Option<Putting>) -> Result<Put, Error> {
         let Standing { sink, stream, log_id, seek, .. } = &self.standing;
         let (log_id, next, seek) = (*log_id, next.get(), *seek);
-        let cursor = Cursor { log_id, stream: stream.to_string(), next, seek, putting };
         let key = self.sink.cursor_key(&format!("{sink}-{stream}"));
+        let (stream, last) = (stream.to_string(), self.last);
+        let cursor = Cursor { log_id, stream, next, seek, putting, last };
         let body = serde_json::to_vec(&cursor).unwrap_or_default().into();
         let content_type = "application/json";
         self.store.put(&key, Object { body, content_type, metadata: Vec::new() }).await

@@ -14,7 +14,7 @@ use pluvio_runtime::{
     unit::{ByteSize, Period},
 };
 
-use crate::hand::{connected, records, standing};
+use crate::hand::{connected, connection, records, standing, taken};
 
 /// A folder that goes when the test ends.
 struct Folder(PathBuf);
@@ -96,6 +96,17 @@ async fn write_all(sink: &File, cursor: i64, records: &[Delivered]) {
         rest = &rest[rest.partition_point(|record| record.offset() <= offset)..];
     }
     writer.close().await;
+}
+
+#[tokio::test]
+async fn the_file_says_which_event_it_took_last_and_when_that_was_recorded() {
+    let folder = Folder::new("last");
+    let sink = folder.config().build().unwrap();
+    assert_eq!(connection(&sink, standing(1, 5)).await.cursor.unwrap().last, None);
+    let records = records(5..=9).await;
+    write_all(&sink, 5, &records).await;
+    let cursor = connection(&sink, standing(1, 5)).await.cursor.unwrap();
+    assert_eq!(cursor.last, taken(&records[4]));
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use pluvio_log::{
     StreamName,
 };
 use pluvio_runtime::{
-    Answers, Connected, Delivered, News, Outcome, Sink, SinkName, Standing, Writer,
+    Answers, Connected, Delivered, News, Outcome, Sink, SinkName, Standing, Taken, Writer,
 };
 use uuid::Uuid;
 
@@ -59,10 +59,24 @@ pub(crate) async fn connected<S: Sink + Clone>(
     sink: &S,
     standing: Standing,
 ) -> (S::Writer, Option<i64>) {
+    let Connected { writer, cursor } = connection(sink, standing).await;
+    (writer, cursor.map(|it| it.next.get()))
+}
+
+/// Connects, which must succeed.
+pub(crate) async fn connection<S: Sink + Clone>(
+    sink: &S,
+    standing: Standing,
+) -> Connected<S::Writer> {
     match sink.clone().connect(standing).await {
-        Ok(Connected { writer, cursor }) => (writer, cursor.map(Offset::get)),
+        Ok(connected) => connected,
         Err(error) => unreachable!("failed to connect: {error}"),
     }
+}
+
+/// What a target that took this record last tells of it.
+pub(crate) fn taken(record: &Delivered) -> Option<Taken> {
+    Some(Taken { offset: record.offset(), recorded: record.recorded() })
 }
 
 /// What a write told.

@@ -13,7 +13,7 @@ use pluvio_net::SecretSource;
 use pluvio_runtime::{Answers, Failure as _, Outcome, Response, Sink as _, Standing, Writer as _};
 
 use crate::{
-    hand::{connected, records, standing},
+    hand::{connected, connection, records, standing, taken},
     http_peer::{Answer, Asked, Peer, status},
 };
 
@@ -53,7 +53,11 @@ async fn an_object_comes_before_the_cursor_and_both_before_the_acknowledgement()
     assert!(asked[2].line.ends_with(name), "{}", asked[2].line);
     assert_eq!(asked[2].text().lines().count(), 3);
     assert_eq!(asked[3].line, "PUT /sky/.pluvio/archive-events.json");
-    assert!(asked[3].text().contains("\"next\":6,\"seek\":0}"), "{}", asked[3].text());
+    assert!(
+        asked[3].text().contains("\"next\":6,\"seek\":0,\"last\":{\"offset\":5,"),
+        "{}",
+        asked[3].text()
+    );
 }
 
 /// What lies in a bucket, by the lines of the requests that put it there: the text, and which put it was.
@@ -120,6 +124,19 @@ async fn a_put_that_happens_after_a_restart_takes_nothing_from_the_bucket_and_do
     assert!(matches!(outcome, Outcome::AckedTo(last) if last.get() == 8), "{outcome:?}");
     objects.lock().unwrap().insert(late.line.clone(), kept(&late));
     assert_eq!(ids(&objects), (0..=8).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn the_bucket_says_which_event_it_took_last_and_when_that_was_recorded() {
+    let (objects, is_deaf) = (Objects::default(), Arc::new(AtomicBool::new(false)));
+    let peer = bucket(&objects, &is_deaf).await;
+    let batch = records(0..=8).await;
+    let (mut writer, _) = connected(&sink(&peer), standing(1, 0)).await;
+    for part in [&batch[..4], &batch[4..]] {
+        writer.write(part, &Answers::default()).await;
+        let last = connection(&sink(&peer), standing(1, 0)).await.cursor.unwrap().last;
+        assert_eq!(last, taken(part.last().unwrap()));
+    }
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ mod outcome;
 
 use std::{fmt, future::Future};
 
+use jiff::Timestamp;
 use pluvio_log::{InvalidName, Offset, SourceName, StreamName};
 
 use crate::Failure;
@@ -82,7 +83,33 @@ pub struct Connected<W> {
     pub writer: W,
     /// For a target that keeps a cursor itself, in the same transaction as the events: everything
     /// before it has arrived. It wins over ours. `None`: ours counts.
-    pub cursor: Option<Offset>,
+    pub cursor: Option<TargetCursor>,
+}
+
+/// A cursor that a target keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TargetCursor {
+    /// What comes next: everything before it has arrived.
+    pub next: Offset,
+    /// The last record that has arrived. A log that has another one at its offset was set back, by an older copy
+    /// for example, and grew again. `None`: the target does not know.
+    pub last: Option<Taken>,
+}
+
+/// A record that a target took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Its place.
+    pub offset: Offset,
+    /// When it was appended, by our clock: no record of a log that was set back has the same offset and time.
+    pub recorded: Timestamp,
+}
+
+impl TargetCursor {
+    /// The cursor of a target that knows nothing else.
+    pub fn at(next: Offset) -> Self {
+        Self { next, last: None }
+    }
 }
 
 /// Where a sink stands by what Pluvio knows.

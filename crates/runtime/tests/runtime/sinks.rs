@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use pluvio_event::Filter;
-use pluvio_log::{Entry, Log as _, MemoryConfig, Offset, Retention, Table};
+use pluvio_log::{Entry, Log as _, MemoryConfig, Offset, ReadLimit, Retention, Table};
 use pluvio_runtime::{
-    Response,
+    Response, Taken,
     status::{ComponentStatus, State},
     supervise::{
         Supervisor,
@@ -234,6 +235,35 @@ async fn a_log_that_was_set_back_is_noticed_by_sinks_that_were_not_configured_at
     let _running = house.run(&[("a", &target)]);
     let rest: Vec<_> = (6..=20).map(|number| number.to_string()).collect();
     assert_eq!(target.has(15).await, rest, "it had 8 before the first of them");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_was_set_back_and_grew_again_is_noticed_by_a_sink_that_it_knows_nothing_of() {
+    let house = House::new().await;
+    house.store(1..=5).await;
+    let recorded = async |offset: i64| {
+        let from = Offset::new(offset).unwrap();
+        let chunk = house.log.read(&events(), from, ReadLimit::default()).await.unwrap();
+        chunk.records().next().unwrap().recorded
+    };
+    // What the target took last was recorded behind the copy, and before it was put back.
+    let then = recorded(4).await + SignedDuration::from_millis(1);
+    while Timestamp::now() <= then + SignedDuration::from_millis(1) {
+        tokio::task::yield_now().await;
+    }
+    house.store(6..=20).await;
+    let offset = Offset::new(8).unwrap();
+    let target = Target::new(&[Door::Took(Taken { offset, recorded: then })], &[]);
+    let _running = house.run(&[("a", &target)]);
+    let rest: Vec<_> = (6..=20).map(|number| number.to_string()).collect();
+    assert_eq!(target.has(15).await, rest, "all that was stored since");
+    let seeks: Vec<_> =
+        target.held.lock().unwrap().connects.iter().map(|(standing, _)| standing.seek).collect();
+    assert!(matches!(seeks[..], [0, decided] if decided > 0), "it is told so: {seeks:?}");
+
+    let same = Target::new(&[Door::Took(Taken { offset, recorded: recorded(8).await })], &[]);
+    let _running = house.run(&[("b", &same)]);
+    assert_eq!(same.has(11).await, rest[4..], "the same log");
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,7 +13,7 @@ use pluvio_log::{
 };
 use pluvio_runtime::{
     Answers, Connected, Delivered, Failure, Outcome, Rejected, Response, Sink, SinkName, Standing,
-    Writer,
+    Taken, TargetCursor, Writer,
     status::{ComponentStatus, StatusBoard},
     supervise::{
         Supervisor,
@@ -49,6 +49,8 @@ pub(crate) enum Act {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Door {
     Refuse(Response),
+    /// Accepts, and says which record it took last.
+    Took(Taken),
     /// Accepts, and says where it stands.
     At(i64),
 }
@@ -156,7 +158,10 @@ impl Sink for Target {
         let door = self.doors.lock().unwrap().pop_front();
         let cursor = match door {
             Some(Door::Refuse(response)) => return Err(Scripted(response)),
-            Some(Door::At(cursor)) => Offset::new(cursor),
+            Some(Door::At(cursor)) => Offset::new(cursor).map(TargetCursor::at),
+            Some(Door::Took(last)) => {
+                Some(TargetCursor { next: last.offset.following(), last: Some(last) })
+            }
             None => None,
         };
         Ok(Connected { writer: self.clone(), cursor })

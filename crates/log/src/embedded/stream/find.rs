@@ -153,6 +153,7 @@ impl Stream {
                 found[at] = self.confirmed(&ids[at], hit)?;
             }
         }
+        let mut lost = None;
         for base in bases {
             if found.iter().all(Option::is_some) {
                 break;
@@ -179,16 +180,11 @@ impl Stream {
                 hits.collect::<Result<Vec<_>, _>>()
             });
             let hits = match hits {
-                // Its records are gone, so it cannot be made again. Whoever asks must not take this for an
-                // answer: what is not known any more must not be listed again.
+                // Its records are gone, so it cannot be made again.
                 Err(ReadError::OutOfRange { .. }) => {
                     self.forget_ghost(base);
-                    return Err(ReadError::Damaged {
-                        path: layout::index(&self.folder, base),
-                        byte: 0,
-                        offset: base,
-                        reason: "the ids of deleted records in it are forgotten".to_owned(),
-                    });
+                    lost.get_or_insert(base);
+                    continue;
                 }
                 hits => hits?,
             };
@@ -200,7 +196,17 @@ impl Stream {
                 }
             }
         }
-        Ok(found)
+        match lost {
+            None => Ok(found),
+            // Whoever asks must not take this for an answer: what is not known any more must not be listed
+            // again. All that are damaged are forgotten by now, so that it is told once.
+            Some(base) => Err(ReadError::Damaged {
+                path: layout::index(&self.folder, base),
+                byte: 0,
+                offset: base,
+                reason: "the ids of deleted records in it are forgotten".to_owned(),
+            }),
+        }
     }
 
     /// Does without the ids of a deleted segment whose index is damaged, and tells so.

@@ -40,9 +40,9 @@ mod tell;
 use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
 
 use futures::FutureExt as _;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use pluvio_event::Filter;
-use pluvio_log::{LogHandle, Offset, ReadError, StreamName};
+use pluvio_log::{Log as _, LogHandle, Offset, ReadError, ReadLimit, StoredRecord, StreamName};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -56,7 +56,7 @@ use super::{
     panic_text,
 };
 use crate::{
-    Connected, Failure, Response, Sink, SinkName, Standing, Writer,
+    Connected, Failure, Response, Sink, SinkName, Standing, Taken, Writer,
     status::{Kind, Reporter, State},
 };
 use delivery::Delivery;
@@ -358,7 +358,14 @@ impl Task<'_> {
         };
         let Connected { mut writer, cursor } = connected.map_err(Setback::Sink)?;
         self.connected_at = Some(Instant::now());
-        let ended = if self.follow(cursor) {
+        let parted = match cursor.and_then(|it| it.last) {
+            Some(last) => self.parted_from(last).await?,
+            None => None,
+        };
+        let ended = if let Some(from) = parted {
+            self.decide(from);
+            Ok(Stop::Anew)
+        } else if self.follow(cursor.map(|it| it.next)) {
             if let Some(place) = &mut self.place {
                 // Before anything is handed over: from then on the target's cursor may be of that.
                 if place.heard() {
@@ -380,6 +387,46 @@ impl Task<'_> {
             debug!(sink = name.as_str(), "closing took too long");
         }
         ended
+    }
+
+    /// Where this log has other records than the target took, which took `last` at its end: it was set back by
+    /// an older copy, and has grown since. `None`: it is the same, as far as the log can tell. What was recorded
+    /// later than all that the target has is what it lacks.
+    async fn parted_from(&self, last: Taken) -> Result<Option<Offset>, ReadError> {
+        let SinkContext { log, stream, .. } = self.context;
+        let extent = log.extent(stream)?;
+        if last.offset < extent.start || last.offset >= extent.next {
+            return Ok(None);
+        }
+        let limit = ReadLimit { records_max: 1, ..ReadLimit::default() };
+        let chunk = match log.read(stream, last.offset, limit).await {
+            Ok(chunk) => chunk,
+            // What is damaged, or was deleted meanwhile, tells nothing.
+            Err(_) => return Ok(None),
+        };
+        let recorded = |record: &StoredRecord| (record.offset, record.recorded);
+        match chunk.records().next().map(recorded) {
+            Some((offset, recorded)) if offset == last.offset && recorded != last.recorded => {
+                let later = last.recorded + SignedDuration::from_millis(1);
+                log.seek(stream, pluvio_log::Seek::Time(later)).await.map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Goes on here, whatever the target says: what it has is of the log before it was set back. Where the log
+    /// remembers the sink, that counts, and what comes may come there again.
+    fn decide(&mut self, from: Offset) {
+        let Some(place) = &mut self.place else { return };
+        if place.is_new() {
+            place.set(from);
+        }
+        let (sink, ours) = (self.context.name.as_str(), place.next());
+        warn!(sink, %ours, "the target has other events than this log at the same offsets: the log was set back by an \
+             older copy; the target's cursor is left aside");
+        place.decide_here();
+        self.reach = ours;
+        self.teller.place(ours);
     }
 
     /// Goes to where the target says it stands, unless that lies behind everything that this log has ever

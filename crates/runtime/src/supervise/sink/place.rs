@@ -32,6 +32,8 @@ pub(super) struct Place {
     moves: u64,
     /// Where the stream ended when the first process started that has not heard the target yet.
     reach: Option<Offset>,
+    /// The log knew nothing of the sink.
+    is_new: bool,
 }
 
 impl Place {
@@ -76,11 +78,12 @@ impl Place {
             }
         };
         let reach = stored.as_ref().and_then(|it| Offset::new(it.reach?));
+        let is_new = stored.is_none();
         let (sought, again) = stored.map_or((None, None), |it| (it.sought, it.again));
         let cursor = Cursor::new(next, durable, Instant::now());
         let (failed, log_id) = (Failed::new(), extent.log_id);
         let moves = cursor::moves(&entries, name);
-        Ok(Self { log_id, cursor, failed, is_failing: false, sought, again, moves, reach })
+        Ok(Self { log_id, cursor, failed, is_failing: false, sought, again, moves, reach, is_new })
     }
 
     /// Notes that a process started at which the stream ended at `end`, and has not heard the target yet.
@@ -116,6 +119,11 @@ impl Place {
     pub(super) fn next_move(&self) -> u64 {
         let now = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default();
         now.max(self.moves + 1)
+    }
+
+    /// Whether the log knew nothing of the sink when its place was looked up.
+    pub(super) fn is_new(&self) -> bool {
+        self.is_new
     }
 
     pub(super) fn log_id(&self) -> Uuid {

@@ -1,10 +1,16 @@
 //! What a target never takes becomes one dead letter, before the cursor passes it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use pluvio_event::{Data, Event, json};
 use pluvio_log::{
-    Embedded, EmbeddedConfig, Entry, Log as _, LogHandle, Table, disk::SimulatedDisk,
+    Embedded, EmbeddedConfig, Entry, Log as _, LogHandle, Table,
+    disk::{Disk as _, SimulatedDisk},
 };
 use pluvio_runtime::{status::State, supervise::sink::dead_stream};
 
@@ -115,6 +121,54 @@ async fn a_crash_between_letter_and_cursor_makes_no_second_letter() {
     let status = running.until("a", |status| status.position.as_deref() == Some("3")).await;
     assert_eq!(house.letters().await.len(), 1);
     assert_eq!(status.sink.unwrap().dead_letters, 0, "it was there");
+}
+
+/// Files of a log, with what is in them.
+type Files = BTreeMap<PathBuf, Vec<u8>>;
+
+fn files(disk: &SimulatedDisk) -> Files {
+    let all = disk.paths().into_iter();
+    all.filter_map(|path| disk.read_file(&path).map(|content| (path, content))).collect()
+}
+
+fn log_on(disk: &SimulatedDisk) -> LogHandle {
+    let config = EmbeddedConfig { disk: Arc::new(disk.clone()), ..EmbeddedConfig::new("log") };
+    LogHandle::new(Embedded::open(config).unwrap())
+}
+
+#[tokio::test]
+async fn another_event_at_the_offset_of_a_letter_has_a_letter_of_its_own() {
+    let disk = SimulatedDisk::new(7);
+    let house = House::on(log_on(&disk)).await;
+    house.store(1..=1).await;
+    let copied = files(&disk);
+    house.store(2..=3).await;
+    let running = house.run(&[("a", &Target::default().never(&["2"], true))]);
+    running.when("a", |status| status.position.as_deref() == Some("3")).await;
+    assert!(running.supervisor.drain().await);
+
+    // What a copy has where the letters were copied last: one of an offset that is given out again.
+    let are_letters = |path: &Path| path.starts_with("log/events.dead");
+    let mut copy: Files = files(&disk).into_iter().filter(|(path, _)| are_letters(path)).collect();
+    copy.extend(copied);
+    let disk = SimulatedDisk::new(8);
+    for (path, content) in copy {
+        disk.create_folder(path.parent().unwrap()).unwrap();
+        let file = disk.create(&path).unwrap();
+        file.write_at(&content, 0).unwrap();
+    }
+    let house = House::on(log_on(&disk)).await;
+    house.store(12..=13).await;
+    let target = Target::default().never(&["12"], true);
+    let running = house.run(&[("a", &target)]);
+    let status = running.when("a", |status| status.position.as_deref() == Some("3")).await;
+    assert_eq!(
+        (target.ids(), status.sink.unwrap().dead_letters),
+        (vec!["1".into(), "13".into()], 1)
+    );
+    let originals = house.letters().await;
+    let originals = originals.iter().map(|it| json::decode(it.data().unwrap().as_bytes()).unwrap());
+    assert_eq!(originals.map(|it| it.id().to_owned()).collect::<Vec<_>>(), ["2", "12"]);
 }
 
 #[tokio::test]

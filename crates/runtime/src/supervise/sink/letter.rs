@@ -45,10 +45,19 @@ impl Origin<'_> {
         format!("pluvio:/streams/{}/{}", self.stream, self.log_id)
     }
 
-    /// The `id` of the letter for the record at `offset`: always the same, so that it is written once
-    /// though the sink may crash between letter and cursor.
-    pub(super) fn letter_id(&self, offset: Offset) -> String {
-        format!("dead/{}/{offset}", self.sink)
+    /// The `id` of the letter for a record: always the same, so that it is written once though the sink
+    /// may crash between letter and cursor. It names the event, too: a log that was put back from a copy
+    /// gives an offset to another event, while the letters may be newer than the copy's end.
+    fn letter_id(&self, record: &Delivered) -> String {
+        let name = match record.event() {
+            // With its length, so that where the one ends and the other begins is told.
+            Some(event) => {
+                format!("{} {} {}", event.source().len(), event.source(), event.id()).into()
+            }
+            None => record.stored().clone(),
+        };
+        let event = Uuid::new_v5(&Uuid::NAMESPACE_OID, &name);
+        format!("dead/{}/{}/{}", self.sink, record.offset(), event.simple())
     }
 
     /// A letter that carries the original, byte for byte, as its data, and has the original's
@@ -60,7 +69,7 @@ impl Origin<'_> {
         attempts: u32,
         now: Timestamp,
     ) -> Result<Event, InvalidEvent> {
-        let id = self.letter_id(record.offset());
+        let id = self.letter_id(record);
         let letter = Event::builder(id, self.source(), DEAD_LETTER_TYPE)
             .time(now)
             .extension(SINK, self.sink.as_str())
@@ -124,6 +133,7 @@ fn bounded(reason: &str) -> String {
 #[cfg(test)]
 mod tests {
     use pluvio_event::json;
+    use pluvio_log::StoredRecord;
 
     use super::*;
 
@@ -150,7 +160,7 @@ mod tests {
             let reason = format!("no\nsuch {}", "x".repeat(2000));
             let letter = origin.letter(&record, &reason, 3, Timestamp::UNIX_EPOCH);
             let letter = letter.unwrap_or_else(|e| unreachable!("{e}"));
-            assert_eq!(letter.id(), "dead/billing/44");
+            assert!(letter.id().starts_with("dead/billing/44/"), "{}", letter.id());
             assert_eq!(letter.subject(), Some("VirtualMachine/vm-1"));
             assert_eq!(letter.extension("account"), Some(&"acme".into()));
             assert_eq!(letter.extension("pluviosink"), Some(&"billing".into()));
@@ -161,6 +171,38 @@ mod tests {
             let data = letter.data().map(Data::as_bytes).unwrap_or_default();
             assert_eq!(data, record.stored());
             assert!(json::decode(&json::to_vec(&letter)).is_ok());
+        });
+    }
+
+    #[test]
+    fn a_letter_is_called_by_its_place_and_its_event() {
+        origin(|origin| {
+            let letter = |offset, id: &str, source: &str, data: &str| {
+                let event =
+                    Event::builder(id, source, "t").data(Data::Json(Json::as_written(data)));
+                let event = event.build().unwrap_or_else(|e| unreachable!("{e}"));
+                origin.letter_id(&Delivered::made(at(offset), Timestamp::UNIX_EPOCH, &event))
+            };
+            let first = letter(44, "1", "urn:vc", "1");
+            assert_eq!(first, letter(44, "1", "urn:vc", "2"), "a gap is told with another time");
+            for other in [
+                letter(45, "1", "urn:vc", "1"),
+                letter(44, "2", "urn:vc", "1"),
+                letter(44, "1", "urn:other", "1"),
+                letter(44, "vc 1", "urn:", "1"),
+            ] {
+                assert_ne!(first, other);
+            }
+            let no_event = |value: &'static [u8]| {
+                origin.letter_id(&Delivered::new(StoredRecord {
+                    offset: at(44),
+                    recorded: Timestamp::UNIX_EPOCH,
+                    key: None,
+                    value: value.into(),
+                }))
+            };
+            assert_eq!(no_event(b"x"), no_event(b"x"));
+            assert_ne!(no_event(b"x"), no_event(b"y"));
         });
     }
 

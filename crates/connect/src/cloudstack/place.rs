@@ -100,6 +100,11 @@ impl Place {
         self.last = Some(self.last.map_or(created, |last| last.max(created)).min(self.time));
     }
 
+    /// Whether anything was read since the first look: events, or that there are none.
+    pub(super) fn was_read(&self) -> bool {
+        self.last.is_some() || self.time > self.begin
+    }
+
     /// Moves to a time up to which everything was read.
     pub(super) fn reach(&mut self, time: Timestamp) {
         self.time = self.time.max(time);

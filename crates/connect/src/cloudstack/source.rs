@@ -158,7 +158,7 @@ impl Cloudstack {
 
 fn warn_of_purge(resume: &Resume, place: &Place, now: Timestamp, purge_s: i64) {
     let down_s = now.as_second() - place.time.as_second();
-    if down_s > purge_s / 100 * NEAR_PURGE_PERCENT {
+    if place.was_read() && down_s > purge_s / 100 * NEAR_PURGE_PERCENT {
         let (since, forgets) = (place.time, at(now.as_second() - purge_s));
         warn!(source = %resume.history.source(), %since, cloud_forgets_before = %forgets,
             "the cloud was not asked for nearly as long as it keeps events");

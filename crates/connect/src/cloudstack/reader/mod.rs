@@ -179,7 +179,10 @@ impl<L: Lists> Reader<L> {
         }
         if let Some(last) = last.filter(|last| last.as_second() >= from) {
             self.loss = Some(Loss { since: last, reason: PURGED });
-        } else if now.as_second() - time.as_second() > self.rules.purge_s {
+        } else if self.ledger.place.was_read()
+            && now.as_second() - time.as_second() > self.rules.purge_s
+        {
+            // A first start may begin before what the cloud keeps: as long as nothing was read, nothing is lost.
             self.loss = Some(Loss { since: time, reason: OUTLIVED });
         }
         let day = (now.as_second() - self.rules.reach_s).max(self.remembered_from()?);
@@ -248,7 +251,7 @@ impl<L: Lists> Reader<L> {
         let admitted = self.ledger.admit(rows, &known, moves)?;
         if listed.is_some() {
             self.walk.pop();
-            self.ledger.place.reach(at(span.to - self.slack_s).min(now));
+            self.reach(span, now);
             self.ledger.forget_before(now.as_second() - 2 * self.overlap_s());
         }
         let next = Building::begin(gap, admitted, listed, &self.rules.mapping, &self.ledger);
@@ -328,6 +331,15 @@ impl<L: Lists> Reader<L> {
             self.slices.forget_counts();
         }
         Ok(answer)
+    }
+
+    /// Moves the place behind a span that the walk is done with. Not yet where a loss may have to be told from
+    /// the place on; nor, before the walk's end, where nothing was ever read: a place in the middle of the walk
+    /// would say that the cloud was read up to there when the walk began.
+    fn reach(&mut self, span: Span, now: Timestamp) {
+        if self.loss.is_none() && (self.walk.is_empty() || self.ledger.place.was_read()) {
+            self.ledger.place.reach(at(span.to - self.slack_s).min(now));
+        }
     }
 
     fn gap(&mut self, loss: Loss, to: Timestamp) -> Result<Record, Error> {

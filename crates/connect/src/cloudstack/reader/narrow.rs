@@ -54,7 +54,7 @@ impl<L: Lists> Reader<L> {
         self.walk.pop();
         let now = self.lists.now();
         self.slices.note(Listed { span, said: 0, is_whole: false, at: now.as_second() });
-        self.ledger.place.reach(at(span.to - self.slack_s).min(now));
+        self.reach(span, now);
         self.left_out(span, &error).await
     }
 

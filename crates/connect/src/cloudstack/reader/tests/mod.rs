@@ -475,6 +475,30 @@ fn a_quiet_cloud_that_was_not_asked_for_longer_than_it_keeps_events_leaves_a_gap
 }
 
 #[test]
+fn a_place_from_which_nothing_was_read_yet_tells_no_loss_however_old_it_is() {
+    run(async {
+        let days = |days: i64| START + days * 86_400;
+        let facts = (0..3000).map(|n| Fact::at(days(35) + n)).collect();
+        let mut site = Site::of(Model::of(facts, 500)).await;
+        // A first start with a `begin` beyond what the cloud keeps: it ends as soon as the place is noted,
+        // and another one before it comes to the first event.
+        site.connect().await;
+        site.model.advance(40 * 86_400);
+        site.connect().await;
+        for _ in 0..3 {
+            let reader = site.reader.as_mut().unwrap();
+            assert!(reader.walk().await.unwrap().is_empty());
+            let place = reader.ledger.place.position().unwrap();
+            site.log.checkpoint(&StreamName::events(), &name(), place).await.unwrap();
+        }
+        site.connect().await;
+        site.live(100, 5).await;
+        let captured = site.captured().await;
+        assert_eq!((captured.get("gap"), captured.len()), (None, 3000));
+    });
+}
+
+#[test]
 fn a_list_that_ends_with_a_full_page_is_whole_though_the_page_behind_it_counts_nothing() {
     run(async {
         for events in [99, 100, 101] {

@@ -183,6 +183,12 @@ impl Names {
         self
     }
 
+    /// The same, each with `prefix` before it and `suffix` behind it.
+    #[must_use]
+    pub(crate) fn between(self, prefix: &str, suffix: &str) -> Self {
+        Self(these(prefix).into_iter().chain(self.0).chain(these(suffix)).collect())
+    }
+
     /// The length of each of them.
     pub(crate) fn bytes(&self) -> usize {
         let bytes = |letter: &Letter| match letter {

@@ -199,9 +199,9 @@ pub(crate) const SINKS: &[SinkType] = &[
             let secrets = owned(&config.secrets());
             let sink = config.build().map_err(|error| BuildError::of(error.key(), &error))?;
             let exclusive = Some(format!("`{}`", sink.identity()));
-            let named = sink.clone();
+            let (bucket, named) = (Some(sink.clone()), sink.clone());
             let too_long: TooLong = Box::new(move |name, stream| named.too_long(name, stream));
-            Ok(BuiltSink { exclusive, secrets, too_long, ..BuiltSink::of(s3::NAME, sink) })
+            Ok(BuiltSink { exclusive, bucket, secrets, too_long, ..BuiltSink::of(s3::NAME, sink) })
         },
     },
     remote!(fluentd, "records to Fluentd, Fluent Bit or another server of the forward protocol"),
@@ -300,6 +300,8 @@ pub(crate) struct BuiltSink {
     pub(crate) exclusive: Option<String>,
     /// The file that it writes, if it is one of this machine; those that it finishes lie beside it.
     pub(crate) file: Option<file::File>,
+    /// The bucket that it fills, if it is one of S3.
+    pub(crate) bucket: Option<s3::S3>,
     /// Whether what it makes there gets names that are too long.
     pub(crate) too_long: TooLong,
     /// Whether the target can be handed events again.
@@ -321,6 +323,7 @@ impl BuiltSink {
         Self {
             exclusive: None,
             file: None,
+            bucket: None,
             too_long: Box::new(|_, _| None),
             repeats: Repeats::default(),
             only: None,

@@ -151,6 +151,8 @@ impl ConfigError {
 pub(super) struct Settings {
     /// Of the bucket; ends in `/`.
     pub(super) url: Url,
+    /// Of whoever keeps it.
+    pub(super) endpoint: Url,
     pub(super) bucket: String,
     pub(super) region: String,
     pub(super) prefix: String,
@@ -196,7 +198,8 @@ impl Config {
         if self.region.is_empty() || !self.region.chars().all(is_name) {
             return Err(ConfigError::Region);
         }
-        let url = self.bucket_url()?;
+        let endpoint = self.endpoint_url()?;
+        let url = self.bucket_url(endpoint.clone())?;
         let prefix = &self.prefix;
         let is_odd = prefix.starts_with('/') || prefix.contains("//") || prefix.contains("..");
         if is_odd || prefix.len() > PREFIX_BYTES_MAX || prefix.contains(char::is_control) {
@@ -214,6 +217,7 @@ impl Config {
         self.tls.client_config()?;
         let settings = Settings {
             url,
+            endpoint,
             name: Template::key(&self.name)?,
             bucket: self.bucket,
             region: self.region,
@@ -228,7 +232,7 @@ impl Config {
         Ok(S3 { settings: Arc::new(settings), unanswered: Arc::new(Mutex::new(None)) })
     }
 
-    fn bucket_url(&self) -> Result<Url, ConfigError> {
+    fn endpoint_url(&self) -> Result<Url, ConfigError> {
         let endpoint = match &self.endpoint {
             Some(endpoint) => address(endpoint)?,
             None => address(&format!("https://s3.{}.amazonaws.com", self.region))?,
@@ -236,6 +240,10 @@ impl Config {
         if endpoint.path() != "/" || endpoint.query().is_some() {
             return Err(ConfigError::EndpointPath);
         }
+        Ok(endpoint)
+    }
+
+    fn bucket_url(&self, endpoint: Url) -> Result<Url, ConfigError> {
         let mut url = endpoint;
         if self.path_style.unwrap_or(self.endpoint.is_some()) {
             url.set_path(&format!("/{}/", self.bucket));

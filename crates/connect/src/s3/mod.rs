@@ -43,7 +43,7 @@ mod store;
 
 pub use config::{Compression, Config, ConfigError};
 pub use error::Error;
-pub use sink::S3;
+pub use sink::{Clash, Keys, S3};
 
 /// The `type` in a configuration.
 pub const NAME: &str = "s3";

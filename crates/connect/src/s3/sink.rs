@@ -14,6 +14,7 @@ use pluvio_runtime::{
     Writer,
 };
 use serde::{Deserialize, Serialize};
+use url::Url;
 use uuid::Uuid;
 
 use super::{
@@ -69,6 +70,41 @@ struct Last {
     recorded: Timestamp,
 }
 
+/// All that a sink may put, so that two can be told apart.
+#[derive(Debug)]
+pub struct Keys {
+    /// Whoever keeps it, and its name there.
+    bucket: (Url, String),
+    objects: Names,
+    cursor: String,
+}
+
+/// How two sinks would overwrite what the other put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Clash {
+    /// An object can have the key of one of the other's, such as this one.
+    Objects(String),
+    /// This is where one keeps its place, and the other does so, too, or can have an object there.
+    Cursor(String),
+}
+
+impl Keys {
+    /// How these sinks would overwrite what the other put, if they can.
+    pub fn clash(&self, other: &Self) -> Option<Clash> {
+        if self.bucket != other.bucket {
+            return None;
+        }
+        if self.objects.meet(&other.objects) {
+            return Some(Clash::Objects(self.objects.to_string()));
+        }
+        let is_there =
+            |one: &Self, cursor: &str| one.cursor == cursor || one.objects.contain(cursor);
+        let cursors = [(self, &other.cursor), (other, &self.cursor)];
+        let cursor = cursors.into_iter().find(|(one, cursor)| is_there(one, cursor));
+        cursor.map(|(_, cursor)| Clash::Cursor(cursor.clone()))
+    }
+}
+
 /// What the bucket remembers.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Cursor {
@@ -104,11 +140,19 @@ impl S3 {
         format!("{}{}", self.settings.url, self.settings.prefix)
     }
 
+    /// What it puts into the bucket, as the sink of that name with that stream.
+    pub fn keys(&self, sink: &str, stream: &str) -> Keys {
+        let Settings { endpoint, bucket, prefix, name, compression, .. } = &*self.settings;
+        Keys {
+            bucket: (endpoint.clone(), bucket.clone()),
+            objects: Names::new(name, stream, sink).between(prefix, compression.suffix()),
+            cursor: self.cursor_key(&format!("{sink}-{stream}")),
+        }
+    }
+
     /// Which key makes the name of an object longer than S3 takes, and by how much.
     pub fn too_long(&self, sink: &str, stream: &str) -> Option<(&'static str, String)> {
-        let Settings { prefix, name, compression, .. } = &*self.settings;
-        let names = Names::new(name, stream, sink).bytes();
-        let bytes = prefix.len() + names + compression.suffix().len();
+        let bytes = self.keys(sink, stream).objects.bytes();
         let excess = bytes.checked_sub(KEY_BYTES_MAX).filter(|excess| *excess > 0)?;
         let message = format!(
             "`name` makes keys of {bytes} bytes, with `prefix`, and a key has at most {KEY_BYTES_MAX}; \

@@ -7,7 +7,10 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use pluvio_connect::file::{File, Names};
+use pluvio_connect::{
+    file::{File, Names},
+    s3::{Clash, Keys},
+};
 use pluvio_event::Filter;
 use pluvio_log::{Offset, StreamName};
 use pluvio_runtime::{
@@ -194,6 +197,8 @@ impl Configuration {
             problems.extend(too_long.map(|(key, wrong)| place.problem(Some(key), wrong)));
             let beside = ready.iter().chain([&sink]).filter_map(|other| sink.meets(other));
             problems.extend(beside.map(|(key, wrong)| place.problem(Some(key), wrong)));
+            let beside = ready.iter().filter_map(|other| sink.overwrites(other));
+            problems.extend(beside.map(|(key, wrong)| place.problem(Some(key), wrong)));
             ready.push(sink);
         }
         if problems.is_empty() { Ok(ready) } else { Err(problems) }
@@ -279,6 +284,38 @@ impl ReadySink {
                  {{sink}} into `finished`, or let `path` lie in another folder"
             );
             ("finished", message)
+        })
+    }
+
+    /// What it puts into a bucket, if it is one of S3.
+    fn keys(&self) -> Option<Keys> {
+        let bucket = self.built.bucket.as_ref()?;
+        Some(bucket.keys(self.name.as_str(), self.stream.as_str()))
+    }
+
+    /// Which key would let an object have the key of one of `other`'s, and what to write instead. Whoever puts
+    /// last would have the object, and the events of the other would be in none.
+    fn overwrites(&self, other: &Self) -> Option<(&'static str, String)> {
+        // That they share a target was told already.
+        let is_told = self.built.exclusive == other.built.exclusive;
+        let clash = self.keys()?.clash(&other.keys()?).filter(|_| !is_told)?;
+        let header = header("sinks", other.name.as_str());
+        Some(match clash {
+            Clash::Objects(key) => {
+                let message = format!(
+                    "objects can have the keys of those of {header}, such as `{key}`, and overwrite them; \
+                     write {{sink}} into `name` of both, or let one have a `prefix` that the other's keys do \
+                     not begin with"
+                );
+                ("name", message)
+            }
+            Clash::Cursor(key) => {
+                let message = format!(
+                    "the object `{key}`, which keeps the place of a sink, can be overwritten, here or in \
+                     {header}; let one have a `prefix` that the other's keys do not begin with"
+                );
+                ("name", message)
+            }
         })
     }
 }

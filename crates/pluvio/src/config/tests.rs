@@ -197,6 +197,47 @@ fn two_files_that_are_finished_in_one_folder_never_get_one_name() {
     assert!(found.len() == 1 && found[0].starts_with(told), "{found:?}");
 }
 
+#[test]
+fn two_sinks_of_one_bucket_whose_objects_can_have_the_same_keys_are_refused() {
+    let sink = |name: &str, keys: &str| {
+        format!(
+            "[sinks.{name}]\ntype = \"s3\"\nbucket = \"sky\"\naccess_key = \"a\"\n\
+             secret_key = \"b\"\n{keys}"
+        )
+    };
+    let name = "{first}-{last}-{log}.ndjson";
+    let all = format!("name = \"tenants/{{stream}}/{name}\"\n");
+    let below = format!("prefix = \"tenants/\"\nname = \"{{stream}}/{name}\"\n");
+    let spelled = format!("prefix = \"tenants/events/\"\nname = \"{name}\"\n");
+    let right = [
+        (all.clone(), format!("{below}stream = \"events.dead\"\n")),
+        (all.clone(), format!("{below}compression = \"gzip\"\n")),
+        (all.clone(), format!("{below}endpoint = \"https://minio.example.org\"\n")),
+        (all.clone(), below.replace("{stream}/", "{stream}/{sink}")),
+        (String::new(), "prefix = \"tenants/\"\n".to_owned()),
+    ];
+    for (one, other) in right {
+        let text = sink("a", &one) + &sink("b", &other);
+        assert_eq!(problems(&text), [""; 0], "{text}");
+    }
+    for other in [&below, &spelled, &format!("{below}path_style = true\n")] {
+        let text = sink("a", &all) + &sink("b", other);
+        let found = problems(&text);
+        let told = "objects can have the keys of those of [sinks.a], such as \
+                    `tenants/events/00000000000000000000-00000000000000000000-00000000.ndjson`";
+        assert!(found.len() == 1 && found[0].starts_with("pluvio.toml:13:8: "), "{found:?}");
+        assert!(found[0].contains(told), "{found:?}");
+    }
+
+    // Where the other one keeps its place.
+    let zeros = "0".repeat(20);
+    let name = format!("name = \"tenants/.pluvio/{{first}}-{{last}}{{log}}.json\"\n");
+    let other = format!("prefix = \"tenants/\"\nstream = \"{zeros}12345678\"\n");
+    let found = problems(&(sink("a", &name) + &sink(&zeros, &other)));
+    let told = format!("the object `tenants/.pluvio/{zeros}-{zeros}12345678.json`, which keeps");
+    assert!(found.len() == 1 && found[0].contains(&told), "{found:?}");
+}
+
 /// Names that TOML can quote and that read like something else.
 const ODD_NAMES: [&str; 9] =
     ["billing [prod]", "a]", "[a", "a.b", "x].y", "\u{e4}rger", "a\"b", "a b", "'"];

@@ -19,7 +19,7 @@ use super::{
         Error,
         lists::{List, Lists},
         slices::Listed,
-        span::{Span, at},
+        span::Span,
     },
     Ahead, Ask, Reader,
     late::Task,

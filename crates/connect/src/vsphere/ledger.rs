@@ -7,6 +7,9 @@
 //! value again. When a stored key comes with another creation time, a new **epoch** of keys has begun,
 //! and from then on ids read `<key>-<n>`, so that source + id stays unique for ever.
 //!
+//! What the log may have forgotten cannot be looked up: an event that is as old, and not newer than all that was
+//! read, is known as well.
+//!
 //! Pure: the caller looks ids up in the log between [`Ledger::questions`] and [`Ledger::judge`].
 
 use std::collections::{HashMap, VecDeque};
@@ -29,14 +32,49 @@ pub(super) struct Ledger {
     /// The vCenter's clock and a little: an event from beyond it is taken, and says nothing of how far the
     /// history was read. Hosts date events, and some have a wrong clock.
     now: Timestamp,
+    /// What may be stored without the log's knowing it.
+    forgotten: Option<Forgotten>,
     /// Ids of the last pulls with their times; the newest last.
     in_flight: VecDeque<HashMap<String, Option<Timestamp>>>,
+}
+
+/// Which events are stored, most likely, though the log does not know them any more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Forgotten {
+    /// They were created earlier than this.
+    pub(super) before: Timestamp,
+    /// And had been read before this listing began.
+    pub(super) read: Read,
+}
+
+/// How far events were read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Read {
+    /// The greatest key.
+    key: Option<i64>,
+    time: Timestamp,
+}
+
+impl Read {
+    /// As far as a place says.
+    pub(super) fn up_to(place: &Place) -> Self {
+        Self { key: place.key, time: place.time }
+    }
+}
+
+impl Forgotten {
+    /// An event without a key is told by its time alone.
+    fn has(&self, key: Option<i64>, created: Option<Timestamp>) -> bool {
+        let Read { key: greatest, time } = self.read;
+        key.is_none_or(|key| greatest.is_some_and(|greatest| key <= greatest))
+            && created.is_some_and(|created| created < self.before && created <= time)
+    }
 }
 
 /// What a listed event is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Stored already.
+    /// Stored already, as far as can be told.
     Known,
     /// It happened before the beginning, and was never ours to capture; the server was asked not to show it.
     Before,
@@ -49,7 +87,13 @@ type Stored = Option<Timestamp>;
 
 impl Ledger {
     pub(super) fn new(place: Place) -> Self {
-        Self { place, now: Timestamp::MAX, in_flight: VecDeque::from([HashMap::new()]) }
+        let in_flight = VecDeque::from([HashMap::new()]);
+        Self { place, now: Timestamp::MAX, forgotten: None, in_flight }
+    }
+
+    /// Tells what may be stored without the log's knowing it, of the events that are judged next.
+    pub(super) fn set_forgotten(&mut self, forgotten: Option<Forgotten>) {
+        self.forgotten = forgotten;
     }
 
     /// Tells the time at which no event can have happened yet.
@@ -85,9 +129,10 @@ impl Ledger {
         let lookup = |ledger: &Self, id: &str| {
             ledger.in_flight.iter().find_map(|pull| pull.get(id).copied()).or_else(|| stored(id))
         };
+        let is_forgotten = self.forgotten.is_some_and(|it| it.has(key, created));
         let Some(key) = key else {
             let id = raw_id();
-            if lookup(self, &id).is_some() {
+            if lookup(self, &id).is_some() || is_forgotten {
                 return Verdict::Known;
             }
             return self.admit(id, None, created);
@@ -100,6 +145,10 @@ impl Ledger {
                 }
                 is_reused = epoch == self.place.epoch;
             }
+        }
+        // Before the keys' lives: a namesake of another life may be all that is left of it.
+        if is_forgotten {
+            return Verdict::Known;
         }
         if is_reused {
             self.place.open_epoch();
@@ -260,6 +309,30 @@ mod tests {
         book.reconnect();
         assert_eq!(book.list(&[(45, 2), (46, 3), (2, 51), (3, 52)]), ["3-2"]);
         assert_eq!(book.list(&[(45, 60), (46, 61), (47, 62)]), ["45-2", "46-2", "47-2"]);
+    }
+
+    #[test]
+    fn what_the_log_may_have_forgotten_is_known_unless_it_is_newer_than_all_that_was_read() {
+        let mut book = Book::new();
+        book.list(&[(1, 0), (2, 1), (5, 4)]);
+        book.reconnect();
+        book.stored.clear();
+        let read = Read::up_to(&book.ledger.place);
+        book.ledger.set_forgotten(Some(Forgotten { before: at(50), read }));
+        assert_eq!(book.list(&[(1, 0), (2, 1), (5, 4), (6, 4), (3, 5), (7, 60)]), ["6", "3", "7"]);
+        // By what was read before the listing began, and not by what it has shown meanwhile.
+        assert_eq!(book.list(&[(4, 5)]), ["4"]);
+        book.ledger.set_forgotten(Some(Forgotten { before: at(4), read }));
+        assert_eq!(book.list(&[(1, 0), (5, 4)]), ["5"], "the log knows what is later");
+
+        let mut book = Book::new();
+        book.list(&[(1, 0), (2, 1), (1, 50), (2, 51)]);
+        book.reconnect();
+        book.stored.remove("2");
+        let read = Read::up_to(&book.ledger.place);
+        book.ledger.set_forgotten(Some(Forgotten { before: at(10), read }));
+        assert!(book.list(&[(1, 0), (2, 1), (2, 51)]).is_empty());
+        assert_eq!(book.ledger.place.epoch, 2, "no life of its own");
     }
 
     #[test]

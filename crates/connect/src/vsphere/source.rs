@@ -23,7 +23,7 @@ use super::{
     begin::{Begun, expects_known_since, reaches_back_to},
     config::Settings,
     cursor::Cursor,
-    ledger::{Ledger, Verdict, id_of_text},
+    ledger::{Forgotten, Ledger, Read, Verdict, id_of_text},
     listing::Listing,
     place::Place,
     session::{PAGE_EVENTS_MAX, Session},
@@ -44,6 +44,8 @@ pub struct Reading {
     cursor: Cursor,
     /// The page after a full one, asked for before the full one is looked at.
     ahead: Option<JoinHandle<Result<(Page, Listing), Error>>>,
+    /// How far events were read when the cursor was opened.
+    cursor_read: Read,
     sweep: Sweep,
     ledger: Ledger,
     history: History,
@@ -163,6 +165,7 @@ impl Source for Vsphere {
             Ok(Begun { cursor, place, unannounced, is_resumed, categories }) => Ok(Reading {
                 expects_known_since: expects_known_since(&self.settings, &place),
                 sweep: Sweep::new(self.settings.sweep, is_resumed),
+                cursor_read: Read::up_to(&place),
                 ledger: Ledger::new(place),
                 history: resume.history,
                 settings: Arc::clone(&self.settings),
@@ -197,7 +200,7 @@ impl Connection for Reading {
             if !page.events.is_empty() {
                 self.vain_rings = 0;
                 self.looks_in_flow = LOOKS_IN_FLOW;
-                let mut records = self.records(page).await?;
+                let mut records = self.records(page, self.cursor_read).await?;
                 self.busy_looks += 1;
                 if self.busy_looks.is_multiple_of(SWEEP_EVERY) {
                     records.extend(self.sweep_a_page().await?.unwrap_or_default());
@@ -315,8 +318,10 @@ impl Reading {
         Ok(Pull { checkpoint, seen_up_to: Some(now), ..Pull::default() })
     }
 
-    /// Turns a page into records of what is new in it.
-    async fn records(&mut self, page: Page) -> Result<Vec<Record>, Error> {
+    /// Turns a page into records of what is new in it. `read`: how far events were read when its listing began.
+    async fn records(&mut self, page: Page, read: Read) -> Result<Vec<Record>, Error> {
+        let before = self.remembered_from()?;
+        self.ledger.set_forgotten(before.map(|before| Forgotten { before, read }));
         let stored = self.stored(&page.events).await?;
         if let Some(now) = self.session.clock() {
             self.ledger.set_now(self.last(now));
@@ -406,7 +411,7 @@ impl Reading {
         let begin = since.checked_sub(SAME_SECOND).unwrap_or(since).max(self.ledger.place.begin);
         let (page, _) = self.oldest_without_cursor(begin, self.last(now)).await?;
         if !page.events.is_empty() {
-            return self.records(page).await.map(Some);
+            return self.records(page, self.cursor_read).await.map(Some);
         }
         self.expects_known_since = None;
         if now <= since {
@@ -418,12 +423,17 @@ impl Reading {
         Ok(Some(vec![gap]))
     }
 
-    /// A sweep may only list what the log would recognise.
+    /// What was created earlier may be stored without the log's knowing it; `None`: nothing may.
+    fn remembered_from(&self) -> Result<Option<Timestamp>, Error> {
+        let forgotten = self.history.forgotten_until()?;
+        let later = |until: Timestamp| until.checked_add(self.settings.overlap);
+        Ok(forgotten.map(|until| later(until).unwrap_or(Timestamp::MAX)))
+    }
+
+    /// A sweep need not list what the log would not recognize.
     fn sweep_from(&self) -> Result<Timestamp, Error> {
         let begin = self.ledger.place.begin;
-        let forgotten = self.history.forgotten_until()?;
-        let remembered = forgotten.and_then(|until| until.checked_add(self.settings.overlap).ok());
-        Ok(remembered.map_or(begin, |from| from.max(begin)))
+        Ok(self.remembered_from()?.map_or(begin, |from| from.max(begin)))
     }
 
     /// Lists one page of the sweep; `None` when none runs.
@@ -458,7 +468,7 @@ impl Reading {
         } else {
             self.sweep.listing = Some((slice, behind));
         }
-        let records = self.records(page).await?;
+        let records = self.records(page, Read::up_to(&self.ledger.place)).await?;
         if !records.is_empty() {
             info!(source = %self.history.source(), events = records.len(), "sweep found late events");
         }
@@ -475,6 +485,7 @@ impl Reading {
         let (mut from, last) = (begin, self.last(now));
         // The answer begins with the event stored last, unless the vCenter forgot it.
         self.expects_known_since = self.ledger.place.last.filter(|last| *last >= begin);
+        let read = Read::up_to(&self.ledger.place);
         let mut spans = 0;
         let records = loop {
             spans += 1;
@@ -483,7 +494,7 @@ impl Reading {
                 let (key, created) = key_and_time(listed);
                 (created, key)
             });
-            let records = self.records(page).await?;
+            let records = self.records(page, read).await?;
             // A part of the span that holds only what is known says nothing of what follows.
             if !records.is_empty() || to >= last || spans >= SPANS_MAX {
                 break records;
@@ -532,6 +543,7 @@ impl Reading {
         let from = reaches_back_to(&self.settings, &self.ledger.place, now);
         let cursor = Cursor::open(&self.session, &self.settings, from).await?;
         self.forget_ahead();
+        self.cursor_read = Read::up_to(&self.ledger.place);
         std::mem::replace(&mut self.cursor, cursor).close(&self.session).await;
         Ok(())
     }

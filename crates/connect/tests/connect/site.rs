@@ -67,7 +67,7 @@ impl Site {
         Self::at(vcenter, MemoryConfig::default(), |_| {}).await
     }
 
-    async fn at(
+    pub(crate) async fn at(
         vcenter: VCenterConfig,
         memory: MemoryConfig,
         change: impl FnOnce(&mut Config),

@@ -549,6 +549,27 @@ async fn a_sweep_stores_nothing_twice_when_there_are_more_events_than_the_index_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_new_listing_after_a_restart_stores_nothing_twice_that_the_log_has_forgotten() {
+    for api_version in ["7.0.3.0", "9.0.0.0"] {
+        let vcenter = VCenterConfig { api_version: api_version.to_owned(), ..Site::quiet() };
+        let memory = MemoryConfig { ids_max: 50, ..MemoryConfig::default() };
+        let mut site = Site::at(vcenter, memory, |config| {
+            // All that has happened is listed again.
+            config.overlap = pluvio_runtime::unit::Period(std::time::Duration::from_secs(900));
+        })
+        .await;
+        site.until_complete().await;
+        site.stop().await;
+        site.vcenter.post(20);
+        site.start();
+        site.until(|captured| captured.len() > 120).await;
+        site.vcenter.post(1);
+        site.until_complete().await;
+        assert_eq!(site.gaps().await, 0, "{api_version}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_empty_page_after_a_reconnect_is_no_gap() {
     let mut site = Site::open().await;
     site.until_complete().await;

@@ -6,8 +6,9 @@
 //! ```
 //!
 //! A row is answered as it was recorded, byte for byte; only what it is found by is read out of it. Who
-//! is in the cloud is known from the rows alone: a domain by its path or below the root, an account by
-//! its name in its domain, a user with the account that it most likely has. Identifiers that no row tells
+//! is in the cloud is known from the rows alone: a domain by its identifier, or by its path or below the
+//! root where a row has none; an account by its name in its domain; a user by its name, with the account
+//! that it most likely has. Identifiers that no row tells
 //! are made from names. Machines, volumes and usage records are not replayed. It does not look for
 //! secrets: whoever reads a log hands over what may be shown.
 
@@ -297,12 +298,35 @@ impl People {
             let parts = path.split('/').filter(|part| !part.is_empty() && *part != "ROOT");
             ["ROOT"].into_iter().chain(parts).collect::<Vec<_>>().join("/")
         };
-        let domain = self.domain_at(&below(row.domainpath.as_deref().unwrap_or(name)));
+        let path = below(row.domainpath.as_deref().unwrap_or(name));
+        let domain = match &row.domainid {
+            Some(id) if self.is_of_another(&path, id) => self.namesake(&path, id),
+            _ => self.domain_at(&path),
+        };
         if let Some(id) = &row.domainid {
             self.domains_by_id.insert(id.clone(), domain);
             if let Some(domain) = self.directory.domains.get_mut(domain) {
                 domain.id.clone_from(id);
             }
+        }
+        domain
+    }
+
+    /// Whether rows told another identifier for the domain with a path. There is one root.
+    fn is_of_another(&self, path: &str, id: &str) -> bool {
+        let domain = self.domains_by_path.get(path).and_then(|at| self.directory.domains.get(*at));
+        domain.is_some_and(|domain| {
+            domain.parent.is_some()
+                && domain.id != id
+                && self.domains_by_id.contains_key(&domain.id)
+        })
+    }
+
+    /// A domain that has the name of another one, in place of the path that no row told.
+    fn namesake(&mut self, path: &str, id: &str) -> usize {
+        let domain = self.domain_at(&format!("{path}-{id}"));
+        if let Some(domain) = self.directory.domains.get_mut(domain) {
+            path.rsplit('/').next().unwrap_or(path).clone_into(&mut domain.name);
         }
         domain
     }
@@ -448,6 +472,36 @@ mod tests {
         assert_eq!((web.id.as_str(), project.role), ("a-1", Role::Project));
         assert_eq!((directory.users[2].name.as_str(), directory.users[2].account), ("ops", 2));
         assert_eq!((&*recording.rows[1].id, recording.rows[1].account), ("2", 3));
+    }
+
+    #[test]
+    fn domains_of_one_name_are_told_apart_by_their_ids() {
+        let mut recording = Recording::default();
+        for (id, account) in [("d-1", "ops"), ("d-2", "ops"), ("d-2", "web"), ("d-1", "web")] {
+            let row = json!({"id": "1", "account": account, "domainid": id, "domain": "dev"});
+            add(&mut recording, &row).unwrap();
+        }
+        let unnamed = json!({"id": "1", "account": "web", "domain": "dev"});
+        add(&mut recording, &unnamed).unwrap();
+        for root in ["d-3", "d-4"] {
+            let row = json!({"id": "1", "account": "admin", "domainid": root, "domain": "ROOT"});
+            add(&mut recording, &row).unwrap();
+        }
+        let directory = &recording.people.directory;
+        let [root, one, other] = &directory.domains[..] else { unreachable!("{directory:?}") };
+        assert_eq!(root.path, "ROOT");
+        assert_eq!(
+            (one.id.as_str(), one.name.as_str(), one.path.as_str()),
+            ("d-1", "dev", "ROOT/dev")
+        );
+        assert_eq!((other.id.as_str(), other.name.as_str(), other.parent), ("d-2", "dev", Some(0)));
+        assert_ne!(one.path, other.path, "logins name a path");
+        let domains: Vec<_> = recording
+            .rows
+            .iter()
+            .map(|row| directory.accounts[usize::from(row.account)].domain)
+            .collect();
+        assert_eq!(domains, [1, 2, 2, 1, 1, 0, 0]);
     }
 
     #[test]

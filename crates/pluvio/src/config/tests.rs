@@ -231,9 +231,9 @@ fn two_sinks_of_one_bucket_whose_objects_can_have_the_same_keys_are_refused() {
 
     // Where the other one keeps its place.
     let zeros = "0".repeat(20);
-    let name = format!("name = \"tenants/.pluvio/{{first}}-{{last}}{{log}}.json\"\n");
+    let name = "name = \"tenants/.pluvio/{first}-{last}{log}.json\"\n";
     let other = format!("prefix = \"tenants/\"\nstream = \"{zeros}12345678\"\n");
-    let found = problems(&(sink("a", &name) + &sink(&zeros, &other)));
+    let found = problems(&(sink("a", name) + &sink(&zeros, &other)));
     let told = format!("the object `tenants/.pluvio/{zeros}-{zeros}12345678.json`, which keeps");
     assert!(found.len() == 1 && found[0].contains(&told), "{found:?}");
 }

@@ -19,7 +19,8 @@ mod tls;
 
 pub use crate::dial::{DialError, Dialer, Stream, shown_address};
 pub use crate::http::{
-    BODY_BYTES_MAX, CONNECT_TIMEOUT, HttpClient, HttpError, HttpReply, Part, Request, authority_of,
+    BODY_BYTES_MAX, CONNECT_TIMEOUT, HttpClient, HttpError, HttpReply, Part, Request, Secrets,
+    authority_of, blanked, united,
 };
 pub use crate::secret::{Secret, SecretError, SecretSource};
 pub use crate::thumbprint::{Thumbprint, ThumbprintError};

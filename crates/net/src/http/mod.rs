@@ -20,6 +20,7 @@ use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use bytes::{Bytes, BytesMut};
 use url::Url;
 
+pub use self::echo::{Secrets, blanked, united};
 pub use self::error::{HttpError, Part};
 use self::resolve::SystemResolver;
 use self::reuse::Connection;
@@ -155,7 +156,11 @@ async fn attempt(
         Ok(response) => read(&host, response, body).await,
         Err(error) => Err(error),
     };
-    (reply.map(|reply| HttpReply { body: secrets.blank(reply.body), ..reply }), was_reused)
+    let reply = reply.map(|mut reply| {
+        secrets.blank_headers(&mut reply.headers);
+        HttpReply { body: secrets.blank_body(reply.body), ..reply }
+    });
+    (reply, was_reused)
 }
 
 impl Request {
@@ -233,8 +238,8 @@ impl Request {
     }
 
     /// Says that parts of its address are secrets, as a token in a query is: they are blanked where the
-    /// answer's body repeats them, as sensitive headers always are. Not for bodies that are read for more
-    /// than their words.
+    /// answer's body or headers repeat them, as sensitive headers always are. Not for bodies that are read
+    /// for more than their words.
     #[must_use]
     pub fn secret_address(mut self) -> Request {
         self.is_address_secret = true;

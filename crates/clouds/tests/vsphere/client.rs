@@ -127,6 +127,46 @@ async fn a_fault_is_told_by_kind_with_what_it_names() {
 }
 
 #[tokio::test]
+async fn a_fault_that_quotes_the_request_shows_neither_password_nor_session() {
+    let said = |text: &str| {
+        let kind = format!("<CustomFault xsi:type=\"Custom{text}\"/>");
+        envelope(&format!(
+            "<soapenv:Fault><faultcode>x</faultcode><faultstring>bad {text}</faultstring>\
+             <detail>{kind}</detail></soapenv:Fault>"
+        ))
+    };
+    let session = envelope(
+        "<LoginResponse xmlns='urn:vim25'><returnval><key>52f6-key</key></returnval></LoginResponse>",
+    );
+    let set = "200 OK\r\nset-cookie: vmware_soap_session=\"52ab/cookie\"; Path=/; HttpOnly";
+    let (client, _served) = server(vec![
+        (
+            "500 X",
+            said("Pa&lt;s&quot;s/1 Pa&amp;lt;s&amp;quot;s/1 Pa&lt;s\\&quot;s\\/1 Pa%3Cs%22s%2f1"),
+        ),
+        (set, session),
+        ("500 X", said("vmware_soap_session=&quot;52ab/cookie&quot; 52ab%2Fcookie 52f6-key")),
+    ])
+    .await;
+    let manager = MoRef::new("SessionManager", "SessionManager");
+    let password = Secret::new("Pa<s\"s/1");
+    let error = client.login(&manager, "u", &password).await.unwrap_err();
+    let masked = "*** *** *** ***";
+    assert_eq!(
+        error.to_string(),
+        format!("Login was refused: fault Custom{masked} (bad {masked})")
+    );
+    client.login(&manager, "u", &password).await.unwrap();
+    let error = client.current_time().await.unwrap_err();
+    let masked = "vmware_soap_session=\"***\" *** ***";
+    // A class is not read as a text is.
+    let class = masked.replace('"', "&quot;");
+    let expected = format!("CurrentTime was refused: fault Custom{class} (bad {masked})");
+    assert_eq!(error.to_string(), expected);
+    assert!(!format!("{error:?} {client:?}").contains("52ab"), "{client:?}");
+}
+
+#[tokio::test]
 async fn an_answer_of_something_else_is_told_by_its_status() {
     let error = error_of("503 Service Unavailable", "<html><br></html>".into()).await;
     assert!(matches!(&error, Error::Status { status, .. } if status.as_u16() == 503), "{error:?}");

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use pluvio_net::Secrets;
+
 use crate::vsphere::MoRef;
 use crate::vsphere::xml::{Node, Tree};
 
@@ -56,16 +58,17 @@ pub enum FaultKind {
 }
 
 impl Fault {
-    /// The fault in an answer, if there is one.
-    pub(super) fn of(answer: &Tree) -> Option<Fault> {
+    /// The fault in an answer, if there is one; without `secrets`, for some gateways quote the request that
+    /// they did not like.
+    pub(super) fn of(answer: &Tree, secrets: &Secrets) -> Option<Fault> {
         let fault = answer.root().find("Fault")?;
-        let message = fault.child_text("faultstring").unwrap_or_default().into_owned();
+        let message = fault.child_text("faultstring").unwrap_or_default();
         let detail = fault.child("detail").and_then(|detail| detail.children().next());
         let kind = match detail {
             Some(detail) => FaultKind::of(detail),
             None => FaultKind::Other(fault.child_text("faultcode").unwrap_or_default().into()),
         };
-        Some(Fault { kind, message })
+        Some(Fault { kind: kind.without(secrets), message: secrets.blank(&message) })
     }
 }
 
@@ -96,6 +99,36 @@ impl FaultKind {
             "RequestCanceled" => FaultKind::RequestCanceled,
             "InvalidCollectorVersion" => FaultKind::InvalidCollectorVersion,
             other => FaultKind::Other(other.to_owned()),
+        }
+    }
+
+    /// The same without `secrets` in what the server chose.
+    fn without(self, secrets: &Secrets) -> FaultKind {
+        let blank = |text: Option<String>| text.map(|text| secrets.blank(&text));
+        let blank_object = |object: Option<MoRef>| {
+            object
+                .map(|object| MoRef::new(secrets.blank(&object.kind), secrets.blank(&object.value)))
+        };
+        match self {
+            FaultKind::NoPermission { object, privilege } => FaultKind::NoPermission {
+                object: blank_object(object),
+                privilege: blank(privilege),
+            },
+            FaultKind::ManagedObjectNotFound { object } => {
+                FaultKind::ManagedObjectNotFound { object: blank_object(object) }
+            }
+            FaultKind::InvalidArgument { property } => {
+                FaultKind::InvalidArgument { property: blank(property) }
+            }
+            FaultKind::Other(name) => FaultKind::Other(secrets.blank(&name)),
+            kind @ (FaultKind::NotAuthenticated
+            | FaultKind::InvalidLogin
+            | FaultKind::InvalidState
+            | FaultKind::InvalidRequest
+            | FaultKind::MethodNotFound
+            | FaultKind::NotImplemented
+            | FaultKind::RequestCanceled
+            | FaultKind::InvalidCollectorVersion) => kind,
         }
     }
 }
@@ -154,7 +187,7 @@ mod tests {
             "<e:Envelope xmlns:e='x'><e:Body><e:Fault><faultcode>ServerFaultCode</faultcode>\
              <faultstring>words</faultstring><detail>{detail}</detail></e:Fault></e:Body></e:Envelope>"
         );
-        Fault::of(&Tree::parse(&Arc::from(xml)).unwrap()).unwrap()
+        Fault::of(&Tree::parse(&Arc::from(xml)).unwrap(), &Secrets::default()).unwrap()
     }
 
     #[test]

@@ -11,6 +11,9 @@
 //!
 //! **Session.** The cookie is kept here, verbatim (vCenter quotes its value). A login begins with no
 //! cookie, because a second login on the first one's cookie is refused.
+//!
+//! **Secrets.** A gateway may answer with a fault that quotes the request. What was sent in confidence is
+//! noted here, and is in no fault that is told.
 
 mod envelope;
 mod error;
@@ -20,12 +23,12 @@ mod filter;
 mod properties;
 mod session;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use pluvio_net::{HttpClient, HttpReply, Request};
+use pluvio_net::{HttpClient, HttpReply, Request, Secrets};
 use url::Url;
 
 use self::envelope::Xml;
@@ -53,12 +56,15 @@ pub struct Client {
     url: Url,
     version: String,
     cookie: Mutex<Option<HeaderValue>>,
+    /// Of the login and its session, beside the cookie.
+    secrets: Mutex<Secrets>,
 }
 
 impl Client {
     /// A client for the SOAP address of a vCenter, without a session.
     pub fn new(http: HttpClient, url: Url) -> Client {
-        Client { http, url, version: VERSION_DEFAULT.to_owned(), cookie: Mutex::new(None) }
+        let (cookie, secrets) = (Mutex::default(), Mutex::default());
+        Client { http, url, version: VERSION_DEFAULT.to_owned(), cookie, secrets }
     }
 
     /// The address, without user info.
@@ -125,14 +131,24 @@ impl Client {
         timeout: Duration,
     ) -> Result<HttpReply, Error> {
         let request = Request::post(self.url.clone(), xml.call(method, on)).timeout(timeout);
+        let sent = self.cookie();
         let reply = self.exchange(method, request).await?;
         match reply.status {
             StatusCode::OK => Ok(reply),
             // A fault is the one answer that vSphere gives with another status.
-            status => match tree_of(method, &reply).ok().as_ref().and_then(Fault::of) {
-                Some(fault) => Err(Error::Fault { method, fault }),
-                None => Err(Error::Status { method, status }),
-            },
+            status => {
+                let tree = tree_of(method, &reply).ok();
+                let mut secrets = self.secrets().clone();
+                for cookie in sent.iter().chain(&self.cookie()) {
+                    let pair = cookie.to_str().unwrap_or_default();
+                    let value = pair.strip_prefix(SESSION_COOKIE).unwrap_or_default();
+                    secrets.add(value.trim_matches('"'));
+                }
+                match tree.and_then(|tree| Fault::of(&tree, &secrets)) {
+                    Some(fault) => Err(Error::Fault { method, fault }),
+                    None => Err(Error::Status { method, status }),
+                }
+            }
         }
     }
 
@@ -162,6 +178,11 @@ impl Client {
 
     fn set_cookie(&self, cookie: Option<HeaderValue>) {
         *self.cookie.lock().unwrap_or_else(PoisonError::into_inner) = cookie;
+    }
+
+    /// What of the requests' bodies must not be shown.
+    fn secrets(&self) -> MutexGuard<'_, Secrets> {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

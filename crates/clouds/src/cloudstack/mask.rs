@@ -1,15 +1,12 @@
 //! Takes secrets out of what a server said, before it gets into an error.
 //!
 //! Proxies print the address they could not reach, with its query; answers of `listUsers` hold the
-//! keys of all users. So two things are blanked: the values that were sent, however encoded, and
-//! whatever stands behind a telling name. The text keeps its length, so places in it stay true.
+//! keys of all users. So two things are blanked: the values that were sent, however escaped, and
+//! whatever stands behind a telling name. Each becomes one mark of fixed length, which tells nothing of it.
 
-use pluvio_net::Secret;
+use std::ops::Range;
 
-use super::sign::encode;
-
-/// A shorter value would be found in half of all words.
-const VALUE_BYTES_MIN: usize = 4;
+use pluvio_net::{Secrets, blanked, united};
 
 /// Names of parameters, fields and cookies whose value is secret, in lower case.
 const NAMES: [&str; 7] =
@@ -17,42 +14,55 @@ const NAMES: [&str; 7] =
 
 /// The secrets of one request.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Mask {
-    values: Vec<Secret>,
-}
+pub(super) struct Mask(Secrets);
 
 impl Mask {
     pub(super) fn add(&mut self, value: &str) {
-        if value.len() < VALUE_BYTES_MIN {
-            return;
-        }
-        let encoded = encode(value);
-        self.values.push(Secret::new(encoded.to_lowercase()));
-        self.values.push(Secret::new(encoded));
-        self.values.push(Secret::new(value));
+        self.0.add(value);
     }
 
-    /// The text with `*` for each byte of a secret.
+    /// The text with a mark for each secret.
     pub(super) fn apply(&self, text: &str) -> String {
-        let mut masked = text.to_owned();
-        for value in &self.values {
-            if masked.contains(value.expose()) {
-                masked = masked.replace(value.expose(), &"*".repeat(value.expose().len()));
-            }
-        }
-        by_name(&masked)
+        blanked(text, &self.places(text))
+    }
+
+    /// The same in two parts: what stands before byte `at`, and the rest. A secret that stands on both
+    /// sides is marked in the first.
+    pub(super) fn apply_around(&self, text: &str, at: usize) -> (String, String) {
+        let (before, behind): (Vec<_>, Vec<_>) =
+            self.places(text).into_iter().partition(|place| place.start < at);
+        let at = before.last().map_or(at, |place| place.end.max(at));
+        let (first, rest) = text.split_at(text.ceil_char_boundary(at));
+        let behind: Vec<_> = behind
+            .into_iter()
+            .map(|place| {
+                place.start.saturating_sub(first.len())..place.end.saturating_sub(first.len())
+            })
+            .collect();
+        (blanked(first, &before), blanked(rest, &behind))
+    }
+
+    fn places(&self, text: &str) -> Vec<Range<usize>> {
+        let mut places = self.0.places(text.as_bytes());
+        places.extend(named(text));
+        united(places)
     }
 }
 
 /// Blanks `password=x`, `"apikey": "x"` and their like.
 pub(super) fn by_name(text: &str) -> String {
+    blanked(text, &named(text))
+}
+
+/// The values behind telling names; ascending.
+fn named(text: &str) -> Vec<Range<usize>> {
     let lower = text.to_ascii_lowercase();
     let mut names: Vec<usize> = NAMES
         .iter()
         .flat_map(|name| lower.match_indices(name).map(|(at, name)| at + name.len()))
         .collect();
     names.sort_unstable();
-    let (mut masked, mut done) = (String::with_capacity(text.len()), 0);
+    let (mut places, mut done) = (Vec::new(), 0);
     for end_of_name in names {
         // A name inside a value that is blanked already.
         if end_of_name < done {
@@ -66,12 +76,12 @@ pub(super) fn by_name(text: &str) -> String {
         let ends = |c: char| c.is_whitespace() || "&\"'\\<>,;)}".contains(c);
         let bytes = value.find(ends).unwrap_or(value.len());
         let start = text.len() - value.len();
-        masked.push_str(&text[done..start]);
-        masked.extend(std::iter::repeat_n('*', bytes));
         done = start + bytes;
+        if bytes > 0 {
+            places.push(start..done);
+        }
     }
-    masked.push_str(&text[done..]);
-    masked
+    places
 }
 
 #[cfg(test)]
@@ -79,12 +89,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_that_were_sent_are_blanked_in_each_encoding() {
+    fn values_that_were_sent_are_blanked_in_each_encoding_and_their_length_is_not_told() {
         let mut mask = Mask::default();
         mask.add("a+b/c=");
         mask.add("x");
-        assert_eq!(mask.apply("a+b/c= or a%2Bb%2Fc%3D, x"), "****** or ************, x");
-        assert_eq!(mask.apply("(a%2bb%2fc%3d)"), "(************)");
+        assert_eq!(mask.apply("a+b/c= or a%2Bb%2Fc%3D, x"), "*** or ***, x");
+        assert_eq!(mask.apply(r"(a%2bb%2fc%3d) a+b\/c= a&#43;b&#x2f;c="), "(***) *** ***");
+        assert_eq!(
+            mask.apply("password=a+b/c=&x password=longer-than-that"),
+            "password=***&x password=***"
+        );
+    }
+
+    #[test]
+    fn a_place_in_a_text_is_kept_and_a_secret_on_it_is_blanked() {
+        let mut mask = Mask::default();
+        mask.add("secret");
+        let around = |at| {
+            let (before, behind) = mask.apply_around("a secret é secret b", at);
+            format!("{before}|{behind}")
+        };
+        assert_eq!(around(0), "|a *** é *** b");
+        assert_eq!(around(2), "a |*** é *** b");
+        assert_eq!(around(4), "a ***| é *** b");
+        assert_eq!(around(10), "a *** é| *** b");
+        assert_eq!(around(20), "a *** é *** b|");
     }
 
     #[test]
@@ -93,7 +122,7 @@ mod tests {
             ("?apiKey=abc&x=1&signature=", "?apiKey=***&x=1&signature="),
             (r#"{"secretkey" : "abc","id":1}"#, r#"{"secretkey" : "***","id":1}"#),
             (r#"{\"password\":\"abc\"}"#, r#"{\"password\":\"***\"}"#),
-            ("password apikey=sessionkey=12 é", "password apikey=************* é"),
+            ("password apikey=sessionkey=12 é", "password apikey=*** é"),
             ("the signature is wrong", "the signature is wrong"),
         ] {
             assert_eq!(by_name(text), expected);

@@ -45,10 +45,10 @@ impl BrokenAnswer {
             false => Flaw::Syntax,
         };
         // Masked whole, because a cut secret would not be found.
-        let masked = mask.apply(text);
-        let start = masked.floor_char_boundary(at_byte.saturating_sub(SIDE_BYTES_MAX));
-        let end = masked.ceil_char_boundary((at_byte + SIDE_BYTES_MAX).min(masked.len()));
-        let excerpt = masked[start..end].chars();
+        let (before, behind) = mask.apply_around(text, at_byte);
+        let start = before.floor_char_boundary(before.len().saturating_sub(SIDE_BYTES_MAX));
+        let end = behind.ceil_char_boundary(SIDE_BYTES_MAX.min(behind.len()));
+        let excerpt = before[start..].chars().chain(behind[..end].chars());
         let excerpt = excerpt.map(|c| if c.is_control() { ' ' } else { c }).collect();
         BrokenAnswer { flaw, at_byte, bytes: text.len(), excerpt }
     }

@@ -187,6 +187,24 @@ async fn a_single_event_is_filtered_within_its_clients_budget() {
 }
 
 #[tokio::test]
+async fn a_gap_waits_for_the_budget_as_a_hidden_event_does() {
+    let plan = plan().access(table()).limits(|limits| {
+        limits.filter_units_per_second = 1;
+        limits.page_wait = Duration::from_millis(1);
+    });
+    let house = plan.open().await;
+    house.append(0..3).await;
+    house.append_at(&StreamName::events(), event(12), Some(20)).await;
+    let filter = format!("account%20%3D%3D%20'{}'", "x".repeat(3_900));
+    house.get_with(&format!("/api/v1/events?filter={filter}"), &[ACME]).await;
+    let hidden = house.get_with("/api/v1/events/1", &[ACME]).await.problem();
+    assert!(hidden.1.contains("have used up their budget"), "{}", hidden.1);
+    assert_eq!(house.get_with("/api/v1/events/14", &[ACME]).await.problem(), hidden);
+    let (status, detail) = house.get_with("/api/v1/events/14", &[OPERATOR]).await.problem();
+    assert_eq!((status, detail.contains("the next is at 20")), (404, true), "{detail}");
+}
+
+#[tokio::test]
 async fn readiness_names_sources_only_to_who_may_see_status() {
     let house = closed_house().await;
     house.status.add("secret-name", Kind::Source, "vsphere");

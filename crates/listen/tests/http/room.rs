@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use pluvio_event::{Data, Event};
+use pluvio_log::{LogHandle, Memory, MemoryConfig};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
@@ -268,6 +269,42 @@ async fn large_events_that_one_client_does_not_take_keep_out_only_its_own() {
     };
     within(is_full).await;
     assert_eq!(get_from(&house, 2, "/api/v1/events/200").await.status, 200);
+}
+
+/// Twice as much would be more than a client's part of the room.
+#[tokio::test]
+async fn a_single_event_larger_than_a_clients_part_is_given_when_it_has_all_of_that() {
+    let plan = plan().access(crate::access::table()).limits(|limits| {
+        limits.page_wait = Duration::from_millis(200);
+    });
+    let memory = MemoryConfig { record_bytes_max: 16 << 20, ..MemoryConfig::default() };
+    let house = plan.over(LogHandle::new(Memory::new(memory))).await;
+    let length = 10 << 20;
+    house.append_event(large_of(0, length)).await;
+    for target in ["/api/v1/events/0", "/api/v1/events/0?mode=binary", "/api/v1/events?limit=1"] {
+        let answer = house.get_with(target, &[OPERATOR]).await;
+        assert_eq!(answer.status, 200, "{target}: {}", answer.text());
+        assert!(answer.body.len() > length, "{target}");
+    }
+    // It is hidden from this one, as a gap would be.
+    assert_eq!(house.get_with("/api/v1/events/0", &[ACME]).await.status, 404);
+    let mut reader = stuck(&house, "/livez").await;
+    let request = format!(
+        "GET /api/v1/events/0 HTTP/1.1\r\nhost: localhost\r\n{}: {}\r\n\r\n",
+        OPERATOR.0, OPERATOR.1
+    );
+    reader.write_all(request.as_bytes()).await.unwrap();
+    let refused = within(async {
+        loop {
+            let answer = house.get_with("/api/v1/events/0", &[OPERATOR]).await;
+            if answer.status != 200 {
+                break answer;
+            }
+        }
+    })
+    .await;
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert!(refused.text().contains("urn:pluvio:problem:full"), "{}", refused.text());
 }
 
 #[tokio::test]

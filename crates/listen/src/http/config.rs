@@ -39,7 +39,10 @@ pub struct Config {
     pub watchers_per_client_max: usize,
     /// Most connections at a time; one more is answered 503. Of one client at most fifteen sixteenths;
     /// one more is answered 429. Default 5000; 2500 with `tls`, where each takes more memory.
-    #[schemars(range(min = 1))]
+    #[schemars(
+        range(min = 1),
+        extend("default" = CONNECTIONS_MAX, "x-default-varies" = true)
+    )]
     pub connections_max: Option<usize>,
     /// A watch that was silent for this long is sent a heartbeat, so that proxies and clients see
     /// that it lives. `"0s"` sends none; else at least `"1s"`. A request may ask for another.

@@ -37,7 +37,10 @@ pub struct Config {
     /// Most connections at a time; one more is closed, and so is one of a client that has fifteen
     /// sixteenths of them. A consumer has two or three. Default 1000; 500 with
     /// `tls`, where each takes more memory.
-    #[schemars(range(min = 1))]
+    #[schemars(
+        range(min = 1),
+        extend("default" = CONNECTIONS_MAX, "x-default-varies" = true)
+    )]
     pub connections_max: Option<usize>,
 }
 

@@ -36,7 +36,7 @@ pub(crate) struct LogSection {
     /// Delete events that were recorded longer ago than this.
     pub(crate) retention_age: Period,
     /// Keep at most this much of each stream; in memory 64 MiB unless set.
-    #[schemars(extend("default" = "10 GiB"))]
+    #[schemars(extend("default" = "10 GiB", "x-default-varies" = true))]
     pub(crate) retention_size: Option<ByteSize>,
     /// Keep at most this many events of each stream; all that fit if not set.
     pub(crate) retention_records: Option<u64>,

@@ -9,11 +9,16 @@ use super::{LogSection, principals::PrincipalSection, sinks};
 use crate::registry::{LISTENERS, SINKS, SOURCES};
 
 const HEAD: &str = "\
-# Pluvio's configuration. Every key stands here with its default, commented out.
+# Pluvio's configuration. Every key stands here, commented out: `#key` with its default, `##key` with
+# an example where it has no default, or one that depends on other keys. A section says the same
+# with one `#` taken off each of its lines; what is marked as required must be filled in.
 # A secret is a literal, { env = \"NAME\" } or { file = \"path\" }; files are read again at each
 # connection. Durations and sizes have units: \"500ms\", \"30s\", \"10m\", \"1h\", \"30d\"; \"64 KiB\", \"10 GiB\".
 # Check a file with `pluvio check`, and with `pluvio check --connect` ask the clouds too.
 ";
+
+/// Says in a key's schema that its default depends on other keys: to write it down is not to leave it out.
+const DEFAULT_VARIES: &str = "x-default-varies";
 
 /// What `pluvio config` prints.
 pub(crate) fn template() -> String {
@@ -81,12 +86,20 @@ pub(super) fn add_common_keys(schema: &mut Json, name: &str) {
 fn section(out: &mut String, name: &str, summary: &str, schema: &Json) {
     let summary = if summary.is_empty() { String::new() } else { format!("  # {summary}") };
     let _infallible = writeln!(out, "\n#[{name}]{summary}");
-    keys(out, "", None, schema, schema);
+    keys(out, "", None, false, schema, schema);
 }
 
 /// One commented line a key, its description above it; nested tables as dotted keys. `optional`: the
-/// table that they are keys of, if it may be left out.
-fn keys(out: &mut String, prefix: &str, optional: Option<&str>, schema: &Json, root: &Json) {
+/// table that they are keys of, if it may be left out; `is_absent`: one of its keys alone would say something,
+/// because without any there is none.
+fn keys(
+    out: &mut String,
+    prefix: &str,
+    optional: Option<&str>,
+    is_absent: bool,
+    schema: &Json,
+    root: &Json,
+) {
     let required: Vec<&str> =
         schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
     let Some(properties) = schema["properties"].as_object() else { return };
@@ -97,20 +110,27 @@ fn keys(out: &mut String, prefix: &str, optional: Option<&str>, schema: &Json, r
         let is_required = required.contains(&name.as_str());
         if target["properties"].is_object() {
             let optional = optional.or_else(|| (!is_required).then_some(name.as_str()));
-            keys(out, &format!("{prefix}{name}."), optional, target, root);
+            let is_absent = is_absent || may_be_null(property);
+            keys(out, &format!("{prefix}{name}."), optional, is_absent, target, root);
             continue;
         }
         let text = property["description"].as_str().or_else(|| target["description"].as_str());
         for line in wrapped(text.unwrap_or_default()) {
             let _infallible = writeln!(out, "# {line}");
         }
-        let mark = match (is_required, optional) {
-            (true, None) => "  # required".to_owned(),
-            (true, Some(optional)) => format!("  # required if there is `{optional}`"),
-            (false, _) => String::new(),
+        let varies = property[DEFAULT_VARIES] == true;
+        let has_default = default(property, target).is_some();
+        let (sign, mark) = match (is_required, optional) {
+            (true, None) => ("#", "  # required".to_owned()),
+            (true, Some(optional)) => ("##", format!("  # required if there is `{optional}`")),
+            (false, _) if varies => {
+                ("##", "  # its default, unless other keys change it".to_owned())
+            }
+            (false, _) if has_default && !is_absent => ("#", String::new()),
+            (false, _) => ("##", String::new()),
         };
         let value = value(property, target);
-        let _infallible = writeln!(out, "#{prefix}{name} = {value}{mark}");
+        let _infallible = writeln!(out, "{sign}{prefix}{name} = {value}{mark}");
     }
 }
 
@@ -155,6 +175,12 @@ pub(super) fn resolved<'s>(schema: &'s Json, root: &'s Json) -> &'s Json {
     some.map_or(schema, |some| resolved(some, root))
 }
 
+/// Whether a key is an `Option`.
+fn may_be_null(schema: &Json) -> bool {
+    let any = schema["anyOf"].as_array().into_iter().flatten();
+    any.chain([schema]).any(|it| it["type"] == "null")
+}
+
 fn wrapped(text: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
@@ -167,4 +193,99 @@ fn wrapped(text: &str) -> Vec<String> {
         }
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use pluvio_connect::{
+        amqp, cloudstack, file, fluentd, kafka, mongodb, mqtt, opensearch, rabbitmq, s3, stdout,
+        vsphere, webhook,
+    };
+    use pluvio_listen::{http, kafka as kafka_listener};
+    use serde::de::DeserializeOwned;
+
+    use super::*;
+
+    /// The lines of a section behind its head, with one `#` taken off each.
+    fn uncommented(section: &str) -> Vec<String> {
+        let (template, head) = (template(), format!("#[{section}]"));
+        let lines = template.lines().skip_while(|line| !line.starts_with(&head)).skip(1);
+        let lines = lines.take_while(|line| !line.starts_with("#["));
+        lines.filter_map(|line| line.strip_prefix('#')).map(str::to_owned).collect()
+    }
+
+    /// What `lines` say to a component; what all of its kind have is read elsewhere.
+    fn read<C: Debug + DeserializeOwned>(lines: &[String], common: &[String]) -> String {
+        // Prose begins with a space.
+        let lines = lines.iter().filter(|line| !line.starts_with([' ', '#']));
+        let text: String = lines.map(|line| format!("{line}\n")).collect();
+        let table = text.parse::<toml::Table>();
+        let mut table = table.unwrap_or_else(|error| unreachable!("{error}: {text}"));
+        table.retain(|key, _| !common.iter().any(|it| it == key));
+        let read = table.try_into::<C>();
+        format!("{:#?}", read.unwrap_or_else(|error| unreachable!("{error}: {text}")))
+    }
+
+    /// What a section says with a `#` taken off each line, and what it says with what is required alone.
+    fn both<C: Debug + DeserializeOwned>(section: &str, common: &[String]) -> [String; 2] {
+        let lines = uncommented(section);
+        assert!(lines.len() > 2, "{section}");
+        let required = lines.iter().filter(|line| line.ends_with("# required"));
+        let required: Vec<_> = required.cloned().collect();
+        [read::<C>(&lines, common), read::<C>(&required, common)]
+    }
+
+    #[test]
+    fn a_section_says_the_same_once_its_comment_signs_are_taken_off() {
+        let none = [String::new()];
+        let mut sinks = sinks::common_keys();
+        let sources = ["stream".to_owned(), "type".to_owned()];
+        sinks.push("type".to_owned());
+        let pairs = [
+            ("log", both::<LogSection>("log", &none)),
+            ("listeners.http", both::<http::Config>("listeners.http", &none)),
+            ("listeners.kafka", both::<kafka_listener::Config>("listeners.kafka", &none)),
+            ("sources.vsphere", both::<vsphere::Config>("sources.my-vsphere", &sources)),
+            ("sources.cloudstack", both::<cloudstack::Config>("sources.my-cloudstack", &sources)),
+            (
+                "sources.cloudstack-usage",
+                both::<cloudstack::usage::Config>("sources.my-cloudstack-usage", &sources),
+            ),
+            ("sinks.stdout", both::<stdout::Config>("sinks.my-stdout", &sinks)),
+            ("sinks.file", both::<file::Config>("sinks.my-file", &sinks)),
+            ("sinks.webhook", both::<webhook::Config>("sinks.my-webhook", &sinks)),
+            ("sinks.kafka", both::<kafka::Config>("sinks.my-kafka", &sinks)),
+            ("sinks.rabbitmq", both::<rabbitmq::Config>("sinks.my-rabbitmq", &sinks)),
+            ("sinks.amqp", both::<amqp::Config>("sinks.my-amqp", &sinks)),
+            ("sinks.mqtt", both::<mqtt::Config>("sinks.my-mqtt", &sinks)),
+            ("sinks.mongodb", both::<mongodb::Config>("sinks.my-mongodb", &sinks)),
+            ("sinks.opensearch", both::<opensearch::Config>("sinks.my-opensearch", &sinks)),
+            ("sinks.s3", both::<s3::Config>("sinks.my-s3", &sinks)),
+            ("sinks.fluentd", both::<fluentd::Config>("sinks.my-fluentd", &sinks)),
+        ];
+        assert_eq!(pairs.len(), 1 + SOURCES.len() + SINKS.len() + LISTENERS.len());
+        for (section, [uncommented, left_out]) in pairs {
+            assert_eq!(uncommented, left_out, "{section}");
+        }
+    }
+
+    #[test]
+    fn a_key_without_a_default_of_its_own_does_not_look_like_one_with_it() {
+        let template = template();
+        for line in [
+            "##retention_records = 1000",
+            "##retention_size = \"10 GiB\"  # its default, unless other keys change it",
+            "##connections_max = 5000  # its default, unless other keys change it",
+            "##capped_size = \"1 MiB\"",
+            "##path_style = false",
+            "##filter = \"…\"",
+            "##tls.cert_file = \"…\"  # required if there is `tls`",
+            "#segment_size = \"128 MiB\"",
+            "#url = \"…\"  # required",
+        ] {
+            assert!(template.lines().any(|it| it == line), "{line}");
+        }
+    }
 }

@@ -162,10 +162,12 @@ impl Session {
                 error => return Err(error),
             }
         }
-        if self.slack_s != 0 {
-            self.find_zone().await?;
-        } else {
+        if self.slack_s == 0 {
             self.prove_dates().await?;
+        }
+        // Refused, or in doubt.
+        if self.slack_s == ZONE_S {
+            self.find_zone().await?;
         }
         Ok(())
     }

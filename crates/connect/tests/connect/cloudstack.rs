@@ -29,6 +29,23 @@ async fn history_and_what_comes_after_are_captured_once_from_every_version() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_old_server_whose_day_has_just_begun_is_understood_by_each_connection() {
+    let backlog_events = 0;
+    let config = CloudStackConfig { version: Version::V4_9, backlog_events, ..quiet() };
+    let mut site = CloudSite::stopped(config).await;
+    // In Europe the next day has begun, by UTC it has not; and all events are of that day.
+    let until = (23 * 3600 + 600 - site.cloud.now().as_second()).rem_euclid(86_400);
+    site.cloud.advance(Duration::from_secs(until.unsigned_abs()));
+    for _ in 0..3 {
+        site.cloud.post(50);
+        site.start();
+        site.until_complete().await;
+        site.stop().await;
+    }
+    assert_eq!(site.gaps().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_section_that_was_renamed_goes_on_where_it_was() {
     let mut site = CloudSite::open().await;
     site.until_complete().await;

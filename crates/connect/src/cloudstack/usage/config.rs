@@ -63,7 +63,8 @@ pub struct Config {
     /// How often records are asked for.
     #[serde(default = "records_interval")]
     pub records_interval: Period,
-    /// How late records may be written to be found.
+    /// How late records may be written to be found. The log should keep records for longer: of a time that it has
+    /// forgotten, none that is late is taken, and the status says how many were left aside.
     #[serde(default = "records_overlap")]
     pub records_overlap: Period,
     /// Rows asked for at once; what the server allows (`default.page.size`), if that is less.

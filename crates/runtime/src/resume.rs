@@ -174,7 +174,7 @@ impl Resume {
             let named = self.elsewhere.iter().filter(move |it| self.is_own(it) == is_own);
             named.filter_map(move |it| {
                 let noted = Noted::In(&it.stream, &it.name);
-                let place = parse(&it.position).filter(|place| is_own || asked_the_same(place));
+                let place = parse(&it.position).filter(asked_the_same);
                 place.map(|place| Candidate { noted, place })
             })
         };

@@ -35,6 +35,8 @@ const QUESTION_IDS_MAX: usize = 5000;
 #[derive(Debug)]
 pub(super) struct Ledger {
     pub(super) place: Place,
+    /// Everything up to here was read before this connection.
+    read_before: Timestamp,
     pub(super) history: History,
     in_flight: VecDeque<RowIds>,
     /// By second of creation.
@@ -104,12 +106,14 @@ impl Ledger {
     /// `recent_from`: ids created later are remembered from now on.
     pub(super) fn new(place: Place, history: History, recent_from: i64) -> Self {
         let in_flight = VecDeque::from([RowIds::default()]);
-        Self { place, history, in_flight, recent: BTreeMap::new(), recent_ids: 0, recent_from }
+        let read_before = place.time;
+        let (recent, recent_ids) = (BTreeMap::new(), 0);
+        Self { place, read_before, history, in_flight, recent, recent_ids, recent_from }
     }
 
     /// Which of the rows are stored, or about to be, or never will, because they are older than what is
     /// captured. What was created before `remembered_from` may be stored without the log's knowing it, unless
-    /// it is newer than all that was read.
+    /// it is newer than all that was read before: what happened since is known.
     pub(super) async fn known(
         &self,
         mapping: &Mapping,
@@ -118,7 +122,7 @@ impl Ledger {
     ) -> Result<RowIds, Error> {
         let may_be_forgotten = |row: &Row| {
             created(row).is_some_and(|created| {
-                created.as_second() < remembered_from && created <= self.place.time
+                created.as_second() < remembered_from && created <= self.read_before
             })
         };
         let mut known = RowIds::default();

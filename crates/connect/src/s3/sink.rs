@@ -132,6 +132,9 @@ struct Putting {
     put: Uuid,
     /// Its name; what makes names may be configured otherwise by the time it is looked for.
     key: String,
+    /// When its last event was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recorded: Option<Timestamp>,
 }
 
 impl S3 {
@@ -195,9 +198,12 @@ impl Sink for S3 {
         let putting = noted.and_then(|noted| noted.putting);
         // Of the log before it was set back; the log that goes on from there has other events for it.
         let putting = putting.filter(|it| it.span.last < standing.end.get());
+        let last_put = putting
+            .as_ref()
+            .and_then(|it| Some(Last { offset: it.span.last, recorded: it.recorded? }));
         let arrived = match &putting {
             // Only the answer was lost: it holds its events, however objects are made by now.
-            Some(Putting { span, put, key }) => {
+            Some(Putting { span, put, key, .. }) => {
                 let is_there = store.metadata(key, PUT).await? == Some(put.to_string());
                 Offset::new(span.last + 1).filter(|_| is_there)
             }
@@ -212,7 +218,7 @@ impl Sink for S3 {
             *unanswered = known.map(|(span, put)| Unanswered { span, put, is_noted });
         }
         // A filter may have passed more than was put.
-        let last = last.filter(|_| arrived.is_none());
+        let last = if arrived.is_some() { last_put } else { last };
         let cursor = arrived.or(cursor).map(|next| next.max(standing.cursor));
         let taken =
             |Last { offset, recorded }| Some(Taken { offset: Offset::new(offset)?, recorded });
@@ -276,7 +282,8 @@ impl S3Writer {
         if known.is_none_or(|it| !it.is_noted) {
             // Even this put may happen later, so that from here on no other object is begun.
             *self.sink.unanswered() = Some(Unanswered { span, put, is_noted: false });
-            let putting = Putting { span, put, key: key.clone() };
+            let recorded = Some(last.recorded());
+            let putting = Putting { span, put, key: key.clone(), recorded };
             match self.put_cursor(first.offset(), Some(putting)).await {
                 Ok(Put::Done) => {
                     *self.sink.unanswered() = Some(Unanswered { span, put, is_noted: true });

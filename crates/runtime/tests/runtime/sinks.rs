@@ -267,6 +267,22 @@ async fn a_log_that_was_set_back_and_grew_again_is_noticed_by_a_sink_that_it_kno
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_record_that_a_repair_replaced_after_it_was_handed_over_is_no_sign_of_another_log() {
+    let house = House::new().await;
+    house.store(1..=5).await;
+    let running = house.run(&[("a", &Target::default())]);
+    running.until("a", |status| status.position.as_deref() == Some("5")).await;
+    assert!(running.supervisor.drain().await);
+    let offset = Offset::new(4).unwrap();
+    let took = || Door::Took(Taken { offset, recorded: Timestamp::UNIX_EPOCH });
+    let target = Target::new(&[took(), took(), took()], &[]);
+    let _running = house.run(&[("a", &target)]);
+    house.store(6..=8).await;
+    assert_eq!(target.has(3).await, ["6", "7", "8"]);
+    assert_eq!(target.held.lock().unwrap().connects.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_new_sink_has_noted_that_its_target_was_heard_before_anything_is_handed_over() {
     let house = House::new().await;
     house.store(1..=5).await;

@@ -173,6 +173,8 @@ struct Task<'a> {
     /// A target's cursor that was left aside. It stays so until the target has another one: what is stored
     /// meanwhile makes it no truer.
     aside: Option<Offset>,
+    /// The last record of a target, which was compared with this log's.
+    compared: Option<Taken>,
     ledger: ledger::Ledger,
     brake: brake::Brake,
     /// When the attempt connected, and whether anything arrived since.
@@ -221,6 +223,7 @@ async fn keep_up<S: Sink>(
         end,
         reach: end.unwrap_or_default(),
         aside: None,
+        compared: None,
         ledger: ledger::Ledger::default(),
         brake: brake::Brake::default(),
         connected_at: None,
@@ -392,9 +395,14 @@ impl Task<'_> {
     /// Where this log has other records than the target took, which took `last` at its end: it was set back by
     /// an older copy, and has grown since. `None`: it is the same, as far as the log can tell. What was recorded
     /// later than all that the target has is what it lacks.
-    async fn parted_from(&self, last: Taken) -> Result<Option<Offset>, ReadError> {
+    async fn parted_from(&mut self, last: Taken) -> Result<Option<Offset>, ReadError> {
         let SinkContext { log, stream, .. } = self.context;
         let extent = log.extent(stream)?;
+        // What this log has handed over itself is another record only after a repair. And once is enough.
+        let is_ours = self.place.as_ref().is_some_and(|it| !it.is_new() && last.offset < it.next());
+        if is_ours || self.compared.replace(last) == Some(last) {
+            return Ok(None);
+        }
         if last.offset < extent.start || last.offset >= extent.next {
             return Ok(None);
         }

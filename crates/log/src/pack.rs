@@ -1,7 +1,7 @@
 //! From events to record batches, in two steps: whoever appends encodes the bodies, beside
 //! everybody else; the one writer gives out offsets and puts batches around them.
 
-use std::{iter::Peekable, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -9,7 +9,7 @@ use pluvio_event::{Data, json};
 
 use crate::{
     AppendError, Batch, EventId, Offset, Position, Record, SourceName, StoredRecord, StreamName,
-    batch::{self, Builder, Compression, HEADER_BYTES},
+    batch::{self, Builder, Compression},
 };
 
 /// The media type of a stored value (CloudEvents' Kafka binding, §3.3).
@@ -94,90 +94,91 @@ pub(crate) fn prepare(
     Ok(prepared.collect())
 }
 
-/// Puts batches around records, one each time that it is asked: the first can be written while the second
-/// is packed.
-pub(crate) struct Packer<R: Iterator> {
+/// Puts batches around records.
+#[derive(Debug)]
+pub(crate) struct Packer {
     compression: Compression,
-    recorded: Timestamp,
-    records: Peekable<R>,
     /// What is still to come.
     bytes_left: usize,
     records_left: usize,
+    finished: Vec<Arc<Batch>>,
+    open: Option<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    builder: Builder,
+    first: Offset,
+    records: Vec<Placed>,
 }
 
 /// Where a record's parts lie in the batch's plain bytes.
 #[derive(Debug)]
 struct Placed {
     offset: Offset,
+    recorded: Timestamp,
     key: Option<(usize, usize)>,
     value: (usize, usize),
 }
 
-impl<'r, R: Iterator<Item = (Offset, &'r Prepared)> + Clone> Packer<R> {
-    /// Of `records`, whose offsets grow; `recorded` is in whole milliseconds.
-    pub(crate) fn new(compression: Compression, recorded: Timestamp, records: R) -> Self {
-        let (bytes_left, records_left) = records
-            .clone()
-            .fold((0, 0), |(bytes, count), (_, record)| (bytes + record.room(), count + 1));
-        Self { compression, recorded, records: records.peekable(), bytes_left, records_left }
-    }
-}
-
-impl<R: Iterator> Packer<R> {
-    /// How many records are still to come.
-    pub(crate) fn records(&self) -> u64 {
-        self.records_left as u64
+impl Packer {
+    /// `records` is what will be pushed, so that memory is taken once.
+    pub(crate) fn new<'a>(
+        compression: Compression,
+        records: impl Iterator<Item = &'a Prepared>,
+    ) -> Self {
+        let (bytes_left, records_left) =
+            records.fold((0, 0), |(bytes, count), record| (bytes + record.room(), count + 1));
+        Self { compression, bytes_left, records_left, finished: Vec::new(), open: None }
     }
 
-    /// Whether all that is still to come fits one batch.
-    pub(crate) fn is_one_batch(&self) -> bool {
-        self.bytes_left + HEADER_BYTES <= BATCH_BYTES
-    }
-
-    /// Bytes of all that is still to come, at most: a batch is never larger than its plain bytes.
-    pub(crate) fn bytes_at_most(&self) -> u64 {
-        // Two batches that follow each other are larger than one may be.
-        let batches = 2 * self.bytes_left / BATCH_BYTES + 1;
-        (self.bytes_left + batches * HEADER_BYTES) as u64
-    }
-}
-
-impl<'r, R: Iterator<Item = (Offset, &'r Prepared)>> Iterator for Packer<R> {
-    type Item = Arc<Batch>;
-
-    fn next(&mut self) -> Option<Arc<Batch>> {
-        let (first, mut record) = self.records.next()?;
-        let milliseconds = self.recorded.as_millisecond();
-        // Memory is taken once.
-        let room = self.bytes_left.min(BATCH_BYTES);
-        let share = self.records_left * room / self.bytes_left.max(1);
-        let mut builder = Builder::with_room(first.get(), milliseconds, room);
-        let (mut placed, mut offset) = (Vec::with_capacity(share + 1), first);
-        loop {
-            self.bytes_left = self.bytes_left.saturating_sub(record.room());
-            self.records_left = self.records_left.saturating_sub(1);
-            let start = builder.push(offset.get(), milliseconds, &record.body).start;
-            let place = |(from, to): (u32, u32)| (start + from as usize, start + to as usize);
-            placed.push(Placed { offset, key: record.key.map(place), value: place(record.value) });
-            let fits = |(offset, record): &(Offset, &Prepared)| {
-                builder.len() + record.room() <= BATCH_BYTES
-                    && offset.get() - first.get() <= i64::from(i32::MAX)
-            };
-            match self.records.next_if(fits) {
-                Some(next) => (offset, record) = next,
-                None => break,
-            }
+    /// Adds a record. Offsets grow; `recorded` is in whole milliseconds and does not decrease.
+    pub(crate) fn push(&mut self, offset: Offset, recorded: Timestamp, record: &Prepared) {
+        let bytes = record.room();
+        let is_full = |open: &Open| {
+            open.builder.len() + bytes > BATCH_BYTES
+                || offset.get() - open.first.get() > i64::from(i32::MAX)
+        };
+        if self.open.as_ref().is_some_and(is_full) {
+            self.close();
         }
+        let milliseconds = recorded.as_millisecond();
+        let (bytes_left, records_left) = (self.bytes_left, self.records_left);
+        let open = self.open.get_or_insert_with(|| {
+            let room = bytes_left.min(BATCH_BYTES);
+            let share = records_left * room / bytes_left.max(1);
+            Open {
+                builder: Builder::with_room(offset.get(), milliseconds, room),
+                first: offset,
+                records: Vec::with_capacity(share + 1),
+            }
+        });
+        self.bytes_left = bytes_left.saturating_sub(bytes);
+        self.records_left = records_left.saturating_sub(1);
+        let start = open.builder.push(offset.get(), milliseconds, &record.body).start;
+        let place = |(from, to): (u32, u32)| (start + from as usize, start + to as usize);
+        let (key, value) = (record.key.map(place), place(record.value));
+        open.records.push(Placed { offset, recorded, key, value });
+    }
+
+    /// The batches, in order.
+    pub(crate) fn finish(mut self) -> Vec<Arc<Batch>> {
+        self.close();
+        self.finished
+    }
+
+    fn close(&mut self) {
+        let Some(Open { builder, records, .. }) = self.open.take() else { return };
         let built = builder.finish(self.compression);
         let slice = |(from, to): (usize, usize)| built.plain.slice(from..to);
-        let stored = placed.into_iter().map(|placed| StoredRecord {
+        let stored = records.into_iter().map(|placed| StoredRecord {
             offset: placed.offset,
-            recorded: self.recorded,
+            recorded: placed.recorded,
             key: placed.key.map(slice),
             value: slice(placed.value),
         });
         let (stored, plain_bytes) = (stored.collect(), built.plain.len());
-        Batch::new(stored, built.encoded, plain_bytes).map(Arc::new)
+        self.finished.extend(Batch::new(stored, built.encoded, plain_bytes).map(Arc::new));
     }
 }
 

@@ -1,13 +1,10 @@
 //! What a source may know of its own past, read from the log.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use pluvio_log::{
-    EventId, Found, Log, LogHandle, Offset, ReadError, ReadLimit, Seek, SourceName, StoredRecord,
-    StreamName,
+    EventId, Found, IDS_OUTLIVE, Log, LogHandle, Offset, ReadError, ReadLimit, Seek, SourceName,
+    StoredRecord, StreamName,
 };
-
-/// So long ids are known after they were recorded, wherever their records are ([`Log::find`]).
-const IDS_OUTLIVE: SignedDuration = SignedDuration::from_hours(25);
 
 /// Questions about what is stored already. Cheap to clone; valid as long as the source lives.
 #[derive(Clone, Debug)]

@@ -3,10 +3,10 @@
 //! ```text
 //!  its name in this stream ────┐
 //!  other names in this stream ─┼─ of its `source` attribute ──▶ the one read farthest ──▶ Here, Elsewhere
-//!  its name in other streams ──┘
+//!  its name in other streams ──┘  (all but the first only if they asked for the same)
 //!  other names in other streams ─ the same, if there is none of those ────────────────▶ Elsewhere
 //!  its name, of another attribute, if there is none of all these ─────────────────────▶ Other
-//!  other names, of its attribute, that asked for something else, if there is none ────▶ Other
+//!  any of its attribute that asked for something else, if there is none of all these ─▶ Other
 //! ```
 //!
 //! Sections are renamed, given another stream, and given to another cloud, so neither a name nor a stream says
@@ -105,9 +105,8 @@ enum Noted<'a> {
 const KEPT_NAME_BYTES_MAX: usize = 200;
 
 impl Resume {
-    /// Where a source of these events goes on. Fails where its own position cannot be read, and where another
-    /// cloud's position under its name cannot be kept.
-    /// `scope`: what is asked for.
+    /// Where a source of these events goes on; `scope`: what it asks for. Fails where its own position cannot be
+    /// read, and where another cloud's position under its name cannot be kept.
     pub async fn place<P, E>(&self, source: &str, scope: &str) -> Result<Start<P>, E>
     where
         P: Resumable,
@@ -123,19 +122,16 @@ impl Resume {
         }
         let of = self.history.source();
         let Some(Candidate { noted, place }) = self.farthest(own, source, scope) else {
-            if let Some(place) = other.or_else(|| self.own_elsewhere().max_by_key(P::time)) {
-                info!(
-                    source = %of, read_until = %place.time(),
-                    "events of another `source` were captured under this name: beginning anew"
-                );
-                return Ok(Start::Other(place));
-            }
-            return Ok(match self.of_others(source).max_by_key(P::time) {
+            let other = other
+                .or_else(|| self.own_elsewhere().max_by_key(P::time))
+                .or_else(|| self.of_others(source).max_by_key(P::time));
+            return Ok(match other {
                 Some(place) => {
-                    info!(
-                        source = %of, read_until = %place.time(),
-                        "a section that is gone asked the same cloud for something else: beginning anew"
-                    );
+                    let why = match place.is_of(source) {
+                        true => "the same cloud was asked for something else before",
+                        false => "events of another `source` were captured under this name",
+                    };
+                    info!(source = %of, read_until = %place.time(), "{why}: beginning anew");
                     Start::Other(place)
                 }
                 None => Start::New,

@@ -118,7 +118,7 @@ struct Cursor {
     /// The object that is put next, and may be there already; `None`: all puts were answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     putting: Option<Putting>,
-    /// The last event in the objects before `next`; `None`: nothing was put yet, or an answer was lost.
+    /// The last event in the objects before `next`; `None`: nothing was put yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last: Option<Last>,
 }
@@ -217,8 +217,8 @@ impl Sink for S3 {
             let is_noted = known == noted;
             *unanswered = known.map(|(span, put)| Unanswered { span, put, is_noted });
         }
-        // A filter may have passed more than was put.
         let last = if arrived.is_some() { last_put } else { last };
+        // A filter may have passed more than was put.
         let cursor = arrived.or(cursor).map(|next| next.max(standing.cursor));
         let taken =
             |Last { offset, recorded }| Some(Taken { offset: Offset::new(offset)?, recorded });

@@ -156,6 +156,8 @@ async fn an_object_that_arrived_without_an_answer_is_not_put_again_however_objec
     let name = "other/events/{first}-{last}-{log}".to_owned();
     let endpoint = Some(peer.url.clone());
     let other = Config { endpoint, name, ..config }.build().unwrap();
+    let last = connection(&other, standing(1, 0)).await.cursor.unwrap().last;
+    assert_eq!(last, taken(&batch[3]));
     let (mut writer, cursor) = connected(&other, standing(1, 0)).await;
     assert_eq!(cursor, Some(4), "the first four are there");
     writer.write(&batch[4..6], &Answers::default()).await;

@@ -5,12 +5,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use crate::{EventId, Offset};
-
-/// A day, which is how far back a sweep looks, and an hour for it to take.
-const OUTLIVES: SignedDuration = SignedDuration::from_hours(25);
+use crate::{EventId, IDS_OUTLIVE, Offset};
 
 pub(super) struct Ids {
     newest: HashMap<u64, (Offset, Option<Timestamp>)>,
@@ -50,7 +47,7 @@ impl Ids {
     /// Forgets what lies below `start` and was recorded more than 25 h before `now`.
     pub(super) fn forget(&mut self, start: Offset, now: Timestamp) {
         let is_old = |(offset, recorded, _): &(Offset, Timestamp, u64)| {
-            *offset < start && now.duration_since(*recorded) > OUTLIVES
+            *offset < start && now.duration_since(*recorded) > IDS_OUTLIVE
         };
         while self.queue.front().is_some_and(is_old) {
             self.forget_oldest();

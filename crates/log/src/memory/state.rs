@@ -70,15 +70,16 @@ impl State {
         };
         let span = Span { start: *start, end: last.following() };
         self.recorded = self.recorded.max(pack::whole_milliseconds(now));
-        let placed = offsets.iter().copied().zip(&records);
-        for batch in Packer::new(Compression::None, self.recorded, placed) {
+        let mut packer = Packer::new(Compression::None, records.iter());
+        for (record, offset) in records.into_iter().zip(offsets) {
+            packer.push(offset, self.recorded, &record);
+            self.ids.insert((record.id, record.time), offset, self.recorded);
+            self.positions.insert(record.source, record.position);
+        }
+        for batch in packer.finish() {
             self.records += batch.records().len() as u64;
             self.bytes += batch.bytes();
             self.batches.push_back(batch);
-        }
-        for (record, offset) in records.into_iter().zip(offsets) {
-            self.ids.insert((record.id, record.time), offset, self.recorded);
-            self.positions.insert(record.source, record.position);
         }
         self.next = span.end;
         Ok(span)

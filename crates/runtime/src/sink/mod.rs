@@ -105,13 +105,6 @@ pub struct Taken {
     pub recorded: Timestamp,
 }
 
-impl TargetCursor {
-    /// The cursor of a target that knows nothing else.
-    pub fn at(next: Offset) -> Self {
-        Self { next, last: None }
-    }
-}
-
 /// Where a sink stands by what Pluvio knows.
 #[derive(Clone, Debug)]
 pub struct Standing {

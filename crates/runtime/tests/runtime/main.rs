@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod drain;
+mod history;
 mod letters;
 mod resume;
 mod scripted;

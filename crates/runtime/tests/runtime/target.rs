@@ -158,7 +158,9 @@ impl Sink for Target {
         let door = self.doors.lock().unwrap().pop_front();
         let cursor = match door {
             Some(Door::Refuse(response)) => return Err(Scripted(response)),
-            Some(Door::At(cursor)) => Offset::new(cursor).map(TargetCursor::at),
+            Some(Door::At(cursor)) => {
+                Offset::new(cursor).map(|next| TargetCursor { next, last: None })
+            }
             Some(Door::Took(last)) => {
                 Some(TargetCursor { next: last.offset.following(), last: Some(last) })
             }

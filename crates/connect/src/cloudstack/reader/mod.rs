@@ -333,9 +333,9 @@ impl<L: Lists> Reader<L> {
         Ok(answer)
     }
 
-    /// Moves the place behind a span that the walk is done with. Not yet where a loss may have to be told from
-    /// the place on; nor, before the walk's end, where nothing was ever read: a place in the middle of the walk
-    /// would say that the cloud was read up to there when the walk began.
+    /// Moves the place behind a span that the walk is done with. It stays while a loss may have to be told, which
+    /// begins there; and at a first start until there is an event or the walk ends, so that a restart takes
+    /// the place for one from which nothing was read.
     fn reach(&mut self, span: Span, now: Timestamp) {
         if self.loss.is_none() && (self.walk.is_empty() || self.ledger.place.was_read()) {
             self.ledger.place.reach(at(span.to - self.slack_s).min(now));

@@ -4,7 +4,7 @@
 //! no N+1-th, so two questions of one row each tell whether a listing would show anything new.
 //! It knows no order: positions say only up to when everything was listed.
 //!
-//! Three days are listed again, and the log may have forgotten what it had of them: where retention is shorter, or
+//! What `records_overlap` reaches is listed again, and the log may have forgotten what it had of them: where retention is shorter, or
 //! an index was damaged. A record of that time that is not found is left aside and told, because a bill must
 //! not have it twice.
 
@@ -29,8 +29,6 @@ use super::{
 
 /// Our idea of the cloud's clock is not expected to be further from it.
 const CLOCKS_DIFFER_S: i64 = 3600;
-
-const KEEP_IDS: &str = "retention must be longer than `records_overlap`";
 
 /// A listing under way.
 #[derive(Debug)]
@@ -131,7 +129,7 @@ impl Metering {
         if listing.unsure > 0 {
             let unsure = format!(
                 "{} records of windows that ended before {} are left aside: the log does not know any more \
-                 whether it had them; {KEEP_IDS}",
+                 whether it had them; retention must be longer than `records_overlap`",
                 listing.unsure,
                 at(listing.unsure_before)
             );

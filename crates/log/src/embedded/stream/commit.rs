@@ -7,11 +7,10 @@
 //! ```
 //!
 //! One batch, one sync: recovery can then tell a torn tail from damage. A group is what waits, up to
-//! the size of a batch; while one is synced the next gathers. Of an append that is larger, one batch is
-//! packed while the one before is synced. The leader runs where it may block, and leaves when nothing
-//! waits: an idle stream costs no thread.
+//! the size of a batch; while one is synced the next gathers. The leader runs where it may block, and
+//! leaves when nothing waits: an idle stream costs no thread.
 
-use std::{io, iter, sync::Arc, sync::mpsc, thread, time::Instant};
+use std::{io, sync::Arc, time::Instant};
 
 use jiff::Timestamp;
 use metrics::histogram;
@@ -35,8 +34,6 @@ use crate::{
 
 /// A group is closed when its bodies reach this: what fits one batch.
 const GROUP_BYTES: usize = 256 << 10;
-/// How many batches are packed before they are written.
-const BATCHES_AHEAD: usize = 2;
 /// A mark is written when so much was appended since the last one: what a restart unpacks at most.
 const MARK_BYTES: u64 = 6 << 20;
 
@@ -119,27 +116,25 @@ impl Stream {
         }
         let now = self.context.clock.recording();
         let recorded = writer.recorded.max(pack::whole_milliseconds(now));
-        let placed = self.place(group, next);
-        if placed.is_empty() {
+        let (placed, packer) = self.place(group, next, recorded);
+        let batches = packer.finish();
+        if batches.is_empty() {
             return;
         }
-        let written = self.pack(writer, &placed, recorded);
+        let written = self.write(writer, &batches, recorded);
         lock(&self.shared).short = match &written {
             Err(Failed::Short(shortage)) => Some(*shortage),
             _ => None,
         };
-        let batches = match written {
-            Ok(batches) => batches,
-            Err(failed) => {
-                let group = placed.into_iter().map(|placed| placed.request).collect();
-                return self.refuse(group, || match &failed {
-                    Failed::Short(shortage) => {
-                        AppendError::DiskFull { stream: self.name.clone(), shortage: *shortage }
-                    }
-                    Failed::Stopped(error) => self.stopped(error),
-                });
-            }
-        };
+        if let Err(failed) = written {
+            let group = placed.into_iter().map(|placed| placed.request).collect();
+            return self.refuse(group, || match &failed {
+                Failed::Short(shortage) => {
+                    AppendError::DiskFull { stream: self.name.clone(), shortage: *shortage }
+                }
+                Failed::Stopped(error) => self.stopped(error),
+            });
+        }
         writer.recorded = recorded;
         self.publish(writer, &batches, placed);
         if self.context.config.fsync == Fsync::Always {
@@ -155,8 +150,15 @@ impl Stream {
         }
     }
 
-    /// Gives out offsets; a request that finds none left is answered at once.
-    fn place(&self, group: Vec<Request>, from: Offset) -> Vec<Placed> {
+    /// Gives out offsets and packs; a request that finds none left is answered at once.
+    fn place(
+        &self,
+        group: Vec<Request>,
+        from: Offset,
+        recorded: Timestamp,
+    ) -> (Vec<Placed>, Packer) {
+        let records = group.iter().flat_map(|request| &request.records);
+        let mut packer = Packer::new(self.context.config.compression, records);
         let (mut next, mut placed) = (from, Vec::with_capacity(group.len()));
         for request in group {
             let offsets = pack::place(next, &request.records).unwrap_or_default();
@@ -165,108 +167,47 @@ impl Stream {
                 continue;
             };
             let span = Span { start: *start, end: last.following() };
+            for (offset, record) in offsets.iter().zip(&request.records) {
+                packer.push(*offset, recorded, record);
+            }
             next = span.end;
             placed.push(Placed { request, span, offsets });
         }
-        placed
+        (placed, packer)
     }
 
-    /// Puts batches around all records and writes them.
-    fn pack(
-        &self,
-        writer: &mut Writer,
-        placed: &[Placed],
-        recorded: Timestamp,
-    ) -> Result<Vec<Arc<Batch>>, Failed> {
-        let packer = || {
-            let records = placed
-                .iter()
-                .flat_map(|placed| placed.offsets.iter().copied().zip(&placed.request.records));
-            Packer::new(self.context.config.compression, recorded, records)
-        };
-        let mut here = packer();
-        let records = here.records();
-        if here.is_one_batch() {
-            let Some(batch) = here.next() else { return Ok(Vec::new()) };
-            let bytes = batch.encoded().len() as u64;
-            return self.write(writer, iter::once(batch), (bytes, records), recorded);
-        }
-        let most = (here.bytes_at_most(), records);
-        let (packed, batches) = mpsc::sync_channel(BATCHES_AHEAD);
-        let elsewhere = packer();
-        let pack = move || {
-            for batch in elsewhere {
-                // Nobody takes it any more when writing failed.
-                if packed.send(batch).is_err() {
-                    break;
-                }
-            }
-        };
-        thread::scope(|scope| {
-            let packing = thread::Builder::new().name("pack".to_owned()).spawn_scoped(scope, pack);
-            match packing {
-                Ok(_) => self.write(writer, batches.into_iter(), most, recorded),
-                // A machine without a thread to spare is slower, and no worse.
-                Err(_) => self.write(writer, here, most, recorded),
-            }
-        })
-    }
-
-    /// Writes and syncs batches, all or none; `most`: their bytes and records, at most.
+    /// Writes and syncs batches, all or none.
     fn write(
         &self,
         writer: &mut Writer,
-        batches: impl Iterator<Item = Arc<Batch>>,
-        most: (u64, u64),
+        batches: &[Arc<Batch>],
         recorded: Timestamp,
-    ) -> Result<Vec<Arc<Batch>>, Failed> {
+    ) -> Result<(), Failed> {
         self.check_place(writer).map_err(|error| self.failed(error))?;
-        let (mut written, mut before) = (Vec::new(), None);
-        for batch in batches {
-            let bytes = batch.encoded();
-            let room = self.has_room(writer, bytes.len() as u64);
-            let end_before = match before {
-                Some(end) => end,
-                None => {
-                    // Nothing was changed yet.
-                    room.map_err(Failed::Short)?;
-                    self.begin(writer, most)?;
-                    *before.insert(writer.active.end)
-                }
-            };
-            let stored = room.map_err(|_| io::ErrorKind::StorageFull.into());
-            if let Err(error) = stored.and_then(|()| self.write_one(writer, bytes)) {
-                writer.active.end = end_before;
-                return Err(self.undo(writer, error));
+        let bytes: u64 = batches.iter().map(|batch| batch.encoded().len() as u64).sum();
+        let growth = writer.active.growth(bytes);
+        if growth > 0 {
+            let free_bytes = self.free_bytes();
+            let reserve_bytes = self.context.config.reserve_bytes;
+            if free_bytes < reserve_bytes.saturating_add(growth) {
+                return Err(Failed::Short(Shortage::Room { free_bytes, reserve_bytes }));
             }
-            written.push(batch);
+        }
+        let records: u64 = batches.iter().map(|batch| batch.records().len() as u64).sum();
+        if self.is_over(writer, bytes, records) {
+            self.roll(writer)?;
+        } else if writer.active.end > writer.marked + MARK_BYTES {
+            self.mark(writer)?;
+        }
+        let before = writer.active.end;
+        for batch in batches {
+            if let Err(failed) = self.write_one(writer, batch.encoded()) {
+                writer.active.end = before;
+                return Err(self.undo(writer, failed));
+            }
         }
         writer.begun.get_or_insert(recorded);
-        Ok(written)
-    }
-
-    /// Seals the active segment where it would grow too large, and notes positions where it is time.
-    fn begin(&self, writer: &mut Writer, (bytes, records): (u64, u64)) -> Result<(), Failed> {
-        if self.is_over(writer, bytes, records) {
-            self.roll(writer)
-        } else if writer.active.end > writer.marked + MARK_BYTES {
-            self.mark(writer)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Whether so many bytes more leave the reserve free.
-    fn has_room(&self, writer: &Writer, bytes: u64) -> Result<(), Shortage> {
-        let growth = writer.active.growth(bytes);
-        if growth == 0 {
-            return Ok(());
-        }
-        let (free_bytes, reserve_bytes) = (self.free_bytes(), self.context.config.reserve_bytes);
-        match free_bytes < reserve_bytes.saturating_add(growth) {
-            true => Err(Shortage::Room { free_bytes, reserve_bytes }),
-            false => Ok(()),
-        }
+        Ok(())
     }
 
     fn write_one(&self, writer: &mut Writer, bytes: &[u8]) -> io::Result<()> {

@@ -6,12 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Ghost, Sealed, Shared, Stream, Writer};
 use crate::{
-    Offset, ReadError,
+    IDS_OUTLIVE, Offset, ReadError,
     embedded::{active::Active, layout, lock},
 };
 
-/// Ids outlive their records: a day, which is how far back a sweep looks, and an hour for it to take.
-const IDS_OUTLIVE: SignedDuration = SignedDuration::from_hours(25);
 /// The active segment of a quiet stream is sealed after a day, or its records would never go.
 const SEGMENT_AGE_MAX: SignedDuration = SignedDuration::from_hours(24);
 

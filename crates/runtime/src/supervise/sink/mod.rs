@@ -42,7 +42,7 @@ use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
 use futures::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use pluvio_event::Filter;
-use pluvio_log::{Log as _, LogHandle, Offset, ReadError, ReadLimit, StoredRecord, StreamName};
+use pluvio_log::{Log as _, LogHandle, Offset, ReadError, ReadLimit, StreamName};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -366,7 +366,7 @@ impl Task<'_> {
             None => None,
         };
         let ended = if let Some(from) = parted {
-            self.decide(from);
+            self.go_on_from(from);
             Ok(Stop::Anew)
         } else if self.follow(cursor.map(|it| it.next)) {
             if let Some(place) = &mut self.place {
@@ -398,7 +398,8 @@ impl Task<'_> {
     async fn parted_from(&mut self, last: Taken) -> Result<Option<Offset>, ReadError> {
         let SinkContext { log, stream, .. } = self.context;
         let extent = log.extent(stream)?;
-        // What this log has handed over itself is another record only after a repair. And once is enough.
+        // What this log has handed over itself is another record only after a repair. And a target that tells the
+        // same record again was left aside for it already: once more would go on for ever.
         let is_ours = self.place.as_ref().is_some_and(|it| !it.is_new() && last.offset < it.next());
         if is_ours || self.compared.replace(last) == Some(last) {
             return Ok(None);
@@ -412,19 +413,20 @@ impl Task<'_> {
             // What is damaged, or was deleted meanwhile, tells nothing.
             Err(_) => return Ok(None),
         };
-        let recorded = |record: &StoredRecord| (record.offset, record.recorded);
-        match chunk.records().next().map(recorded) {
-            Some((offset, recorded)) if offset == last.offset && recorded != last.recorded => {
-                let later = last.recorded + SignedDuration::from_millis(1);
-                log.seek(stream, pluvio_log::Seek::Time(later)).await.map(Some)
-            }
-            _ => Ok(None),
+        let is_another = chunk
+            .records()
+            .next()
+            .is_some_and(|record| record.offset == last.offset && record.recorded != last.recorded);
+        if !is_another {
+            return Ok(None);
         }
+        let later = last.recorded + SignedDuration::from_millis(1);
+        log.seek(stream, pluvio_log::Seek::Time(later)).await.map(Some)
     }
 
     /// Goes on here, whatever the target says: what it has is of the log before it was set back. Where the log
     /// remembers the sink, that counts, and what comes may come there again.
-    fn decide(&mut self, from: Offset) {
+    fn go_on_from(&mut self, from: Offset) {
         let Some(place) = &mut self.place else { return };
         if place.is_new() {
             place.set(from);

@@ -337,7 +337,10 @@ fn a_row_that_is_deleted_while_its_slice_is_paged_through_hides_none_that_is_lef
 #[test]
 fn what_a_log_may_have_forgotten_is_not_captured_again_and_what_is_newer_is_captured() {
     run(async {
-        let facts = (0..1000).map(|n| Fact::at(START + n / 4));
+        let old = (0..1000).map(|n| Fact::at(START + n / 4));
+        // Of seconds in which the cloud is asked, and listed only afterwards.
+        let late = (330..390).map(|s| Fact { visible: START + s + 1, ..Fact::at(START + s) });
+        let facts = old.chain(late);
         let mut site = Site::with_ids(Model::of(facts.collect(), 500), 100).await;
         site.connect().await;
         site.live(200, 20).await;
@@ -348,7 +351,7 @@ fn what_a_log_may_have_forgotten_is_not_captured_again_and_what_is_newer_is_capt
             site.connect().await;
             site.live(20, 5).await;
         }
-        site.live(100, 5).await;
+        site.live(100, 1).await;
         site.holds_all_once().await.unwrap();
     });
 }

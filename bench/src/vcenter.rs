@@ -12,7 +12,8 @@ use pluvio_clouds::vsphere::{
     Client, DataFormat, EventFilter, MoRef, NewEvent, Page, Redaction, ServiceContent,
 };
 use pluvio_e2e::servers::Source;
-use pluvio_net::{HttpClient, Secret, TlsOptions};
+use pluvio_net::{HttpClient, TlsOptions};
+use pluvio_secret::Secret;
 use tokio::sync::mpsc;
 
 /// The type of every event that a benchmark posts.

@@ -14,7 +14,8 @@ use pluvio_e2e::{
     servers::{Deployment, SimulatedCloudstack},
     stage::Stage,
 };
-use pluvio_net::{HttpClient, Secret, TlsOptions};
+use pluvio_net::{HttpClient, TlsOptions};
+use pluvio_secret::Secret;
 
 use super::{Pairs, Side, interleaved};
 use crate::{

@@ -3,9 +3,8 @@
 //! `scheme://host[:port][/path]`, with one scheme for each protocol and another for it on TLS. It
 //! refuses a user or a password in the URL, because a URL is printed, and `tls` without TLS.
 
-use pluvio_net::{
-    DialError, Dialer, Secret, SecretError, SecretSource, Stream, TlsError, TlsOptions,
-};
+use pluvio_net::{DialError, Dialer, Stream, TlsError, TlsOptions};
+use pluvio_secret::{Secret, SecretError, SecretSource};
 use url::Url;
 
 /// The two schemes of a protocol with their ports.
@@ -164,9 +163,9 @@ impl PeerError {
 impl Login {
     /// Reads both now.
     pub fn resolve(&self) -> Result<Credentials, SecretError> {
-        let read =
-            |secret: &Option<SecretSource>| secret.as_ref().map(SecretSource::resolve).transpose();
-        Ok(Credentials { username: read(&self.username)?, password: read(&self.password)? })
+        let username = self.username.as_ref().map(SecretSource::resolve_name).transpose()?;
+        let password = self.password.as_ref().map(SecretSource::resolve).transpose()?;
+        Ok(Credentials { username, password })
     }
 }
 

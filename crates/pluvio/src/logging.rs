@@ -4,7 +4,8 @@
 //! `pluvio_connect=trace`); `DEBUG=true`, as vsphere-event-streaming had it, is short for `debug`.
 //!
 //! What a line quotes of clouds, clients and targets is text: it refuses to pass on what a terminal would
-//! obey, and writes it escaped, in lines of JSON with JSON's escapes.
+//! obey, and writes it escaped, in lines of JSON with JSON's escapes; and it refuses to print a secret that
+//! they repeat.
 
 use std::{
     fmt,
@@ -12,6 +13,7 @@ use std::{
 };
 
 use pluvio_event::{shown, shown_lines};
+use pluvio_secret::hidden;
 use tracing::{Subscriber, field::Field};
 use tracing_subscriber::{
     EnvFilter,
@@ -62,19 +64,20 @@ where
 /// One field of a line of text: the message alone, everything else as `name=value`.
 fn field(out: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
     let text = format!("{value:?}");
+    let text = hidden(&text);
     match field.name() {
         "message" => out.write_str(&shown(&text)),
         name => write!(out, "{name}={}", shown(&text)),
     }
 }
 
-/// Escapes what JSON would let through; a line comes in one piece.
+/// Escapes what JSON would let through, and hides secrets; a line comes in one piece.
 struct Escaping<W>(W);
 
 impl<W: for<'w> MakeWriter<'w>> Write for Escaping<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
-        self.0.make_writer().write_all(shown_lines(&text).as_bytes())?;
+        self.0.make_writer().write_all(shown_lines(&hidden(&text)).as_bytes())?;
         Ok(line.len())
     }
 
@@ -115,6 +118,19 @@ mod tests {
         });
         let memory = memory.0.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&memory).into_owned()
+    }
+
+    #[test]
+    fn a_secret_that_somebody_repeats_is_not_in_the_log() {
+        pluvio_secret::note("Line\"Token-2026");
+        let said = "no Line\"Token-2026 or line%22token-2026";
+        let text = line_of(LogFormat::Text, said);
+        assert!(text.contains("WARN refused no *** or *** client=no *** or *** quoted="), "{text}");
+        assert!(!text.contains("2026 "), "{text}");
+        let json = line_of(LogFormat::Json, said);
+        let read: serde_json::Value = serde_json::from_str(&json).unwrap_or_default();
+        assert_eq!((&read["client"], &read["quoted"]), (&read["quoted"], &"no *** or ***".into()));
+        assert_eq!(read["message"], "refused no *** or ***");
     }
 
     #[test]

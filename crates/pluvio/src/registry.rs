@@ -11,7 +11,6 @@ use pluvio_connect::{
     webhook,
 };
 use pluvio_listen::{Context, http, kafka};
-use pluvio_net::SecretSource;
 use pluvio_runtime::{
     Chain, Failure, Sink, Source,
     supervise::{
@@ -19,6 +18,7 @@ use pluvio_runtime::{
         sink::{Repeats, SinkContext},
     },
 };
+use pluvio_secret::SecretSource;
 use schemars::Schema;
 use serde::de::DeserializeOwned;
 

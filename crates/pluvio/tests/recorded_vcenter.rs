@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use pluvio_clouds::vsphere::{
     Client, DataFormat, Endpoint, EventFilter, NativeEvent, Redaction, decode_page,
 };
-use pluvio_net::{HttpClient, Secret, TlsOptions};
+use pluvio_net::{HttpClient, TlsOptions};
+use pluvio_secret::Secret;
 use pluvio_sim::{
     VCenter, VCenterConfig,
     vcenter::{Captured, Recording},

@@ -2,6 +2,8 @@
 
 use std::{error::Error, fmt, time::Duration};
 
+use pluvio_secret::hidden;
+
 /// An error that tells the supervisor what to do. A component's own error type implements it, so
 /// that nothing is boxed and nothing is guessed from text.
 pub trait Failure: Error + Send + Sync + 'static {
@@ -26,17 +28,19 @@ pub enum Response {
     Wait(Duration),
 }
 
-/// Prints an error with its causes, `: ` between them: once, at the edge.
+/// Prints an error with its causes, `: ` between them, and without secrets that the other side repeated: once,
+/// at the edge.
 pub struct Chain<'a>(pub &'a (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
+        let mut text = self.0.to_string();
         let mut cause = self.0.source();
         while let Some(error) = cause {
-            write!(f, ": {error}")?;
+            text.push_str(": ");
+            text.push_str(&error.to_string());
             cause = error.source();
         }
-        Ok(())
+        f.write_str(&hidden(&text))
     }
 }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use pluvio_secret::hidden;
 use serde::Serialize;
 
 use crate::supervise::sink::Sought;
@@ -126,6 +127,17 @@ pub struct ErrorReport {
     pub message: String,
     /// What the operator can do.
     pub remedy: Option<String>,
+}
+
+impl ErrorReport {
+    /// One that happens now, without secrets that the other side repeated.
+    pub fn new(message: &str, remedy: Option<&str>) -> Self {
+        Self {
+            at: Timestamp::now(),
+            message: hidden(message).into_owned(),
+            remedy: remedy.map(|remedy| hidden(remedy).into_owned()),
+        }
+    }
 }
 
 impl StatusBoard {

@@ -7,19 +7,23 @@ use anyhow::Context as _;
 use super::{Finding, read};
 
 /// Each package and the rooms it may import outside its tests.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     ("crates/event", &[]),
+    ("crates/secret", &[]),
     ("crates/log", &["event"]),
     ("crates/net", &[]),
-    ("crates/clouds", &["net"]),
-    ("crates/runtime", &["event", "log"]),
-    ("crates/connect", &["event", "log", "runtime", "clouds", "net"]),
+    ("crates/clouds", &["net", "secret"]),
+    ("crates/runtime", &["event", "log", "secret"]),
+    ("crates/connect", &["event", "log", "runtime", "clouds", "net", "secret"]),
     ("crates/listen", &["event", "log", "runtime", "net"]),
     ("crates/sim", &[]),
-    ("crates/pluvio", &["event", "log", "net", "clouds", "runtime", "connect", "listen", "sim"]),
+    (
+        "crates/pluvio",
+        &["event", "log", "net", "clouds", "runtime", "connect", "listen", "secret", "sim"],
+    ),
     ("xtask", &[]),
     ("e2e", &["clouds", "net", "sim"]),
-    ("bench", &["clouds", "e2e", "event", "log", "net", "sim"]),
+    ("bench", &["clouds", "e2e", "event", "log", "net", "secret", "sim"]),
 ];
 
 pub(super) fn check(root: &Path) -> anyhow::Result<Vec<Finding>> {

@@ -4,7 +4,7 @@
 //! sites that give out no keys; it makes a session that the server ends when it likes. The
 //! integration port asks for nothing and answers as the system's administrator.
 
-use pluvio_net::Secret;
+use pluvio_secret::Secret;
 
 /// One way in, with what it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use pluvio_net::{Secrets, blanked, united};
+use pluvio_secret::{Secrets, blanked, united};
 
 /// Names of parameters, fields and cookies whose value is secret, in lower case.
 const NAMES: [&str; 7] =

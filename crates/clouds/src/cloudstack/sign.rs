@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::{SignedDuration, Timestamp, tz::Offset};
-use pluvio_net::Secret;
+use pluvio_secret::Secret;
 use sha1::Sha1;
 
 use super::params::Params;

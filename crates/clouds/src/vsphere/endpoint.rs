@@ -4,7 +4,7 @@
 //! the same place, as they do for govmomi's tools. User and password are split off at once: the
 //! address goes into CloudEvents' `source`, into logs and errors, where they must never appear.
 
-use pluvio_net::Secret;
+use pluvio_secret::Secret;
 use url::Url;
 
 /// Where the SOAP API answers when nobody says otherwise.

@@ -6,7 +6,8 @@ use pluvio_clouds::cloudstack::{
     Credentials, DateFormat, Error, EventQuery, FaultKind, Login, Method, Paging, Params, Projects,
     Scope, signature,
 };
-use pluvio_net::{HttpError, Secret};
+use pluvio_net::HttpError;
+use pluvio_secret::Secret;
 
 use crate::server::{API_KEY, Asked, SECRET_KEY, client, keys, server};
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use pluvio_clouds::cloudstack::{ApiKeys, Client, Credentials, Endpoint};
-use pluvio_net::{HttpClient, Secret, TlsOptions};
+use pluvio_net::{HttpClient, TlsOptions};
+use pluvio_secret::Secret;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;

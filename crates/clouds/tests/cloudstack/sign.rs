@@ -1,7 +1,7 @@
 //! Signatures that servers accept, and rules that hold for any value.
 
 use pluvio_clouds::cloudstack::{Params, encode, expires, signature, string_to_sign};
-use pluvio_net::Secret;
+use pluvio_secret::Secret;
 use proptest::prelude::*;
 
 fn check(secret: &str, pairs: &[(&str, &str)], expected: &str) {

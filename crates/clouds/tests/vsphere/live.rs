@@ -7,7 +7,8 @@ use pluvio_clouds::vsphere::{
     Client, DataFormat, Endpoint, EntityFilter, EventFilter, FaultKind, MoRef, NewEvent, Page,
     Recursion, Redaction, ServiceContent, Session,
 };
-use pluvio_net::{HttpClient, Secret, TlsOptions};
+use pluvio_net::{HttpClient, TlsOptions};
+use pluvio_secret::Secret;
 
 struct Vcsim {
     client: Client,

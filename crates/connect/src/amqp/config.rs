@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use pluvio_net::{SecretSource, TlsOptions};
+use pluvio_net::TlsOptions;
+use pluvio_secret::SecretSource;
 use schemars::JsonSchema;
 use serde::Deserialize;
 

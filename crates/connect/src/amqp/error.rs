@@ -10,8 +10,8 @@ use fe2o3_amqp_types::{
     primitives::Symbol,
     sasl::SaslCode,
 };
-use pluvio_net::SecretError;
 use pluvio_runtime::{Failure, Response};
+use pluvio_secret::SecretError;
 
 use crate::peer::PeerError;
 

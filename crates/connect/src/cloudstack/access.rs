@@ -17,7 +17,8 @@ use jiff::{SignedDuration, Timestamp};
 use pluvio_clouds::cloudstack::{
     ApiKeys, Capabilities, Client, Credentials, Endpoint, Login, Projects, Scope,
 };
-use pluvio_net::{HttpClient, SecretSource, TlsOptions};
+use pluvio_net::{HttpClient, TlsOptions};
+use pluvio_secret::SecretSource;
 use tracing::{debug, warn};
 
 use super::{ConfigError, Error};
@@ -189,13 +190,16 @@ impl Access {
         let secret = |key, source: &SecretSource| {
             source.resolve().map_err(|source| Error::Secret { key, source })
         };
+        let name = |key, source: &SecretSource| {
+            source.resolve_name().map_err(|source| Error::Secret { key, source })
+        };
         Ok(match &self.way_in {
             WayIn::Keys { api_key, secret_key } => Credentials::Keys(ApiKeys {
                 api_key: secret("api_key", api_key)?,
                 secret_key: secret("secret_key", secret_key)?,
             }),
             WayIn::Login { username, password, domain } => Credentials::Login(Login {
-                username: secret("username", username)?.expose().to_owned(),
+                username: name("username", username)?.expose().to_owned(),
                 password: secret("password", password)?,
                 domain: domain.clone(),
             }),

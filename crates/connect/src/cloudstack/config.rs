@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use pluvio_clouds::cloudstack::EndpointError;
-use pluvio_net::{SecretSource, TlsError, TlsOptions};
+use pluvio_net::{TlsError, TlsOptions};
 use pluvio_runtime::unit::Period;
+use pluvio_secret::SecretSource;
 use schemars::JsonSchema;
 use serde::Deserialize;
 

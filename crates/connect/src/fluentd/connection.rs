@@ -35,14 +35,17 @@ pub(super) struct Connection {
 impl Connection {
     /// Connects, and greets if there is a key.
     pub(super) async fn open(settings: &Settings) -> Result<Self, Error> {
-        let secret = |key, source: &pluvio_net::SecretSource| {
+        let secret = |key, source: &pluvio_secret::SecretSource| {
             source.resolve().map_err(|source| Error::Secret { key, source })
         };
         let proof = match &settings.security {
             Some(Security { shared_key, user }) => {
                 let user = match user {
                     Some((username, password)) => {
-                        let name = secret("username", username)?.expose().to_owned();
+                        let name = username.resolve_name();
+                        let name =
+                            name.map_err(|source| Error::Secret { key: "username", source })?;
+                        let name = name.expose().to_owned();
                         Some((name, secret("password", password)?.expose().to_owned()))
                     }
                     None => None,

@@ -2,8 +2,9 @@
 
 use std::{io, time::Duration};
 
-use pluvio_net::{DialError, SecretError, TlsError};
+use pluvio_net::{DialError, TlsError};
 use pluvio_runtime::{Failure, Response};
+use pluvio_secret::SecretError;
 
 /// Why Fluentd cannot be written to.
 #[derive(Debug, thiserror::Error)]

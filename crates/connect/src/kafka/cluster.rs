@@ -85,15 +85,13 @@ impl Topic {
 impl Cluster {
     /// Reads secrets and files, and connects to the first broker that answers.
     pub(super) async fn connect(settings: &Settings) -> Result<Self, Error> {
-        let read = |key: &'static str, source: &pluvio_net::SecretSource| {
-            source.resolve().map_err(|source| Error::Secret { key, source })
-        };
+        let failed = |key: &'static str| move |source| Error::Secret { key, source };
         let credentials = match &settings.login {
             None => None,
             Some((username, password, mechanism)) => Some(Credentials {
                 mechanism: *mechanism,
-                username: read("username", username)?,
-                password: read("password", password)?,
+                username: username.resolve_name().map_err(failed("username"))?,
+                password: password.resolve().map_err(failed("password"))?,
             }),
         };
         let setup = Setup {

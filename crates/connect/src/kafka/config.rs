@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use pluvio_net::{SecretSource, TlsError, TlsOptions, shown_address};
+use pluvio_net::{TlsError, TlsOptions, shown_address};
 use pluvio_runtime::unit::Period;
+use pluvio_secret::SecretSource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

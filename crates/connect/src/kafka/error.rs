@@ -3,8 +3,9 @@
 use std::{io, time::Duration};
 
 use kafka_protocol::ResponseError;
-use pluvio_net::{DialError, SecretError, TlsError};
+use pluvio_net::{DialError, TlsError};
 use pluvio_runtime::{Failure, Response};
+use pluvio_secret::SecretError;
 
 use super::{code::Code, wire::ScramError};
 

@@ -3,8 +3,9 @@
 use std::{path::PathBuf, sync::Arc};
 
 use mongodb::options::ConnectionString;
-use pluvio_net::{SecretSource, TlsOptions};
+use pluvio_net::TlsOptions;
 use pluvio_runtime::unit::ByteSize;
+use pluvio_secret::SecretSource;
 use schemars::JsonSchema;
 use serde::Deserialize;
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use mongodb::error::ErrorKind;
 use pluvio_log::Offset;
-use pluvio_net::SecretError;
 use pluvio_runtime::{Failure, Outcome, Response, unit::ByteSize};
+use pluvio_secret::SecretError;
 
 use super::refusal::Refusal;
 

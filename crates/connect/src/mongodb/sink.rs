@@ -17,6 +17,7 @@ use mongodb::{
     },
 };
 use pluvio_runtime::{Answers, Connected, Delivered, Outcome, Sink, Standing, Writer};
+use pluvio_secret::note;
 use tokio::time::timeout;
 
 use super::{
@@ -95,7 +96,8 @@ impl Open {
 impl Mongodb {
     async fn open(&self) -> Result<Open, Error> {
         let settings = &self.0;
-        let url = settings.url.resolve()?;
+        // Its host is told in errors; its password is noted once it is known.
+        let url = settings.url.resolve_name()?;
         let url = url.expose();
         if !url.starts_with("mongodb://") {
             return Err(Error::Url);
@@ -110,6 +112,8 @@ impl Mongodb {
             credential.password = Some(password.expose().to_owned());
             options.credential = Some(credential);
         }
+        let credential = options.credential.as_ref();
+        note(credential.and_then(|it| it.password.as_deref()).unwrap_or_default());
         options.app_name.get_or_insert_with(|| "pluvio".to_owned());
         // Who tries again when is the supervisor's business.
         options.retry_writes = Some(false);

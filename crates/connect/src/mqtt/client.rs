@@ -6,7 +6,8 @@
 use std::{io, num::NonZeroU16, time::Duration};
 
 use bytes::{Buf as _, BytesMut};
-use pluvio_net::{Secret, Stream};
+use pluvio_net::Stream;
+use pluvio_secret::Secret;
 use rmqtt_codec::{
     error::{DecodeError, EncodeError},
     types::Publish,

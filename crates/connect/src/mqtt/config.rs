@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use pluvio_net::{SecretSource, TlsOptions};
+use pluvio_net::TlsOptions;
 use pluvio_runtime::unit::{ByteSize, Period};
+use pluvio_secret::SecretSource;
 use rmqtt_codec::types::QoS;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Error as _};

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use pluvio_net::SecretError;
 use pluvio_runtime::{Failure, Response};
+use pluvio_secret::SecretError;
 use rmqtt_codec::{
     error::{DecodeError, EncodeError},
     v3,

@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use pluvio_net::{SecretSource, TlsError, TlsOptions};
+use pluvio_net::{TlsError, TlsOptions};
 use pluvio_runtime::unit::Period;
+use pluvio_secret::SecretSource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;

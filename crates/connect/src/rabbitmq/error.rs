@@ -2,8 +2,8 @@
 
 use std::io;
 
-use pluvio_net::SecretError;
 use pluvio_runtime::{Failure, Response};
+use pluvio_secret::SecretError;
 
 use super::frame::{Malformed, Refusal};
 use crate::peer::PeerError;

@@ -6,7 +6,8 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use jiff::Timestamp;
-use pluvio_net::{HttpClient, HttpReply, Request, SecretSource, authority_of};
+use pluvio_net::{HttpClient, HttpReply, Request, authority_of};
+use pluvio_secret::SecretSource;
 use sha2::{Digest as _, Sha256};
 
 use super::{

@@ -6,8 +6,9 @@ use pluvio_clouds::vsphere::{
     DataFormat, Endpoint, EndpointError, MoRef, Redaction, event_classes,
 };
 use pluvio_event::hint;
-use pluvio_net::{SecretSource, TlsError, TlsOptions};
+use pluvio_net::{TlsError, TlsOptions};
 use pluvio_runtime::unit::Period;
+use pluvio_secret::SecretSource;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;

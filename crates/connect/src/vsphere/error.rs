@@ -2,8 +2,9 @@
 
 use pluvio_clouds::vsphere::{self as client, FaultKind};
 use pluvio_log::{AppendError, PositionTooLong, ReadError};
-use pluvio_net::{HttpError, Part, SecretError, TlsError};
+use pluvio_net::{HttpError, Part, TlsError};
 use pluvio_runtime::{Failure, Response};
+use pluvio_secret::SecretError;
 
 use super::{map::MapError, place::InvalidPlace};
 

@@ -102,11 +102,9 @@ pub(super) struct Session {
 impl Session {
     /// Logs in, with secrets read anew.
     pub(super) async fn open(settings: &Settings) -> Result<Self, Error> {
-        let secret = |key, source: &pluvio_net::SecretSource| {
-            source.resolve().map_err(|source| Error::Secret { key, source })
-        };
-        let username = secret("username", &settings.username)?;
-        let password = secret("password", &settings.password)?;
+        let failed = |key| move |source| Error::Secret { key, source };
+        let username = settings.username.resolve_name().map_err(failed("username"))?;
+        let password = settings.password.resolve().map_err(failed("password"))?;
         let mut client = Client::new(HttpClient::new(&settings.tls)?, settings.url.clone());
         match client.newest_version().await {
             Ok(version) => client = client.with_version(version),

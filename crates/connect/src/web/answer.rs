@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, header};
 use jiff::{Timestamp, civil::DateTime, fmt::rfc2822, tz::TimeZone};
 use pluvio_event::shown;
+use pluvio_secret::hidden;
 use url::Url;
 
 /// A longer wait is not believed: a wrong clock there must not stop the sink for a year.
@@ -62,6 +63,8 @@ fn in_utc(date: DateTime) -> Option<Timestamp> {
 /// writing escaped, for it is shown in the status as well; nothing, if there is none to be read.
 pub(crate) fn excerpt(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body.get(..4096).unwrap_or(body));
+    // Before it is cut.
+    let text = hidden(&text);
     let words: Vec<_> = text.split(|c: char| c.is_whitespace() || c.is_control()).collect();
     let words = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     if words.is_empty() {

@@ -7,7 +7,7 @@ mod answer;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::HeaderValue;
-use pluvio_net::{SecretError, SecretSource};
+use pluvio_secret::{SecretError, SecretSource, note};
 use url::Url;
 
 pub(crate) use answer::{excerpt, redirect_target, retry_after};
@@ -89,19 +89,19 @@ impl IdentityError {
 impl Identity {
     /// The value of `Authorization`; reads the secrets now.
     pub(crate) fn header(&self) -> Result<Option<HeaderValue>, IdentityError> {
-        let read = |key, secret: &SecretSource| {
-            secret.resolve().map_err(|source| IdentityError::Secret { key, source })
-        };
+        let failed = |key| move |source| IdentityError::Secret { key, source };
         let (key, text) = match self {
             Self::Anonymous => return Ok(None),
             Self::Token { key, scheme, token } => {
-                (*key, format!("{scheme} {}", read(key, token)?.expose()))
+                (*key, format!("{scheme} {}", token.resolve().map_err(failed(key))?.expose()))
             }
             Self::Basic { username, password } => {
-                let (username, password) =
-                    (read("username", username)?, read("password", password)?);
+                let username = username.resolve_name().map_err(failed("username"))?;
+                let password = password.resolve().map_err(failed("password"))?;
                 let pair = format!("{}:{}", username.expose(), password.expose());
-                ("password", format!("Basic {}", BASE64_STANDARD.encode(pair)))
+                let pair = BASE64_STANDARD.encode(pair);
+                note(&pair);
+                ("password", format!("Basic {pair}"))
             }
         };
         let mut value =

@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use http::{HeaderName, HeaderValue, Method};
-use pluvio_net::{SecretSource, TlsError, TlsOptions};
+use pluvio_net::{TlsError, TlsOptions};
 use pluvio_runtime::unit::Period;
+use pluvio_secret::SecretSource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use pluvio_event::http as binding;
 use pluvio_net::{HttpClient, HttpReply, Request, authority_of};
 use pluvio_runtime::{Chain, Delivered, Format as BodyFormat};
+use pluvio_secret::note_address;
 use tracing::warn;
 
 use super::{
@@ -66,6 +67,7 @@ impl Way {
         // A full stop separates what is signed.
         let prefix = prefix.replace('.', "_");
         let client = HttpClient::new(&settings.tls)?;
+        note_address(&settings.url);
         let host = authority_of(&settings.url);
         Ok(Self {
             settings,
@@ -105,7 +107,7 @@ impl Way {
         let Settings { method, url, timeout, .. } = &*self.settings;
         let request = Request::new(method.clone(), url.clone(), body).headers(headers);
         let request = request.timeout(*timeout).answer_bytes_max(ANSWER_BYTES_MAX);
-        let request = request.by_status().repeatable().secret_address();
+        let request = request.by_status().repeatable();
         match self.client.send(request).await {
             Ok(reply) => {
                 if reply.is_unended && !self.has_told_unended.swap(true, Ordering::Relaxed) {
@@ -131,7 +133,6 @@ impl Way {
         headers.insert("webhook-request-origin", HeaderValue::from_static("pluvio"));
         let request = Request::new(Method::OPTIONS, url.clone(), Bytes::new()).headers(headers);
         let request = request.timeout(*timeout).answer_bytes_max(ANSWER_BYTES_MAX);
-        let request = request.secret_address();
         Ok(self.client.send(request).await?)
     }
 

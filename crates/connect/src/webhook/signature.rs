@@ -17,7 +17,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
-use pluvio_net::Secret;
+use pluvio_secret::Secret;
 use sha2::Sha256;
 
 use super::config::{Signature, Signing};
@@ -87,7 +87,7 @@ fn key(secret: &Secret, signature: Signature) -> Result<Vec<u8>, KeyError> {
 
 #[cfg(test)]
 mod tests {
-    use pluvio_net::SecretSource;
+    use pluvio_secret::SecretSource;
 
     use super::*;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pluvio_clouds::cloudstack::{Method, Params};
 use pluvio_event::Event;
 use pluvio_log::{Log as _, StreamName};
-use pluvio_net::SecretSource;
+use pluvio_secret::SecretSource;
 use pluvio_sim::{
     CloudStackConfig,
     cloudstack::{Emission, Fault, Version},

@@ -7,7 +7,7 @@ use pluvio_clouds::cloudstack::{DateFormat, Method, Params, Reply, UsageQuery};
 use pluvio_connect::cloudstack::usage::{Config, NAME};
 use pluvio_event::Event;
 use pluvio_log::{LogHandle, Memory, MemoryConfig};
-use pluvio_net::SecretSource;
+use pluvio_secret::SecretSource;
 use pluvio_sim::{
     CloudStackConfig,
     cloudstack::{Fault, Version},

@@ -1,8 +1,8 @@
 //! A server of the forward protocol that answers as no real one can be made to.
 
 use pluvio_connect::fluentd::{Config, Fluentd};
-use pluvio_net::SecretSource;
 use pluvio_runtime::{Failure as _, Outcome, Response, Sink as _, unit::Period};
+use pluvio_secret::SecretSource;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},

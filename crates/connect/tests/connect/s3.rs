@@ -9,8 +9,8 @@ use std::{
 };
 
 use pluvio_connect::s3::{Config, S3};
-use pluvio_net::SecretSource;
 use pluvio_runtime::{Answers, Failure as _, Outcome, Response, Sink as _, Standing, Writer as _};
+use pluvio_secret::SecretSource;
 
 use crate::{
     hand::{connected, connection, records, standing, taken},

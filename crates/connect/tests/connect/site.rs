@@ -8,13 +8,13 @@ use pluvio_event::Event;
 use pluvio_log::{
     Log as _, LogHandle, Memory, MemoryConfig, Offset, ReadLimit, Seek, SourceName, StreamName,
 };
-use pluvio_net::SecretSource;
 use pluvio_runtime::{
     Ingest,
     status::{ComponentStatus, StatusBoard},
     supervise::{SourceContext, Supervisor},
     unit::Period,
 };
+use pluvio_secret::SecretSource;
 use pluvio_sim::{VCenter, VCenterConfig};
 
 /// Nothing here takes longer, unless it is broken.

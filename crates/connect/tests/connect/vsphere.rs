@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use pluvio_connect::vsphere::Config;
 use pluvio_event::Event;
 use pluvio_log::{Log as _, MemoryConfig, Offset, Retention, StreamName};
-use pluvio_net::{SecretSource, Thumbprint, TlsOptions};
+use pluvio_net::{Thumbprint, TlsOptions};
 use pluvio_runtime::{Chain, status::State, unit::Period};
+use pluvio_secret::SecretSource;
 use pluvio_sim::{Fault, Malformation, Restart, Tls, VCenter, VCenterConfig};
 
 use crate::site::{Site, is_gap};
@@ -485,7 +486,8 @@ async fn a_clock_that_is_set_back_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_is_told_and_not_tried_again_at_once() {
-    let site = Site::with(|config| config.password = pluvio_net::SecretSource::literal("")).await;
+    let site =
+        Site::with(|config| config.password = pluvio_secret::SecretSource::literal("")).await;
     let told = tokio::time::timeout(std::time::Duration::from_secs(10), async {
         while site.source_status().error.is_none() {
             tokio::task::yield_now().await;

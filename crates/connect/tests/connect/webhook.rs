@@ -6,8 +6,8 @@ use std::{
 };
 
 use pluvio_connect::webhook::{Config, Format, Signature};
-use pluvio_net::SecretSource;
 use pluvio_runtime::{Answers, Failure as _, Outcome, Response, Sink as _};
+use pluvio_secret::SecretSource;
 
 use crate::{
     hand::{connected, records, records_of, standing, written, written_for},

@@ -8,7 +8,6 @@
 //!
 //! An answer with any status is an answer: only what prevents one is an [`HttpError`].
 
-mod echo;
 mod error;
 mod resolve;
 mod reuse;
@@ -20,7 +19,6 @@ use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use bytes::{Bytes, BytesMut};
 use url::Url;
 
-pub use self::echo::{Secrets, blanked, united};
 pub use self::error::{HttpError, Part};
 use self::resolve::SystemResolver;
 use self::reuse::Connection;
@@ -64,7 +62,6 @@ pub struct Request {
     answer_bytes_max: Option<usize>,
     is_repeatable: bool,
     is_by_status: bool,
-    is_address_secret: bool,
 }
 
 /// One whole answer.
@@ -133,8 +130,6 @@ async fn attempt(
     request: Request,
 ) -> (Result<HttpReply, HttpError>, bool) {
     let host = authority_of(&request.url);
-    let address = request.is_address_secret.then_some(&request.url);
-    let secrets = echo::Secrets::of(&request.headers, address);
     let body =
         BodyLimits { bytes_max: request.answer_bytes_max, is_by_status: request.is_by_status };
     let sending = client
@@ -156,10 +151,6 @@ async fn attempt(
         Ok(response) => read(&host, response, body).await,
         Err(error) => Err(error),
     };
-    let reply = reply.map(|mut reply| {
-        secrets.blank_headers(&mut reply.headers);
-        HttpReply { body: secrets.blank_body(reply.body), ..reply }
-    });
     (reply, was_reused)
 }
 
@@ -233,17 +224,7 @@ impl Request {
             answer_bytes_max: None,
             is_repeatable: false,
             is_by_status: false,
-            is_address_secret: false,
         }
-    }
-
-    /// Says that parts of its address are secrets, as a token in a query is: they are blanked where the
-    /// answer's body or headers repeat them, as sensitive headers always are. Not for bodies that are read
-    /// for more than their words.
-    #[must_use]
-    pub fn secret_address(mut self) -> Request {
-        self.is_address_secret = true;
-        self
     }
 }
 

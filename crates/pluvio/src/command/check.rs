@@ -3,6 +3,7 @@
 use futures::{StreamExt as _, stream};
 use pluvio_event::shown;
 use pluvio_runtime::supervise::sink::Left;
+use pluvio_secret::hidden;
 
 use super::{Failed, block_on, files, print_line, run};
 use crate::{
@@ -94,7 +95,7 @@ async fn failed_of(probes: impl Iterator<Item = (Kind, String, Probe)>) -> (usiz
     while let Some((kind, name, answer)) = answers.next().await {
         match answer {
             Ok(found) => {
-                print_line(&format!("{name}: {}", shown(&found)));
+                print_line(&format!("{name}: {}", shown(&hidden(&found))));
             }
             Err(error) => {
                 match kind {

@@ -14,7 +14,7 @@ use pluvio_connect::{
 };
 use pluvio_event::{Data, Event};
 use pluvio_log::{Log as _, LogHandle, ReadLimit, StreamName};
-use pluvio_net::SecretSource;
+use pluvio_secret::SecretSource;
 use pluvio_sim::{
     CloudStack, CloudStackConfig, VCenter, VCenterConfig,
     cloudstack::{Emission, State},

@@ -21,6 +21,7 @@ use std::{
 };
 
 use pluvio_event::shown_lines;
+use pluvio_secret::hidden;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Problem;
@@ -71,7 +72,7 @@ impl Failed {
             Self::Usage(text) => (format!("{text}\nTry `pluvio --help`."), 2),
             Self::Running(error) => (format!("error: {error:#}"), 1),
         };
-        let _nobody_listens = writeln!(io::stderr(), "{}", shown_lines(&text));
+        let _nobody_listens = writeln!(io::stderr(), "{}", shown_lines(&hidden(&text)));
         ExitCode::from(status)
     }
 }

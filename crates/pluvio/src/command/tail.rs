@@ -11,6 +11,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use pluvio_connect::stdout::{Palette, line};
 use pluvio_event::json;
 use pluvio_net::{HttpError, Part, TlsOptions, authority_of};
+use pluvio_secret::{note, note_address};
 use reqwest::{Client, RequestBuilder, Response};
 use url::Url;
 
@@ -30,6 +31,8 @@ const HEARTBEAT: &str = "15s";
 
 /// Shows the past asked for, then follows.
 pub(crate) fn tail(options: Tail) -> Result<(), Failed> {
+    note(options.token.as_deref().unwrap_or_default());
+    note_address(&options.url);
     let since = options.since.as_deref().map(since).transpose()?;
     block_on(async move {
         let tail = Following { client: client(&options)?, options, since };

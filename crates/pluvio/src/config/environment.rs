@@ -21,8 +21,9 @@ use std::{collections::BTreeMap, net::SocketAddr, path::Path, time::Duration};
 use pluvio_connect::{cloudstack, vsphere};
 use pluvio_listen::{http, kafka};
 use pluvio_log::{SourceName, StreamName};
-use pluvio_net::{SecretSource, TlsOptions};
+use pluvio_net::TlsOptions;
 use pluvio_runtime::unit::{ByteSize, Period};
+use pluvio_secret::SecretSource;
 
 use super::{
     Configuration, ListenerSection, LogSection, LogType, Place, Principals, Problem, SourceSection,

@@ -5,8 +5,9 @@
 
 use std::cell::RefCell;
 
-use pluvio_net::{SecretSource, shown_address};
+use pluvio_net::shown_address;
 use pluvio_runtime::Chain;
+use pluvio_secret::SecretSource;
 use serde_json::Value as Json;
 use toml::{
     Spanned,

@@ -7,8 +7,8 @@
 use std::{path::PathBuf, sync::Arc};
 
 use pluvio_event::{Filter, Pattern};
-use pluvio_net::{Secret, SecretSource};
 use pluvio_runtime::{AccessTable, Chain, Principal, Streams, Verb};
+use pluvio_secret::{Secret, SecretSource};
 use schemars::JsonSchema;
 use serde::Deserialize;
 

@@ -11,12 +11,16 @@
 //!
 //! It refuses to hold an answer back: a sink that can still change its mind must not report yet.
 
-use std::sync::{
-    Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    borrow::Cow,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
 use pluvio_log::Offset;
+use pluvio_secret::hidden;
 use tokio::sync::Notify;
 
 use super::Rejected;
@@ -74,6 +78,10 @@ impl Answers {
 
     /// The target will never take this event; why, in its words.
     pub fn rejected(&self, offset: Offset, mut reason: String) {
+        // Before it is cut.
+        if let Cow::Owned(less) = hidden(&reason) {
+            reason = less;
+        }
         reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
         let less = |left: usize| Some(left.saturating_sub(1));
         let _before = self.refusals_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);

@@ -63,8 +63,7 @@ pub(super) fn tell_setback(
         is_news = has_worked || !is_same;
         status.state = State::Connecting;
         status.retry_at = Timestamp::now().checked_add(wait).ok();
-        let at = Timestamp::now();
-        status.error = Some(ErrorReport { at, message: message.clone(), remedy: remedy.clone() });
+        status.error = Some(ErrorReport::new(&message, remedy.as_deref()));
     });
     // Nothing is better than an empty remedy.
     let remedy = remedy.as_deref();
@@ -127,6 +126,19 @@ mod tests {
         }
         fn enter(&self, _: &Id) {}
         fn exit(&self, _: &Id) {}
+    }
+
+    #[test]
+    fn a_failure_that_quotes_a_secret_is_shown_without_it() {
+        pluvio_secret::note("Status/Token-2026");
+        let board = StatusBoard::default();
+        let reporter = board.add("x", Kind::Sink, "scripted");
+        let failed = Failed(Some("ask for Status/Token-2026"));
+        tell_setback(&failed, false, Kind::Sink, &reporter, "x", Duration::from_millis(635));
+        let told = board.components().remove(0).error.and_then(|error| error.remedy);
+        assert_eq!(told.as_deref(), Some("ask for ***"));
+        let error = std::io::Error::other("got status%2ftoken-2026");
+        assert_eq!(Chain(&error).to_string(), "got ***");
     }
 
     #[test]

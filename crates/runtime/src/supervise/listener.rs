@@ -3,7 +3,6 @@
 use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt as _;
-use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
@@ -30,9 +29,8 @@ pub(super) async fn run<L: Listener>(
         };
         error!(listener = name, error = message, "listener failed");
         reporter.update(|status| {
-            let at = Timestamp::now();
             status.state = State::Connecting;
-            status.error = Some(ErrorReport { at, message, remedy: None });
+            status.error = Some(ErrorReport::new(&message, None));
             status.reconnects += 1;
         });
         let wait = backoff.next(Response::Retry, rand::random());

@@ -311,7 +311,7 @@ async fn store(
             status.position = Some(position.as_str().to_owned());
         }
         if let Some(message) = flaw {
-            status.error = Some(ErrorReport { at: Timestamp::now(), message, remedy: None });
+            status.error = Some(ErrorReport::new(&message, None));
         }
     });
     Ok(())

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
-use pluvio_net::Secret;
+use pluvio_secret::Secret;
 
 use super::super::answer::Reply;
 use super::super::credentials::Login;
@@ -71,7 +71,7 @@ impl Session {
             account: fields.text("account"),
             domain_id: fields.text("domainid"),
             idle_timeout: fields.number("timeout").map(Duration::from_secs),
-            key: Secret::new(key),
+            key: Secret::passing(key),
             cookies: cookies(headers).ok_or_else(|| reply.lacks("session cookie"))?,
         })
     }

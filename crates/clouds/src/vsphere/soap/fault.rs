@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use pluvio_net::Secrets;
-
 use crate::vsphere::MoRef;
 use crate::vsphere::xml::{Node, Tree};
 
@@ -58,9 +56,8 @@ pub enum FaultKind {
 }
 
 impl Fault {
-    /// The fault in an answer, if there is one; without `secrets`, for some gateways quote the request that
-    /// they did not like.
-    pub(super) fn of(answer: &Tree, secrets: &Secrets) -> Option<Fault> {
+    /// The fault in an answer, if there is one.
+    pub(super) fn of(answer: &Tree) -> Option<Fault> {
         let fault = answer.root().find("Fault")?;
         let message = fault.child_text("faultstring").unwrap_or_default();
         let detail = fault.child("detail").and_then(|detail| detail.children().next());
@@ -68,7 +65,7 @@ impl Fault {
             Some(detail) => FaultKind::of(detail),
             None => FaultKind::Other(fault.child_text("faultcode").unwrap_or_default().into()),
         };
-        Some(Fault { kind: kind.without(secrets), message: secrets.blank(&message) })
+        Some(Fault { kind, message: message.into_owned() })
     }
 }
 
@@ -99,36 +96,6 @@ impl FaultKind {
             "RequestCanceled" => FaultKind::RequestCanceled,
             "InvalidCollectorVersion" => FaultKind::InvalidCollectorVersion,
             other => FaultKind::Other(other.to_owned()),
-        }
-    }
-
-    /// The same without `secrets` in what the server chose.
-    fn without(self, secrets: &Secrets) -> FaultKind {
-        let blank = |text: Option<String>| text.map(|text| secrets.blank(&text));
-        let blank_object = |object: Option<MoRef>| {
-            object
-                .map(|object| MoRef::new(secrets.blank(&object.kind), secrets.blank(&object.value)))
-        };
-        match self {
-            FaultKind::NoPermission { object, privilege } => FaultKind::NoPermission {
-                object: blank_object(object),
-                privilege: blank(privilege),
-            },
-            FaultKind::ManagedObjectNotFound { object } => {
-                FaultKind::ManagedObjectNotFound { object: blank_object(object) }
-            }
-            FaultKind::InvalidArgument { property } => {
-                FaultKind::InvalidArgument { property: blank(property) }
-            }
-            FaultKind::Other(name) => FaultKind::Other(secrets.blank(&name)),
-            kind @ (FaultKind::NotAuthenticated
-            | FaultKind::InvalidLogin
-            | FaultKind::InvalidState
-            | FaultKind::InvalidRequest
-            | FaultKind::MethodNotFound
-            | FaultKind::NotImplemented
-            | FaultKind::RequestCanceled
-            | FaultKind::InvalidCollectorVersion) => kind,
         }
     }
 }
@@ -187,7 +154,7 @@ mod tests {
             "<e:Envelope xmlns:e='x'><e:Body><e:Fault><faultcode>ServerFaultCode</faultcode>\
              <faultstring>words</faultstring><detail>{detail}</detail></e:Fault></e:Body></e:Envelope>"
         );
-        Fault::of(&Tree::parse(&Arc::from(xml)).unwrap(), &Secrets::default()).unwrap()
+        Fault::of(&Tree::parse(&Arc::from(xml)).unwrap()).unwrap()
     }
 
     #[test]

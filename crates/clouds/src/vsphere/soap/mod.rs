@@ -23,12 +23,13 @@ mod filter;
 mod properties;
 mod session;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use pluvio_net::{HttpClient, HttpReply, Request, Secrets};
+use pluvio_net::{HttpClient, HttpReply, Request};
+use pluvio_secret::note_passing;
 use url::Url;
 
 use self::envelope::Xml;
@@ -56,15 +57,12 @@ pub struct Client {
     url: Url,
     version: String,
     cookie: Mutex<Option<HeaderValue>>,
-    /// Of the login and its session, beside the cookie.
-    secrets: Mutex<Secrets>,
 }
 
 impl Client {
     /// A client for the SOAP address of a vCenter, without a session.
     pub fn new(http: HttpClient, url: Url) -> Client {
-        let (cookie, secrets) = (Mutex::default(), Mutex::default());
-        Client { http, url, version: VERSION_DEFAULT.to_owned(), cookie, secrets }
+        Client { http, url, version: VERSION_DEFAULT.to_owned(), cookie: Mutex::default() }
     }
 
     /// The address, without user info.
@@ -131,20 +129,13 @@ impl Client {
         timeout: Duration,
     ) -> Result<HttpReply, Error> {
         let request = Request::post(self.url.clone(), xml.call(method, on)).timeout(timeout);
-        let sent = self.cookie();
         let reply = self.exchange(method, request).await?;
         match reply.status {
             StatusCode::OK => Ok(reply),
             // A fault is the one answer that vSphere gives with another status.
             status => {
                 let tree = tree_of(method, &reply).ok();
-                let mut secrets = self.secrets().clone();
-                for cookie in sent.iter().chain(&self.cookie()) {
-                    let pair = cookie.to_str().unwrap_or_default();
-                    let value = pair.strip_prefix(SESSION_COOKIE).unwrap_or_default();
-                    secrets.add(value.trim_matches('"'));
-                }
-                match tree.and_then(|tree| Fault::of(&tree, &secrets)) {
+                match tree.and_then(|tree| Fault::of(&tree)) {
                     Some(fault) => Err(Error::Fault { method, fault }),
                     None => Err(Error::Status { method, status }),
                 }
@@ -179,11 +170,6 @@ impl Client {
     fn set_cookie(&self, cookie: Option<HeaderValue>) {
         *self.cookie.lock().unwrap_or_else(PoisonError::into_inner) = cookie;
     }
-
-    /// What of the requests' bodies must not be shown.
-    fn secrets(&self) -> MutexGuard<'_, Secrets> {
-        self.secrets.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// The session's cookie as it must be sent back: name and value, quotes included.
@@ -193,6 +179,7 @@ fn session_cookie(headers: &HeaderMap) -> Option<HeaderValue> {
         let is_session = pair.starts_with(SESSION_COOKIE) && pair.len() > SESSION_COOKIE.len();
         let mut cookie = HeaderValue::from_str(pair).ok().filter(|_| is_session)?;
         cookie.set_sensitive(true);
+        note_passing(pair.strip_prefix(SESSION_COOKIE).unwrap_or_default().trim_matches('"'));
         Some(cookie)
     })
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use pluvio_net::{Secret, Secrets};
+use pluvio_secret::{Secret, note};
 
 use super::envelope::Xml;
 use super::{Client, Error};
@@ -91,8 +91,7 @@ impl Client {
     ) -> Result<Session, Error> {
         const METHOD: &str = "Login";
         self.set_cookie(None);
-        *self.secrets() = Secrets::default();
-        self.secrets().add(password.expose());
+        note(password.expose());
         let xml = Xml::new()
             .text("userName", user)
             .text("password", password.expose())
@@ -101,9 +100,8 @@ impl Client {
         let session = answer.root().find("returnval");
         let text = |name| session.and_then(|session| session.child_text(name));
         let key = text("key").ok_or(Error::Answer { method: METHOD, element: "key" })?;
-        self.secrets().add(&key);
         Ok(Session {
-            key: Secret::new(key),
+            key: Secret::passing(key),
             user_name: text("userName").unwrap_or_default().into_owned(),
         })
     }
@@ -121,7 +119,6 @@ impl Client {
         session_manager: &MoRef,
         session: &Secret,
     ) -> Result<(), Error> {
-        self.secrets().add(session.expose());
         let xml = Xml::new().text("sessionId", session.expose());
         self.call("TerminateSession", session_manager, xml).await.map(|_| ())
     }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use pluvio_net::{SecretSource, TlsOptions};
+use pluvio_net::TlsOptions;
 use pluvio_runtime::unit::Period;
+use pluvio_secret::SecretSource;
 use schemars::JsonSchema;
 use serde::Deserialize;
 

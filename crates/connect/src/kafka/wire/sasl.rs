@@ -10,7 +10,7 @@ use kafka_protocol::{
     messages::{SaslAuthenticateRequest, SaslHandshakeRequest},
     protocol::StrBytes,
 };
-use pluvio_net::Secret;
+use pluvio_secret::Secret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

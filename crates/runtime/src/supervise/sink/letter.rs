@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use pluvio_event::{AttributeName, Data, Event, InvalidEvent, Json};
 use pluvio_log::{Offset, StreamName};
+use pluvio_secret::hidden;
 use uuid::Uuid;
 
 use crate::{Delivered, SinkName};
@@ -75,7 +76,7 @@ impl Origin<'_> {
             .extension(SINK, self.sink.as_str())
             .extension(STREAM, self.stream.as_str())
             .extension(OFFSET, record.offset().to_string())
-            .extension(REASON, bounded(reason))
+            .extension(REASON, bounded(&hidden(reason)))
             .extension(ATTEMPTS, i32::try_from(attempts).unwrap_or(i32::MAX));
         let Some(original) = record.event() else {
             let data = Data::Binary(record.stored().clone());
@@ -124,7 +125,7 @@ impl Origin<'_> {
     }
 }
 
-/// One line, and not too long.
+/// One line, and not too long; secrets are out of it before it is cut.
 fn bounded(reason: &str) -> String {
     let cut = reason.get(..reason.floor_char_boundary(REASON_BYTES_MAX)).unwrap_or(reason);
     cut.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
@@ -171,6 +172,20 @@ mod tests {
             let data = letter.data().map(Data::as_bytes).unwrap_or_default();
             assert_eq!(data, record.stored());
             assert!(json::decode(&json::to_vec(&letter)).is_ok());
+        });
+    }
+
+    #[test]
+    fn the_reason_of_a_letter_holds_no_secret_that_the_target_repeated() {
+        origin(|origin| {
+            pluvio_secret::note("Letter/Token-2026");
+            let event = Event::builder("1", "urn:vc", "t").build();
+            let event = event.unwrap_or_else(|e| unreachable!("{e}"));
+            let record = Delivered::made(at(44), Timestamp::UNIX_EPOCH, &event);
+            let reason = r"401: no Letter\/Token-2026 here";
+            let letter = origin.letter(&record, reason, 3, Timestamp::UNIX_EPOCH);
+            let letter = letter.unwrap_or_else(|e| unreachable!("{e}"));
+            assert_eq!(letter.extension("pluvioreason"), Some(&"401: no *** here".into()));
         });
     }
 

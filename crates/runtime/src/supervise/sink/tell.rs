@@ -173,8 +173,7 @@ impl Teller {
         self.reporter.update(|status| {
             let last = status.error.as_ref().and_then(|last| last.remedy.as_deref());
             is_news = last != Some(remedy);
-            let (at, remedy) = (now, Some(remedy.to_owned()));
-            status.error = Some(ErrorReport { at, message: message.clone(), remedy });
+            status.error = Some(ErrorReport::new(&message, Some(remedy)));
             status.retry_at = now.checked_add(pause).ok();
         });
         if is_news {
@@ -187,8 +186,7 @@ impl Teller {
         counter!("pluvio_sink_throttled_total", "sink" => self.sink.clone()).increment(1);
         let until = Timestamp::now().checked_add(wait).ok();
         self.reporter.update(|status| {
-            let at = Timestamp::now();
-            status.error = Some(ErrorReport { at, message: why.to_owned(), remedy: None });
+            status.error = Some(ErrorReport::new(why, None));
             status.retry_at = until;
         });
         self.update(|sink| {

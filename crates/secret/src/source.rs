@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
-use super::Secret;
+use crate::{Secret, known};
 
 /// No password, token or key is longer; a larger file is a wrong path (a core dump, a device).
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
@@ -78,8 +78,15 @@ impl SecretSource {
         SecretSource::Literal(Secret::new(value))
     }
 
-    /// Reads the secret now; never a remembered value.
+    /// Reads the secret now; never a remembered value. What was read is searched for in all that is shown.
     pub fn resolve(&self) -> Result<Secret, SecretError> {
+        let secret = self.resolve_name()?;
+        known::note(secret.expose());
+        Ok(secret)
+    }
+
+    /// Reads what comes from the same places and is no secret, such as a user name: errors may show it.
+    pub fn resolve_name(&self) -> Result<Secret, SecretError> {
         match self {
             SecretSource::Literal(secret) => Ok(secret.clone()),
             SecretSource::Env(name) => from_env(name),
@@ -89,7 +96,7 @@ impl SecretSource {
 
     /// Whether there is a value that could be read now; it is not kept.
     pub fn check(&self) -> Result<(), SecretError> {
-        match self.resolve()?.expose().trim_end() {
+        match self.resolve_name()?.expose().trim_end() {
             // Variables and files that hold nothing have been refused already.
             "" => Err(SecretError::EmptyLiteral),
             _ => Ok(()),

@@ -101,6 +101,23 @@ pub(super) fn fold(text: &mut [u8]) {
     }
 }
 
+/// The letters and digits of a folded text, and where they stand. Those that are not ASCII are left out, and
+/// so is one that a combining accent follows: both are written in too many ways.
+pub(super) fn letters(text: &[u8]) -> Vec<(u8, usize)> {
+    let mut letters = Vec::with_capacity(text.len());
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            byte if byte.is_ascii_alphanumeric() => letters.push((*byte, at)),
+            // U+0300 to U+036F, in UTF-8.
+            0xcc | 0xcd if letters.last().is_some_and(|(_, before)| before + 1 == at) => {
+                letters.pop();
+            }
+            _ => {}
+        }
+    }
+    letters
+}
+
 /// What an escape stands for.
 enum Meant {
     /// One of an encoded character's.
@@ -111,6 +128,12 @@ enum Meant {
 /// The escape that a folded text begins with, and how long it is.
 fn escape(text: &[u8]) -> Option<(usize, Meant)> {
     match text {
+        [b'\\', b'u', b'{', rest @ ..] => {
+            let end = rest.iter().take(REFERENCE_BYTES_MAX).position(|byte| *byte == b'}')?;
+            let c = char::from_u32(number(rest.get(..end)?, 16)?)?;
+            // With `\u{` and `}`.
+            Some((end + 4, Meant::Char(c)))
+        }
         [b'%' | b'\\', b'u', rest @ ..] => {
             let unit = number(rest.get(..4)?, 16)?;
             let next = rest.get(4..).unwrap_or_default();
@@ -133,13 +156,22 @@ fn escape(text: &[u8]) -> Option<(usize, Meant)> {
             let meant = match rest.get(..end)? {
                 [b'#', b'x', digits @ ..] => char::from_u32(number(digits, 16)?).map(Meant::Char),
                 [b'#', digits @ ..] => char::from_u32(number(digits, 10)?).map(Meant::Char),
-                name => NAMED.iter().find(|it| it.0 == name).map(|it| Meant::Byte(it.1)),
+                name => match NAMED.iter().find(|it| it.0 == name) {
+                    Some(it) => Some(Meant::Byte(it.1)),
+                    // Most have a name for a letter with an accent, or for a sign.
+                    None if is_name(name) => Some(Meant::Char(char::REPLACEMENT_CHARACTER)),
+                    None => None,
+                },
             };
             // With `&` and `;`.
             meant.map(|meant| (end + 2, meant))
         }
         _ => None,
     }
+}
+
+fn is_name(name: &[u8]) -> bool {
+    name.len() > 1 && name.iter().all(u8::is_ascii_alphanumeric)
 }
 
 fn byte(digits: &[u8]) -> Option<Meant> {
@@ -166,7 +198,8 @@ mod tests {
             ("%2f%2F%c3%a9%u002f", Some("//\u{e9}/")),
             ("&amp;&AMP;&#x2F;&#47;&#0047;&sol;", Some("&&////")),
             ("%2B", Some(" ")),
-            (r"100% \q \ud83d \u12 %2 &amplitude= &#x; &#+1; & \", None),
+            (r"\u{e9}&eacute;", Some("\u{e9}\u{fffd}")),
+            (r"100% \q \ud83d \u12 \u{} %2 &amplitude= &#x; &#+1; &; & \", None),
         ] {
             let mut folded = escaped.as_bytes().to_vec();
             fold(&mut folded);

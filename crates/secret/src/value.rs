@@ -8,20 +8,26 @@
 //! It does not wipe memory: the value lives in request buffers and TLS records as well, so a
 //! wiped copy here would promise more than it keeps.
 
-mod source;
-
 use std::fmt;
 
-pub use self::source::{SecretError, SecretSource};
+use crate::known;
 
 /// A value that may be used but not shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Wraps a value.
+    /// Wraps a value. It is not searched for in what is shown: [`SecretSource`](crate::SecretSource) sees to
+    /// that when it is read.
     pub fn new(value: impl Into<String>) -> Secret {
         Secret(value.into())
+    }
+
+    /// Wraps what a server gave out, such as the key of a session, and searches for it from now on.
+    pub fn passing(value: impl Into<String>) -> Secret {
+        let value = value.into();
+        known::note_passing(&value);
+        Secret(value)
     }
 
     /// The value itself: to be put into a request, and nowhere else.

@@ -11,9 +11,9 @@
 
 mod escape;
 
-use std::{collections::HashSet, fmt, ops::Range};
+use std::{collections::HashSet, fmt, ops::Range, sync::OnceLock};
 
-use memchr::memmem;
+use aho_corasick::AhoCorasick;
 
 use self::escape::{Plain, fold, letters};
 
@@ -36,6 +36,8 @@ const BLANK: &str = "***";
 pub struct Secrets {
     /// As they are and with their own escapes undone, folded.
     forms: Vec<Vec<u8>>,
+    /// Finds all forms at once; made when it is needed. `None`: they are too many for it.
+    finder: OnceLock<Option<AhoCorasick>>,
     /// Letters and digits in a row that are in one of them, by how many: from [`RUN_BYTES_MIN`] on.
     runs: [HashSet<Vec<u8>>; RUN_BYTES_MAX - RUN_BYTES_MIN + 1],
 }
@@ -58,9 +60,8 @@ impl Secrets {
             }
             self.add_runs(&form);
             let plain = Plain::of(&form);
-            if !self.forms.contains(&form) {
-                self.forms.push(form);
-            }
+            self.forms.push(form);
+            self.finder = OnceLock::new();
             let Some(plain) = plain else { return };
             form = plain.bytes;
         }
@@ -98,11 +99,13 @@ impl Secrets {
 
     /// Each secret as it is.
     fn whole<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = Range<usize>> + 'a {
-        self.forms.iter().flat_map(move |form| {
+        let finder = self.finder.get_or_init(|| AhoCorasick::new(&self.forms).ok());
+        let found = finder.iter().flat_map(move |finder| finder.find_overlapping_iter(text));
+        found.map(|found| found.range()).filter(move |place| {
+            let form = text.get(place.clone()).unwrap_or_default();
             let is_word =
                 form.len() <= WORD_BYTES_MAX && form.iter().all(u8::is_ascii_alphanumeric);
-            let found = memmem::find_iter(text, form).map(|at| at..at + form.len());
-            found.filter(move |place| !is_word || is_apart(text, place))
+            !is_word || is_apart(text, place)
         })
     }
 

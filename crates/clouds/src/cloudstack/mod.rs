@@ -26,6 +26,7 @@ mod event;
 mod inventory;
 mod list;
 mod mask;
+mod names;
 mod params;
 mod sign;
 mod time;
@@ -43,9 +44,9 @@ pub use self::inventory::{
     VolumeQuery, Zone, ZoneQuery,
 };
 pub use self::list::{
-    Gathered, MALFORMED_BYTES_MAX, MalformedRow, Page, Paging, Projects, Query, ROW_BYTES_MAX, Row,
-    RowFlaw, Scope,
+    Gathered, MalformedRow, Page, Paging, Projects, Query, ROW_BYTES_MAX, Row, RowFlaw, Scope,
 };
+pub use self::names::looks_secret;
 pub use self::params::Params;
 pub use self::sign::{EXPIRES_AFTER, encode, expires, signature, string_to_sign};
 pub use self::time::{DateFormat, Moment};

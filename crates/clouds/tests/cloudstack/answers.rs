@@ -220,8 +220,49 @@ fn xml_is_told_as_what_it_is() {
         <errorcode>401</errorcode><errortext>unable to verify</errortext></errorresponse>";
     let error = decode_with(401, &[("content-type", "text/xml")], xml).unwrap_err();
     let text = error.to_string();
-    assert!(text.ends_with("text/xml, XML instead of JSON, \"401 unable to verify\""), "{text}");
+    let expected = "text/xml, XML with the root element `errorresponse` instead of JSON, \
+        \"401 unable to verify\"; does a proxy drop the parameter `response=json`?";
+    assert!(text.ends_with(expected), "{text}");
     assert!(error.is_denied());
+}
+
+#[test]
+fn keys_in_xml_are_not_shown() {
+    let xml = "<?xml version=\"1.0\"?><listusersresponse><user key='7'><apikey>abcdef gh</apikey>\
+        <secretkey type=\"x\">ijklmn</secretkey><username>ann</username></user>\
+        <sessionkey>opq</sessionkey>";
+    let text = decode(200, xml).unwrap_err().to_string();
+    assert!(text.contains("ann"), "{text}");
+    for secret in ["abc", "gh", "ijk", "opq"] {
+        assert!(!text.contains(secret), "{text}");
+    }
+}
+
+#[test]
+fn an_answer_to_a_login_is_told_by_its_kind_and_never_quoted() {
+    let headers = HeaderMap::new();
+    let told = |status: StatusCode, body: &str| {
+        let now = NOW.parse().unwrap();
+        Reply::decode("login", status, &headers, body.as_bytes(), now).unwrap_err().to_string()
+    };
+    let xml = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><loginresponse cloud-stack-version=\"4.19\">\
+        <username>reader</username><sessionkey>q7WvT3</sessionkey></loginresponse>";
+    let expected = "login was not answered by CloudStack's API: HTTP status 200 OK, no content type, \
+        XML with the root element `loginresponse` instead of JSON; its text is not shown, for it may hold \
+        a session key; does a proxy drop the parameter `response=json`?";
+    assert_eq!(told(StatusCode::OK, xml), expected);
+    for body in [
+        "sessionkey is q7WvT3",
+        "<html><title>q7WvT3</title></html>",
+        r#"{"loginresponse":{"username":"reader","session" "q7WvT3"}}"#,
+        r#"{"loginresponse":{"username":"reader","sessionkey":"q7WvT3"#,
+        r#"{"a":{"sessionkey":"q7WvT3"},"b":{}}"#,
+    ] {
+        for status in [StatusCode::OK, StatusCode::BAD_GATEWAY] {
+            let text = told(status, body);
+            assert!(!text.contains("q7W"), "{text}");
+        }
+    }
 }
 
 #[test]

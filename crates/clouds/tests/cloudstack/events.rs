@@ -3,7 +3,7 @@
 use http::{HeaderMap, StatusCode};
 use jiff::tz::Offset;
 use pluvio_clouds::cloudstack::{
-    Error, EventPage, MALFORMED_BYTES_MAX, NativeEvent, Page, ROW_BYTES_MAX, Reply, RowFlaw,
+    Error, EventPage, NativeEvent, Page, ROW_BYTES_MAX, Reply, RowFlaw,
 };
 
 use crate::server::NOW;
@@ -113,15 +113,14 @@ fn a_malformed_row_costs_itself() {
         let page = page(&format!(r#"{{"count":3,"event":[{good},{row},{good}]}}"#)).unwrap();
         assert!(page.rows[0].is_ok() && page.rows[2].is_ok());
         let malformed = page.rows[1].as_ref().unwrap_err();
-        assert_eq!((malformed.raw.as_str(), malformed.reason), (row, reason));
+        assert_eq!((malformed.raw().get(), malformed.reason), (row, reason));
     }
 }
 
 #[test]
-fn a_huge_row_is_refused_alone_and_cut() {
+fn a_huge_row_is_refused_alone() {
     let huge = format!(r#"{{"id":"1","description":"{}"}}"#, "é".repeat(ROW_BYTES_MAX / 2));
     let page = page(&format!(r#"{{"event":[{huge}]}}"#)).unwrap();
     let malformed = page.rows[0].as_ref().unwrap_err();
     assert_eq!((malformed.reason, malformed.bytes), (RowFlaw::TooLarge, huge.len()));
-    assert!(malformed.raw.len() <= MALFORMED_BYTES_MAX && huge.starts_with(&malformed.raw));
 }

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::{
     Error,
-    map::{Mapping, id_of_malformed},
+    map::Mapping,
     order::{self, Row},
     place::Place,
     span::Span,
@@ -93,7 +93,7 @@ pub(super) struct Admitted {
 pub(super) fn id_of(row: &Row) -> RowId {
     match row {
         Ok(event) => RowId::of(&event.id),
-        Err(malformed) => RowId::of(&id_of_malformed(malformed)),
+        Err(unread) => RowId::of(&unread.id),
     }
 }
 

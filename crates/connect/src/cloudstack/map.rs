@@ -17,11 +17,11 @@
 //! | `data` | the row itself, byte for byte |
 
 use jiff::Timestamp;
-use pluvio_clouds::cloudstack::{MalformedRow, NativeEvent};
+use pluvio_clouds::cloudstack::NativeEvent;
 use pluvio_event::{AttributeName, Data, Event, EventBuilder, InvalidEvent, Json};
 use uuid::Uuid;
 
-use super::{people::People, redact::Redaction};
+use super::{people::People, redact::Redaction, unread::Unread};
 
 /// What does not change from event to event.
 #[derive(Clone, Debug)]
@@ -101,17 +101,17 @@ impl Mapping {
         built(&native.id, event)
     }
 
-    /// Keeps what cannot be read as text, so that the loss of one row is seen and can be repaired
-    /// by a person. The same text has the same id.
-    pub(super) fn malformed(&self, malformed: &MalformedRow) -> Result<Event, MapError> {
-        let id = id_of_malformed(malformed);
-        let MalformedRow { bytes, raw, reason } = malformed;
-        let flaw = format!("failed to read a row of {bytes} bytes: {reason}");
-        let event = Event::builder(&id, &self.source, "org.apache.cloudstack.malformed")
+    /// Keeps what cannot be read as text.
+    pub(super) fn malformed(&self, unread: &Unread) -> Result<Event, MapError> {
+        let Unread { id, text, redacted, flaw } = unread;
+        let mut event = Event::builder(id, &self.source, "org.apache.cloudstack.malformed")
             .datacontenttype("text/plain")
-            .extension(FLAW, bounded(&flaw))
-            .data(Data::Binary(raw.clone().into_bytes().into()));
-        built(&id, event)
+            .extension(FLAW, bounded(flaw))
+            .data(Data::Binary(text.clone().into_bytes().into()));
+        if *redacted > 0 {
+            event = event.extension(REDACTED, *redacted);
+        }
+        built(id, event)
     }
 
     /// A loss that is known: what happened between `from` and `to` was not there when it was asked
@@ -153,11 +153,6 @@ impl Mapping {
     }
 }
 
-/// The id of a row that cannot be read: by its text, so that a re-list gives the same.
-pub(super) fn id_of_malformed(malformed: &MalformedRow) -> String {
-    Uuid::new_v5(&Uuid::NAMESPACE_OID, malformed.raw.as_bytes()).to_string()
-}
-
 /// The beginning of a text that is longer than an attribute may be.
 pub(super) fn bounded(text: &str) -> &str {
     text.get(..text.floor_char_boundary(ATTRIBUTE_BYTES_MAX)).unwrap_or(text)
@@ -182,7 +177,7 @@ fn severity(level: Option<&str>) -> Option<(&'static str, i32)> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use pluvio_clouds::cloudstack::{Row as _, RowFlaw};
+    use pluvio_clouds::cloudstack::Row as _;
     use pluvio_event::json;
     use serde_json::value::RawValue;
 
@@ -252,17 +247,21 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_cannot_be_read_is_kept_with_a_flag_under_an_id_of_its_text() {
-        let malformed = |raw: &str| MalformedRow {
-            bytes: raw.len(),
-            raw: raw.to_owned(),
-            reason: RowFlaw::Lacks("created"),
+    fn a_row_that_cannot_be_read_is_kept_with_a_flag_and_its_secrets_are_counted() {
+        let unread = |redacted| Unread {
+            id: "4b1f".into(),
+            text: "{}".into(),
+            redacted,
+            flaw: "failed to read a row of 2 bytes".into(),
         };
-        let event = |raw| mapping().malformed(&malformed(raw)).unwrap();
-        assert_eq!(event("{}").id(), event("{}").id());
-        assert_ne!(event("{}").id(), event("{ }").id());
-        let flaw = event("{}").extension("pluvioflaw").unwrap().to_string();
-        assert_eq!(flaw, "failed to read a row of 2 bytes: it has no valid `created`");
+        let event = mapping().malformed(&unread(2)).unwrap();
+        assert_eq!(
+            (event.id(), event.extension("pluvioredacted").unwrap().to_string().as_str()),
+            ("4b1f", "2")
+        );
+        let flaw = event.extension("pluvioflaw").unwrap().to_string();
+        assert_eq!(flaw, "failed to read a row of 2 bytes");
+        assert!(mapping().malformed(&unread(0)).unwrap().extension("pluvioredacted").is_none());
     }
 
     #[test]

@@ -17,7 +17,7 @@
 //!
 //! `source` is the loop's body, `session` what is asked of the cloud (`early`: pages before their turn),
 //! `reader` decides what to ask, `slices` remembers what was counted, `ledger` decides what is new, `place` is what a record
-//! remembers, `map` makes the event. [`usage`] is a source of its own.
+//! remembers, `map` makes the event, `unread` is a row of which it cannot make one. [`usage`] is a source of its own.
 
 mod access;
 pub mod bus;
@@ -38,6 +38,7 @@ mod session;
 mod slices;
 mod source;
 mod span;
+mod unread;
 pub mod usage;
 
 pub use config::{Config, ConfigError};

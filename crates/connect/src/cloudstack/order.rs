@@ -3,10 +3,12 @@
 //! Pages have none to rely on, and times have whole seconds. Within a second a job's events follow
 //! its course; the id decides the rest, so that the same rows always come in the same order.
 
-use pluvio_clouds::cloudstack::{MalformedEvent, NativeEvent};
+use pluvio_clouds::cloudstack::NativeEvent;
+
+use super::unread::Unread;
 
 /// A row of a page of events.
-pub(super) type Row = Result<NativeEvent, MalformedEvent>;
+pub(super) type Row = Result<NativeEvent, Unread>;
 
 /// Created, state, first event before those that name it, id.
 type Key = (i64, u8, bool, (u64, String));
@@ -25,7 +27,7 @@ fn key(row: &Row) -> Key {
             event.parent_id.is_some(),
             number_or_text(&event.id),
         ),
-        Err(malformed) => (i64::MIN, 0, false, (0, malformed.raw.clone())),
+        Err(unread) => (i64::MIN, 0, false, (0, unread.id.clone())),
     }
 }
 

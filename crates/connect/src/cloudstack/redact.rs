@@ -1,27 +1,16 @@
 //! What never leaves a row: values under names that tell of a secret.
 //!
 //! CloudStack's events hold no secrets in the fields that are known; usage records and fields to
-//! come may. A row without such a name passes byte for byte; one with it is written anew.
+//! come may. A row keeps each other byte, whether it can be read as an event or not: JSON tells where a
+//! value begins and ends, and nothing else of it is looked at, so that no number too large and no text with
+//! half a character in it can keep a secret from being found.
 
+use pluvio_clouds::cloudstack::looks_secret;
 use pluvio_event::Json;
-use serde_json::{Value, value::RawValue};
+use serde_json::value::RawValue;
 
 /// What stands in the place of a secret.
-const REDACTED: &str = "[redacted]";
-
-/// A name is secret when it holds one of these, in any case.
-const SECRET_WORDS: [&str; 10] = [
-    "password",
-    "passwd",
-    "passphrase",
-    "secret",
-    "token",
-    "privatekey",
-    "credential",
-    "apikey",
-    "sessionkey",
-    "signature",
-];
+const REDACTED: &str = "\"[redacted]\"";
 
 /// Names whose values are replaced.
 #[derive(Clone, Debug, Default)]
@@ -59,51 +48,85 @@ impl Redaction {
 
     /// The row without its secrets.
     pub(super) fn apply(&self, raw: &RawValue) -> Redacted {
-        let untouched = || Redacted { json: Json::from(raw), count: 0 };
-        if !self.may_be_in(raw.get()) {
-            return untouched();
+        let text = raw.get();
+        let (mut out, mut copied, mut count) = (String::new(), 0, 0);
+        let mut at = 0;
+        while let Some(found) = text[at..].find('"') {
+            let begin = at + found;
+            let end = begin + string_length(&text[begin..]);
+            at = end;
+            // Of all that is in JSON, only a name is followed by a colon.
+            let Some(rest) = text[end..].trim_start().strip_prefix(':') else { continue };
+            at = text.len() - rest.trim_start().len();
+            if !self.is_secret(&text[begin..end]) {
+                continue;
+            }
+            let value = at..at + value_length(&text[at..]);
+            at = value.end;
+            if matches!(&text[value.clone()], "null" | "true" | "false" | REDACTED) {
+                continue;
+            }
+            out.push_str(&text[copied..value.start]);
+            out.push_str(REDACTED);
+            (copied, count) = (value.end, count + 1);
         }
-        let Ok(mut value) = serde_json::from_str::<Value>(raw.get()) else { return untouched() };
-        match self.replace(&mut value) {
-            0 => untouched(),
-            count => Redacted { json: Json::as_written(value.to_string()), count },
+        if count == 0 {
+            return Redacted { json: Json::from(raw), count };
+        }
+        out.push_str(&text[copied..]);
+        Redacted { json: Json::as_written(out), count }
+    }
+
+    /// Whether a name, as it is written in JSON, is secret.
+    fn is_secret(&self, written: &str) -> bool {
+        // What cannot be read may be any name.
+        let Ok(name) = serde_json::from_str::<String>(written) else { return true };
+        looks_secret(&name) || (!self.is_default() && self.extra.contains(&name.to_lowercase()))
+    }
+}
+
+/// How long the text in quotes is that JSON begins with.
+fn string_length(json: &str) -> usize {
+    let mut is_escaped = false;
+    for (at, byte) in json.bytes().enumerate().skip(1) {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => return at + 1,
+            _ => {}
         }
     }
+    json.len()
+}
 
-    /// Most rows hold no such word at all, and are not parsed again.
-    fn may_be_in(&self, text: &str) -> bool {
-        // A name may be written with escapes.
-        let text = text.to_lowercase();
-        text.contains("\\u") || self.words().any(|word| text.contains(word))
+/// How long the value is that JSON begins with.
+fn value_length(json: &str) -> usize {
+    match json.bytes().next() {
+        Some(b'"') => string_length(json),
+        Some(b'{' | b'[') => nested_length(json),
+        _ => json.find([',', '}', ']', ' ', '\t', '\r', '\n']).unwrap_or(json.len()),
     }
+}
 
-    fn words(&self) -> impl Iterator<Item = &str> {
-        SECRET_WORDS.into_iter().chain(self.extra.iter().map(String::as_str))
-    }
-
-    fn is_secret(&self, name: &str) -> bool {
-        let name = name.to_lowercase();
-        SECRET_WORDS.iter().any(|word| name.contains(word)) || self.extra.contains(&name)
-    }
-
-    fn replace(&self, value: &mut Value) -> i32 {
-        match value {
-            Value::Object(fields) => fields
-                .iter_mut()
-                .map(|(name, value)| match value {
-                    Value::Null | Value::Bool(_) => 0,
-                    Value::String(text) if text == REDACTED => 0,
-                    _ if self.is_secret(name) => {
-                        *value = Value::from(REDACTED);
-                        1
-                    }
-                    _ => self.replace(value),
-                })
-                .sum(),
-            Value::Array(values) => values.iter_mut().map(|value| self.replace(value)).sum(),
-            _ => 0,
+/// How long the object or the list is that JSON begins with.
+fn nested_length(json: &str) -> usize {
+    let (mut at, mut open) = (0, 0_usize);
+    while let Some(found) = json[at..].find(['"', '{', '[', '}', ']']) {
+        at += found;
+        match json.as_bytes().get(at) {
+            Some(b'"') => {
+                at += string_length(&json[at..]);
+                continue;
+            }
+            Some(b'{' | b'[') => open += 1,
+            _ => open -= 1,
+        }
+        at += 1;
+        if open == 0 {
+            return at;
         }
     }
+    json.len()
 }
 
 #[cfg(test)]
@@ -116,6 +139,7 @@ mod tests {
         let extra: Vec<String> = extra.iter().map(|name| (*name).to_owned()).collect();
         let raw = RawValue::from_string(text.to_owned()).unwrap();
         let redacted = Redaction::with(&extra).apply(&raw);
+        serde_json::from_str::<&RawValue>(redacted.json.get()).unwrap();
         (redacted.json.get().to_owned(), redacted.count)
     }
 
@@ -134,5 +158,27 @@ mod tests {
         assert_eq!(redacted(row, &["note"]), (expected.to_owned(), 3));
         assert_eq!(redacted(r#"{"p\u0061ssword":"x"}"#, &[]).1, 1);
         assert_eq!(redact_recorded(r#"{"secret":"[redacted]"}"#), None, "once is enough");
+    }
+
+    #[test]
+    fn what_a_parser_of_values_would_not_read_keeps_no_secret() {
+        let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+        for odd in ["1e999", r#""\ud800""#, r#"{"\ud800":null}"#, &deep] {
+            let row = |secret| format!(r#"{{ "a" : {odd}, "password" : {secret} , "b":[{odd}]}}"#);
+            let hidden = row(r#""[redacted]""#);
+            for secret in ["7", r#""a, \"b\" } \\""#, r#"{"a":["}",{}],"b":"]"}"#, "[[], []]", odd]
+            {
+                assert_eq!(redacted(&row(secret), &[]), (hidden.clone(), 1), "{secret}");
+            }
+        }
+        assert_eq!(redacted(r#"{"token":1,"token":2,"a/b":3}"#, &["A/B"]).1, 3);
+        assert_eq!(redacted(r#"{"a\/b":3,"\ud800":4}"#, &["A/B"]).1, 2);
+    }
+
+    #[test]
+    fn a_text_that_is_no_name_is_left() {
+        for text in [r#""password""#, r#"["password", {"a":"token"}]"#, "{}", "null"] {
+            assert_eq!(redacted(text, &[]), (text.to_owned(), 0));
+        }
     }
 }

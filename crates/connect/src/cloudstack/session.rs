@@ -17,9 +17,12 @@ use super::{
     access::{Access, Opened, ServerClock, UNTOLD_S, log_out},
     early::Early,
     lists::{Answer, Expected, List, Lists},
+    map::Mapping,
     order::Row,
     people::People,
+    redact::Redaction,
     span::{Span, at},
+    unread::Unread,
 };
 
 /// Attempts to find out how the server wants to be asked: each changes one thing.
@@ -41,6 +44,7 @@ pub(super) struct Session {
     pub(super) version: Option<String>,
     access: Access,
     people: People,
+    redaction: Redaction,
     clock: ServerClock,
     early: Early,
     dates: DateFormat,
@@ -64,7 +68,7 @@ impl Session {
     /// Opens it for whoever needs no events: how they can be listed is found out only where the role allows
     /// it, and `false` where it does not.
     pub(super) async fn open_for_usage(access: &Access) -> Result<(Self, bool), Error> {
-        let mut session = Self::enter(access, &People::default()).await?;
+        let mut session = Self::enter(access, &People::default(), &Redaction::default()).await?;
         match session.negotiate().await {
             Ok(()) => Ok((session, true)),
             Err(Error::Role { .. }) => Ok((session, false)),
@@ -76,8 +80,8 @@ impl Session {
     }
 
     /// Opens it, and finds out how its events can be listed.
-    pub(super) async fn open(access: &Access, people: &People) -> Result<Self, Error> {
-        let mut session = Self::enter(access, people).await?;
+    pub(super) async fn open(access: &Access, mapping: &Mapping) -> Result<Self, Error> {
+        let mut session = Self::enter(access, &mapping.people, &mapping.redaction).await?;
         match session.negotiate().await {
             Ok(()) => Ok(session),
             Err(error) => {
@@ -87,13 +91,14 @@ impl Session {
         }
     }
 
-    async fn enter(access: &Access, people: &People) -> Result<Self, Error> {
+    async fn enter(access: &Access, people: &People, redaction: &Redaction) -> Result<Self, Error> {
         let Opened { client, capabilities } = access.open().await?;
         people.session_begins();
         Ok(Self {
             version: capabilities.version,
             access: access.clone(),
             people: people.clone(),
+            redaction: redaction.clone(),
             clock: ServerClock::new(),
             early: Early::default(),
             dates: DateFormat::Iso,
@@ -321,6 +326,8 @@ impl Lists for Session {
         let query = self.query(list, span);
         let page = self.early.page(&self.client, query, paging).await;
         let Page { count, rows, server } = page.map_err(|error| self.error(error))?;
+        let unread = |malformed| Unread::of(&malformed, &self.redaction);
+        let rows: Vec<Row> = rows.into_iter().map(|row| row.map_err(unread)).collect();
         if let Some(server) = server {
             self.clock.set(server.at);
         }

@@ -77,7 +77,7 @@ impl Cloudstack {
     /// Connects once, looks, and leaves: what `pluvio check --connect` does.
     pub async fn probe(&self) -> Result<Found, Error> {
         let mut session =
-            Session::open(&self.settings.access, &self.settings.rules.mapping.people).await?;
+            Session::open(&self.settings.access, &self.settings.rules.mapping).await?;
         let found = probe::look(&mut session).await;
         log_out(&session.client).await;
         found
@@ -170,8 +170,7 @@ impl Source for Cloudstack {
     type Error = Error;
 
     async fn connect(&mut self, resume: Resume) -> Result<Reading, Error> {
-        let session =
-            Session::open(&self.settings.access, &self.settings.rules.mapping.people).await?;
+        let session = Session::open(&self.settings.access, &self.settings.rules.mapping).await?;
         let client = session.client.clone();
         match self.begin(session, resume).await {
             Ok(reading) => Ok(reading),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pluvio_clouds::cloudstack::{Method, Params};
-use pluvio_event::Event;
+use pluvio_event::{Data, Event};
 use pluvio_log::{Log as _, StreamName};
 use pluvio_secret::SecretSource;
 use pluvio_sim::{
@@ -11,7 +11,10 @@ use pluvio_sim::{
     cloudstack::{Emission, Fault, Version},
 };
 
-use crate::cloudstack_site::{CloudSite, is_gap, period, quiet};
+use crate::{
+    cloudstack_site::{CloudSite, is_gap, period, quiet},
+    http_peer::Peer,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn history_and_what_comes_after_are_captured_once_from_every_version() {
@@ -343,6 +346,35 @@ async fn a_first_start_under_a_clock_that_is_ahead_does_not_keep_out_what_happen
     site.start();
     site.cloud.post(20);
     site.until("all that happened", |captured| captured.len() >= 20).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_cannot_be_read_is_captured_once_without_what_the_section_calls_secret() {
+    let row = r#"{"description":"x","password":"Hunter2, then \"Geheim99\"","pin":998877}"#;
+    let peer = Peer::start(move |asked| {
+        let capabilities = r#"{"r":{"capability":{"cloudstackversion":"4.19.0"}}}"#.to_owned();
+        let body = match asked.line.as_str() {
+            line if line.contains("command=listCapabilities") => capabilities,
+            line if line.contains("command=listEvents") && line.contains("page=1&") => {
+                format!(r#"{{"r":{{"count":1,"event":[{row}]}}}}"#)
+            }
+            _ => r#"{"r":{}}"#.to_owned(),
+        };
+        ("HTTP/1.1 200 x\r\n".to_owned(), body)
+    })
+    .await;
+    let mut site = CloudSite::stopped(quiet()).await;
+    site.config.url = format!("{}/client/api", peer.url);
+    site.config.redact = vec!["PIN".to_owned()];
+    site.start();
+    site.until("the row", |captured| !captured.is_empty()).await;
+    let asked = peer.asked().len();
+    site.until("more polls", |_| peer.asked().len() > asked + 12).await;
+    let [event] = &*site.captured().await else { unreachable!("it was captured again") };
+    assert_eq!(event.event_type(), "org.apache.cloudstack.malformed");
+    assert_eq!(event.extension("pluvioredacted").unwrap().to_string(), "2");
+    let kept = r#"{"description":"x","password":"[redacted]","pin":"[redacted]"}"#;
+    assert!(matches!(event.data(), Some(Data::Binary(text)) if text == kept), "{event:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,7 +20,7 @@ pub struct BrokenAnswer {
     pub at_byte: usize,
     /// How long it is.
     pub bytes: usize,
-    /// What stands around the place, without secrets; some 80 bytes.
+    /// What stands around the place, without secrets; some 80 bytes. Empty where the answer is not to be quoted.
     pub excerpt: String,
 }
 
@@ -37,21 +37,30 @@ pub enum Flaw {
 }
 
 impl BrokenAnswer {
-    pub(super) fn new(text: &str, error: &serde_json::Error, mask: &Mask) -> BrokenAnswer {
+    pub(super) fn new(
+        text: &str,
+        error: &serde_json::Error,
+        mask: &Mask,
+        is_quotable: bool,
+    ) -> BrokenAnswer {
         let at_byte = place(text, error.line(), error.column());
         let flaw = match error.is_eof() {
             true => Flaw::Truncated,
             false if has_rows_only(text, at_byte) => Flaw::RowsAfterCount,
             false => Flaw::Syntax,
         };
-        // Masked whole, because a cut secret would not be found.
-        let (before, behind) = mask.apply_around(text, at_byte);
-        let start = before.floor_char_boundary(before.len().saturating_sub(SIDE_BYTES_MAX));
-        let end = behind.ceil_char_boundary(SIDE_BYTES_MAX.min(behind.len()));
-        let excerpt = before[start..].chars().chain(behind[..end].chars());
-        let excerpt = excerpt.map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let excerpt = if is_quotable { excerpt(text, at_byte, mask) } else { String::new() };
         BrokenAnswer { flaw, at_byte, bytes: text.len(), excerpt }
     }
+}
+
+fn excerpt(text: &str, at_byte: usize, mask: &Mask) -> String {
+    // Masked whole, because a cut secret would not be found.
+    let (before, behind) = mask.apply_around(text, at_byte);
+    let start = before.floor_char_boundary(before.len().saturating_sub(SIDE_BYTES_MAX));
+    let end = behind.ceil_char_boundary(SIDE_BYTES_MAX.min(behind.len()));
+    let excerpt = before[start..].chars().chain(behind[..end].chars());
+    excerpt.map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 impl fmt::Display for BrokenAnswer {
@@ -61,8 +70,11 @@ impl fmt::Display for BrokenAnswer {
             Flaw::Truncated => "it ends too soon",
             Flaw::Syntax => "it is no valid JSON",
         };
-        let (at, bytes, excerpt) = (self.at_byte, self.bytes, &self.excerpt);
-        write!(f, "{flaw}: byte {at} of {bytes}, near `{excerpt}`")
+        write!(f, "{flaw}: byte {} of {}", self.at_byte, self.bytes)?;
+        match self.excerpt.as_str() {
+            "" => Ok(()),
+            excerpt => write!(f, ", near `{excerpt}`"),
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Answers of something that is not CloudStack's JSON: a proxy, a login page, XML.
 //!
-//! What an operator needs to find the culprit is its status, its content type and its first words.
+//! What an operator needs to find the culprit is its status, its content type and its first words. Of an
+//! answer to `login` there are no words: CloudStack's own holds the session's key, in a form that is not
+//! ours to read.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,6 +14,9 @@ use super::super::mask::Mask;
 
 /// How much of the text is shown: a heading and half a sentence.
 const WORDS_BYTES_MAX: usize = 160;
+
+/// The longest name of a root element that is told; CloudStack's are commands with `response` behind them.
+const ROOT_BYTES_MAX: usize = 64;
 
 /// How much of a page is searched for words; pages begin with scripts and styles.
 const PAGE_BYTES_MAX: usize = 64 * 1024;
@@ -27,8 +32,10 @@ pub struct ForeignAnswer {
     pub location: Option<String>,
     /// Whether it is XML: CloudStack's own, if a proxy drops `response=json`.
     pub is_xml: bool,
-    /// Its first words, without markup and secrets; 160 bytes at most.
-    pub words: String,
+    /// The name of XML's root element, such as `loginresponse`; 64 bytes at most.
+    pub root: Option<String>,
+    /// Its first words, without markup and secrets; 160 bytes at most. `None`: it is not to be quoted.
+    pub words: Option<String>,
     /// How long it asks us to wait.
     pub retry_after: Option<Duration>,
 }
@@ -41,10 +48,12 @@ impl ForeignAnswer {
         retry_after: Option<Duration>,
         text: &str,
         mask: &Mask,
+        is_quotable: bool,
     ) -> ForeignAnswer {
         let header = |value: &HeaderValue| mask.apply(&String::from_utf8_lossy(value.as_bytes()));
         let text = mask.apply(text);
         let is_html = text.get(..64).unwrap_or(&text).to_ascii_lowercase().contains("<html");
+        let is_xml = text.starts_with("<?xml") && !is_html;
         ForeignAnswer {
             status,
             content_type: content_type.map(|it| shortened(&header(it), WORDS_BYTES_MAX)),
@@ -54,8 +63,9 @@ impl ForeignAnswer {
                 // User info would be a password.
                 shortened(place.rsplit('@').next().unwrap_or_default(), WORDS_BYTES_MAX)
             }),
-            is_xml: text.starts_with("<?xml") && !is_html,
-            words: shortened(&words(&text), WORDS_BYTES_MAX),
+            is_xml,
+            root: root(&text).filter(|_| is_xml),
+            words: is_quotable.then(|| shortened(&words(&text), WORDS_BYTES_MAX)),
             retry_after,
         }
     }
@@ -71,12 +81,20 @@ impl fmt::Display for ForeignAnswer {
         if let Some(location) = &self.location {
             write!(f, ", leads to {location}")?;
         }
-        if self.is_xml {
-            write!(f, ", XML instead of JSON")?;
+        match &self.root {
+            Some(root) => write!(f, ", XML with the root element `{root}` instead of JSON")?,
+            None if self.is_xml => write!(f, ", XML instead of JSON")?,
+            None => {}
         }
-        match self.words.as_str() {
-            "" => write!(f, ", no text"),
-            words => write!(f, ", \"{words}\""),
+        match self.words.as_deref() {
+            None => write!(f, "; its text is not shown, for it may hold a session key")?,
+            Some("") => write!(f, ", no text")?,
+            Some(words) => write!(f, ", \"{words}\"")?,
+        }
+        // CloudStack's own in XML.
+        match self.root.as_ref().is_some_and(|root| root.ends_with("response")) {
+            true => write!(f, "; does a proxy drop the parameter `response=json`?"),
+            false => Ok(()),
         }
     }
 }
@@ -95,6 +113,21 @@ pub(super) fn shortened(text: &str, bytes_max: usize) -> String {
         len if len <= bytes_max => text.to_owned(),
         _ => format!("{}…", &text[..text.floor_char_boundary(bytes_max)]),
     }
+}
+
+/// The name of a document's first element.
+fn root(document: &str) -> Option<String> {
+    let mut rest = &document[..document.floor_char_boundary(PAGE_BYTES_MAX)];
+    loop {
+        rest = &rest[rest.find('<')?..];
+        if !rest.starts_with("<?") && !rest.starts_with("<!") {
+            break;
+        }
+        rest = &rest[end_of_markup(rest)..];
+    }
+    let ends = |c: char| !(c.is_ascii_alphanumeric() || "_-.:".contains(c));
+    let name = rest[1..].split(ends).next()?;
+    (1..=ROOT_BYTES_MAX).contains(&name.len()).then(|| name.to_owned())
 }
 
 /// What a page says, without its markup.
@@ -139,6 +172,18 @@ mod tests {
             ("<script>no end", ""),
         ] {
             assert_eq!(words(page), expected);
+        }
+    }
+
+    #[test]
+    fn the_root_is_the_first_element() {
+        for (document, expected) in [
+            ("<?xml version='1.0'?>\n<!-- <a> --><loginresponse a='1'>", Some("loginresponse")),
+            ("<?xml?><a:b/>", Some("a:b")),
+            ("<?xml?>text", None),
+            ("<?xml?><***", None),
+        ] {
+            assert_eq!(root(document).as_deref(), expected);
         }
     }
 

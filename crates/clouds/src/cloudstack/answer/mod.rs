@@ -113,6 +113,8 @@ pub(super) fn decode(command: &str, raw: &Raw<'_>, mask: &Mask) -> Result<Reply,
     let text = String::from_utf8_lossy(raw.body);
     let text = text.trim_start_matches('\u{feff}').trim_start();
     let server = server_date(raw);
+    // An answer to a login holds the session's key, and what cannot be read tells nothing of where.
+    let is_quotable = !command.eq_ignore_ascii_case("login");
     let foreign = || Error::Foreign {
         command: command.to_owned(),
         answer: Box::new(ForeignAnswer::new(
@@ -122,6 +124,7 @@ pub(super) fn decode(command: &str, raw: &Raw<'_>, mask: &Mask) -> Result<Reply,
             foreign::retry_after(raw.headers),
             text,
             mask,
+            is_quotable,
         )),
     };
     if !text.starts_with('{') {
@@ -132,7 +135,7 @@ pub(super) fn decode(command: &str, raw: &Raw<'_>, mask: &Mask) -> Result<Reply,
         // A proxy's error page may begin with anything; a server's own answer is what is broken.
         Err(_) if !raw.status.is_success() && !looks_like_ours(text) => return Err(foreign()),
         Err(error) => {
-            let broken = Box::new(BrokenAnswer::new(text, &error, mask));
+            let broken = Box::new(BrokenAnswer::new(text, &error, mask, is_quotable));
             return Err(Error::Malformed { command: command.to_owned(), broken });
         }
     };

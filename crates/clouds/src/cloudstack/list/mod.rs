@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 pub use self::pages::Gathered;
 pub(super) use self::row::fields;
-pub use self::row::{MALFORMED_BYTES_MAX, MalformedRow, ROW_BYTES_MAX, Row, RowFlaw};
+pub use self::row::{MalformedRow, ROW_BYTES_MAX, Row, RowFlaw};
 pub use self::scope::{Projects, Scope};
 use super::answer::{Reply, ServerDate};
 use super::client::{Client, Method};

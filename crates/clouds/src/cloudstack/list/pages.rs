@@ -53,7 +53,7 @@ impl Client {
             for row in page.rows {
                 let id = match &row {
                     Ok(row) => row.id(),
-                    Err(malformed) => malformed.raw.clone(),
+                    Err(malformed) => malformed.raw().get().to_owned(),
                 };
                 if !seen.insert(id) {
                     continue;

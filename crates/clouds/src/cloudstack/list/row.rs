@@ -1,16 +1,14 @@
 //! One row of a list.
 
+use std::fmt;
+
 use serde_json::value::RawValue;
 
 use super::super::answer::Fields;
-use super::super::mask;
 
 /// A larger row is refused: CloudStack's largest have some kilobytes (descriptions end at 1,024
 /// characters), and a record of the log has a limit as well.
 pub const ROW_BYTES_MAX: usize = 256 * 1024;
-
-/// How much is kept of the text of a row that cannot be read.
-pub const MALFORMED_BYTES_MAX: usize = 16 * 1024;
 
 /// A kind of row.
 pub trait Row: Sized {
@@ -22,17 +20,15 @@ pub trait Row: Sized {
 }
 
 /// A row that cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[error("failed to read a row of {bytes} bytes")]
 pub struct MalformedRow {
     /// How long its text is.
     pub bytes: usize,
-    /// Its text as it came, with secrets blanked; of a large one the first
-    /// [`MALFORMED_BYTES_MAX`] bytes.
-    pub raw: String,
     /// What is wrong with it.
     #[source]
     pub reason: RowFlaw,
+    raw: Box<RawValue>,
 }
 
 /// What is wrong with a row.
@@ -49,17 +45,30 @@ pub enum RowFlaw {
     TooLarge,
 }
 
+impl MalformedRow {
+    /// Its JSON as it came, *with* its secrets: not to be stored or shown.
+    pub fn raw(&self) -> &RawValue {
+        &self.raw
+    }
+}
+
+/// Without its text, which may hold secrets.
+impl fmt::Debug for MalformedRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MalformedRow")
+            .field("bytes", &self.bytes)
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
+    }
+}
+
 pub(super) fn read<T: Row>(raw: &RawValue) -> Result<T, MalformedRow> {
     let text = raw.get();
     let row = match text.len() > ROW_BYTES_MAX {
         true => Err(RowFlaw::TooLarge),
         false => T::read(raw),
     };
-    row.map_err(|reason| {
-        // Cut first, so that the work is bounded; a secret that the cut splits has its name before.
-        let cut = &text[..text.floor_char_boundary(MALFORMED_BYTES_MAX)];
-        MalformedRow { bytes: text.len(), raw: mask::by_name(cut), reason }
-    })
+    row.map_err(|reason| MalformedRow { bytes: text.len(), reason, raw: raw.to_owned() })
 }
 
 pub(in super::super) fn fields(raw: &RawValue) -> Result<Fields<'_>, RowFlaw> {

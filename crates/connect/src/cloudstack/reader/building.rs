@@ -66,7 +66,7 @@ pub(super) fn records_of(
     let record = |Admitted { row, position }| {
         let event = match &row {
             Row::Ok(native) => mapping.event(native)?,
-            Row::Err(malformed) => mapping.malformed(malformed)?,
+            Row::Err(unread) => mapping.malformed(unread)?,
         };
         Ok(Record { event, source: source.clone(), position, at_least: None })
     };

@@ -20,7 +20,7 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::{
-    super::{Error, lists::Lists as _, span::at},
+    super::{Error, lists::Lists as _, span::at, unread::Unread},
     config::RecordRules,
     past::Past,
     records,
@@ -156,7 +156,10 @@ impl Metering {
                     listing.whole.entry(row.likeness()).or_default().insert(record_id);
                     read.push((records::event_id(record_id, &row), record_id, row));
                 }
-                Err(row) => malformed.push(mapping.malformed(&row).map(|event| (row, event))?),
+                Err(row) => {
+                    let unread = Unread::of(&row, &mapping.redaction);
+                    malformed.push((row, mapping.malformed(&unread)?));
+                }
             }
         }
         listing.unread += malformed.len();
@@ -177,7 +180,7 @@ impl Metering {
             let Ok(id) = event.id().parse::<Uuid>() else { continue };
             if !stored.contains(&id) && self.given.insert(id, self.pulls).is_none() {
                 warn!(source = %self.history.source(), malformed = %Chain(&row),
-                    "a usage record cannot be read; it is kept as it came");
+                    "a usage record cannot be read; it is kept as text, without its secrets");
                 records.push(self.record(event)?);
             }
             listing.flaw.get_or_insert_with(|| Chain(&row).to_string());
@@ -298,7 +301,7 @@ impl Metering {
 fn content_of(rows: &[Result<UsageRecord, MalformedRow>]) -> Uuid {
     let texts = rows.iter().map(|row| match row {
         Ok(row) => row.raw().get(),
-        Err(malformed) => &malformed.raw,
+        Err(malformed) => malformed.raw().get(),
     });
     Uuid::new_v5(&Uuid::NAMESPACE_OID, texts.collect::<Vec<_>>().join("\n").as_bytes())
 }

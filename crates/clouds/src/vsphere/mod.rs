@@ -23,7 +23,8 @@ mod xml;
 
 pub use self::endpoint::{Endpoint, EndpointError};
 pub use self::event::{
-    EVENT_BYTES_MAX, EventClass, MALFORMED_BYTES_MAX, Malformed, NativeEvent, Page, decode_page,
+    EVENT_BYTES_MAX, EventClass, Kept, MALFORMED_BYTES_MAX, Malformed, NativeEvent, Page,
+    decode_page,
 };
 pub use self::moref::MoRef;
 pub use self::render::{

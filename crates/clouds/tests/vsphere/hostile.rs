@@ -75,7 +75,34 @@ fn deep_nesting_ends_the_event_and_not_the_process() {
     let page = one(&deep);
     let malformed = page.events[0].as_ref().unwrap_err();
     assert_eq!(malformed.reason, Some(XmlError::TooDeep));
-    assert!(malformed.raw.len() <= MALFORMED_BYTES_MAX);
+    let kept = malformed.kept(&Redaction::default());
+    assert!(kept.text.len() <= MALFORMED_BYTES_MAX);
+}
+
+#[test]
+fn no_damaged_byte_shows_a_secret_of_an_event_that_cannot_be_read() {
+    let event = "<r><returnval xsi:type='VmEvent'><key>7</key><userName>pin1</userName>\
+        <spec><password>hunter2</password></spec><privateKey><data>hunter3</data></privateKey>\
+        <o><key>vnc.password</key><value xsi:type='xsd:string'>hunter4</value></o></returnval></r>";
+    let redaction = Redaction::with(["userName"]);
+    let mut malformed = 0;
+    for at in 0..event.len() {
+        for byte in b"<>/&\"'= x!?[]-" {
+            let mut body = event.as_bytes().to_vec();
+            body[at] = *byte;
+            let Ok(page) = decode_page(&body, "returnval") else { continue };
+            for broken in page.events.iter().filter_map(|event| event.as_ref().err()) {
+                malformed += 1;
+                let shown = format!("{:?} {broken:?} {broken}", broken.kept(&redaction));
+                let shown =
+                    shown + &broken.reason.as_ref().map(|it| format!("{it:?}")).unwrap_or_default();
+                for secret in ["unter", "pin1"] {
+                    assert!(!shown.contains(secret), "{}: {shown}", String::from_utf8_lossy(&body));
+                }
+            }
+        }
+    }
+    assert!(malformed > 1000, "{malformed}");
 }
 
 #[test]

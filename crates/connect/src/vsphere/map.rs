@@ -102,12 +102,16 @@ impl Mapping {
         built(id, event.data(Data::Json(Json::as_written(rendered.json))))
     }
 
-    /// Keeps what cannot be read as text, so that the loss of one record is seen and can be
-    /// repaired by a person. What looked secret in it was replaced when it was decoded.
+    /// Keeps the beginning of what cannot be read as text, without its secrets, so that the loss of one
+    /// record is seen and can be repaired by a person.
     pub(super) fn malformed(&self, id: &str, malformed: &Malformed) -> Result<Event, MapError> {
-        let event = Event::builder(id, &self.source, "com.vmware.vsphere.malformed.v0")
+        let kept = malformed.kept(&self.redaction);
+        let mut event = Event::builder(id, &self.source, "com.vmware.vsphere.malformed.v0")
             .datacontenttype("text/xml")
-            .data(Data::Binary(malformed.raw.clone().into()));
+            .data(Data::Binary(kept.text.into()));
+        if kept.redacted > 0 {
+            event = event.extension(REDACTED, i32::try_from(kept.redacted).unwrap_or(i32::MAX));
+        }
         let flaw = match &malformed.reason {
             Some(reason) => format!("{malformed}: {reason}"),
             None => malformed.to_string(),
@@ -160,7 +164,7 @@ fn severity(category: Category<'_>) -> Option<(&'static str, i32)> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use pluvio_clouds::vsphere::decode_page;
+    use pluvio_clouds::vsphere::{EVENT_BYTES_MAX, decode_page};
     use pluvio_event::json;
 
     use super::*;
@@ -229,6 +233,29 @@ mod tests {
         let event = mapped("AccountCreatedEvent", rest, None);
         assert!(!event.to_string().contains("hunter2"));
         assert_eq!(event["pluvioredacted"], 1);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_kept_without_its_secrets_which_are_counted() {
+        let mapping = Mapping { redaction: Redaction::with(["userName"]), ..mapping() };
+        let secrets = "<userName>ann</userName><privateKey><data>hunter2</data></privateKey>\
+            <arg><key>vnc.password</key><value>hunter3</value></arg>";
+        let huge = "x".repeat(EVENT_BYTES_MAX);
+        let user = "<returnval><key>1</key><userName>[redacted]</userName>";
+        let rest = "<privateKey>[redacted]</privateKey><arg><key>vnc.password</key>\
+            <value>[redacted]</value></arg>";
+        for (last, kept, redacted) in [
+            (format!("<message>{huge}</message>"), format!("{user}{rest}<message>xxx"), "3"),
+            ("<a></b>".to_owned(), user.to_owned(), "1"),
+        ] {
+            let xml = format!("<R><returnval><key>1</key>{secrets}{last}</returnval></R>");
+            let page = decode_page(xml.as_bytes(), "returnval").unwrap();
+            let malformed = page.events[0].as_ref().unwrap_err();
+            let event = mapping.malformed("1", malformed).unwrap();
+            assert_eq!(event.extension("pluvioredacted").unwrap().to_string(), redacted);
+            let expected = |data: &Data| matches!(data, Data::Binary(text) if text.starts_with(kept.as_bytes()));
+            assert!(event.data().is_some_and(expected), "{event:?}");
+        }
     }
 
     #[test]

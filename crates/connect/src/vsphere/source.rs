@@ -12,7 +12,7 @@
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use pluvio_clouds::vsphere::{Malformed, NativeEvent, Page};
+use pluvio_clouds::vsphere::{Malformed, NativeEvent, Page, Redaction};
 use pluvio_log::{EventId, Offset, Position, Record};
 use pluvio_runtime::{Connection, History, Pull, Resume, Source};
 use tokio::{task::JoinHandle, time::Instant};
@@ -25,6 +25,7 @@ use super::{
     cursor::Cursor,
     ledger::{Forgotten, Ledger, Read, Verdict, id_of_text},
     listing::Listing,
+    map::Mapping,
     place::Place,
     session::{PAGE_EVENTS_MAX, Session},
     sweep::Sweep,
@@ -332,7 +333,9 @@ impl Reading {
         for listed in &page.events {
             let (key, created) = key_and_time(listed);
             let answer = |id: &str| stored.get(id).copied();
-            let verdict = self.ledger.judge(key, created, || raw_id(listed), answer);
+            let redaction = &self.settings.mapping.redaction;
+            let raw_id = || raw_id(listed, redaction);
+            let verdict = self.ledger.judge(key, created, raw_id, answer);
             is_ours |= verdict != Verdict::Before;
             match verdict {
                 Verdict::Known => has_known = true,
@@ -360,10 +363,13 @@ impl Reading {
 
     /// What the log knows of the events that may be stored already.
     async fn stored(&self, events: &[Listed]) -> Result<HashMap<String, Option<Timestamp>>, Error> {
+        let Mapping { source, redaction, .. } = &self.settings.mapping;
         let ids: Vec<EventId> = events
             .iter()
-            .flat_map(|listed| self.ledger.questions(key_and_time(listed).0, || raw_id(listed)))
-            .map(|id| EventId { source: self.settings.mapping.source.clone(), id })
+            .flat_map(|listed| {
+                self.ledger.questions(key_and_time(listed).0, || raw_id(listed, redaction))
+            })
+            .map(|id| EventId { source: source.clone(), id })
             .collect();
         if ids.is_empty() {
             return Ok(HashMap::new());
@@ -557,9 +563,9 @@ fn key_and_time(listed: &Listed) -> (Option<i64>, Option<Timestamp>) {
 }
 
 /// The same text listed again is the same record.
-fn raw_id(listed: &Listed) -> String {
+fn raw_id(listed: &Listed, redaction: &Redaction) -> String {
     match listed {
         Ok(native) => id_of_text(native.raw()),
-        Err(malformed) => id_of_text(&malformed.raw),
+        Err(malformed) => id_of_text(&malformed.identity(redaction)),
     }
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::moref::MoRef;
-use super::render::{self, DataFormat, Redaction, Rendered};
+use super::render::{self, DataFormat, Markup, Redaction, Rendered};
 use super::types::{self, Class};
 use super::xml::{self, Piece, Tree, XmlError};
 
@@ -85,16 +85,25 @@ pub enum EventClass {
 }
 
 /// A part of a page that is no readable event.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("failed to read an event of {bytes} bytes")]
 pub struct Malformed {
     /// How long its text is.
     pub bytes: usize,
-    /// The beginning of its text, [`MALFORMED_BYTES_MAX`] bytes of it, without its secrets.
-    pub raw: String,
     /// What is wrong with it; nothing when it is merely too large.
     #[source]
     pub reason: Option<XmlError>,
+    /// The beginning of its text, [`MALFORMED_BYTES_MAX`] bytes of it, *with* its secrets.
+    head: String,
+}
+
+/// What may be stored and shown of an event that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The beginning of its markup; where that is broken, only the fields that every event has.
+    pub text: String,
+    /// How many values were replaced in it.
+    pub redacted: usize,
 }
 
 /// Reads the events out of an answer: all elements with this name, `returnval` as a rule.
@@ -123,12 +132,35 @@ fn ends_envelope(answer: &str) -> bool {
 
 impl Malformed {
     fn new(text: &str, reason: Option<XmlError>) -> Malformed {
-        let mut end = MALFORMED_BYTES_MAX.min(text.len());
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
         // Cut first, so that the work is bounded; a secret that the cut splits has its tag before it.
-        Malformed { bytes: text.len(), raw: render::redact_markup(&text[..end]), reason }
+        let head = text[..text.floor_char_boundary(MALFORMED_BYTES_MAX)].to_owned();
+        Malformed { bytes: text.len(), reason, head }
+    }
+
+    /// What may be kept of it.
+    pub fn kept(&self, redaction: &Redaction) -> Kept {
+        let Markup { text, redacted, .. } = self.markup(redaction);
+        Kept { text, redacted }
+    }
+
+    /// What tells it from others: its beginning, also what could not be read of that. For a digest, not to
+    /// be stored or shown.
+    pub fn identity(&self, redaction: &Redaction) -> String {
+        self.markup(redaction).identity
+    }
+
+    fn markup(&self, redaction: &Redaction) -> Markup {
+        render::redact_markup(&self.head, self.reason.is_some(), redaction)
+    }
+}
+
+impl fmt::Debug for Malformed {
+    /// Without its text, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Malformed")
+            .field("bytes", &self.bytes)
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
     }
 }
 

@@ -13,14 +13,16 @@
 mod generic;
 mod go;
 mod json;
+mod markup;
 mod redact;
 mod value;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::markup::{Markup, redact_markup};
+pub(super) use self::redact::looks_secret;
 pub use self::redact::{REDACTED, Redaction, SECRET_WORDS, redact_recorded};
-pub(super) use self::redact::{looks_secret, redact_markup};
 use super::types::Class;
 use super::xml::Node;
 

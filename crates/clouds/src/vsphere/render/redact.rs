@@ -7,6 +7,8 @@
 //! touched. The whole value, an object too, becomes [`REDACTED`], and each one is counted.
 //!
 //! More can be named: an element's name (`annotation`) or the end of a path (`spec.description`).
+//!
+//! What becomes no JSON is redacted in [`markup`](super::markup).
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -41,6 +43,12 @@ impl Redaction {
                 .iter()
                 .all(|part| found.next().is_some_and(|name| part.eq_ignore_ascii_case(name)))
         })
+    }
+
+    /// Whether `name` is named by the additions, were it found in the right place.
+    pub(super) fn may_name(&self, name: &str) -> bool {
+        let mut last = self.extra.iter().filter_map(|extra| extra.first());
+        last.any(|part| part.eq_ignore_ascii_case(name))
     }
 }
 
@@ -113,43 +121,9 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
-/// Markup that no parser reads, without what looks like a secret in it.
-///
-/// The same rules by the same words, applied to tags as they come: the text of an element with a
-/// secret name, and the text of a `value` that follows a `key` with a secret text.
-pub(in super::super) fn redact_markup(markup: &str) -> String {
-    let mut out = String::with_capacity(markup.len());
-    let mut pair_is_secret = false;
-    let mut parts = markup.split('<');
-    out.push_str(parts.next().unwrap_or_default());
-    for part in parts {
-        let name = part.split([' ', '>', '/', '\t', '\n', '\r']).next().unwrap_or_default();
-        let name = name.rsplit(':').next().unwrap_or_default();
-        let (tag, text) = part.split_once('>').unwrap_or((part, ""));
-        let secret = looks_secret(name) || (pair_is_secret && name == "value");
-        out.push('<');
-        out.push_str(tag);
-        out.push_str(if tag.len() < part.len() { ">" } else { "" });
-        out.push_str(if secret && !text.trim().is_empty() { REDACTED } else { text });
-        match name {
-            "key" => pair_is_secret = looks_secret(text),
-            "value" => pair_is_secret = false,
-            _ => {}
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn broken_markup_is_shown_without_its_secrets() {
-        let markup = "x<a:password >hunter2</b><key>vnc.Password</key><value t='s'>hunter3</value><value>ok</value><n";
-        let expected = "x<a:password >[redacted]</b><key>vnc.Password</key><value t='s'>[redacted]</value><value>ok</value><n";
-        assert_eq!(redact_markup(markup), expected);
-    }
 
     #[test]
     fn what_was_recorded_with_its_secrets_loses_them() {

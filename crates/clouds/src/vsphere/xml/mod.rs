@@ -16,6 +16,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 pub(super) use self::scan::{Piece, elements, first};
+pub(super) use self::text::decode as decode_text;
 
 /// vSphere's deepest known data object nests 14 levels; a fault chain adds two per cause.
 pub const DEPTH_MAX: usize = 64;
@@ -54,10 +55,33 @@ pub enum XmlError {
     TooMany,
 }
 
-/// The parser's own error, comparable.
+/// The parser's own error, comparable, and without what it quotes: where markup is broken, the name of an
+/// element may be a part of a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct SyntaxError(String);
+
+impl From<quick_xml::Error> for SyntaxError {
+    fn from(error: quick_xml::Error) -> SyntaxError {
+        use quick_xml::errors::IllFormedError;
+        let text = match error {
+            quick_xml::Error::IllFormed(IllFormedError::MissingEndTag(_)) => {
+                "an end tag is missing"
+            }
+            quick_xml::Error::IllFormed(IllFormedError::UnmatchedEndTag(_)) => {
+                "an end tag belongs to no element"
+            }
+            quick_xml::Error::IllFormed(IllFormedError::MismatchedEndTag { .. }) => {
+                "an end tag has another name than the element that is open"
+            }
+            quick_xml::Error::IllFormed(IllFormedError::MissingDeclVersion(_)) => {
+                "the declaration does not begin with a version"
+            }
+            other => return SyntaxError(other.to_string()),
+        };
+        SyntaxError(text.to_owned())
+    }
+}
 
 /// A range of the shared text.
 #[derive(Debug, Clone, Copy)]

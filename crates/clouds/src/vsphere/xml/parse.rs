@@ -160,7 +160,7 @@ impl<'s> Parser<'s> {
         self.declare(tag)?;
         let (mut class, mut kind) = (Span::EMPTY, Span::EMPTY);
         for attribute in tag.attributes().with_checks(false) {
-            let attribute = attribute.map_err(|error| self.syntax(&error))?;
+            let attribute = attribute.map_err(|error| self.syntax(error))?;
             if attribute.key.local_name().as_ref() != "type" {
                 continue;
             }
@@ -176,7 +176,7 @@ impl<'s> Parser<'s> {
 
     fn declare(&mut self, tag: &BytesStart<'s>) -> Result<(), XmlError> {
         for attribute in tag.attributes().with_checks(false) {
-            let attribute = attribute.map_err(|error| self.syntax(&error))?;
+            let attribute = attribute.map_err(|error| self.syntax(error))?;
             let Some(prefix) = attribute.key.into_inner().strip_prefix("xmlns:") else { continue };
             let place = self.place(prefix);
             let prefix =
@@ -211,13 +211,13 @@ impl<'s> Parser<'s> {
         match self.reader.read_event() {
             Ok(Event::DocType(_)) => Err(XmlError::DocType),
             Ok(event) => Ok(event),
-            Err(error) => Err(self.syntax(&error)),
+            Err(error) => Err(self.syntax(error)),
         }
     }
 
-    fn syntax(&self, error: &dyn std::error::Error) -> XmlError {
+    fn syntax(&self, error: impl Into<quick_xml::Error>) -> XmlError {
         let at = self.base + self.reader.error_position() as usize;
-        XmlError::Syntax { at, source: SyntaxError(error.to_string()) }
+        XmlError::Syntax { at, source: SyntaxError::from(error.into()) }
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) fn cut(text: &str, bytes_max: usize) -> &str {
 
 /// Resolves references, unwraps CDATA sections, drops comments and instructions, and reads any
 /// line end as a line feed, as XML demands.
-pub(super) fn decode(mut raw: &str) -> String {
+pub(in super::super) fn decode(mut raw: &str) -> String {
     let mut text = String::with_capacity(raw.len());
     while let Some(at) = raw.find(['&', '<', '\r']) {
         text.push_str(&raw[..at]);

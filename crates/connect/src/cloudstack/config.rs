@@ -59,7 +59,9 @@ pub struct Config {
     /// own time zone.
     #[serde(default = "overlap")]
     pub overlap: Period,
-    /// How often the last day is searched for events that became visible even later.
+    /// How often the last day is searched for events that became visible even later. One that appears just as
+    /// another of the same minutes is deleted changes no count: it is found when those minutes leave
+    /// `overlap`, or the day.
     #[serde(default = "sweep")]
     pub sweep: Period,
     /// How soon after events the next are asked for.
@@ -79,7 +81,9 @@ pub struct Config {
     /// events are told apart by `source` and `id`, and with another one, those that `begin` and `overlap`
     /// reach come again.
     pub source: Option<String>,
-    /// Further fields of `data` whose values are secret; passwords, keys and tokens always are.
+    /// Further fields of `data` whose values are secret; passwords, keys and tokens always are. A row that
+    /// cannot be read loses the same values before its beginning (16 KiB) is kept as an event of the type
+    /// `org.apache.cloudstack.malformed`.
     #[serde(default)]
     pub redact: Vec<String>,
     /// Look up the ids of users and accounts, which events name only by name, and tell them as `userid`

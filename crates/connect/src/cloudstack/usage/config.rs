@@ -75,7 +75,9 @@ pub struct Config {
     /// events are told apart by `source` and `id`, and with another one, records that `begin` and
     /// `records_overlap` reach come again.
     pub source: Option<String>,
-    /// Further fields of records whose values are secret; passwords, keys and tokens always are.
+    /// Further fields of records whose values are secret; passwords, keys and tokens always are. A record that
+    /// cannot be read loses the same values before its beginning (16 KiB) is kept as an event of the type
+    /// `org.apache.cloudstack.malformed`.
     #[serde(default)]
     pub redact: Vec<String>,
 }

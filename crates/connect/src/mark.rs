@@ -24,6 +24,11 @@ pub(crate) fn scope_of(mut parts: Vec<(&str, &str)>) -> String {
     digits(&json!(parts).to_string(), 6)
 }
 
+/// Notes the scope that is asked for from now on; whether another one was noted before.
+pub(crate) fn note_scope(noted: &mut Option<String>, scope: &str) -> bool {
+    noted.replace(scope.to_owned()).is_some_and(|before| before != scope)
+}
+
 fn digits(text: &str, count: usize) -> String {
     let mut mark = Uuid::new_v5(&Uuid::NAMESPACE_URL, text.as_bytes()).simple().to_string();
     mark.truncate(count);

@@ -10,7 +10,7 @@ use pluvio_runtime::Resumable;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::span::at;
-use crate::mark::mark_of;
+use crate::mark::{mark_of, note_scope};
 
 /// What is written and read; another version is refused rather than guessed at.
 const VERSION: u32 = 2;
@@ -69,8 +69,7 @@ impl Place {
     /// From now on, this is asked for; whether it was something else before. Then a re-list need not show what
     /// was stored last.
     pub(super) fn ask_for(&mut self, scope: &str) -> bool {
-        let before = self.scope.replace(scope.to_owned());
-        let is_changed = before.is_some_and(|before| before != scope);
+        let is_changed = note_scope(&mut self.scope, scope);
         if is_changed {
             self.last = None;
         }

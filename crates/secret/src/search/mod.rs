@@ -33,7 +33,7 @@ const BLANK: &str = "***";
 
 /// What must not be shown when somebody else repeats it.
 #[derive(Clone, Default)]
-pub struct Secrets {
+pub(crate) struct Secrets {
     /// As they are and with their own escapes undone, folded.
     forms: Vec<Vec<u8>>,
     /// Finds all forms at once; made when it is needed. `None`: they are too many for it.
@@ -51,7 +51,7 @@ impl fmt::Debug for Secrets {
 
 impl Secrets {
     /// Adds one. With fewer than four bytes it is not looked for: it would be found in half of all words.
-    pub fn add(&mut self, secret: &str) {
+    pub(crate) fn add(&mut self, secret: &str) {
         let mut form = secret.as_bytes().to_vec();
         fold(&mut form);
         for _ in 0..=ESCAPES_DEPTH_MAX {
@@ -77,7 +77,7 @@ impl Secrets {
     }
 
     /// Where they stand: places in bytes, ascending and apart from one another.
-    pub fn places(&self, text: &[u8]) -> Vec<Range<usize>> {
+    pub(crate) fn places(&self, text: &[u8]) -> Vec<Range<usize>> {
         let mut places = Vec::new();
         if self.forms.is_empty() {
             return places;
@@ -121,11 +121,6 @@ impl Secrets {
         }
         places
     }
-
-    /// The text without them.
-    pub fn blank(&self, text: &str) -> String {
-        blanked(text, &self.places(text.as_bytes()))
-    }
 }
 
 /// Whether what stands there is no part of a longer word.
@@ -165,6 +160,12 @@ pub fn united(mut places: Vec<Range<usize>>) -> Vec<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Secrets {
+        fn blank(&self, text: &str) -> String {
+            blanked(text, &self.places(text.as_bytes()))
+        }
+    }
 
     fn secrets(secret: &str) -> Secrets {
         let mut secrets = Secrets::default();

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use super::super::mask::Mask;
+use super::super::mask::masked_around;
 
 /// How much is shown on each side of the place.
 const SIDE_BYTES_MAX: usize = 40;
@@ -37,26 +37,21 @@ pub enum Flaw {
 }
 
 impl BrokenAnswer {
-    pub(super) fn new(
-        text: &str,
-        error: &serde_json::Error,
-        mask: &Mask,
-        is_quotable: bool,
-    ) -> BrokenAnswer {
+    pub(super) fn new(text: &str, error: &serde_json::Error, is_quotable: bool) -> BrokenAnswer {
         let at_byte = place(text, error.line(), error.column());
         let flaw = match error.is_eof() {
             true => Flaw::Truncated,
             false if has_rows_only(text, at_byte) => Flaw::RowsAfterCount,
             false => Flaw::Syntax,
         };
-        let excerpt = if is_quotable { excerpt(text, at_byte, mask) } else { String::new() };
+        let excerpt = if is_quotable { excerpt(text, at_byte) } else { String::new() };
         BrokenAnswer { flaw, at_byte, bytes: text.len(), excerpt }
     }
 }
 
-fn excerpt(text: &str, at_byte: usize, mask: &Mask) -> String {
-    // Masked whole, because a cut secret would not be found.
-    let (before, behind) = mask.apply_around(text, at_byte);
+fn excerpt(text: &str, at_byte: usize) -> String {
+    // Masked before it is cut, because a cut secret would not be found.
+    let (before, behind) = masked_around(text, at_byte);
     let start = before.floor_char_boundary(before.len().saturating_sub(SIDE_BYTES_MAX));
     let end = behind.ceil_char_boundary(SIDE_BYTES_MAX.min(behind.len()));
     let excerpt = before[start..].chars().chain(behind[..end].chars());

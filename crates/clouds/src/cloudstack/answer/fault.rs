@@ -7,7 +7,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::super::mask::Mask;
+use super::super::mask::masked;
 use super::fields::Fields;
 use super::{Raw, foreign};
 
@@ -73,7 +73,7 @@ pub enum FaultKind {
 
 impl Fault {
     /// The error in an answer's object, if it is one.
-    pub(super) fn of(fields: &Fields<'_>, raw: &Raw<'_>, mask: &Mask) -> Option<Fault> {
+    pub(super) fn of(fields: &Fields<'_>, raw: &Raw<'_>) -> Option<Fault> {
         let is_error = fields.has("errorcode")
             || (fields.has("errortext") && !raw.status.is_success())
             || fields.has("errortext") && fields.has("uuidList");
@@ -81,7 +81,7 @@ impl Fault {
             return None;
         }
         let code = fields.number("errorcode").unwrap_or(raw.status.as_u16());
-        let text = mask.apply(&fields.text("errortext").unwrap_or_default());
+        let text = masked(&fields.text("errortext").unwrap_or_default());
         let text = foreign::shortened(&text, TEXT_BYTES_MAX);
         let mut kind = kind(code, &text.to_ascii_lowercase());
         if let FaultKind::RateLimited { wait } = &mut kind {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::super::mask::Mask;
+use super::super::mask::masked;
 
 /// How much of the text is shown: a heading and half a sentence.
 const WORDS_BYTES_MAX: usize = 160;
@@ -47,11 +47,10 @@ impl ForeignAnswer {
         location: Option<&HeaderValue>,
         retry_after: Option<Duration>,
         text: &str,
-        mask: &Mask,
         is_quotable: bool,
     ) -> ForeignAnswer {
-        let header = |value: &HeaderValue| mask.apply(&String::from_utf8_lossy(value.as_bytes()));
-        let text = mask.apply(text);
+        let header = |value: &HeaderValue| masked(&String::from_utf8_lossy(value.as_bytes()));
+        let text = masked(text);
         let is_html = text.get(..64).unwrap_or(&text).to_ascii_lowercase().contains("<html");
         let is_xml = text.starts_with("<?xml") && !is_html;
         ForeignAnswer {

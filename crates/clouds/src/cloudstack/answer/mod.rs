@@ -25,7 +25,6 @@ pub use self::fault::{Fault, FaultKind};
 pub(super) use self::fields::Fields;
 pub use self::foreign::ForeignAnswer;
 use super::error::Error;
-use super::mask::Mask;
 
 /// What the header `Date` of an answer said. A proxy may have written it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +63,7 @@ impl Reply {
         body: &[u8],
         received: Timestamp,
     ) -> Result<Reply, Error> {
-        decode(command, &Raw { status, headers, body, received }, &Mask::default())
+        decode(command, &Raw { status, headers, body, received })
     }
 
     /// The command that was answered.
@@ -108,7 +107,7 @@ impl fmt::Debug for Reply {
     }
 }
 
-pub(super) fn decode(command: &str, raw: &Raw<'_>, mask: &Mask) -> Result<Reply, Error> {
+pub(super) fn decode(command: &str, raw: &Raw<'_>) -> Result<Reply, Error> {
     // Bytes that are no UTF-8 are replaced, so that they cost one character and not the page.
     let text = String::from_utf8_lossy(raw.body);
     let text = text.trim_start_matches('\u{feff}').trim_start();
@@ -123,7 +122,6 @@ pub(super) fn decode(command: &str, raw: &Raw<'_>, mask: &Mask) -> Result<Reply,
             raw.headers.get(LOCATION),
             foreign::retry_after(raw.headers),
             text,
-            mask,
             is_quotable,
         )),
     };
@@ -135,12 +133,12 @@ pub(super) fn decode(command: &str, raw: &Raw<'_>, mask: &Mask) -> Result<Reply,
         // A proxy's error page may begin with anything; a server's own answer is what is broken.
         Err(_) if !raw.status.is_success() && !looks_like_ours(text) => return Err(foreign()),
         Err(error) => {
-            let broken = Box::new(BrokenAnswer::new(text, &error, mask, is_quotable));
+            let broken = Box::new(BrokenAnswer::new(text, &error, is_quotable));
             return Err(Error::Malformed { command: command.to_owned(), broken });
         }
     };
     let fields = Fields::of(object).map_err(|_| foreign())?;
-    if let Some(fault) = Fault::of(&fields, raw, mask) {
+    if let Some(fault) = Fault::of(&fields, raw) {
         let (command, fault) = (command.to_owned(), Box::new(fault));
         return Err(Error::Refused { command, fault, server });
     }

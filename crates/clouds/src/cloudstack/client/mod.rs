@@ -25,7 +25,6 @@ use super::answer::{self, Raw, Reply};
 use super::credentials::{ApiKeys, Credentials};
 use super::endpoint::Endpoint;
 use super::error::Error;
-use super::mask::Mask;
 use super::params::Params;
 use super::sign;
 
@@ -139,34 +138,26 @@ impl Client {
 
 impl Shared {
     async fn call(&self, command: &str, params: Params, method: Method) -> Result<Reply, Error> {
-        let (params, mask) = self.authorized(command, params);
+        let params = self.authorized(command, params);
         let reply = self.exchange(command, &params, method).await?;
-        self.understand(command, &reply, &mask)
+        self.understand(command, &reply)
     }
 
-    /// All parameters of a request, and what of them must not be shown.
-    fn authorized(&self, command: &str, params: Params) -> (Params, Mask) {
-        let mut mask = Mask::default();
+    /// All parameters of a request.
+    fn authorized(&self, command: &str, params: Params) -> Params {
         let params = params.with("command", command).with("response", "json");
-        let params = match &self.access {
+        match &self.access {
             Access::Open => params,
-            Access::Session(session) => {
-                session.hide(&mut mask);
-                params.with("sessionkey", session.key())
-            }
+            Access::Session(session) => params.with("sessionkey", session.key()),
             Access::Keys(keys) => {
                 let params = params
                     .with("apikey", keys.api_key.expose())
                     .with("signatureversion", "3")
                     .with("expires", sign::expires((self.clock.0)()));
                 let signature = sign::signature(&keys.secret_key, &params);
-                mask.add(keys.api_key.expose());
-                mask.add(keys.secret_key.expose());
-                mask.add(&signature);
                 params.with("signature", signature)
             }
-        };
-        (params, mask)
+        }
     }
 
     async fn exchange(
@@ -192,9 +183,9 @@ impl Shared {
         reply.map_err(|source| Error::Transport { command: command.to_owned(), source })
     }
 
-    fn understand(&self, command: &str, reply: &HttpReply, mask: &Mask) -> Result<Reply, Error> {
+    fn understand(&self, command: &str, reply: &HttpReply) -> Result<Reply, Error> {
         let received = (self.clock.0)();
         let HttpReply { status, headers, body, .. } = reply;
-        answer::decode(command, &Raw { status: *status, headers, body, received }, mask)
+        answer::decode(command, &Raw { status: *status, headers, body, received })
     }
 }

@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
-use pluvio_secret::Secret;
+use pluvio_secret::{Secret, note, note_passing};
 
 use super::super::answer::Reply;
 use super::super::credentials::Login;
 use super::super::error::Error;
-use super::super::mask::Mask;
 use super::super::params::Params;
 use super::{Method, Shared};
 
@@ -49,10 +48,9 @@ impl Shared {
             .with("username", &login.username)
             .with("password", login.password.expose())
             .with_some("domain", domain);
-        let mut mask = Mask::default();
-        mask.add(login.password.expose());
+        note(login.password.expose());
         let answer = self.exchange(COMMAND, &params, Method::Post).await?;
-        let reply = self.understand(COMMAND, &answer, &mask)?;
+        let reply = self.understand(COMMAND, &answer)?;
         Session::of(&reply, &answer.headers)
     }
 }
@@ -83,15 +81,6 @@ impl Session {
     pub(super) fn cookies(&self) -> HeaderValue {
         self.cookies.clone()
     }
-
-    /// Notes what of this session must not be shown.
-    pub(super) fn hide(&self, mask: &mut Mask) {
-        mask.add(self.key.expose());
-        let cookies = self.cookies.to_str().unwrap_or_default();
-        for (_, value) in cookies.split("; ").filter_map(|pair| pair.split_once('=')) {
-            mask.add(value);
-        }
-    }
 }
 
 /// Paths begin with a slash, which people leave out; the root domain needs none.
@@ -111,6 +100,7 @@ fn cookies(headers: &HeaderMap) -> Option<HeaderValue> {
         (!value.is_empty()).then_some(pair)
     });
     let pairs: Vec<&str> = pairs.take(COOKIES_MAX).collect();
+    pairs.iter().filter_map(|pair| pair.split_once('=')).for_each(|(_, it)| note_passing(it));
     let mut cookies = HeaderValue::from_str(&pairs.join("; ")).ok().filter(|it| !it.is_empty())?;
     cookies.set_sensitive(true);
     Some(cookies)

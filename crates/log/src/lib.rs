@@ -57,7 +57,7 @@ pub use memory::{Memory, MemoryConfig};
 pub use meter::describe_metrics;
 pub use name::{InvalidName, SourceName, StreamName};
 pub use read::{Batch, Chunk, EventId, Extent, Fetched, Found, ReadLimit, Seek, StoredRecord};
-pub use record::{Offset, Position, PositionTooLong, Positions, Record, Span};
+pub use record::{NegativeOffset, Offset, Position, PositionTooLong, Positions, Record, Span};
 pub use retention::{IDS_OUTLIVE, Retention};
 pub use spec::{Clock, Log, Passed, system_clock, system_passed};
 pub use table::{Entries, Entry, Table};

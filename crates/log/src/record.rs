@@ -3,11 +3,15 @@
 use std::{collections::BTreeMap, fmt};
 
 use pluvio_event::Event;
+use serde::{Deserialize, Serialize};
 
 use crate::SourceName;
 
 /// Names a record within its stream: `0 ..= i64::MAX`, as Kafka has it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(try_from = "i64", into = "i64")]
 pub struct Offset(i64);
 
 impl Offset {
@@ -30,6 +34,25 @@ impl Offset {
     #[must_use]
     pub const fn following(self) -> Self {
         Self(self.0.saturating_add(1))
+    }
+}
+
+/// A number that is no offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an offset is not negative, as {0} is")]
+pub struct NegativeOffset(i64);
+
+impl TryFrom<i64> for Offset {
+    type Error = NegativeOffset;
+
+    fn try_from(number: i64) -> Result<Self, NegativeOffset> {
+        Self::new(number).ok_or(NegativeOffset(number))
+    }
+}
+
+impl From<Offset> for i64 {
+    fn from(offset: Offset) -> Self {
+        offset.0
     }
 }
 
@@ -91,4 +114,17 @@ pub struct Span {
     pub start: Offset,
     /// The offset after the last record's.
     pub end: Offset,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offset_is_read_as_a_number_unless_that_is_negative() {
+        let read = |text| serde_json::from_str::<Offset>(text).ok();
+        assert_eq!(read("44"), Offset::new(44));
+        assert_eq!(serde_json::to_string(&Offset(44)).ok().as_deref(), Some("44"));
+        assert_eq!(read("-1"), None);
+    }
 }

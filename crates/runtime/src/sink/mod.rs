@@ -21,6 +21,7 @@ use std::{fmt, future::Future};
 
 use jiff::Timestamp;
 use pluvio_log::{InvalidName, Offset, SourceName, StreamName};
+use serde::{Deserialize, Serialize};
 
 use crate::Failure;
 
@@ -97,7 +98,7 @@ pub struct TargetCursor {
 }
 
 /// A record that a target took.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taken {
     /// Its place.
     pub offset: Offset,

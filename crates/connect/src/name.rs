@@ -23,6 +23,8 @@ enum Part {
     Stream,
     Sink,
     Log,
+    /// Tells objects apart that would have one name otherwise.
+    Number,
 }
 
 /// A text that is no template.
@@ -37,10 +39,10 @@ pub enum InvalidTemplate {
     /// Two files could have one name.
     #[error("neither {{first}} nor {{last}} is in it, so two files could have one name")]
     NotUnique,
-    /// Two objects, or those of two logs, could have one name.
+    /// Two objects, or those of two logs, would have one name all the time.
     #[error(
-        "{{first}}, {{last}} and {{log}} must be in it, or an object could be overwritten by another one, or \
-         by one of an earlier log"
+        "{{first}}, {{last}} and {{log}} must be in it, for an object is found by the events that it holds, \
+         and by the log that they are of"
     )]
     NotUniqueEver,
     /// It would lie elsewhere, or be hidden.
@@ -62,6 +64,8 @@ pub(crate) struct Content<'a> {
     pub(crate) sink: &'a str,
     /// Which incarnation of the stream.
     pub(crate) log_id: Uuid,
+    /// Which one of this name, from 1 on; 1 is not written.
+    pub(crate) number: u32,
 }
 
 impl Template {
@@ -77,8 +81,8 @@ impl Template {
         Ok(template)
     }
 
-    /// A template for objects, which may lie in folders, and beside those of other logs. One name always
-    /// stands for the same events, so that a request that arrives late changes nothing.
+    /// A template for objects, which may lie in folders, and beside those of other logs. Names have a
+    /// number before what they all end with, as `.ndjson`.
     pub(crate) fn key(text: &str) -> Result<Self, InvalidTemplate> {
         let template = Self::parse(text)?;
         let is_odd = text.starts_with(['/', '.']) || text.contains("//") || text.contains("..");
@@ -88,7 +92,18 @@ impl Template {
         if ![Part::First, Part::Last, Part::Log].iter().all(|part| template.has(part)) {
             return Err(InvalidTemplate::NotUniqueEver);
         }
-        Ok(template)
+        Ok(template.numbered())
+    }
+
+    /// The same with a number before the extension.
+    fn numbered(mut self) -> Self {
+        let Some(Part::Text(end)) = self.0.pop() else { return self };
+        let folder = end.rfind('/').map_or(0, |slash| slash + 1);
+        let at = end[folder..].find('.').map_or(end.len(), |dot| folder + dot);
+        let (before, extension) = end.split_at(at);
+        let text = |text: &str| Part::Text(text.to_owned());
+        self.0.extend([text(before), Part::Number, text(extension)]);
+        self
     }
 
     fn has(&self, part: &Part) -> bool {
@@ -127,6 +142,8 @@ impl Template {
             Part::Stream => content.stream.to_owned(),
             Part::Sink => content.sink.to_owned(),
             Part::Log => content.log_id.simple().to_string().chars().take(LOG_DIGITS).collect(),
+            Part::Number if content.number > 1 => format!("-{}", content.number),
+            Part::Number => String::new(),
         });
         parts.collect()
     }
@@ -153,14 +170,18 @@ impl Letter {
     }
 }
 
-/// All names that a sink can give to what it finishes. Every placeholder has its length, so they all have
-/// one.
+/// Names that a sink can give to what it finishes. Every placeholder has its length, so they all have one.
 #[derive(Clone, Debug)]
 pub struct Names(Vec<Letter>);
 
 impl Names {
-    /// Those of a template, for a sink with its stream.
+    /// Those of a template, for a sink with its stream, without a number.
     pub(crate) fn new(template: &Template, stream: &str, sink: &str) -> Self {
+        Self::numbered(template, stream, sink, 0)
+    }
+
+    /// Those whose number has so many digits; 0: without one.
+    pub(crate) fn numbered(template: &Template, stream: &str, sink: &str, digits: usize) -> Self {
         let letters = template.0.iter().flat_map(|part| match part {
             Part::Text(text) => these(text),
             Part::First | Part::Last => vec![Letter::Digit; 20],
@@ -169,6 +190,8 @@ impl Names {
             Part::Stream => these(stream),
             Part::Sink => these(sink),
             Part::Log => vec![Letter::HexDigit; LOG_DIGITS],
+            Part::Number if digits == 0 => Vec::new(),
+            Part::Number => [these("-"), vec![Letter::Digit; digits]].concat(),
         });
         Self(letters.collect())
     }
@@ -237,6 +260,7 @@ mod tests {
             stream: "events",
             sink: "archive",
             log_id: Uuid::from_u128(0xabcd << 112),
+            number: 1,
         };
         let name = |text| Template::new(text).map(|template| template.name(&content));
         assert_eq!(name("{stream}-{last}.x"), Ok("events-00000000000000000099.x".to_owned()));
@@ -247,6 +271,37 @@ mod tests {
         let key = Template::key("{stream}/{first}-{last}-{log}").map(|it| it.name(&content));
         let spanned = "events/00000000000000000044-00000000000000000099-abcd0000";
         assert_eq!(key, Ok(spanned.to_owned()));
+    }
+
+    #[test]
+    fn a_number_stands_before_the_extension() {
+        let content = |number| Content {
+            first: Offset::ZERO,
+            last: Offset::ZERO,
+            recorded: Timestamp::UNIX_EPOCH,
+            stream: "events.dead",
+            sink: "archive",
+            log_id: Uuid::nil(),
+            number,
+        };
+        for (end, second) in [
+            (".ndjson", "-2.ndjson"),
+            ("", "-2"),
+            ("/all.v1.ndjson", "/all-2.v1.ndjson"),
+            (".d/all", ".d/all-2"),
+            (".{stream}", ".events.dead-2"),
+        ] {
+            let template = Template::key(&format!("{{first}}{{last}}{{log}}{end}"));
+            let template = template.unwrap_or_else(|_| unreachable!("{end}"));
+            let name = |number| template.name(&content(number));
+            let begin = "0".repeat(48);
+            assert_eq!(name(2), format!("{begin}{second}"));
+            assert_eq!(name(1), name(2).replace("-2", ""), "{end}");
+            for (number, digits) in [(1, 0), (2, 1), (10, 2)] {
+                let names = Names::numbered(&template, "events.dead", "archive", digits);
+                assert!(names.contain(&name(number)), "{end}: {number}");
+            }
+        }
     }
 
     #[test]
@@ -279,6 +334,7 @@ mod tests {
             stream: "events",
             sink: "a",
             log_id: Uuid::from_u128(u128::MAX),
+            number: 1,
         };
         let text = "{first}{last}{date}{time}{stream}{sink}{log}";
         let name = Template::new(text).map(|template| template.name(&content));

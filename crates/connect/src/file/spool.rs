@@ -202,7 +202,8 @@ impl Spool {
             return Ok(());
         };
         let (sink, Finishing { stream, log_id, .. }) = (self.sink.as_str(), finishing);
-        let content = Content { first, last, recorded, stream: &stream, sink, log_id };
+        let number = 1;
+        let content = Content { first, last, recorded, stream: &stream, sink, log_id, number };
         let name = self.settings.finished.name(&content);
         let path = finish(&self.settings, &name)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();

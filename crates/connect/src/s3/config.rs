@@ -19,6 +19,12 @@ use crate::{
 };
 
 /// A bucket that keeps the events in objects of JSON lines.
+///
+/// No object is overwritten: each is put with `If-None-Match: *`, and one whose name is taken by other events gets a
+/// number. A server that does not know this header is asked for each object before that is put; there, an
+/// unanswered put that happens later, of a log that was put back from a copy since, can still replace an object.
+/// The keys need `s3:PutObject` and `s3:GetObject`, and `s3:ListBucket` on the bucket. With `s3:GetObject` on the
+/// cursor below `.pluvio/` alone, an object whose put is not answered may be there twice.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -34,13 +40,16 @@ pub struct Config {
     /// Whether the bucket is in the path (`https://host/bucket/…`) or in the host's name
     /// (`https://bucket.host/…`). In the path if not set and there is an `endpoint`.
     pub path_style: Option<bool>,
-    /// What all names begin with, for example `pluvio/`.
+    /// What all names begin with, for example `pluvio/`. Several sinks may have the same, if no name of one can be
+    /// that of another.
     #[serde(default)]
     pub prefix: String,
     /// Names of objects behind the prefix. `{first}` and `{last}` are the offsets of the first and the
     /// last event in 20 digits, `{date}` and `{time}` tell when the first was recorded, in UTC as
     /// `20261120` and `103122`, `{stream}` and `{sink}` are names, `{log}` tells logs apart. `{first}`,
-    /// `{last}` and `{log}` must be there: a request that arrives late may only put what is there already.
+    /// `{last}` and `{log}` must be there: an object is found by its events. If other events have the name (the
+    /// log was put back from a copy, or the sink moved back with another `filter`), `-2` and so on stands before
+    /// the extension.
     #[serde(default = "name")]
     pub name: String,
     /// How objects are packed: `none` or `gzip`, which adds `.gz` to their names.
@@ -230,7 +239,7 @@ impl Config {
             timeout: self.timeout.0,
             tls: self.tls,
         };
-        Ok(S3 { settings: Arc::new(settings), unanswered: Arc::new(Mutex::new(None)) })
+        Ok(S3 { settings: Arc::new(settings), putting: Arc::new(Mutex::new(None)) })
     }
 
     fn endpoint_url(&self) -> Result<Url, ConfigError> {

@@ -41,6 +41,37 @@ pub enum Error {
         /// Its words, behind `: `.
         text: String,
     },
+    /// S3 has had enough for now.
+    #[error("{host} asks us to slow down")]
+    Throttled {
+        /// The server.
+        host: String,
+        /// For how long; zero: it was not said.
+        wait: Duration,
+    },
+    /// An object that is there would be overwritten.
+    #[error(
+        "`{key}` in bucket `{bucket}` may be there already: the server does not know `If-None-Match`, nor says \
+         what is there"
+    )]
+    Unseen {
+        /// The object.
+        key: String,
+        /// Where.
+        bucket: String,
+        /// How it was answered when it was asked.
+        source: Box<Error>,
+    },
+    /// Every name that an object could have is that of another one.
+    #[error(
+        "`{key}` in bucket `{bucket}` holds other events than those to be put there, as do all before it"
+    )]
+    Taken {
+        /// The last of the names.
+        key: String,
+        /// Where.
+        bucket: String,
+    },
     /// The cursor in the bucket is none of ours.
     #[error("`{key}` in bucket `{bucket}` is not the cursor of a sink")]
     Cursor {
@@ -62,7 +93,9 @@ impl Failure for Error {
             Self::Answered { status: StatusCode::INSUFFICIENT_STORAGE, .. } => {
                 Response::Wait(FULL_PAUSE)
             }
+            Self::Throttled { wait, .. } if !wait.is_zero() => Response::Wait(*wait),
             Self::Answered { code, .. } if code.contains("Quota") => Response::Wait(FULL_PAUSE),
+            Self::Unseen { .. } => Response::Denied,
             Self::Answered { status: StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, .. } => {
                 Response::Denied
             }
@@ -80,7 +113,14 @@ impl Failure for Error {
             }
             Self::Answered { status, code, .. } => return remedy(*status, code).map(str::to_owned),
             Self::Cursor { .. } => "move it away, or choose another `prefix`",
-            Self::Identity(_) | Self::Tls(_) => return None,
+            Self::Unseen { .. } => {
+                "allow the key s3:GetObject on the objects, and s3:ListBucket on the bucket, without which a \
+                 missing object looks like a forbidden one"
+            }
+            Self::Taken { .. } => {
+                "move the objects away that begin as it does, or choose another `prefix`"
+            }
+            Self::Identity(_) | Self::Tls(_) | Self::Throttled { .. } => return None,
         };
         Some(text.to_owned())
     }

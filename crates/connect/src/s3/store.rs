@@ -20,6 +20,9 @@ use crate::web::{IdentityError, excerpt, retry_after};
 /// A cursor has a hundred bytes, and an error some more.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 
+/// Only where there is nothing yet.
+const IF_NONE_MATCH: (&str, &str) = ("if-none-match", "*");
+
 /// A bucket, and whoever may write to it.
 pub(super) struct Store {
     client: HttpClient,
@@ -30,20 +33,43 @@ pub(super) struct Store {
     timeout: Duration,
 }
 
-/// What became of an object.
+/// What an object is, beside its name.
+#[derive(Clone)]
+pub(super) struct Object {
+    pub(super) body: Bytes,
+    pub(super) content_type: &'static str,
+    /// Metadata, names with their `x-amz-meta-`.
+    pub(super) metadata: Vec<(&'static str, String)>,
+}
+
+/// The metadata that tells what an object holds; see [`Lines`](super::lines::Lines).
+pub(super) const SHA256: &str = "x-amz-meta-pluvio-sha256";
+
+/// What became of an object that was to be new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Put {
     /// It is there for good.
     Done,
-    /// Not now; zero: it was not said for how long.
-    Throttled(Duration),
+    /// Another one has its name, and stays.
+    Exists,
 }
 
-/// What an object is, beside its name.
-pub(super) struct Object<'a> {
-    pub(super) body: Bytes,
-    pub(super) content_type: &'a str,
-    /// Metadata, names with their `x-amz-meta-`.
-    pub(super) metadata: Vec<(&'static str, String)>,
+/// What has a name.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// No object.
+    Nothing,
+    /// One with this [`SHA256`]; `None`: it has none, so it is not ours.
+    Object(Option<String>),
+    /// It is not said: these keys may read nothing but the cursor, or the server does not know `HEAD`.
+    Untold(Error),
+}
+
+impl Found {
+    /// Whether it is the object with that digest, as far as can be told.
+    pub(super) fn is(&self, sha256: &str) -> bool {
+        matches!(self, Self::Object(Some(found)) if found == sha256)
+    }
 }
 
 /// Reads a secret that headers are made of.
@@ -80,24 +106,53 @@ impl Store {
     }
 
     /// Puts an object, or replaces it.
-    pub(super) async fn put(&self, key: &str, object: Object<'_>) -> Result<Put, Error> {
+    pub(super) async fn put(&self, key: &str, object: Object) -> Result<(), Error> {
+        let doing = || format!("put `{key}`");
+        let reply = self.send(key, object, None, &doing).await?;
+        if reply.status.is_success() { Ok(()) } else { Err(self.refused(doing(), &reply)) }
+    }
+
+    /// Puts an object where there is none. Only for a server that [heeds conditions](Self::heeds_conditions).
+    pub(super) async fn put_new(&self, key: &str, object: Object) -> Result<Put, Error> {
+        let doing = || format!("put `{key}`");
+        let reply = self.send(key, object, Some(IF_NONE_MATCH), &doing).await?;
+        match reply.status {
+            status if status.is_success() => Ok(Put::Done),
+            // MinIO of 2023 answers the latter.
+            StatusCode::PRECONDITION_FAILED | StatusCode::NOT_MODIFIED => Ok(Put::Exists),
+            _ => Err(self.refused(doing(), &reply)),
+        }
+    }
+
+    /// Whether the server leaves an object alone that is there already, and was just put: it is put as if it
+    /// were new.
+    pub(super) async fn heeds_conditions(&self, key: &str, same: Object) -> Result<bool, Error> {
+        match self.put_new(key, same).await {
+            Ok(put) => Ok(put == Put::Exists),
+            Err(Error::Answered {
+                status: StatusCode::NOT_IMPLEMENTED | StatusCode::BAD_REQUEST,
+                ..
+            }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn send(
+        &self,
+        key: &str,
+        object: Object,
+        condition: Option<(&'static str, &str)>,
+        doing: &impl Fn() -> String,
+    ) -> Result<HttpReply, Error> {
         let Object { body, content_type, metadata } = object;
         let mut headers = metadata;
         headers.push(("content-type", content_type.to_owned()));
+        headers.extend(condition.map(|(name, value)| (name, value.to_owned())));
         // Buckets with Object Lock take nothing without a checksum (S3 User Guide, "Checking object
         // integrity"); others verify it all the same.
         let checksum = BASE64_STANDARD.encode(Sha256::digest(&body));
         headers.push(("x-amz-checksum-sha256", checksum));
-        let doing = || format!("put `{key}`");
-        let reply = self.ask(Method::PUT, key, headers, body, &doing).await?;
-        match reply.status.as_u16() {
-            200..=299 => Ok(Put::Done),
-            429 | 503 => {
-                let wait = retry_after(&reply.headers, Timestamp::now());
-                Ok(Put::Throttled(wait.unwrap_or_default()))
-            }
-            _ => Err(self.refused(doing(), &reply)),
-        }
+        self.ask(Method::PUT, key, headers, body, doing).await
     }
 
     /// Gets a small object; `None`: there is none.
@@ -112,22 +167,24 @@ impl Store {
         }
     }
 
-    /// What an object's metadata has under `name`, with its `x-amz-meta-`; `None`: nothing, or there is no
-    /// such object, or it cannot be asked for: keys may read nothing but the cursor, and not every server knows
-    /// `HEAD`.
-    pub(super) async fn metadata(&self, key: &str, name: &str) -> Result<Option<String>, Error> {
+    /// Looks whether there is an object, and what it holds.
+    pub(super) async fn look(&self, key: &str) -> Result<Found, Error> {
         let doing = || format!("look for `{key}`");
         let reply = self.ask(Method::HEAD, key, Vec::new(), Bytes::new(), &doing).await?;
         match reply.status {
             status if status.is_success() => {
-                let value = reply.headers.get(name).and_then(|value| value.to_str().ok());
-                Ok(value.map(str::to_owned))
+                let value = reply.headers.get(SHA256).and_then(|value| value.to_str().ok());
+                Ok(Found::Object(value.map(str::to_owned)))
             }
-            StatusCode::NOT_IMPLEMENTED => Ok(None),
-            status if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => {
-                Ok(None)
-            }
-            _ => Err(self.refused(doing(), &reply)),
+            StatusCode::NOT_FOUND => Ok(Found::Nothing),
+            status => match self.refused(doing(), &reply) {
+                error @ Error::Answered { .. }
+                    if status.is_client_error() || status == StatusCode::NOT_IMPLEMENTED =>
+                {
+                    Ok(Found::Untold(error))
+                }
+                error => Err(error),
+            },
         }
     }
 
@@ -166,6 +223,10 @@ impl Store {
     }
 
     fn refused(&self, doing: String, reply: &HttpReply) -> Error {
+        if let StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE = reply.status {
+            let wait = retry_after(&reply.headers, Timestamp::now()).unwrap_or_default();
+            return Error::Throttled { host: self.host.clone(), wait };
+        }
         let code = element(&reply.body, "Code").unwrap_or_default();
         let text = match element(&reply.body, "Message") {
             Some(message) => excerpt(message.as_bytes()),

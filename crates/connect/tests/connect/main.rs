@@ -15,6 +15,8 @@ mod mongodb_server;
 mod mqtt;
 mod opensearch;
 mod s3;
+mod s3_bucket;
+mod s3_lives;
 mod site;
 mod stdout;
 mod vsphere;

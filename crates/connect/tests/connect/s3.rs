@@ -1,140 +1,207 @@
 //! A bucket that answers as no real one can be made to.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
-};
-
 use pluvio_connect::s3::{Config, S3};
-use pluvio_runtime::{Answers, Failure as _, Outcome, Response, Sink as _, Standing, Writer as _};
+use pluvio_runtime::{
+    Answers, Delivered, Failure as _, Outcome, Response, Sink as _, Standing, Writer,
+};
 use pluvio_secret::SecretSource;
 
 use crate::{
-    hand::{connected, connection, records, standing, taken},
-    http_peer::{Answer, Asked, Peer, status},
+    hand::{connected, connection, records, records_of, standing, taken},
+    http_peer::{Asked, Peer},
+    s3_bucket::{Bucket, Conditions, Fate, refusal},
 };
 
-fn sink(peer: &Peer) -> S3 {
-    let (access_key, secret_key) = (SecretSource::literal("a"), SecretSource::literal("s"));
-    let config = Config::new("sky", access_key, secret_key);
-    Config { endpoint: Some(peer.url.clone()), ..config }.build().unwrap()
-}
+/// All that a server may make of a condition.
+const CONDITIONS: [Conditions; 4] =
+    [Conditions::Heeded, Conditions::Ignored, Conditions::Refused(501), Conditions::Refused(400)];
 
-fn refusal(status: u16, code: &str) -> Answer {
-    let body = format!("<Error><Code>{code}</Code><Message>no</Message></Error>");
-    (format!("HTTP/1.1 {status} x\r\n"), body)
-}
-
-/// There is no cursor yet; everything is put.
-fn empty(asked: &Asked) -> Answer {
-    if asked.line.starts_with("GET") { refusal(404, "NoSuchKey") } else { status(200) }
-}
-
-fn puts(peer: &Peer) -> Vec<Asked> {
-    let asked = peer.asked().into_iter();
-    asked.filter(|asked| asked.line.starts_with("PUT") && asked.line.contains("/events/")).collect()
+/// Writes, and gives the last offset that was acknowledged; `None`: not connected.
+async fn written<W: Writer>(writer: &mut W, batch: &[Delivered]) -> Option<i64> {
+    match writer.write(batch, &Answers::default()).await {
+        Outcome::AckedTo(last) => Some(last.get()),
+        Outcome::NotConnected(_) => None,
+        outcome => unreachable!("{outcome:?}"),
+    }
 }
 
 #[tokio::test]
 async fn an_object_comes_before_the_cursor_and_both_before_the_acknowledgement() {
-    let peer = Peer::start(empty).await;
-    let (mut writer, cursor) = connected(&sink(&peer), standing(1, 3)).await;
+    let bucket = Bucket::new(Conditions::Heeded).await;
+    let (mut writer, cursor) = connected(&bucket.sink(), standing(1, 3)).await;
     assert_eq!(cursor, None, "ours counts");
-    let outcome = writer.write(&records(3..=5).await, &Answers::default()).await;
-    assert!(matches!(outcome, Outcome::AckedTo(last) if last.get() == 5), "{outcome:?}");
-    let asked = peer.asked();
-    assert_eq!(asked[1].line, "PUT /sky/.pluvio/archive-events.json", "what comes is noted");
-    let putting = "\"next\":3,\"seek\":0,\"putting\":{\"first\":3,\"last\":5,\"put\":";
-    assert!(asked[1].text().contains(putting), "{}", asked[1].text());
+    assert_eq!(written(&mut writer, &records(3..=5).await).await, Some(5));
+    let asked = bucket.peer.asked();
+    for noted in &asked[1..3] {
+        assert_eq!(noted.line, "PUT /sky/.pluvio/archive-events.json", "what comes is noted");
+        let putting = "\"next\":3,\"seek\":0,\"putting\":{\"first\":3,\"last\":5,\"recorded\":";
+        assert!(noted.text().contains(putting), "{}", noted.text());
+    }
+    assert_eq!(asked[2].header("if-none-match"), "*", "the server is asked whether it heeds that");
     let name = "/00000000000000000003-00000000000000000005-00000000.ndjson";
-    assert!(asked[2].line.ends_with(name), "{}", asked[2].line);
-    assert_eq!(asked[2].text().lines().count(), 3);
-    assert_eq!(asked[3].line, "PUT /sky/.pluvio/archive-events.json");
-    assert!(
-        asked[3].text().contains("\"next\":6,\"seek\":0,\"last\":{\"offset\":5,"),
-        "{}",
-        asked[3].text()
-    );
-}
-
-/// What lies in a bucket, by the lines of the requests that put it there: the text, and which put it was.
-type Objects = Arc<Mutex<BTreeMap<String, (String, String)>>>;
-
-fn kept(asked: &Asked) -> (String, String) {
-    (asked.text(), asked.header(PUT).to_owned())
-}
-
-const PUT: &str = "x-amz-meta-pluvio-put";
-
-/// A bucket that keeps what is put; while it is `deaf`, requests that put events get no answer, and have
-/// not happened yet.
-async fn bucket(objects: &Objects, is_deaf: &Arc<AtomicBool>) -> Peer {
-    let (objects, is_deaf) = (Arc::clone(objects), Arc::clone(is_deaf));
-    Peer::start(move |asked| {
-        let mut objects = objects.lock().unwrap();
-        if let Some((method @ ("GET" | "HEAD"), target)) = asked.line.split_once(' ') {
-            return match objects.get(&format!("PUT {target}")) {
-                Some((text, _)) if method == "GET" => {
-                    ("HTTP/1.1 200 x\r\n".to_owned(), text.clone())
-                }
-                Some((_, put)) => (format!("HTTP/1.1 200 x\r\n{PUT}: {put}\r\n"), String::new()),
-                None => refusal(404, "NoSuchKey"),
-            };
-        }
-        if is_deaf.load(Ordering::Relaxed) && asked.line.contains("/events/") {
-            return (String::new(), String::new());
-        }
-        objects.insert(asked.line.clone(), kept(asked));
-        status(200)
-    })
-    .await
-}
-
-/// The ids of all events in a bucket, in their order.
-fn ids(objects: &Objects) -> Vec<u64> {
-    let objects = objects.lock().unwrap();
-    let of_events = objects.iter().filter(|(line, _)| line.contains("/events/"));
-    let lines = of_events.flat_map(|(_, (text, _))| text.lines());
-    let event = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
-    let mut ids: Vec<u64> =
-        lines.map(|line| event(line)["id"].as_str().unwrap().parse().unwrap()).collect();
-    ids.sort_unstable();
-    ids
+    assert!(asked[3].line.ends_with(name), "{}", asked[3].line);
+    assert_eq!(asked[3].text().lines().count(), 3);
+    assert_eq!(asked[3].header("if-none-match"), "*", "nothing is overwritten");
+    assert_eq!(asked[4].line, "PUT /sky/.pluvio/archive-events.json");
+    let behind = "\"next\":6,\"seek\":0,\"last\":{\"offset\":5,";
+    assert!(asked[4].text().contains(behind), "{}", asked[4].text());
+    assert_eq!(asked.len(), 5);
+    written(&mut writer, &records(6..=6).await).await;
+    assert_eq!(bucket.peer.asked().len(), 8, "it is asked once");
 }
 
 #[tokio::test]
 async fn a_put_that_happens_after_a_restart_takes_nothing_from_the_bucket_and_doubles_nothing() {
-    let (objects, is_deaf) = (Objects::default(), Arc::new(AtomicBool::new(true)));
-    let peer = bucket(&objects, &is_deaf).await;
-    let batch = records(0..=8).await;
-    let (mut writer, _) = connected(&sink(&peer), standing(1, 0)).await;
-    let outcome = writer.write(&batch[..4], &Answers::default()).await;
-    assert!(matches!(outcome, Outcome::NotConnected(_)), "{outcome:?}");
-    let late = puts(&peer).remove(0);
-    is_deaf.store(false, Ordering::Relaxed);
-    // The next process has nothing but the bucket, and more events.
-    let (mut writer, cursor) = connected(&sink(&peer), standing(1, 0)).await;
+    for conditions in CONDITIONS {
+        let bucket = Bucket::new(conditions).await;
+        bucket.will(&[Fate::Lost]);
+        let batch = records(0..=8).await;
+        let (mut writer, _) = connected(&bucket.sink(), standing(1, 0)).await;
+        assert_eq!(written(&mut writer, &batch[..4]).await, None);
+        let late = bucket.puts().remove(0);
+        // The next process has nothing but the bucket, and more events.
+        let (mut writer, cursor) = connected(&bucket.sink(), standing(1, 0)).await;
+        assert_eq!(cursor, Some(0));
+        assert_eq!(written(&mut writer, &batch).await, Some(3));
+        assert_eq!(written(&mut writer, &batch[4..]).await, Some(8));
+        bucket.happens(&late);
+        assert_eq!(bucket.ids(), (0..=8).collect::<Vec<_>>(), "{conditions:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_object_of_the_same_name_with_other_events_stays_and_the_new_one_gets_a_number() {
+    for conditions in CONDITIONS {
+        let bucket = Bucket::new(conditions).await;
+        for (seek, life) in (0..).zip(["first", "second", "third"]) {
+            let batch = records_of(0..=3, |_| Some(life.to_owned())).await;
+            // The bucket's cursor is left aside, as the supervisor does after a copy was put back.
+            let (mut writer, _) = connected(&bucket.sink(), decided(seek)).await;
+            assert_eq!(written(&mut writer, &batch).await, Some(3));
+            let last = connection(&bucket.sink(), decided(seek)).await.cursor.unwrap().last;
+            assert_eq!(last, taken(&batch[3]), "of the one with the number");
+        }
+        let name = format!("{:020}-{:020}-00000000", 0, 3);
+        let names = ["-2.ndjson", "-3.ndjson", ".ndjson"].map(|end| format!("{name}{end}"));
+        assert_eq!(bucket.names(), names, "{conditions:?}");
+        let all =
+            (0..=3).flat_map(|id| ["first", "second", "third"].map(|life| (id, life.to_owned())));
+        assert_eq!(bucket.events(), all.collect::<Vec<_>>());
+    }
+}
+
+/// Where a sink stands whose place was decided on here, so that older cursors do not count.
+fn decided(seek: u64) -> Standing {
+    Standing { seek, ..standing(1, 0) }
+}
+
+#[tokio::test]
+async fn what_a_move_brings_again_is_put_only_where_it_is_missing() {
+    for conditions in CONDITIONS {
+        let bucket = Bucket::new(conditions).await;
+        let batch = records(0..=8).await;
+        let (mut writer, _) = connected(&bucket.sink(), standing(1, 0)).await;
+        written(&mut writer, &batch[..4]).await;
+        let (mut writer, _) = connected(&bucket.sink(), decided(1)).await;
+        assert_eq!(written(&mut writer, &batch[..4]).await, Some(3));
+        assert_eq!(written(&mut writer, &batch[4..]).await, Some(8));
+        assert_eq!(bucket.ids(), (0..=8).collect::<Vec<_>>(), "{conditions:?}");
+        // With a filter by now, one object has the name and fewer events.
+        let mut filtered = records(0..=3).await;
+        filtered.drain(1..3);
+        let (mut writer, _) = connected(&bucket.sink(), decided(2)).await;
+        assert_eq!(written(&mut writer, &filtered).await, Some(3));
+        assert_eq!(bucket.ids(), [0, 0, 1, 2, 3, 3, 4, 5, 6, 7, 8], "none is taken away");
+    }
+}
+
+#[tokio::test]
+async fn a_put_of_a_numbered_object_without_an_answer_is_repeated_under_its_number() {
+    let bucket = Bucket::new(Conditions::Heeded).await;
+    let of = |life: &'static str| records_of(0..=3, move |_| Some(life.to_owned()));
+    let (mut writer, _) = connected(&bucket.sink(), standing(1, 0)).await;
+    written(&mut writer, &of("first").await).await;
+    let second = of("second").await;
+    bucket.will(&[Fate::Answered, Fate::Lost]);
+    let (mut writer, _) = connected(&bucket.sink(), decided(1)).await;
+    assert_eq!(written(&mut writer, &second).await, None);
+    // What it had to make way for is moved away, as it is for a name that is always taken.
+    bucket.loses(&bucket.puts()[0]);
+    let (mut writer, cursor) = connected(&bucket.sink(), decided(1)).await;
     assert_eq!(cursor, Some(0));
-    let outcome = writer.write(&batch, &Answers::default()).await;
-    assert!(matches!(outcome, Outcome::AckedTo(last) if last.get() == 3), "{outcome:?}");
-    let outcome = writer.write(&batch[4..], &Answers::default()).await;
-    assert!(matches!(outcome, Outcome::AckedTo(last) if last.get() == 8), "{outcome:?}");
-    objects.lock().unwrap().insert(late.line.clone(), kept(&late));
-    assert_eq!(ids(&objects), (0..=8).collect::<Vec<_>>());
+    assert_eq!(written(&mut writer, &second).await, Some(3));
+    assert_eq!(bucket.names(), [format!("{:020}-{:020}-00000000-2.ndjson", 0, 3)]);
+    // And one that came is found by it.
+    written(&mut writer, &records(0..=3).await).await;
+    let third = of("third").await;
+    bucket.will(&[Fate::Answered, Fate::Answered, Fate::Unanswered]);
+    let (mut writer, _) = connected(&bucket.sink(), decided(2)).await;
+    assert_eq!(written(&mut writer, &third).await, None);
+    let cursor = connection(&bucket.sink(), decided(2)).await.cursor.unwrap();
+    assert_eq!((cursor.next.get(), cursor.last), (4, taken(&third[3])));
+    assert_eq!(bucket.names().len(), 3);
+}
+
+#[tokio::test]
+async fn a_name_that_is_always_taken_is_an_error_that_says_what_helps() {
+    let bucket = Bucket::new(Conditions::Heeded).await;
+    let (mut writer, _) = connected(&bucket.sink(), standing(1, 0)).await;
+    written(&mut writer, &records(0..=0).await).await;
+    let first = bucket.puts().remove(0);
+    for number in 2..=99 {
+        let line = first.line.replace(".ndjson", &format!("-{number}.ndjson"));
+        bucket.happens(&Asked { line, ..first.clone() });
+    }
+    let (mut writer, _) = connected(&bucket.sink(), decided(1)).await;
+    let other = records_of(0..=0, |_| Some("other".to_owned())).await;
+    let outcome = writer.write(&other, &Answers::default()).await;
+    let Outcome::NotConnected(error) = outcome else { unreachable!("{outcome:?}") };
+    assert!(
+        error.to_string().contains("-99.ndjson` in bucket `sky` holds other events"),
+        "{error}"
+    );
+    assert!(error.remedy().unwrap().starts_with("move the objects away"));
+    assert_eq!(bucket.ids().len(), 99);
+}
+
+#[tokio::test]
+async fn where_nothing_can_be_looked_at_an_event_is_there_twice_rather_than_not_at_all() {
+    for refused in [403, 405, 501] {
+        let bucket = Bucket::new(Conditions::Heeded).await;
+        bucket.is_blind(refused);
+        let probed = bucket.sink().probe().await.unwrap();
+        assert!(probed.contains("but not look at objects"), "{probed}");
+        bucket.will(&[Fate::Unanswered]);
+        let batch = records(0..=3).await;
+        let (mut writer, _) = connected(&bucket.sink(), standing(1, 0)).await;
+        assert_eq!(written(&mut writer, &batch).await, None);
+        let (mut writer, cursor) = connected(&bucket.sink(), standing(1, 0)).await;
+        assert_eq!(cursor, Some(0), "{refused}");
+        assert_eq!(written(&mut writer, &batch).await, Some(3));
+        assert_eq!(bucket.names().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_neither_heeds_conditions_nor_says_what_is_there_is_refused() {
+    let bucket = Bucket::new(Conditions::Ignored).await;
+    bucket.is_blind(403);
+    let (mut writer, _) = connected(&bucket.sink(), standing(1, 0)).await;
+    let outcome = writer.write(&records(0..=3).await, &Answers::default()).await;
+    let Outcome::NotConnected(error) = outcome else { unreachable!("{outcome:?}") };
+    assert_eq!(error.response(), Response::Denied);
+    assert!(error.remedy().unwrap().contains("s3:GetObject"), "{error}");
+    assert_eq!(bucket.ids(), [0; 0]);
 }
 
 #[tokio::test]
 async fn the_bucket_says_which_event_it_took_last_and_when_that_was_recorded() {
-    let (objects, is_deaf) = (Objects::default(), Arc::new(AtomicBool::new(false)));
-    let peer = bucket(&objects, &is_deaf).await;
+    let bucket = Bucket::new(Conditions::Heeded).await;
     let batch = records(0..=8).await;
-    let (mut writer, _) = connected(&sink(&peer), standing(1, 0)).await;
+    let (mut writer, _) = connected(&bucket.sink(), standing(1, 0)).await;
     for part in [&batch[..4], &batch[4..]] {
-        writer.write(part, &Answers::default()).await;
-        let last = connection(&sink(&peer), standing(1, 0)).await.cursor.unwrap().last;
+        written(&mut writer, part).await;
+        let last = connection(&bucket.sink(), standing(1, 0)).await.cursor.unwrap().last;
         assert_eq!(last, taken(part.last().unwrap()));
     }
 }
@@ -142,112 +209,70 @@ async fn the_bucket_says_which_event_it_took_last_and_when_that_was_recorded() {
 #[tokio::test]
 async fn an_object_that_arrived_without_an_answer_is_not_put_again_however_objects_are_made_by_now()
 {
-    let (objects, is_deaf) = (Objects::default(), Arc::new(AtomicBool::new(true)));
-    let peer = bucket(&objects, &is_deaf).await;
+    let bucket = Bucket::new(Conditions::Heeded).await;
+    bucket.will(&[Fate::Unanswered]);
     let batch = records(0..=8).await;
-    let (mut writer, _) = connected(&sink(&peer), standing(1, 0)).await;
-    writer.write(&batch[..4], &Answers::default()).await;
-    let arrived = puts(&peer).remove(0);
-    is_deaf.store(false, Ordering::Relaxed);
-    objects.lock().unwrap().insert(arrived.line.clone(), kept(&arrived));
+    let (mut writer, _) = connected(&bucket.sink(), standing(1, 0)).await;
+    written(&mut writer, &batch[..4]).await;
     // The operator takes smaller batches and other names.
-    let (access_key, secret_key) = (SecretSource::literal("a"), SecretSource::literal("s"));
-    let config = Config::new("sky", access_key, secret_key);
     let name = "other/events/{first}-{last}-{log}".to_owned();
-    let endpoint = Some(peer.url.clone());
-    let other = Config { endpoint, name, ..config }.build().unwrap();
+    let other = bucket.sink_of(|config| config.name = name);
     let last = connection(&other, standing(1, 0)).await.cursor.unwrap().last;
     assert_eq!(last, taken(&batch[3]));
     let (mut writer, cursor) = connected(&other, standing(1, 0)).await;
     assert_eq!(cursor, Some(4), "the first four are there");
-    writer.write(&batch[4..6], &Answers::default()).await;
-    writer.write(&batch[6..], &Answers::default()).await;
-    assert_eq!(ids(&objects), (0..=8).collect::<Vec<_>>());
+    written(&mut writer, &batch[4..6]).await;
+    written(&mut writer, &batch[6..]).await;
+    assert_eq!(bucket.ids(), (0..=8).collect::<Vec<_>>());
 }
 
 #[tokio::test]
 async fn an_object_that_lay_there_before_is_not_taken_for_the_one_that_was_being_put() {
-    let (objects, is_deaf) = (Objects::default(), Arc::new(AtomicBool::new(true)));
-    let peer = bucket(&objects, &is_deaf).await;
-    let (mut writer, _) = connected(&sink(&peer), standing(1, 0)).await;
-    writer.write(&records(0..=3).await, &Answers::default()).await;
-    let lost = puts(&peer).remove(0);
-    let before = ("of the log before it was set back".to_owned(), "another".to_owned());
-    objects.lock().unwrap().insert(lost.line, before);
-    assert_eq!(connected(&sink(&peer), standing(1, 0)).await.1, Some(0));
+    let bucket = Bucket::new(Conditions::Heeded).await;
+    bucket.will(&[Fate::Lost]);
+    let (mut writer, _) = connected(&bucket.sink(), standing(1, 0)).await;
+    written(&mut writer, &records(0..=3).await).await;
+    let mut before = bucket.puts().remove(0);
+    before.headers.insert("x-amz-meta-pluvio-sha256".to_owned(), "another".to_owned());
+    bucket.happens(&before);
+    assert_eq!(connected(&bucket.sink(), standing(1, 0)).await.1, Some(0));
 }
 
 #[tokio::test]
 async fn what_was_being_put_before_the_log_was_set_back_does_not_say_where_an_object_ends() {
-    let (objects, is_deaf) = (Objects::default(), Arc::new(AtomicBool::new(true)));
-    let peer = bucket(&objects, &is_deaf).await;
+    let bucket = Bucket::new(Conditions::Heeded).await;
+    bucket.will(&[Fate::Lost]);
     let batch = records(0..=8).await;
-    let (mut writer, _) = connected(&sink(&peer), standing(1, 0)).await;
-    writer.write(&batch[..4], &Answers::default()).await;
-    is_deaf.store(false, Ordering::Relaxed);
+    let (mut writer, _) = connected(&bucket.sink(), standing(1, 0)).await;
+    written(&mut writer, &batch[..4]).await;
     let set_back = Standing { end: standing(1, 2).cursor, ..standing(1, 0) };
-    let (mut writer, _) = connected(&sink(&peer), set_back).await;
-    let outcome = writer.write(&batch, &Answers::default()).await;
-    assert!(matches!(outcome, Outcome::AckedTo(last) if last.get() == 8), "{outcome:?}");
-}
-
-#[tokio::test]
-async fn a_server_that_does_not_say_what_it_has_is_given_the_object_again() {
-    let log_id = standing(1, 0).log_id;
-    let putting = format!(r#"{{"first":0,"last":3,"put":"{log_id}","key":"events/a"}}"#);
-    let cursor = format!(
-        r#"{{"log_id":"{log_id}","stream":"events","next":0,"seek":0,"putting":{putting}}}"#
-    );
-    for refused in [403, 404, 405, 501] {
-        let cursor = cursor.clone();
-        let peer = Peer::start(move |asked| match asked.line.split_once(' ') {
-            Some(("HEAD", _)) => status(refused),
-            _ => ("HTTP/1.1 200 x\r\n".to_owned(), cursor.clone()),
-        })
-        .await;
-        let (mut writer, cursor) = connected(&sink(&peer), standing(1, 0)).await;
-        assert_eq!(cursor, Some(0), "{refused}");
-        let outcome = writer.write(&records(0..=8).await, &Answers::default()).await;
-        assert!(matches!(outcome, Outcome::AckedTo(last) if last.get() == 3), "{outcome:?}");
-    }
+    let (mut writer, _) = connected(&bucket.sink(), set_back).await;
+    assert_eq!(written(&mut writer, &batch).await, Some(8));
 }
 
 #[tokio::test]
 async fn a_put_without_an_answer_is_repeated_with_the_same_lines() {
-    let is_well = Arc::new(AtomicBool::new(false));
-    let told = Arc::clone(&is_well);
-    let peer = Peer::start(move |asked| match told.load(Ordering::Relaxed) {
-        false if asked.line.contains("/events/") => (String::new(), String::new()),
-        _ => empty(asked),
-    })
-    .await;
-    let sink = sink(&peer);
+    let bucket = Bucket::new(Conditions::Heeded).await;
+    bucket.will(&[Fate::Lost]);
+    let sink = bucket.sink();
     let (mut writer, _) = connected(&sink, standing(1, 0)).await;
     let batch = records(0..=8).await;
-    assert!(matches!(
-        writer.write(&batch[..4], &Answers::default()).await,
-        Outcome::NotConnected(_)
-    ));
+    assert_eq!(written(&mut writer, &batch[..4]).await, None);
     writer.close().await;
-    is_well.store(true, Ordering::Relaxed);
     let (mut writer, _) = connected(&sink, standing(1, 0)).await;
     // More has come meanwhile.
-    let outcome = writer.write(&batch, &Answers::default()).await;
-    assert!(matches!(outcome, Outcome::AckedTo(last) if last.get() == 3), "{outcome:?}");
-    let puts = puts(&peer);
-    assert_eq!(puts[0].line, puts[puts.len() - 1].line);
-    assert_eq!(puts[0].text(), puts[puts.len() - 1].text());
+    assert_eq!(written(&mut writer, &batch).await, Some(3));
+    let puts = bucket.puts();
+    assert_eq!(puts[0].line, puts[1].line);
+    assert_eq!(puts[0].text(), puts[1].text());
 }
 
 #[tokio::test]
 async fn the_bucket_says_where_to_go_on_unless_it_speaks_of_another_log() {
-    let noted = standing(1, 0).log_id;
-    let peer = Peer::start(move |_| {
-        let body = format!("{{\"log_id\":\"{noted}\",\"stream\":\"events\",\"next\":9}}");
-        ("HTTP/1.1 200 x\r\n".to_owned(), body)
-    })
-    .await;
-    let sink = sink(&peer);
+    let (bucket, noted) = (Bucket::new(Conditions::Heeded).await, standing(1, 0).log_id);
+    let cursor = format!("{{\"log_id\":\"{noted}\",\"stream\":\"events\",\"next\":9}}");
+    bucket.remembers(&cursor);
+    let sink = bucket.sink();
     assert_eq!(connected(&sink, standing(1, 4)).await.1, Some(9));
     assert_eq!(
         connected(&sink, standing(1, 12)).await.1,
@@ -259,22 +284,23 @@ async fn the_bucket_says_where_to_go_on_unless_it_speaks_of_another_log() {
 
 #[tokio::test]
 async fn a_bucket_does_not_undo_what_an_operator_said_since() {
-    let noted = standing(1, 0).log_id;
-    let peer = Peer::start(move |_| {
-        let body =
-            format!("{{\"log_id\":\"{noted}\",\"stream\":\"events\",\"next\":9,\"seek\":1}}");
-        ("HTTP/1.1 200 x\r\n".to_owned(), body)
-    })
-    .await;
-    let sink = sink(&peer);
+    let (bucket, noted) = (Bucket::new(Conditions::Heeded).await, standing(1, 0).log_id);
+    let cursor = "\"stream\":\"events\",\"next\":9,\"seek\":1";
+    bucket.remembers(&format!("{{\"log_id\":\"{noted}\",{cursor}}}"));
+    let sink = bucket.sink();
     let moved = |seek| Standing { seek, ..standing(1, 4) };
     assert_eq!(connected(&sink, moved(1)).await.1, Some(9), "after the move, its own counts");
     let (mut writer, cursor) = connected(&sink, moved(2)).await;
     assert_eq!(cursor, None, "it is older than the second move");
     writer.write(&records(4..=5).await, &Answers::default()).await;
-    let cursor = peer.asked().pop().unwrap();
-    assert_eq!(cursor.line, "PUT /sky/.pluvio/archive-events.json");
-    assert!(cursor.text().contains("\"next\":6,\"seek\":2"), "{}", cursor.text());
+    let cursor = bucket.cursor();
+    assert!(cursor.contains("\"next\":6,\"seek\":2"), "{cursor}");
+}
+
+fn sink(peer: &Peer) -> S3 {
+    let (access_key, secret_key) = (SecretSource::literal("a"), SecretSource::literal("s"));
+    let config = Config::new("sky", access_key, secret_key);
+    Config { endpoint: Some(peer.url.clone()), ..config }.build().unwrap()
 }
 
 #[tokio::test]
@@ -293,7 +319,7 @@ async fn what_is_wrong_with_a_bucket_is_told_with_what_helps() {
     }
     let peer = Peer::start(|asked| match asked.line.starts_with("PUT") {
         true => ("HTTP/1.1 503 x\r\nretry-after: 9\r\n".to_owned(), String::new()),
-        false => empty(asked),
+        false => refusal(404, "NoSuchKey"),
     })
     .await;
     let (mut writer, _) = connected(&sink(&peer), standing(1, 0)).await;

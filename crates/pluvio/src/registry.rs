@@ -296,7 +296,8 @@ type StartSink = Box<dyn FnOnce(&Supervisor, SinkContext) + Send>;
 
 /// A sink that can be started or asked.
 pub(crate) struct BuiltSink {
-    /// What no other sink may write to, as people call it.
+    /// Where it keeps its place, as people call it. No other sink may write there, except to a bucket, under
+    /// other names.
     pub(crate) exclusive: Option<String>,
     /// The file that it writes, if it is one of this machine; those that it finishes lie beside it.
     pub(crate) file: Option<file::File>,

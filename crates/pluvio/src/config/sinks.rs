@@ -178,7 +178,10 @@ impl Configuration {
             let file = sink.file();
             let is_twin = |other: &&ReadySink| {
                 let (ours, theirs) = (&sink.built, &other.built);
-                let is_one_target = ours.exclusive.is_some() && theirs.exclusive == ours.exclusive;
+                // In a bucket it is the names that may not be the same; see `shares_keys`.
+                let is_one_target = ours.exclusive.is_some()
+                    && ours.bucket.is_none()
+                    && theirs.exclusive == ours.exclusive;
                 is_one_target || file.is_some() && other.file() == file
             };
             if let (Some(twin), Some(target)) = (ready.iter().find(is_twin), &sink.built.exclusive)
@@ -197,7 +200,7 @@ impl Configuration {
             problems.extend(too_long.map(|(key, wrong)| place.problem(Some(key), wrong)));
             let beside = ready.iter().chain([&sink]).filter_map(|other| sink.meets(other));
             problems.extend(beside.map(|(key, wrong)| place.problem(Some(key), wrong)));
-            let beside = ready.iter().filter_map(|other| sink.overwrites(other));
+            let beside = ready.iter().filter_map(|other| sink.shares_keys(other));
             problems.extend(beside.map(|(key, wrong)| place.problem(Some(key), wrong)));
             ready.push(sink);
         }
@@ -293,19 +296,16 @@ impl ReadySink {
         Some(bucket.keys(self.name.as_str(), self.stream.as_str()))
     }
 
-    /// Which key would let an object have the key of one of `other`'s, and what to write instead. Whoever puts
-    /// last would have the object, and the events of the other would be in none.
-    fn overwrites(&self, other: &Self) -> Option<(&'static str, String)> {
-        // That they share a target was told already.
-        let is_told = self.built.exclusive == other.built.exclusive;
-        let clash = self.keys()?.clash(&other.keys()?).filter(|_| !is_told)?;
+    /// Which key would let an object have the key of one of `other`'s, and what to write instead. Neither could
+    /// tell what it has put from what the other has.
+    fn shares_keys(&self, other: &Self) -> Option<(&'static str, String)> {
+        let clash = self.keys()?.clash(&other.keys()?)?;
         let header = header("sinks", other.name.as_str());
         Some(match clash {
             Clash::Objects(key) => {
                 let message = format!(
-                    "objects can have the keys of those of {header}, such as `{key}`, and overwrite them; \
-                     write {{sink}} into `name` of both, or let one have a `prefix` that the other's keys do \
-                     not begin with"
+                    "objects can have the keys of those of {header}, such as `{key}`; write {{sink}} into \
+                     `name` of both, or let one have a `prefix` that the other's keys do not begin with"
                 );
                 ("name", message)
             }

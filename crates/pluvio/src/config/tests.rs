@@ -209,12 +209,16 @@ fn two_sinks_of_one_bucket_whose_objects_can_have_the_same_keys_are_refused() {
     let all = format!("name = \"tenants/{{stream}}/{name}\"\n");
     let below = format!("prefix = \"tenants/\"\nname = \"{{stream}}/{name}\"\n");
     let spelled = format!("prefix = \"tenants/events/\"\nname = \"{name}\"\n");
+    let by_sink = format!("name = \"{{sink}}/{name}\"\n");
     let right = [
         (all.clone(), format!("{below}stream = \"events.dead\"\n")),
         (all.clone(), format!("{below}compression = \"gzip\"\n")),
         (all.clone(), format!("{below}endpoint = \"https://minio.example.org\"\n")),
         (all.clone(), below.replace("{stream}/", "{stream}/{sink}")),
         (String::new(), "prefix = \"tenants/\"\n".to_owned()),
+        (String::new(), "stream = \"events.dead\"\n".to_owned()),
+        (String::new(), "compression = \"gzip\"\n".to_owned()),
+        (by_sink.clone(), by_sink),
     ];
     for (one, other) in right {
         let text = sink("a", &one) + &sink("b", &other);
@@ -229,6 +233,16 @@ fn two_sinks_of_one_bucket_whose_objects_can_have_the_same_keys_are_refused() {
         assert!(found[0].contains(told), "{found:?}");
     }
 
+    let found = problems(&(sink("a", "") + &sink("b", "")));
+    assert!(found.len() == 1 && found[0].contains("write {sink} into `name` of both"), "{found:?}");
+    // A name that is taken gets a number.
+    let last = "name = \"{first}-{last}-{log}-{sink}.ndjson\"\n";
+    let found = problems(&(sink("a", last) + &sink("a-2", last)));
+    assert!(found.len() == 1 && found[0].contains("-00000000-a-2.ndjson`"), "{found:?}");
+    // Where both keep their place.
+    let found = problems(&(sink("a", "stream = \"b-c\"\n") + &sink("a-b", "stream = \"c\"\n")));
+    let told = "the object `.pluvio/a-b-c.json`, which keeps the place of a sink";
+    assert!(found.len() == 1 && found[0].contains(told), "{found:?}");
     // Where the other one keeps its place.
     let zeros = "0".repeat(20);
     let name = "name = \"tenants/.pluvio/{first}-{last}{log}.json\"\n";

@@ -1,6 +1,6 @@
 //! How a component says that an attempt failed, and what would help.
 
-use std::{error::Error, fmt, time::Duration};
+use std::{borrow::Cow, error::Error, fmt, time::Duration};
 
 use pluvio_secret::hidden;
 
@@ -28,8 +28,11 @@ pub enum Response {
     Wait(Duration),
 }
 
+/// How much is told of an error, in bytes: a database may answer with forty megabytes.
+const CHAIN_BYTES_MAX: usize = 8 * 1024;
+
 /// Prints an error with its causes, `: ` between them, and without secrets that the other side repeated: once,
-/// at the edge.
+/// at the edge. At most 8 KiB of it, and `…` where there is more.
 pub struct Chain<'a>(pub &'a (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {
@@ -41,6 +44,32 @@ impl fmt::Display for Chain<'_> {
             text.push_str(&error.to_string());
             cause = error.source();
         }
-        f.write_str(&hidden(&text))
+        f.write_str(&shown(&text))
+    }
+}
+
+/// The beginning of what is told, without secrets.
+pub(crate) fn shown(text: &str) -> Cow<'_, str> {
+    // Secrets first: half of one would not be found.
+    let whole = text.get(..text.floor_char_boundary(2 * CHAIN_BYTES_MAX)).unwrap_or(text);
+    let hidden = hidden(whole);
+    let kept = hidden.get(..hidden.floor_char_boundary(CHAIN_BYTES_MAX)).unwrap_or(&hidden);
+    if kept.len() == hidden.len() && whole.len() == text.len() {
+        return hidden;
+    }
+    Cow::Owned(format!("{kept}…"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_megabytes_is_told_by_its_beginning() {
+        pluvio_secret::note("Chain/Token-2026");
+        let said = format!("no Chain/Token-2026{}", "é".repeat(1 << 20));
+        let told = Chain(&std::io::Error::other(said)).to_string();
+        assert!(told.starts_with("no ***éé") && told.ends_with("é…"), "{}", &told[..20]);
+        assert!(told.len() <= CHAIN_BYTES_MAX + "…".len(), "{}", told.len());
     }
 }

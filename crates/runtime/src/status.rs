@@ -10,10 +10,9 @@ use std::{
 };
 
 use jiff::Timestamp;
-use pluvio_secret::hidden;
 use serde::Serialize;
 
-use crate::supervise::sink::Sought;
+use crate::{failure::shown, supervise::sink::Sought};
 
 /// The state of all components, shared.
 #[derive(Clone, Debug, Default)]
@@ -134,8 +133,8 @@ impl ErrorReport {
     pub fn new(message: &str, remedy: Option<&str>) -> Self {
         Self {
             at: Timestamp::now(),
-            message: hidden(message).into_owned(),
-            remedy: remedy.map(|remedy| hidden(remedy).into_owned()),
+            message: shown(message).into_owned(),
+            remedy: remedy.map(|remedy| shown(remedy).into_owned()),
         }
     }
 }

@@ -1,28 +1,34 @@
 //! The secrets that this process has read, and the search of a text for all of them.
 //!
 //! It is one set for the process: a gateway in front of one system may quote what was sent to another, and
-//! whoever prints an error does not know which secrets its words may hold. It refuses to grow for ever: those
-//! of sessions go when newer ones come, and so do those of the configuration, after ten thousand.
+//! whoever prints an error does not know which secrets its words may hold.
+//!
+//! It refuses to grow for ever. What stands in the configuration itself is as bounded as that. Of each file and
+//! variable, the newest sixteen values are kept, for a connection may use one long after it was replaced; of
+//! what servers gave out, such as keys of sessions, the newest four thousand.
 
 use std::{
     borrow::Cow,
-    collections::VecDeque,
+    collections::{HashMap, HashSet, VecDeque},
     ops::Range,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{LazyLock, PoisonError, RwLock},
 };
 
 use url::Url;
 
 use crate::search::{Secrets, blanked};
 
-/// Of the configuration: a principal's token that is rotated each hour is one of these for a year.
-const CONFIGURED_MAX: usize = 10_000;
+/// Values of one file or variable. Rotated each hour, the oldest has been replaced since most of a day.
+const OF_PLACE_MAX: usize = 16;
 /// Of sessions, which clouds end after half an hour or so.
-const PASSING_MAX: usize = 256;
+const PASSING_MAX: usize = 4096;
+/// A shorter value may be any word, even if digits are in it.
+const LIKELY_BYTES_MIN: usize = 8;
 /// A shorter part of a path is a word that helps who reads the answer, such as `events` or `2026-11-29`.
 const PATH_PART_BYTES_MIN: usize = 16;
-/// A shorter value of a query is a word of the receiver's, such as `format=json`.
-const QUERY_VALUE_BYTES_MIN: usize = 6;
+/// What the name of a parameter or header has in it whose value is secret.
+const TELLING: [&str; 9] =
+    ["auth", "code", "cred", "key", "pass", "secret", "session", "sig", "token"];
 /// Passwords of fresh installations and of examples. Everybody knows them, and as words they are in so many
 /// honest texts that hiding them would tell more than it hides.
 const COMMON: [&str; 13] = [
@@ -30,45 +36,82 @@ const COMMON: [&str; 13] = [
     "root", "secret", "token", "user",
 ];
 
-static KNOWN: RwLock<Known> = RwLock::new(Known::NONE);
+static KNOWN: LazyLock<RwLock<Known>> = LazyLock::new(RwLock::default);
 
+#[derive(Default)]
 struct Known {
-    configured: VecDeque<String>,
+    search: Secrets,
+    /// They stand in the configuration.
+    fixed: HashSet<String>,
+    /// By the file or variable that they were read from; the newest is the last.
+    read: HashMap<String, VecDeque<String>>,
+    /// A server gave them out; the newest is the last.
     passing: VecDeque<String>,
-    /// Made when it is needed, from both.
-    search: Option<Arc<Secrets>>,
 }
 
-/// Remembers a secret of the configuration.
+/// Remembers a secret that stands in the configuration or the command line, for good.
 pub fn note(secret: &str) {
-    remember(secret, |known| (&mut known.configured, CONFIGURED_MAX));
+    if is_common(secret) || reading(|known| known.fixed.contains(secret)) {
+        return;
+    }
+    changing(|known| {
+        if known.fixed.insert(secret.to_owned()) {
+            known.search.add(secret);
+        }
+    });
 }
 
-/// Remembers one that a server gave out, such as the key of a session: the oldest of 256 goes.
+/// Remembers one that was read from `place`, a file or a variable.
+pub(crate) fn note_read(place: &str, secret: &str) {
+    let is_newest = |known: &Known| known.read.get(place)?.back().map(|newest| newest == secret);
+    if is_common(secret) || reading(|known| is_newest(known) == Some(true)) {
+        return;
+    }
+    changing(|known| {
+        let list = known.read.entry(place.to_owned()).or_default();
+        push(&mut known.search, list, secret, OF_PLACE_MAX);
+    });
+}
+
+/// Remembers one that a server gave out, such as the key of a session: the oldest of 4,096 goes.
 pub fn note_passing(secret: &str) {
-    remember(secret, |known| (&mut known.passing, PASSING_MAX));
+    if is_common(secret) || reading(|known| known.passing.iter().any(|it| it == secret)) {
+        return;
+    }
+    changing(|known| push(&mut known.search, &mut known.passing, secret, PASSING_MAX));
 }
 
-/// Remembers the secrets of an address: the values of its query, its user's password, and long parts of its
-/// path, for some receivers know their senders by nothing else.
+/// Remembers a parameter or a header of the configuration, if its name or its value looks like a secret's:
+/// `level=warning` does not.
+pub fn note_likely(name: &str, value: &str) {
+    let name = name.to_ascii_lowercase();
+    let is_mixed = value.bytes().any(|byte| byte.is_ascii_digit())
+        && value.bytes().any(|byte| byte.is_ascii_alphabetic());
+    if TELLING.iter().any(|word| name.contains(word))
+        || (value.len() >= LIKELY_BYTES_MIN && is_mixed)
+    {
+        note(value);
+    }
+}
+
+/// Remembers the secrets of an address: what looks like one in its query, its user's password, and long parts
+/// of its path, for some receivers know their senders by nothing else.
 pub fn note_address(url: &Url) {
     for pair in url.query().unwrap_or_default().split('&') {
-        let value = match pair.split_once('=') {
+        match pair.split_once('=') {
             // A parameter without a value may be nothing but the secret.
-            Some((name, "")) => name,
-            Some((_, value)) => value,
-            None => pair,
-        };
-        if value.len() >= QUERY_VALUE_BYTES_MIN {
-            note(value);
+            Some((name, "")) => note_likely("", name),
+            Some((name, value)) => note_likely(name, value),
+            None => note_likely("", pair),
         }
     }
-    url.path().split('/').filter(|part| part.len() >= PATH_PART_BYTES_MIN).for_each(note);
+    let parts = url.path().split('/').filter(|part| part.len() >= PATH_PART_BYTES_MIN);
+    parts.for_each(|part| note_likely("", part));
     note(url.password().unwrap_or_default());
 }
 
 /// The text without any secret that was noted, in whatever escapes: `***` for each. What it takes grows with
-/// the text, so that whoever quotes bounds it first.
+/// the text.
 pub fn hidden(text: &str) -> Cow<'_, str> {
     let places = places(text);
     if places.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(blanked(text, &places)) }
@@ -76,44 +119,35 @@ pub fn hidden(text: &str) -> Cow<'_, str> {
 
 /// Where in a text such secrets stand: places in bytes, ascending and apart from one another.
 pub fn places(text: &str) -> Vec<Range<usize>> {
-    search().places(text.as_bytes())
+    reading(|known| known.search.places(text.as_bytes()))
 }
 
-fn remember(secret: &str, list: impl Fn(&mut Known) -> (&mut VecDeque<String>, usize)) {
-    if COMMON.iter().any(|common| common.eq_ignore_ascii_case(secret)) {
+fn push(search: &mut Secrets, list: &mut VecDeque<String>, secret: &str, longest: usize) {
+    if let Some(at) = list.iter().position(|it| it == secret) {
+        // Put back after it had been replaced.
+        let again = list.remove(at);
+        list.extend(again);
         return;
     }
-    let is_known = |known: &Known| {
-        [&known.configured, &known.passing].iter().any(|list| list.iter().any(|it| it == secret))
-    };
-    if is_known(&KNOWN.read().unwrap_or_else(PoisonError::into_inner)) {
-        return;
-    }
-    let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
-    let (list, longest) = list(&mut known);
-    push(list, secret, longest);
-    known.search = None;
-}
-
-fn push(list: &mut VecDeque<String>, secret: &str, longest: usize) {
-    if list.len() >= longest {
-        list.pop_front();
-    }
+    search.add(secret);
     list.push_back(secret.to_owned());
-}
-
-fn search() -> Arc<Secrets> {
-    if let Some(search) = &KNOWN.read().unwrap_or_else(PoisonError::into_inner).search {
-        return Arc::clone(search);
+    if list.len() > longest
+        && let Some(oldest) = list.pop_front()
+    {
+        search.remove(&oldest);
     }
-    let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
-    let mut secrets = Secrets::default();
-    known.configured.iter().chain(&known.passing).for_each(|secret| secrets.add(secret));
-    Arc::clone(known.search.insert(Arc::new(secrets)))
 }
 
-impl Known {
-    const NONE: Self = Self { configured: VecDeque::new(), passing: VecDeque::new(), search: None };
+fn is_common(secret: &str) -> bool {
+    COMMON.iter().any(|common| common.eq_ignore_ascii_case(secret))
+}
+
+fn reading<T>(read: impl FnOnce(&Known) -> T) -> T {
+    read(&KNOWN.read().unwrap_or_else(PoisonError::into_inner))
+}
+
+fn changing(change: impl FnOnce(&mut Known)) {
+    change(&mut KNOWN.write().unwrap_or_else(PoisonError::into_inner));
 }
 
 #[cfg(test)]
@@ -135,13 +169,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_secret_in_an_address_is_hidden() {
-        let url = "https://a.example/services/AbCdEfGh01234567/x?token=s3%20cret&b=1&only-this-1";
+    fn what_is_secret_in_an_address_is_hidden_and_words_are_not() {
+        let url = "https://a.example/services/AbCdEfGh01234567/production-events/x?token=s3%20cret\
+                   &b=1&only-this-1&level=warning&key=abcdef";
         note_address(&Url::parse(url).unwrap());
         note_address(&Url::parse("https://user-a:pass-of-a@a.example/").unwrap());
-        let told =
-            "no /services/AbCdEfGh01234567/x?token=s3%20cret&b=1&only-this-1, s3 cret, s3+cret";
-        assert_eq!(hidden(told), "no /services/***/x?token=***&b=1&***, ***, ***");
+        let told = "no /services/AbCdEfGh01234567/production-events/x?token=s3%20cret&b=1&only-this-1\
+                    &level=warning&key=abcdef, s3 cret, s3+cret";
+        let shown = "no /services/***/production-events/x?token=***&b=1&***&level=warning&key=***, ***, ***";
+        assert_eq!(hidden(told), shown);
         assert_eq!(hidden("user-a pass-of-a"), "user-a ***");
     }
 
@@ -154,11 +190,19 @@ mod tests {
     }
 
     #[test]
-    fn the_key_of_an_old_session_goes_when_there_are_many() {
-        let mut list = VecDeque::new();
-        for secret in ["first", "second", "third"] {
-            push(&mut list, secret, 2);
+    fn a_secret_is_hidden_however_often_others_are_replaced_until_it_was_replaced_often_itself() {
+        let value = |of: &str, at: usize| format!("{of}-value-number-{at:05}-of-many");
+        note_read("file a", &value("a", 0));
+        note(&value("fixed", 0));
+        for at in 0..20_000 {
+            note_read(&format!("file {}", at % 1500), &value("b", at));
         }
-        assert_eq!(list, ["second", "third"]);
+        assert_eq!(hidden(&value("a", 0)), "***");
+        assert_eq!(hidden(&value("fixed", 0)), "***");
+        for at in 1..=OF_PLACE_MAX {
+            note_read("file a", &value("a", at));
+        }
+        let list = reading(|known| known.read.get("file a").cloned()).unwrap();
+        assert!(!list.contains(&value("a", 0)) && list.contains(&value("a", 1)));
     }
 }

@@ -81,8 +81,17 @@ impl SecretSource {
     /// Reads the secret now; never a remembered value. What was read is searched for in all that is shown.
     pub fn resolve(&self) -> Result<Secret, SecretError> {
         let secret = self.resolve_name()?;
-        known::note(secret.expose());
+        self.note(secret.expose());
         Ok(secret)
+    }
+
+    /// Remembers `secret` as one that was made of what is here, so that it is hidden as long.
+    pub fn note(&self, secret: &str) {
+        match self {
+            SecretSource::Literal(_) => known::note(secret),
+            SecretSource::Env(name) => known::note_read(&format!("${name}"), secret),
+            SecretSource::File(path) => known::note_read(&path.to_string_lossy(), secret),
+        }
     }
 
     /// Reads what comes from the same places and is no secret, such as a user name: errors may show it.

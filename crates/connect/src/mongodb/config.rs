@@ -125,7 +125,7 @@ impl Config {
     /// Checks everything that can be checked without the server.
     pub fn build(self) -> Result<Mongodb, ConfigError> {
         // One that cannot be read is told by who looks at all secrets.
-        if let Ok(url) = self.url.resolve() {
+        if let Ok(url) = self.url.resolve_name() {
             let is_plain = url.expose().starts_with("mongodb://");
             let parsed = is_plain.then(|| ConnectionString::parse(url.expose()).ok()).flatten();
             let parsed = parsed.ok_or(ConfigError::Url)?;

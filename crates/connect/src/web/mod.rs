@@ -7,7 +7,7 @@ mod answer;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::HeaderValue;
-use pluvio_secret::{SecretError, SecretSource, note};
+use pluvio_secret::{SecretError, SecretSource};
 use url::Url;
 
 pub(crate) use answer::{excerpt, redirect_target, retry_after};
@@ -95,12 +95,12 @@ impl Identity {
             Self::Token { key, scheme, token } => {
                 (*key, format!("{scheme} {}", token.resolve().map_err(failed(key))?.expose()))
             }
-            Self::Basic { username, password } => {
+            Self::Basic { username, password: source } => {
                 let username = username.resolve_name().map_err(failed("username"))?;
-                let password = password.resolve().map_err(failed("password"))?;
+                let password = source.resolve().map_err(failed("password"))?;
                 let pair = format!("{}:{}", username.expose(), password.expose());
                 let pair = BASE64_STANDARD.encode(pair);
-                note(&pair);
+                source.note(&pair);
                 ("password", format!("Basic {pair}"))
             }
         };

@@ -257,7 +257,10 @@ impl Config {
                 !is_identity && signing.as_ref().is_none_or(|signing| signing.header != *name)
             });
             // One that cannot be read is told by who looks at all secrets.
-            if value.resolve().is_ok_and(|value| HeaderValue::from_str(value.expose()).is_err()) {
+            if value
+                .resolve_name()
+                .is_ok_and(|value| HeaderValue::from_str(value.expose()).is_err())
+            {
                 return Err(ConfigError::HeaderValue(name));
             }
             headers.push((parsed.ok_or(ConfigError::Header(name))?, value));

@@ -606,7 +606,7 @@ fn a_token_that_could_be_guessed_is_warned_of_without_being_shown() {
     assert!(found.len() == 1 && found[0].starts_with("pluvio.toml:2:9: "), "{found:?}");
     assert!(found[0].contains("principal `a`") && !found[0].contains("hunter2"), "{found:?}");
     assert_eq!(warnings("[principals.a]\ntoken = \"0123456789abcdef\"\n"), [""; 0]);
-    assert_eq!(warnings("[principals.a]\npassword = \"short\"\n"), [""; 0]);
+    assert_eq!(warnings("[principals.a]\npassword = \"a-word\"\n"), [""; 0]);
 }
 
 #[test]

@@ -11,9 +11,11 @@
 
 mod escape;
 
-use std::{collections::HashSet, fmt, ops::Range, sync::OnceLock};
-
-use aho_corasick::AhoCorasick;
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher as _, RandomState},
+    ops::Range,
+};
 
 use self::escape::{Plain, fold, letters};
 
@@ -27,86 +29,138 @@ const RUN_BYTES_MIN: usize = 8;
 const RUN_BYTES_MAX: usize = 12;
 /// Escapes within escapes: JSON in XML in a page of HTML, and one more.
 const ESCAPES_DEPTH_MAX: usize = 4;
+/// What is looked through at a time, in bytes: it bounds the memory that a long text takes.
+const WINDOW_BYTES: usize = 64 << 10;
+/// How far a window reaches into the next: further than a run does, whatever its letters are escaped to.
+const OVERLAP_BYTES: usize = 4 << 10;
 
 /// What a secret becomes, whatever its length.
 const BLANK: &str = "***";
 
-/// What must not be shown when somebody else repeats it.
-#[derive(Clone, Default)]
+/// What must not be shown when somebody else repeats it. What is added twice is there until it was removed
+/// twice.
+#[derive(Default)]
 pub(crate) struct Secrets {
-    /// As they are and with their own escapes undone, folded.
-    forms: Vec<Vec<u8>>,
-    /// Finds all forms at once; made when it is needed. `None`: they are too many for it.
-    finder: OnceLock<Option<AhoCorasick>>,
-    /// Letters and digits in a row that are in one of them, by how many: from [`RUN_BYTES_MIN`] on.
-    runs: [HashSet<Vec<u8>>; RUN_BYTES_MAX - RUN_BYTES_MIN + 1],
+    /// Folded, as they are and with their own escapes undone, and how often each is there: those that runs do
+    /// not find to their ends. By their first bytes.
+    forms: HashMap<[u8; SECRET_BYTES_MIN], Vec<(Vec<u8>, u32)>>,
+    /// Digests of letters and digits in a row that are in one of them, and how often, by how many: from
+    /// [`RUN_BYTES_MIN`] on. A digest of 64 bits that nobody can foresee is as good as the letters.
+    runs: [HashMap<u64, u32>; RUN_BYTES_MAX - RUN_BYTES_MIN + 1],
+    digest: RandomState,
 }
 
-/// How many; never which.
-impl fmt::Debug for Secrets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Secrets({})", self.forms.len())
-    }
+/// What to do with a secret's traces.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Add,
+    Remove,
 }
 
 impl Secrets {
     /// Adds one. With fewer than four bytes it is not looked for: it would be found in half of all words.
     pub(crate) fn add(&mut self, secret: &str) {
+        self.change(secret, Change::Add);
+    }
+
+    /// Takes one out that was added.
+    pub(crate) fn remove(&mut self, secret: &str) {
+        self.change(secret, Change::Remove);
+    }
+
+    fn change(&mut self, secret: &str, change: Change) {
         let mut form = secret.as_bytes().to_vec();
         fold(&mut form);
         for _ in 0..=ESCAPES_DEPTH_MAX {
             if form.len() < SECRET_BYTES_MIN {
                 return;
             }
-            self.add_runs(&form);
+            let letters: Vec<u8> = letters(&form).into_iter().map(|(letter, _)| letter).collect();
+            self.change_runs(&letters, change);
             let plain = Plain::of(&form);
-            self.forms.push(form);
-            self.finder = OnceLock::new();
+            let ends_with_letters = form.first().is_some_and(u8::is_ascii_alphanumeric)
+                && form.last().is_some_and(u8::is_ascii_alphanumeric);
+            if letters.len() < RUN_BYTES_MIN || !ends_with_letters {
+                self.change_form(form, change);
+            }
             let Some(plain) = plain else { return };
             form = plain.bytes;
         }
     }
 
-    fn add_runs(&mut self, form: &[u8]) {
-        let letters: Vec<u8> = letters(form).into_iter().map(|(letter, _)| letter).collect();
+    fn change_runs(&mut self, letters: &[u8], change: Change) {
         let length = letters.len().min(RUN_BYTES_MAX);
         let runs = length.checked_sub(RUN_BYTES_MIN).and_then(|at| self.runs.get_mut(at));
-        if let Some(runs) = runs {
-            runs.extend(letters.windows(length).map(<[u8]>::to_vec));
+        let Some(runs) = runs else { return };
+        for run in letters.windows(length) {
+            let digest = self.digest.hash_one(run);
+            if counted(runs.entry(digest).or_default(), change) == 0 {
+                runs.remove(&digest);
+            }
         }
+    }
+
+    fn change_form(&mut self, form: Vec<u8>, change: Change) {
+        let Some(first) = form.first_chunk() else { return };
+        let forms = self.forms.entry(*first).or_default();
+        match forms.iter_mut().find(|(known, _)| *known == form) {
+            Some((_, count)) => {
+                counted(count, change);
+            }
+            None if change == Change::Add => forms.push((form, 1)),
+            None => {}
+        }
+        forms.retain(|(_, count)| *count > 0);
     }
 
     /// Where they stand: places in bytes, ascending and apart from one another.
     pub(crate) fn places(&self, text: &[u8]) -> Vec<Range<usize>> {
         let mut places = Vec::new();
-        if self.forms.is_empty() {
-            return places;
+        for begin in (0..text.len()).step_by(WINDOW_BYTES) {
+            let end = text.len().min(begin + WINDOW_BYTES + OVERLAP_BYTES);
+            let found = self.places_in(text.get(begin..end).unwrap_or_default());
+            places.extend(found.into_iter().map(|it| begin + it.start..begin + it.end));
         }
-        let mut text = text.to_vec();
+        united(places)
+    }
+
+    fn places_in(&self, window: &[u8]) -> Vec<Range<usize>> {
+        let mut places = Vec::new();
+        let mut text = window.to_vec();
         fold(&mut text);
         let mut undone: Vec<Plain> = Vec::new();
         loop {
             let text = undone.last().map_or(&text, |plain| &plain.bytes);
             let back = |at| undone.iter().rev().fold(at, |at, plain| plain.back(at));
-            let found = self.whole(text).chain(self.parts(text));
+            let found = self.whole(text).into_iter().chain(self.parts(text));
             places.extend(found.map(|place| back(place.start)..back(place.end)));
             match Plain::of(text) {
                 Some(plain) if undone.len() < ESCAPES_DEPTH_MAX => undone.push(plain),
-                _ => return united(places),
+                _ => return places,
             }
         }
     }
 
     /// Each secret as it is.
-    fn whole<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = Range<usize>> + 'a {
-        let finder = self.finder.get_or_init(|| AhoCorasick::new(&self.forms).ok());
-        let found = finder.iter().flat_map(move |finder| finder.find_overlapping_iter(text));
-        found.map(|found| found.range()).filter(move |place| {
-            let form = text.get(place.clone()).unwrap_or_default();
-            let is_word =
-                form.len() <= WORD_BYTES_MAX && form.iter().all(u8::is_ascii_alphanumeric);
-            !is_word || is_apart(text, place)
-        })
+    fn whole(&self, text: &[u8]) -> Vec<Range<usize>> {
+        let mut places = Vec::new();
+        if self.forms.is_empty() {
+            return places;
+        }
+        for at in 0..text.len() {
+            let rest = text.get(at..).unwrap_or_default();
+            let forms = rest.first_chunk().and_then(|first| self.forms.get(first));
+            for (form, _) in forms.into_iter().flatten().filter(|(form, _)| rest.starts_with(form))
+            {
+                let place = at..at + form.len();
+                let is_word =
+                    form.len() <= WORD_BYTES_MAX && form.iter().all(u8::is_ascii_alphanumeric);
+                if !is_word || is_apart(text, &place) {
+                    places.push(place);
+                }
+            }
+        }
+        places
     }
 
     /// Letters and digits in a row, whatever stands between them.
@@ -116,11 +170,20 @@ impl Secrets {
         let mut places = Vec::new();
         for (length, runs) in (RUN_BYTES_MIN..).zip(&self.runs).filter(|(_, it)| !it.is_empty()) {
             let found = bytes.windows(length).zip(letters.windows(length));
-            let found = found.filter(|(run, _)| runs.contains(*run));
+            let found = found.filter(|(run, _)| runs.contains_key(&self.digest.hash_one(*run)));
             places.extend(found.filter_map(|(_, at)| Some(at.first()?.1..at.last()?.1 + 1)));
         }
         places
     }
+}
+
+/// What a count becomes.
+fn counted(count: &mut u32, change: Change) -> u32 {
+    *count = match change {
+        Change::Add => count.saturating_add(1),
+        Change::Remove => count.saturating_sub(1),
+    };
+    *count
 }
 
 /// Whether what stands there is no part of a longer word.
@@ -259,7 +322,36 @@ mod tests {
         assert_eq!(named.blank(body), body);
         named.add("other/");
         assert_eq!(named.blank(body), body);
-        assert_eq!(format!("{named:?}"), "Secrets(1)");
+    }
+
+    #[test]
+    fn what_was_added_twice_is_found_until_it_was_removed_twice() {
+        for secret in ["0123456789/abcdefghij", "short", "(symbols-at-both-ends)"] {
+            let mut secrets = secrets(secret);
+            secrets.add(secret);
+            secrets.add("another-one-that-stays");
+            secrets.remove(secret);
+            assert_eq!(secrets.blank(secret), "***");
+            secrets.remove(secret);
+            assert_eq!(secrets.blank(secret), secret);
+            assert_eq!(secrets.blank("another-one-that-stays"), "***");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_found_wherever_it_stands_in_a_long_text() {
+        for secret in ["to/ken", "token/of/many-letters"] {
+            let secrets = secrets(secret);
+            for before in [WINDOW_BYTES - 17, WINDOW_BYTES - 3, WINDOW_BYTES, 2 * WINDOW_BYTES - 1]
+            {
+                let text = format!("{}{secret} and on", ".".repeat(before));
+                let blanked = secrets.blank(&text);
+                assert!(
+                    blanked.ends_with(".*** and on") && blanked.len() == before + 10,
+                    "{before}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
-use pluvio_secret::{Secret, note, note_passing};
+use pluvio_secret::{Secret, note_passing};
 
 use super::super::answer::Reply;
 use super::super::credentials::Login;
@@ -48,7 +48,7 @@ impl Shared {
             .with("username", &login.username)
             .with("password", login.password.expose())
             .with_some("domain", domain);
-        note(login.password.expose());
+        note_passing(login.password.expose());
         let answer = self.exchange(COMMAND, &params, Method::Post).await?;
         let reply = self.understand(COMMAND, &answer)?;
         Session::of(&reply, &answer.headers)

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use pluvio_secret::{Secret, note};
+use pluvio_secret::{Secret, note_passing};
 
 use super::envelope::Xml;
 use super::{Client, Error};
@@ -91,7 +91,7 @@ impl Client {
     ) -> Result<Session, Error> {
         const METHOD: &str = "Login";
         self.set_cookie(None);
-        note(password.expose());
+        note_passing(password.expose());
         let xml = Xml::new()
             .text("userName", user)
             .text("password", password.expose())

@@ -100,7 +100,7 @@ impl Apis {
 impl Capabilities {
     /// Reads an answer to `listCapabilities`: pure.
     pub fn of(reply: &Reply) -> Result<Capabilities, Error> {
-        let fields = reply.fields()?;
+        let fields = reply.fields();
         let fields = fields.object("capability").ok_or_else(|| reply.lacks("`capability`"))?;
         Ok(Capabilities {
             version: fields.text("cloudstackversion"),

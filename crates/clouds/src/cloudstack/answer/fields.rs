@@ -3,41 +3,56 @@
 //! The same field is a number in one version and text in the next, and a `derive` would lose the
 //! whole object over one surprise.
 
-use std::{borrow::Cow, fmt, str::FromStr};
+use std::{borrow::Cow, fmt, ops::Range, str::FromStr};
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// The widest object of CloudStack, a virtual machine, has some 150 fields.
 const FIELDS_MAX: usize = 4096;
+
+/// An event has fewer, most of the time.
+const FIELDS_USUAL: usize = 24;
 
 /// Servers are rarely set to send more than 500 rows.
 const ROWS_MAX: usize = 100_000;
 
 /// An object's fields as they stand, names mostly borrowed: there are a score of them in a row, so that
 /// looking through them is cheaper than sorting.
-pub(in super::super) struct Fields<'a>(Vec<(Name<'a>, &'a RawValue)>);
+pub(in super::super) struct Fields<'a>(Vec<(Name<'a>, &'a str)>);
 
 impl<'a> Fields<'a> {
     /// Reads an object of no more than 4,096 fields.
     pub(in super::super) fn of(object: &'a RawValue) -> Result<Fields<'a>, serde_json::Error> {
-        Fields::parse(object.get())
+        serde_json::from_str(object.get())
     }
 
-    pub(super) fn parse(text: &'a str) -> Result<Fields<'a>, serde_json::Error> {
-        serde_json::from_str(text)
+    /// Reads the object that an answer has as the value of its one field; `None`: it is another object.
+    pub(super) fn of_answer(text: &'a str) -> Result<Option<Fields<'a>>, serde_json::Error> {
+        let answer: Answer<'a> = serde_json::from_str(text)?;
+        Ok(answer.0)
     }
 
-    /// The one field, of an object that has one.
-    pub(super) fn only(&self) -> Option<&'a RawValue> {
-        match self.0.as_slice() {
-            [(_, value)] => Some(value),
-            _ => None,
-        }
+    /// Where in `text`, out of which they were read, each field stands, by name.
+    pub(super) fn places(self, text: &str) -> Vec<(String, Range<usize>)> {
+        let begin = text.as_ptr().addr();
+        let place = |value: &str| {
+            let from = value.as_ptr().addr().saturating_sub(begin);
+            from..from + value.len()
+        };
+        self.0.into_iter().map(|(name, value)| (name.0.into_owned(), place(value))).collect()
+    }
+
+    /// The same again.
+    pub(super) fn at(text: &'a str, places: &'a [(String, Range<usize>)]) -> Fields<'a> {
+        let value = |place: &Range<usize>| text.get(place.clone()).unwrap_or_default();
+        let fields =
+            places.iter().map(|(name, at)| (Name(Cow::Borrowed(name.as_str())), value(at)));
+        Fields(fields.collect())
     }
 
     /// Of two with one name, the last.
-    fn get(&self, name: &str) -> Option<&'a RawValue> {
+    fn get(&self, name: &str) -> Option<&'a str> {
         self.0.iter().rev().find(|(other, _)| other.0 == name).map(|(_, value)| *value)
     }
 
@@ -47,7 +62,7 @@ impl<'a> Fields<'a> {
 
     /// Text that is not empty, a number or a boolean, as text.
     pub(in super::super) fn text(&self, name: &str) -> Option<String> {
-        let raw = self.get(name)?.get();
+        let raw = self.get(name)?;
         let text = match raw.bytes().next()? {
             b'"' => serde_json::from_str(raw).ok()?,
             b'-' | b'0'..=b'9' | b't' | b'f' => raw.to_owned(),
@@ -68,23 +83,22 @@ impl<'a> Fields<'a> {
 
     /// A list of no more than 100,000 values.
     pub(in super::super) fn array(&self, name: &str) -> Option<Vec<&'a RawValue>> {
-        let rows: Rows<'a> = serde_json::from_str(self.get(name)?.get()).ok()?;
+        let rows: Rows<'a> = serde_json::from_str(self.get(name)?).ok()?;
         Some(rows.0)
     }
 
     pub(in super::super) fn object(&self, name: &str) -> Option<Fields<'a>> {
-        Fields::of(self.get(name)?).ok()
+        serde_json::from_str(self.get(name)?).ok()
     }
 
     /// Whether `holds` is true of each name, and no value is an object or a list.
     pub(in super::super) fn are_flat(&self, holds: impl Fn(&str) -> bool) -> bool {
-        let is_nested = |raw: &RawValue| raw.get().starts_with(['{', '[']);
-        self.0.iter().all(|(name, raw)| holds(&name.0) && !is_nested(raw))
+        self.0.iter().all(|(name, raw)| holds(&name.0) && !raw.starts_with(['{', '[']))
     }
 
     /// The names of all fields that are arrays.
     pub(in super::super) fn arrays(&self) -> impl Iterator<Item = &str> {
-        let arrays = self.0.iter().filter(|(_, raw)| raw.get().starts_with('['));
+        let arrays = self.0.iter().filter(|(_, raw)| raw.starts_with('['));
         arrays.map(|(name, _)| &*name.0)
     }
 }
@@ -122,6 +136,90 @@ impl<'de> Visitor<'de> for AName {
     }
 }
 
+/// The object within an answer, read in the same pass.
+struct Answer<'a>(Option<Fields<'a>>);
+
+impl<'de> Deserialize<'de> for Answer<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Answer<'de>, D::Error> {
+        deserializer.deserialize_map(AnAnswer)
+    }
+}
+
+struct AnAnswer;
+
+impl<'de> Visitor<'de> for AnAnswer {
+    type Value = Answer<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with one field")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Answer<'de>, A::Error> {
+        let mut answer = None;
+        let mut count = 0;
+        while map.next_key::<IgnoredAny>()?.is_some() {
+            count += 1;
+            match count {
+                1 => answer = map.next_value::<Inside<'de>>()?.0,
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(Answer(answer.filter(|_| count == 1)))
+    }
+}
+
+/// An object's fields; `None` of anything else.
+struct Inside<'a>(Option<Fields<'a>>);
+
+impl<'de> Deserialize<'de> for Inside<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Inside<'de>, D::Error> {
+        deserializer.deserialize_any(AnyValue)
+    }
+}
+
+struct AnyValue;
+
+impl<'de> Visitor<'de> for AnyValue {
+    type Value = Inside<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Inside<'de>, A::Error> {
+        Bounded.visit_map(map).map(|fields| Inside(Some(fields)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Inside<'de>, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Inside(None))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<Inside<'de>, E> {
+        Ok(Inside(None))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<Inside<'de>, E> {
+        Ok(Inside(None))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<Inside<'de>, E> {
+        Ok(Inside(None))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Inside<'de>, E> {
+        Ok(Inside(None))
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<Inside<'de>, E> {
+        Ok(Inside(None))
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Inside<'de>, E> {
+        Ok(Inside(None))
+    }
+}
+
 /// A list's values, unread.
 struct Rows<'a>(Vec<&'a RawValue>);
 
@@ -142,9 +240,9 @@ impl<'de> Visitor<'de> for Bounded {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-        let mut fields = Vec::new();
-        while let Some(field) = map.next_entry::<Name<'de>, &RawValue>()? {
-            fields.push(field);
+        let mut fields = Vec::with_capacity(FIELDS_USUAL);
+        while let Some((name, value)) = map.next_entry::<Name<'de>, &RawValue>()? {
+            fields.push((name, value.get()));
             if fields.len() > FIELDS_MAX {
                 return Err(A::Error::invalid_length(fields.len(), &self));
             }

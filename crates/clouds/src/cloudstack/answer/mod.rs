@@ -12,7 +12,7 @@ mod fault;
 mod fields;
 mod foreign;
 
-use std::fmt;
+use std::{collections::HashMap, fmt, ops::Range};
 
 use http::header::{CONTENT_TYPE, DATE, LOCATION};
 use http::{HeaderMap, StatusCode};
@@ -39,7 +39,10 @@ pub struct ServerDate {
 #[derive(Clone)]
 pub struct Reply {
     command: String,
-    object: Box<RawValue>,
+    /// The whole answer.
+    text: String,
+    /// Where in it each field of the object stands that its one field has.
+    fields: Vec<(String, Range<usize>)>,
     /// When the server answered, by its clock.
     pub server: Option<ServerDate>,
 }
@@ -71,24 +74,25 @@ impl Reply {
         &self.command
     }
 
-    /// The object inside the answer's one key, as it came.
+    /// The object inside the answer's one key, as it came: read anew, for few ask for it.
     pub fn object(&self) -> &RawValue {
-        &self.object
+        let answer = serde_json::from_str::<HashMap<String, &RawValue>>(&self.text);
+        answer.ok().and_then(|answer| answer.into_values().next()).unwrap_or(RawValue::NULL)
     }
 
     /// Whether the command succeeded, where the answer says nothing else: `true`, or `"true"` from
     /// old servers.
     pub fn success(&self) -> Option<bool> {
-        self.fields().ok()?.flag("success")
+        self.fields().flag("success")
     }
 
     /// A text or number in the object, such as `jobid` or `id`.
     pub fn text(&self, name: &str) -> Option<String> {
-        self.fields().ok()?.text(name)
+        self.fields().text(name)
     }
 
-    pub(super) fn fields(&self) -> Result<Fields<'_>, Error> {
-        Fields::of(&self.object).map_err(|_| self.lacks("object"))
+    pub(super) fn fields(&self) -> Fields<'_> {
+        Fields::at(&self.text, &self.fields)
     }
 
     pub(super) fn lacks(&self, expected: impl Into<String>) -> Error {
@@ -101,7 +105,7 @@ impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reply")
             .field("command", &self.command)
-            .field("bytes", &self.object.get().len())
+            .field("bytes", &self.text.len())
             .field("server", &self.server)
             .finish()
     }
@@ -128,8 +132,8 @@ pub(super) fn decode(command: &str, raw: &Raw<'_>) -> Result<Reply, Error> {
     if !text.starts_with('{') {
         return Err(foreign());
     }
-    let object = match Fields::parse(text) {
-        Ok(keys) => keys.only().ok_or_else(foreign)?,
+    let fields = match Fields::of_answer(text) {
+        Ok(fields) => fields.ok_or_else(foreign)?,
         // A proxy's error page may begin with anything; a server's own answer is what is broken.
         Err(_) if !raw.status.is_success() && !looks_like_ours(text) => return Err(foreign()),
         Err(error) => {
@@ -137,7 +141,6 @@ pub(super) fn decode(command: &str, raw: &Raw<'_>) -> Result<Reply, Error> {
             return Err(Error::Malformed { command: command.to_owned(), broken });
         }
     };
-    let fields = Fields::of(object).map_err(|_| foreign())?;
     if let Some(fault) = Fault::of(&fields, raw) {
         let (command, fault) = (command.to_owned(), Box::new(fault));
         return Err(Error::Refused { command, fault, server });
@@ -145,7 +148,8 @@ pub(super) fn decode(command: &str, raw: &Raw<'_>) -> Result<Reply, Error> {
     if !raw.status.is_success() {
         return Err(foreign());
     }
-    Ok(Reply { command: command.to_owned(), object: object.to_owned(), server })
+    let fields = fields.places(text);
+    Ok(Reply { command: command.to_owned(), text: text.to_owned(), fields, server })
 }
 
 /// `{"listeventsresponse":` and the like.

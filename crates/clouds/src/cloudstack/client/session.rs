@@ -57,7 +57,7 @@ impl Shared {
 
 impl Session {
     fn of(reply: &Reply, headers: &HeaderMap) -> Result<Session, Error> {
-        let fields = reply.fields()?;
+        let fields = reply.fields();
         let is = |name| fields.flag(name).unwrap_or(false);
         if is("is2faenabled") && !is("is2faverified") {
             return Err(Error::SecondFactor);

@@ -79,7 +79,7 @@ pub(super) fn rows<'a>(
     reply: &'a Reply,
     object: &str,
 ) -> Result<(Option<u64>, Vec<&'a RawValue>), Error> {
-    let fields = reply.fields()?;
+    let fields = reply.fields();
     let rows = match fields.array(object) {
         Some(rows) => rows,
         None if fields.has(object) || fields.arrays().next().is_some() => {

@@ -8,12 +8,14 @@
 //! they repeat.
 
 use std::{
+    borrow::Cow,
     fmt,
     io::{self, IsTerminal as _, Write},
 };
 
 use pluvio_event::{shown, shown_lines};
 use pluvio_secret::hidden;
+use serde_json::Value;
 use tracing::{Subscriber, field::Field};
 use tracing_subscriber::{
     EnvFilter,
@@ -26,6 +28,9 @@ use tracing_subscriber::{
 };
 
 use crate::{cli::LogFormat, config};
+
+/// Fields of a line of JSON that nobody else writes.
+const OURS: [&str; 3] = ["timestamp", "level", "target"];
 
 /// Begins to print log lines.
 pub(crate) fn start(format: LogFormat) {
@@ -77,12 +82,36 @@ struct Escaping<W>(W);
 impl<W: for<'w> MakeWriter<'w>> Write for Escaping<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
-        self.0.make_writer().write_all(shown_lines(&hidden(&text)).as_bytes())?;
+        self.0.make_writer().write_all(shown_lines(&hidden_json(&text)).as_bytes())?;
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         self.0.make_writer().flush()
+    }
+}
+
+/// A line of JSON without secrets in its texts: names, times and numbers are our own.
+fn hidden_json(line: &str) -> Cow<'_, str> {
+    if matches!(hidden(line), Cow::Borrowed(_)) {
+        return Cow::Borrowed(line);
+    }
+    let Ok(mut fields) = serde_json::from_str::<serde_json::Map<String, Value>>(line) else {
+        return hidden(line);
+    };
+    let theirs = fields.iter_mut().filter(|(name, _)| !OURS.contains(&name.as_str()));
+    theirs.for_each(|(_, value)| hide(value));
+    let mut line = Value::Object(fields).to_string();
+    line.push('\n');
+    Cow::Owned(line)
+}
+
+fn hide(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = hidden(text).into_owned(),
+        Value::Array(values) => values.iter_mut().for_each(hide),
+        Value::Object(fields) => fields.values_mut().for_each(hide),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
@@ -131,6 +160,25 @@ mod tests {
         let read: serde_json::Value = serde_json::from_str(&json).unwrap_or_default();
         assert_eq!((&read["client"], &read["quoted"]), (&read["quoted"], &"no *** or ***".into()));
         assert_eq!(read["message"], "refused no *** or ***");
+    }
+
+    #[test]
+    fn a_line_of_json_stays_one_whatever_is_secret() {
+        for secret in ["70717071", "quoted-at-its-end\"", "a_name_of_ours"] {
+            pluvio_secret::note(secret);
+        }
+        let memory = Memory::default();
+        let out = memory.clone();
+        let lines = lines(LogFormat::Json, EnvFilter::new("info"), false, move || out.clone());
+        tracing::subscriber::with_default(lines, || {
+            let said = "70717071, quoted-at-its-end\"";
+            tracing::warn!(a_name_of_ours = 70_717_071, said, "no a_name_of_ours");
+        });
+        let memory = memory.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let read: serde_json::Value = serde_json::from_slice(&memory).unwrap_or_default();
+        assert_eq!(read["a_name_of_ours"], 70_717_071);
+        assert_eq!(read["said"], "***, ***");
+        assert_eq!(read["message"], "no ***");
     }
 
     #[test]

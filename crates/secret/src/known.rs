@@ -5,7 +5,7 @@
 //!
 //! It refuses to grow for ever. What stands in the configuration itself is as bounded as that. Of each file and
 //! variable, the newest sixteen values are kept, for a connection may use one long after it was replaced; of
-//! what servers gave out, such as keys of sessions, the newest four thousand.
+//! what a server gave out, such as keys of sessions, the newest 64.
 
 use std::{
     borrow::Cow,
@@ -20,8 +20,10 @@ use crate::search::{Secrets, blanked};
 
 /// Values of one file or variable. Rotated each hour, the oldest has been replaced since most of a day.
 const OF_PLACE_MAX: usize = 16;
-/// Of sessions, which clouds end after half an hour or so.
-const PASSING_MAX: usize = 4096;
+/// Of one server: keys and cookies of sessions, of which there is one at a time.
+const OF_SERVER_MAX: usize = 64;
+/// A shorter one is not believed to be a session's: a server could take words out of our log with it.
+const PASSING_BYTES_MIN: usize = 16;
 /// A shorter value may be any word, even if digits are in it.
 const LIKELY_BYTES_MIN: usize = 8;
 /// A shorter part of a path is a word that helps who reads the answer, such as `events` or `2026-11-29`.
@@ -43,10 +45,10 @@ struct Known {
     search: Secrets,
     /// They stand in the configuration.
     fixed: HashSet<String>,
-    /// By the file or variable that they were read from; the newest is the last.
+    /// By the file or variable that they were read from, or the server that they are sent to; the newest is the last.
     read: HashMap<String, VecDeque<String>>,
-    /// A server gave them out; the newest is the last.
-    passing: VecDeque<String>,
+    /// By the server that gave them out; the newest is the last.
+    passing: HashMap<String, VecDeque<String>>,
 }
 
 /// Remembers a secret that stands in the configuration or the command line, for good.
@@ -61,10 +63,10 @@ pub fn note(secret: &str) {
     });
 }
 
-/// Remembers one that was read from `place`, a file or a variable.
-pub(crate) fn note_read(place: &str, secret: &str) {
-    let is_newest = |known: &Known| known.read.get(place)?.back().map(|newest| newest == secret);
-    if is_common(secret) || reading(|known| is_newest(known) == Some(true)) {
+/// Remembers one that was read from `place`, a file or a variable, or is used there, at a server's address: the
+/// oldest of sixteen goes.
+pub fn note_of(place: &str, secret: &str) {
+    if is_common(secret) || reading(|known| is_newest(&known.read, place, secret)) {
         return;
     }
     changing(|known| {
@@ -73,23 +75,25 @@ pub(crate) fn note_read(place: &str, secret: &str) {
     });
 }
 
-/// Remembers one that a server gave out, such as the key of a session: the oldest of 4,096 goes.
-pub fn note_passing(secret: &str) {
-    if is_common(secret) || reading(|known| known.passing.iter().any(|it| it == secret)) {
+/// Remembers one that a server gave out, such as the key of a session, if it is as long as those are and has
+/// letters and digits. `server`: its address, or another name.
+pub fn note_passing(server: &str, secret: &str) {
+    let is_random = secret.len() >= PASSING_BYTES_MIN && is_mixed(secret);
+    if !is_random || reading(|known| is_newest(&known.passing, server, secret)) {
         return;
     }
-    changing(|known| push(&mut known.search, &mut known.passing, secret, PASSING_MAX));
+    changing(|known| {
+        let list = known.passing.entry(server.to_owned()).or_default();
+        push(&mut known.search, list, secret, OF_SERVER_MAX);
+    });
 }
 
 /// Remembers a parameter or a header of the configuration, if its name or its value looks like a secret's:
 /// `level=warning` does not.
 pub fn note_likely(name: &str, value: &str) {
     let name = name.to_ascii_lowercase();
-    let is_mixed = value.bytes().any(|byte| byte.is_ascii_digit())
-        && value.bytes().any(|byte| byte.is_ascii_alphabetic());
-    if TELLING.iter().any(|word| name.contains(word))
-        || (value.len() >= LIKELY_BYTES_MIN && is_mixed)
-    {
+    let is_telling = TELLING.iter().any(|word| name.contains(word));
+    if is_telling || (value.len() >= LIKELY_BYTES_MIN && is_mixed(value)) {
         note(value);
     }
 }
@@ -138,6 +142,16 @@ fn push(search: &mut Secrets, list: &mut VecDeque<String>, secret: &str, longest
     }
 }
 
+fn is_newest(lists: &HashMap<String, VecDeque<String>>, of: &str, secret: &str) -> bool {
+    lists.get(of).and_then(VecDeque::back).is_some_and(|newest| newest == secret)
+}
+
+/// Whether it has letters and digits.
+fn is_mixed(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.iter().any(u8::is_ascii_digit) && bytes.iter().any(u8::is_ascii_alphabetic)
+}
+
 fn is_common(secret: &str) -> bool {
     COMMON.iter().any(|common| common.eq_ignore_ascii_case(secret))
 }
@@ -164,8 +178,21 @@ mod tests {
         assert_eq!(hidden(said), said);
         SecretSource::literal(word).resolve().unwrap();
         assert_eq!(hidden(said), "no login for some-user-name with ***");
-        let _session = Secret::passing("1d6b7c0a-session-key");
+        let _session = Secret::passing("server a", "1d6b7c0a-session-key");
         assert_eq!(hidden("key 1d6b7c0a-session-key"), "key ***");
+    }
+
+    #[test]
+    fn a_server_takes_no_words_and_no_others_session_out_of_what_is_shown() {
+        note_passing("server b", "0123456789abcdef-of-b");
+        for word in ["component", "message-of-letters-only", "2026-11-30"] {
+            note_passing("server c", word);
+            assert_eq!(hidden(word), word);
+        }
+        for at in 0..5000 {
+            note_passing("server c", &format!("0123456789-{at:05}-of-c"));
+        }
+        assert_eq!(hidden("got 0123456789abcdef-of-b"), "got ***");
     }
 
     #[test]
@@ -192,15 +219,15 @@ mod tests {
     #[test]
     fn a_secret_is_hidden_however_often_others_are_replaced_until_it_was_replaced_often_itself() {
         let value = |of: &str, at: usize| format!("{of}-value-number-{at:05}-of-many");
-        note_read("file a", &value("a", 0));
+        note_of("file a", &value("a", 0));
         note(&value("fixed", 0));
         for at in 0..20_000 {
-            note_read(&format!("file {}", at % 1500), &value("b", at));
+            note_of(&format!("file {}", at % 1500), &value("b", at));
         }
         assert_eq!(hidden(&value("a", 0)), "***");
         assert_eq!(hidden(&value("fixed", 0)), "***");
         for at in 1..=OF_PLACE_MAX {
-            note_read("file a", &value("a", at));
+            note_of("file a", &value("a", at));
         }
         let list = reading(|known| known.read.get("file a").cloned()).unwrap();
         assert!(!list.contains(&value("a", 0)) && list.contains(&value("a", 1)));

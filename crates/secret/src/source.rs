@@ -89,8 +89,8 @@ impl SecretSource {
     pub fn note(&self, secret: &str) {
         match self {
             SecretSource::Literal(_) => known::note(secret),
-            SecretSource::Env(name) => known::note_read(&format!("${name}"), secret),
-            SecretSource::File(path) => known::note_read(&path.to_string_lossy(), secret),
+            SecretSource::Env(name) => known::note_of(&format!("${name}"), secret),
+            SecretSource::File(path) => known::note_of(&path.to_string_lossy(), secret),
         }
     }
 

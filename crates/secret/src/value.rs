@@ -24,9 +24,10 @@ impl Secret {
     }
 
     /// Wraps what a server gave out, such as the key of a session, and searches for it from now on.
-    pub fn passing(value: impl Into<String>) -> Secret {
+    /// `server`: which one, by its address.
+    pub fn passing(server: &str, value: impl Into<String>) -> Secret {
         let value = value.into();
-        known::note_passing(&value);
+        known::note_passing(server, &value);
         Secret(value)
     }
 

@@ -129,7 +129,10 @@ pub enum ConfigError {
     #[error("`method` is none that sends something; valid: POST, PUT, PATCH")]
     Method,
     /// No header's name, or one that is taken.
-    #[error("`headers` cannot hold `{0}`: it is no header's name, or the request sets it itself")]
+    #[error(
+        "`headers` cannot hold `{0}`: it is no header's name, it is there already in \
+             other letters, or the request sets it itself"
+    )]
     Header(String),
     /// A value that no header can have.
     #[error(
@@ -250,11 +253,18 @@ impl Config {
         self.tls.client_config()?;
         let signing = signing(self.secret, self.signature, self.signature_header)?;
         let identity = identity(self.token, self.username, self.password)?;
-        let mut headers = Vec::new();
+        let is_identity =
+            |name: &HeaderName| *name == http::header::AUTHORIZATION && identity.is_known();
+        if signing.as_ref().is_some_and(|signing| is_identity(&signing.header)) {
+            return Err(ConfigError::SignatureHeader);
+        }
+        let mut headers: Vec<(HeaderName, SecretSource)> = Vec::new();
         for (name, value) in self.headers {
             let parsed = header_name(&name).filter(|name| {
-                let is_identity = *name == http::header::AUTHORIZATION && identity.is_known();
-                !is_identity && signing.as_ref().is_none_or(|signing| signing.header != *name)
+                let is_there = headers.iter().any(|(other, _)| other == name);
+                !is_there
+                    && !is_identity(name)
+                    && signing.as_ref().is_none_or(|signing| signing.header != *name)
             });
             // One that cannot be read is told by who looks at all secrets.
             if value
@@ -413,6 +423,22 @@ mod tests {
             refused(|config| {
                 config.token = secret();
                 config.headers.insert("authorization".into(), SecretSource::literal("x"));
+            }),
+            Some("headers")
+        );
+        assert_eq!(
+            refused(|config| {
+                config.token = secret();
+                config.secret = secret();
+                config.signature_header = Some("Authorization".into());
+            }),
+            Some("signature_header")
+        );
+        assert_eq!(
+            refused(|config| {
+                for name in ["X-Team", "x-team"] {
+                    config.headers.insert(name.into(), SecretSource::literal("x"));
+                }
             }),
             Some("headers")
         );

@@ -101,19 +101,38 @@ pub(super) fn fold(text: &mut [u8]) {
     }
 }
 
-/// The letters and digits of a folded text, and where they stand. Those that are not ASCII are left out, and
-/// so is one that a combining accent follows: both are written in too many ways.
-pub(super) fn letters(text: &[u8]) -> Vec<(u8, usize)> {
-    let mut letters = Vec::with_capacity(text.len());
-    for (at, byte) in text.iter().enumerate() {
-        match byte {
-            byte if byte.is_ascii_alphanumeric() => letters.push((*byte, at)),
-            // U+0300 to U+036F, in UTF-8.
-            0xcc | 0xcd if letters.last().is_some_and(|(_, before)| before + 1 == at) => {
-                letters.pop();
+/// A letter or digit of a text.
+#[derive(Clone, Copy)]
+pub(super) struct Letter {
+    /// In lower case.
+    pub(super) c: char,
+    /// The byte that it begins at.
+    pub(super) at: usize,
+}
+
+/// The letters and digits of a folded text, and where they stand. One that a combining accent follows is left out,
+/// and so are, by whoever looks for ASCII alone, those with an accent of their own: they are written in too many
+/// ways.
+pub(super) fn letters(text: &[u8]) -> Vec<Letter> {
+    let mut letters: Vec<Letter> = Vec::with_capacity(text.len());
+    let mut begin = 0;
+    for chunk in text.utf8_chunks() {
+        for (at, c) in chunk.valid().char_indices() {
+            match c {
+                '\u{300}'..='\u{36f}' => {
+                    let before = letters.last().map(|it| it.at + it.c.len_utf8());
+                    if before == Some(begin + at) {
+                        letters.pop();
+                    }
+                }
+                c if c.is_alphanumeric() => {
+                    let c = c.to_lowercase().next().unwrap_or(c);
+                    letters.push(Letter { c, at: begin + at });
+                }
+                _ => {}
             }
-            _ => {}
         }
+        begin += chunk.valid().len() + chunk.invalid().len();
     }
     letters
 }
@@ -146,7 +165,17 @@ fn escape(text: &[u8]) -> Option<(usize, Meant)> {
             Some((12, Meant::Char(c)))
         }
         [b'%', digits @ ..] => byte(digits).map(|byte| (3, byte)),
+        [b'\\', b'x', b'{', rest @ ..] => {
+            let end = rest.iter().take(REFERENCE_BYTES_MAX).position(|byte| *byte == b'}')?;
+            let c = char::from_u32(number(rest.get(..end)?, 16)?)?;
+            Some((end + 4, Meant::Char(c)))
+        }
         [b'\\', b'x', digits @ ..] => byte(digits).map(|byte| (4, byte)),
+        // In octal digits, as Python, C and git write a byte.
+        [b'\\', b'0'..=b'3', ..] => {
+            let byte = u8::try_from(number(text.get(1..4)?, 8)?).ok()?;
+            Some((4, Meant::Byte(byte)))
+        }
         [b'\\', b'n', ..] => Some((2, Meant::Byte(b'\n'))),
         [b'\\', b'r', ..] => Some((2, Meant::Byte(b'\r'))),
         [b'\\', b't', ..] => Some((2, Meant::Byte(b'\t'))),
@@ -198,7 +227,7 @@ mod tests {
             ("%2f%2F%c3%a9%u002f", Some("//\u{e9}/")),
             ("&amp;&AMP;&#x2F;&#47;&#0047;&sol;", Some("&&////")),
             ("%2B", Some(" ")),
-            (r"\u{e9}&eacute;", Some("\u{e9}\u{fffd}")),
+            (r"\u{e9}\x{e9}\303\251&eacute;", Some("\u{e9}\u{e9}\u{e9}\u{fffd}")),
             (r"100% \q \ud83d \u12 \u{} %2 &amplitude= &#x; &#+1; &; & \", None),
         ] {
             let mut folded = escaped.as_bytes().to_vec();

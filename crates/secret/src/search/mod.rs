@@ -7,17 +7,17 @@
 //! wherever in the secret it begins: what is cut off in either place is found by what is left.
 //!
 //! It refuses to find what was encoded as a whole: compressed, encrypted, in base64; and parts of a secret that
-//! have fewer than twelve letters and digits.
+//! have fewer than twelve letters and digits, or, of a secret with more than 64, fewer than 23.
 
 mod escape;
 
 use std::{
     collections::HashMap,
-    hash::{BuildHasher as _, RandomState},
+    hash::{BuildHasher as _, Hasher as _, RandomState},
     ops::Range,
 };
 
-use self::escape::{Plain, fold, letters};
+use self::escape::{Letter, Plain, fold, letters};
 
 /// A shorter secret would be found in half of all words.
 const SECRET_BYTES_MIN: usize = 4;
@@ -27,6 +27,9 @@ const WORD_BYTES_MAX: usize = 7;
 const RUN_BYTES_MIN: usize = 8;
 /// So many of a longer secret are enough.
 const RUN_BYTES_MAX: usize = 12;
+/// Of a secret with more letters and digits, only some runs are kept, or a thousand tokens of a kilobyte would
+/// take a hundred megabytes: one in each twelve that follow each other, so that there is no gap between them.
+const ALL_RUNS_BYTES_MAX: usize = 64;
 /// Escapes within escapes: JSON in XML in a page of HTML, and one more.
 const ESCAPES_DEPTH_MAX: usize = 4;
 /// What is looked through at a time, in bytes: it bounds the memory that a long text takes.
@@ -75,12 +78,12 @@ impl Secrets {
             if form.len() < SECRET_BYTES_MIN {
                 return;
             }
-            let letters: Vec<u8> = letters(&form).into_iter().map(|(letter, _)| letter).collect();
-            self.change_runs(&letters, change);
+            let letters = Letters::of(&form);
+            self.change_runs(letters.telling(), change);
             let plain = Plain::of(&form);
             let ends_with_letters = form.first().is_some_and(u8::is_ascii_alphanumeric)
                 && form.last().is_some_and(u8::is_ascii_alphanumeric);
-            if letters.len() < RUN_BYTES_MIN || !ends_with_letters {
+            if letters.telling().len() < RUN_BYTES_MIN || !ends_with_letters {
                 self.change_form(form, change);
             }
             let Some(plain) = plain else { return };
@@ -88,12 +91,13 @@ impl Secrets {
         }
     }
 
-    fn change_runs(&mut self, letters: &[u8], change: Change) {
+    fn change_runs(&mut self, letters: &[Letter], change: Change) {
         let length = letters.len().min(RUN_BYTES_MAX);
         let runs = length.checked_sub(RUN_BYTES_MIN).and_then(|at| self.runs.get_mut(at));
         let Some(runs) = runs else { return };
-        for run in letters.windows(length) {
-            let digest = self.digest.hash_one(run);
+        let digests: Vec<u64> =
+            letters.windows(length).map(|run| digest(&self.digest, run)).collect();
+        for digest in picked(&digests) {
             if counted(runs.entry(digest).or_default(), change) == 0 {
                 runs.remove(&digest);
             }
@@ -165,16 +169,67 @@ impl Secrets {
 
     /// Letters and digits in a row, whatever stands between them.
     fn parts(&self, text: &[u8]) -> Vec<Range<usize>> {
-        let letters = letters(text);
-        let bytes: Vec<u8> = letters.iter().map(|(letter, _)| *letter).collect();
+        let Letters { ascii, all } = Letters::of(text);
         let mut places = Vec::new();
         for (length, runs) in (RUN_BYTES_MIN..).zip(&self.runs).filter(|(_, it)| !it.is_empty()) {
-            let found = bytes.windows(length).zip(letters.windows(length));
-            let found = found.filter(|(run, _)| runs.contains_key(&self.digest.hash_one(*run)));
-            places.extend(found.filter_map(|(_, at)| Some(at.first()?.1..at.last()?.1 + 1)));
+            let runs_of = |letters: &[Letter]| {
+                let found = letters.windows(length);
+                let found = found.filter(|run| runs.contains_key(&digest(&self.digest, run)));
+                let place = |run: &[Letter]| {
+                    let last = run.last()?;
+                    Some(run.first()?.at..last.at + last.c.len_utf8())
+                };
+                found.filter_map(place).collect::<Vec<_>>()
+            };
+            places.extend(runs_of(&ascii));
+            if all.len() > ascii.len() {
+                places.extend(runs_of(&all));
+            }
         }
         places
     }
+}
+
+/// The letters and digits of a text.
+struct Letters {
+    /// Those of ASCII.
+    ascii: Vec<Letter>,
+    all: Vec<Letter>,
+}
+
+impl Letters {
+    fn of(text: &[u8]) -> Self {
+        let all = letters(text);
+        let ascii = all.iter().filter(|it| it.c.is_ascii()).copied().collect();
+        Self { ascii, all }
+    }
+
+    /// Those that a secret is known by: of ASCII, for others are written in too many ways, unless these are too
+    /// few.
+    fn telling(&self) -> &[Letter] {
+        if self.ascii.len() < RUN_BYTES_MIN { &self.all } else { &self.ascii }
+    }
+}
+
+fn digest(state: &RandomState, run: &[Letter]) -> u64 {
+    let mut hasher = state.build_hasher();
+    for letter in run {
+        hasher.write_u32(u32::from(letter.c));
+    }
+    hasher.finish()
+}
+
+/// Of the digests of all runs of a secret, those that are kept.
+fn picked(digests: &[u64]) -> Vec<u64> {
+    if digests.len() + RUN_BYTES_MAX <= ALL_RUNS_BYTES_MAX {
+        return digests.to_vec();
+    }
+    let least = digests.windows(RUN_BYTES_MAX).filter_map(|some| some.iter().min());
+    let ends = digests.first().into_iter().chain(digests.last());
+    let mut picked: Vec<u64> = least.chain(ends).copied().collect();
+    // The least of neighbours is most often the same.
+    picked.dedup();
+    picked
 }
 
 /// What a count becomes.
@@ -259,11 +314,8 @@ mod tests {
     /// As it comes back, and what is left of it: signs at its ends tell nothing.
     fn is_gone(secret: &str, said: &str) {
         let shown = secrets(secret).blank(said);
-        let letters: Vec<u8> = letters(&shown.to_ascii_lowercase().into_bytes())
-            .into_iter()
-            .map(|(letter, _)| letter)
-            .collect();
-        assert_eq!(String::from_utf8_lossy(&letters), "gotxandon", "{said}: {shown}");
+        let letters: String = letters(shown.as_bytes()).into_iter().map(|it| it.c).collect();
+        assert_eq!(letters, "gotxandon", "{said}: {shown}");
     }
 
     #[test]
@@ -275,6 +327,8 @@ mod tests {
             r"P\u{e4}ssw\u{f6}rd-Gr\u{f6}\u{df}e-2026",
             "PÄSSWÖRD-GRÖẞE-2026",
             "Pa\u{308}sswo\u{308}rd-Gro\u{308}ße-2026",
+            r"P\303\244ssw\303\266rd-Gr\303\266\303\237e-2026",
+            r"P\x{e4}ssw\x{f6}rd-Gr\x{f6}\x{df}e-2026",
         ] {
             is_gone("Pässwörd-Größe-2026", &format!("got {said} x and on"));
         }
@@ -283,6 +337,8 @@ mod tests {
             ("It's-mine-2026", r"It'\''s-mine-2026"),
             ("a \"quoted\" one", r#"a ""quoted"" one"#),
             ("two words-2026", "two&nbsp;words-2026"),
+            ("Пароль-Секрет-один", "ПАРОЛЬ СЕКРЕТ ОДИН"),
+            ("Пароль-Секрет-один", "Пароль-Секрет-оди"),
         ] {
             is_gone(secret, &format!("got {said} x and on"));
         }
@@ -306,6 +362,20 @@ mod tests {
         assert_eq!(token.blank("0123456789/abcd... and on"), "***... and on");
         assert_eq!(token.blank("...789/abcdefghij and on"), "...*** and on");
         assert_eq!(token.blank("0123456789 and on"), "0123456789 and on", "ten of twenty");
+    }
+
+    #[test]
+    fn a_long_secret_is_hidden_as_a_whole_and_where_it_was_cut_off() {
+        let letters = |at: u64| format!("{:016x}.", at.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let token: String = (1..64).map(letters).collect();
+        let secrets = secrets(&token);
+        let kept: usize = secrets.runs.iter().map(HashMap::len).sum();
+        assert!(kept < token.len() / 4, "{kept} of {}", token.len());
+        assert_eq!(secrets.blank(&format!("got {token} and on")), "got *** and on");
+        for (begin, end) in [(0, 40), (100, 140), (0, 500), (313, 900), (1000, token.len())] {
+            let shown = secrets.blank(&format!("[[{}]]", &token[begin..end]));
+            assert!(shown.len() <= 7 + 2 * 12 && shown.contains("***"), "{begin}..{end}: {shown}");
+        }
     }
 
     #[test]

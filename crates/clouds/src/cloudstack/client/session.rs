@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
-use pluvio_secret::{Secret, note_passing};
+use pluvio_secret::{Secret, note_of, note_passing};
 
 use super::super::answer::Reply;
 use super::super::credentials::Login;
@@ -48,15 +48,16 @@ impl Shared {
             .with("username", &login.username)
             .with("password", login.password.expose())
             .with_some("domain", domain);
-        note_passing(login.password.expose());
+        let server = self.endpoint.url().as_str();
+        note_of(server, login.password.expose());
         let answer = self.exchange(COMMAND, &params, Method::Post).await?;
         let reply = self.understand(COMMAND, &answer)?;
-        Session::of(&reply, &answer.headers)
+        Session::of(server, &reply, &answer.headers)
     }
 }
 
 impl Session {
-    fn of(reply: &Reply, headers: &HeaderMap) -> Result<Session, Error> {
+    fn of(server: &str, reply: &Reply, headers: &HeaderMap) -> Result<Session, Error> {
         let fields = reply.fields();
         let is = |name| fields.flag(name).unwrap_or(false);
         if is("is2faenabled") && !is("is2faverified") {
@@ -69,8 +70,8 @@ impl Session {
             account: fields.text("account"),
             domain_id: fields.text("domainid"),
             idle_timeout: fields.number("timeout").map(Duration::from_secs),
-            key: Secret::passing(key),
-            cookies: cookies(headers).ok_or_else(|| reply.lacks("session cookie"))?,
+            key: Secret::passing(server, key),
+            cookies: cookies(server, headers).ok_or_else(|| reply.lacks("session cookie"))?,
         })
     }
 
@@ -92,7 +93,7 @@ fn domain_path(path: &str) -> Option<String> {
 }
 
 /// The cookies as they must be sent back: names and values, verbatim.
-fn cookies(headers: &HeaderMap) -> Option<HeaderValue> {
+fn cookies(server: &str, headers: &HeaderMap) -> Option<HeaderValue> {
     let pairs = headers.get_all(SET_COOKIE).into_iter().filter_map(|set| {
         let pair = set.to_str().ok()?.split(';').next()?.trim();
         let (_, value) = pair.split_once('=')?;
@@ -100,7 +101,8 @@ fn cookies(headers: &HeaderMap) -> Option<HeaderValue> {
         (!value.is_empty()).then_some(pair)
     });
     let pairs: Vec<&str> = pairs.take(COOKIES_MAX).collect();
-    pairs.iter().filter_map(|pair| pair.split_once('=')).for_each(|(_, it)| note_passing(it));
+    let values = pairs.iter().filter_map(|pair| pair.split_once('='));
+    values.for_each(|(_, value)| note_passing(server, value));
     let mut cookies = HeaderValue::from_str(&pairs.join("; ")).ok().filter(|it| !it.is_empty())?;
     cookies.set_sensitive(true);
     Some(cookies)
@@ -119,8 +121,8 @@ mod tests {
         {
             headers.append(SET_COOKIE, set.parse().unwrap());
         }
-        assert_eq!(cookies(&headers).unwrap(), "JSESSIONID=node0\"1; sessionkey=a_b-c");
-        assert_eq!(cookies(&HeaderMap::new()), None);
+        assert_eq!(cookies("x", &headers).unwrap(), "JSESSIONID=node0\"1; sessionkey=a_b-c");
+        assert_eq!(cookies("x", &HeaderMap::new()), None);
     }
 
     #[test]

@@ -153,6 +153,9 @@ impl Client {
         let reply = self.http.send(request).await;
         let reply = reply.map_err(|source| Error::Transport { method, source })?;
         if let Some(cookie) = session_cookie(&reply.headers) {
+            let pair = cookie.to_str().unwrap_or_default();
+            let value = pair.strip_prefix(SESSION_COOKIE).unwrap_or_default();
+            note_passing(self.url.as_str(), value.trim_matches('"'));
             self.set_cookie(Some(cookie));
         }
         Ok(reply)
@@ -179,7 +182,6 @@ fn session_cookie(headers: &HeaderMap) -> Option<HeaderValue> {
         let is_session = pair.starts_with(SESSION_COOKIE) && pair.len() > SESSION_COOKIE.len();
         let mut cookie = HeaderValue::from_str(pair).ok().filter(|_| is_session)?;
         cookie.set_sensitive(true);
-        note_passing(pair.strip_prefix(SESSION_COOKIE).unwrap_or_default().trim_matches('"'));
         Some(cookie)
     })
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use pluvio_secret::{Secret, note_passing};
+use pluvio_secret::{Secret, note_of};
 
 use super::envelope::Xml;
 use super::{Client, Error};
@@ -91,7 +91,7 @@ impl Client {
     ) -> Result<Session, Error> {
         const METHOD: &str = "Login";
         self.set_cookie(None);
-        note_passing(password.expose());
+        note_of(self.url.as_str(), password.expose());
         let xml = Xml::new()
             .text("userName", user)
             .text("password", password.expose())
@@ -101,7 +101,7 @@ impl Client {
         let text = |name| session.and_then(|session| session.child_text(name));
         let key = text("key").ok_or(Error::Answer { method: METHOD, element: "key" })?;
         Ok(Session {
-            key: Secret::passing(key),
+            key: Secret::passing(self.url.as_str(), key),
             user_name: text("userName").unwrap_or_default().into_owned(),
         })
     }

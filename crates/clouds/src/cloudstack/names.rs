@@ -12,7 +12,8 @@
 use std::ops::Range;
 
 /// A name is secret when it holds one of these, in any case: names of fields, parameters and cookies.
-const SECRET_WORDS: [&str; 12] = [
+const SECRET_WORDS: [&str; 13] = [
+    "accesskey",
     "password",
     "passwd",
     "passphrase",
@@ -29,7 +30,9 @@ const SECRET_WORDS: [&str; 12] = [
 
 /// Whether what bears this name is secret.
 pub fn looks_secret(name: &str) -> bool {
-    let name = name.to_lowercase();
+    let mut name = name.to_lowercase();
+    // `api_key` and `private-key` are written, too.
+    name.retain(|c| !matches!(c, '_' | '-'));
     SECRET_WORDS.iter().any(|word| name.contains(word))
 }
 

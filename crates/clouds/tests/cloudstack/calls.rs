@@ -135,9 +135,9 @@ async fn all_that_an_event_query_says_is_asked_for() {
 }
 
 const SESSION: &str = r#"{"loginresponse":{"username":"ann","userid":"u1","domainid":"d1",
-    "timeout":1800,"account":"acme","sessionkey":"se/ss+ion=","is2faenabled":"false"}}"#;
-const SET: &str = "200 OK\r\nset-cookie: JSESSIONID=node01x; Path=/client; HttpOnly\r\n\
-    set-cookie: sessionkey=se%2Fss%2Bion%3D; Path=/client/api; HttpOnly";
+    "timeout":1800,"account":"acme","sessionkey":"se55/10n+0f-the-login=","is2faenabled":"false"}}"#;
+const SET: &str = "200 OK\r\nset-cookie: JSESSIONID=node01x9k2m4p6q8; Path=/client; HttpOnly\r\n\
+    set-cookie: sessionkey=se55%2F10n%2B0f-the-login%3D; Path=/client/api; HttpOnly";
 
 #[tokio::test]
 async fn a_login_gives_cookies_and_a_key_that_go_with_each_call() {
@@ -156,9 +156,10 @@ async fn a_login_gives_cookies_and_a_key_that_go_with_each_call() {
     assert_eq!(asked[0].param("domain").unwrap(), "/customers/acme");
     assert_eq!(asked[0].param("password").unwrap(), "pass word+1");
     for asked in &asked[1..] {
-        let cookie = "cookie: JSESSIONID=node01x; sessionkey=se%2Fss%2Bion%3D\r\n";
+        let cookie =
+            "cookie: JSESSIONID=node01x9k2m4p6q8; sessionkey=se55%2F10n%2B0f-the-login%3D\r\n";
         assert!(asked.head.contains(cookie), "{}", asked.head);
-        assert_eq!(asked.param("sessionkey").unwrap(), "se/ss+ion=");
+        assert_eq!(asked.param("sessionkey").unwrap(), "se55/10n+0f-the-login=");
         assert_eq!((asked.param("signature"), asked.param("password")), (None, None));
     }
 }
@@ -250,7 +251,7 @@ async fn no_error_holds_a_key_a_signature_or_a_query() {
 
 #[tokio::test]
 async fn no_error_of_a_session_holds_its_key_its_cookies_or_the_password() {
-    let echo = "sessionkey=se%2Fss%2Bion%3D se/ss+ion= node01x pass word+1 pass%20word%2B1";
+    let echo = "sessionkey=se55%2F10n%2B0f-the-login%3D se55/10n+0f-the-login= node01x9k2m4p6q8 pass word+1 pass%20word%2B1";
     let page = format!("<html>{echo}</html>");
     let page = || ("200 OK\r\ncontent-type: text/html", page.clone());
     let server = server(vec![page(), (SET, SESSION.into()), page()]).await;
@@ -260,7 +261,7 @@ async fn no_error_of_a_session_holds_its_key_its_cookies_or_the_password() {
     for secret in ["pass word+1", "pass%20word%2B1"] {
         assert!(!whole(&before).contains(secret), "{before:?}");
     }
-    for secret in ["se%2Fss%2Bion%3D", "se/ss+ion=", "node01x"] {
+    for secret in ["se55%2F10n%2B0f-the-login%3D", "se55/10n+0f-the-login=", "node01x9k2m4p6q8"] {
         assert!(!whole(&after).contains(secret), "{after:?}");
     }
 }

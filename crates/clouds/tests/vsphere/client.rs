@@ -137,16 +137,16 @@ async fn password_and_session_are_hidden_in_a_fault_that_quotes_the_request() {
         ))
     };
     let session = envelope(
-        "<LoginResponse xmlns='urn:vim25'><returnval><key>52f6-key</key></returnval></LoginResponse>",
+        "<LoginResponse xmlns='urn:vim25'><returnval><key>52f6a9e4-the-key</key></returnval></LoginResponse>",
     );
-    let set = "200 OK\r\nset-cookie: vmware_soap_session=\"52ab/cookie\"; Path=/; HttpOnly";
+    let set = "200 OK\r\nset-cookie: vmware_soap_session=\"52ab01cd/the-cookie\"; Path=/; HttpOnly";
     let (client, _served) = server(vec![
         (
             "500 X",
             said("Pa&lt;s&quot;s/1 Pa&amp;lt;s&amp;quot;s/1 Pa&lt;s\\&quot;s\\/1 Pa%3Cs%22s%2f1"),
         ),
         (set, session),
-        ("500 X", said("vmware_soap_session=&quot;52ab/cookie&quot; 52ab%2Fcookie 52f6-key")),
+        ("500 X", said("vmware_soap_session=&quot;52ab01cd/the-cookie&quot; 52ab01cd%2Fthe-cookie 52f6a9e4-the-key")),
     ])
     .await;
     let manager = MoRef::new("SessionManager", "SessionManager");

@@ -97,7 +97,15 @@ pub(super) fn id_of(row: &Row) -> RowId {
     }
 }
 
-/// When it was created.
+/// When it was created, as far as that can be read: one that cannot be read moves no place, but it has its age.
+fn dated(row: &Row) -> Option<Timestamp> {
+    match row {
+        Ok(event) => Some(event.created.at),
+        Err(unread) => unread.created,
+    }
+}
+
+/// When it was created, if it can be read.
 pub(super) fn created(row: &Row) -> Option<Timestamp> {
     row.as_ref().ok().map(|event| event.created.at)
 }
@@ -121,7 +129,7 @@ impl Ledger {
         remembered_from: i64,
     ) -> Result<RowIds, Error> {
         let may_be_forgotten = |row: &Row| {
-            created(row).is_some_and(|created| {
+            dated(row).is_some_and(|created| {
                 created.as_second() < remembered_from && created <= self.read_before
             })
         };
@@ -129,7 +137,7 @@ impl Ledger {
         let mut asked = Vec::new();
         for row in rows {
             let id = id_of(row);
-            if !self.is_ours(row) || self.remembers(&id, created(row)) || may_be_forgotten(row) {
+            if !self.is_ours(row) || self.remembers(&id, dated(row)) || may_be_forgotten(row) {
                 known.insert(id);
             } else {
                 asked.push(id);
@@ -158,12 +166,12 @@ impl Ledger {
         // Written once for all rows of a second.
         let mut written: Option<(Place, Position)> = None;
         for row in rows {
-            let (id, created) = (id_of(&row), created(&row));
+            let (id, created, dated) = (id_of(&row), created(&row), dated(&row));
             let is_new = !known.contains(&id)
                 && self.is_ours(&row)
-                && !self.remembers(&id, created)
+                && !self.remembers(&id, dated)
                 && self.in_flight.back_mut().is_some_and(|pull| pull.insert(id.clone()));
-            self.remember(id, created);
+            self.remember(id, dated);
             if !is_new {
                 continue;
             }
@@ -211,7 +219,7 @@ impl Ledger {
     }
 
     fn is_ours(&self, row: &Row) -> bool {
-        created(row).is_none_or(|created| created >= self.place.begin)
+        dated(row).is_none_or(|created| created >= self.place.begin)
     }
 
     fn remembers(&self, id: &RowId, created: Option<Timestamp>) -> bool {

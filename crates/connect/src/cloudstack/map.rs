@@ -103,7 +103,7 @@ impl Mapping {
 
     /// Keeps what cannot be read as text.
     pub(super) fn malformed(&self, unread: &Unread) -> Result<Event, MapError> {
-        let Unread { id, text, redacted, flaw } = unread;
+        let Unread { id, text, redacted, flaw, .. } = unread;
         let mut event = Event::builder(id, &self.source, "org.apache.cloudstack.malformed")
             .datacontenttype("text/plain")
             .extension(FLAW, bounded(flaw))
@@ -253,6 +253,7 @@ mod tests {
             text: "{}".into(),
             redacted,
             flaw: "failed to read a row of 2 bytes".into(),
+            created: None,
         };
         let event = mapping().malformed(&unread(2)).unwrap();
         assert_eq!(

@@ -4,6 +4,7 @@
 //! row's, before anything else is done with its text: cutting it, naming it by what it says. It refuses to
 //! hold what the server sent.
 
+use jiff::Timestamp;
 use pluvio_clouds::cloudstack::MalformedRow;
 use pluvio_runtime::Chain;
 use uuid::Uuid;
@@ -25,6 +26,8 @@ pub(super) struct Unread {
     pub(super) redacted: i32,
     /// What is wrong with it.
     pub(super) flaw: String,
+    /// When it says that it was created, if that can be read all the same.
+    pub(super) created: Option<Timestamp>,
 }
 
 impl Unread {
@@ -36,6 +39,7 @@ impl Unread {
             text: text[..text.floor_char_boundary(TEXT_BYTES_MAX)].to_owned(),
             redacted: redacted.count,
             flaw: Chain(malformed).to_string(),
+            created: malformed.moment("created").map(|it| it.at),
         }
     }
 }

@@ -27,8 +27,8 @@
 //! sent, and as long as it is not answered, whoever connects puts an object with the very same events under the
 //! same name: only one of them arrives.
 //!
-//! What remains: a batch over an object without an answer that is cut shorter, because `batch_size` or
-//! `filter` were changed with that very restart, or a late put of the *cursor* with a crash in the moment
+//! What remains: a batch over an object without an answer that is another, because `batch_size` or `filter` were
+//! changed with that very restart, or retention took more of it meanwhile; or a late put of the *cursor* with a crash in the moment
 //! before the next one. Then events can be in two objects. None is missing.
 //!
 //! **Moved back by an operator**, the sink puts everything from there on again: an object with the same events

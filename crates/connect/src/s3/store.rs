@@ -130,7 +130,10 @@ impl Store {
         match self.put_new(key, same).await {
             Ok(put) => Ok(put == Put::Exists),
             Err(Error::Answered {
-                status: StatusCode::NOT_IMPLEMENTED | StatusCode::BAD_REQUEST,
+                status:
+                    StatusCode::NOT_IMPLEMENTED
+                    | StatusCode::BAD_REQUEST
+                    | StatusCode::METHOD_NOT_ALLOWED,
                 ..
             }) => Ok(false),
             Err(error) => Err(error),

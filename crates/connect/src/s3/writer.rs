@@ -156,7 +156,8 @@ impl S3Writer {
                     key,
                     objects,
                     "an object with other events has the name of ours, which gets a number: the log was set back \
-                     by an older copy, or the sink was moved, or has another filter"
+                     by an older copy, or the sink was moved, or has another filter, or \
+                     retention took events that ours would have held"
                 );
             }
         }

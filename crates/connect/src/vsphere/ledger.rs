@@ -114,12 +114,13 @@ impl Ledger {
         (1..=self.place.epoch).map(|epoch| id(key, epoch)).collect()
     }
 
-    /// Judges one event. `stored` answers for every id of [`questions`](Self::questions): its
-    /// stored event's time, if it has one.
+    /// Judges one event. `created` is told by an event that can be read, `dated` also by another. `stored` answers
+    /// for every id of [`questions`](Self::questions): its stored event's time, if it has one.
     pub(super) fn judge(
         &mut self,
         key: Option<i64>,
         created: Option<Timestamp>,
+        dated: Option<Timestamp>,
         raw_id: impl FnOnce() -> String,
         stored: impl Fn(&str) -> Option<Stored>,
     ) -> Verdict {
@@ -129,7 +130,7 @@ impl Ledger {
         let lookup = |ledger: &Self, id: &str| {
             ledger.in_flight.iter().find_map(|pull| pull.get(id).copied()).or_else(|| stored(id))
         };
-        let is_forgotten = self.forgotten.is_some_and(|it| it.has(key, created));
+        let is_forgotten = self.forgotten.is_some_and(|it| it.has(key, dated));
         let Some(key) = key else {
             let id = raw_id();
             if lookup(self, &id).is_some() || is_forgotten {
@@ -229,9 +230,10 @@ mod tests {
                     asked.iter().any(|a| a == id).then(|| stored.get(id).copied()).flatten()
                 };
                 let time = at(*second);
-                let verdict = self
-                    .ledger
-                    .judge(Some(*key), Some(time), String::new, |id| answer(id).map(Some));
+                let verdict =
+                    self.ledger.judge(Some(*key), Some(time), Some(time), String::new, |id| {
+                        answer(id).map(Some)
+                    });
                 if let Verdict::New(id) = verdict {
                     assert!(!self.stored.contains_key(&id), "id {id} was given twice");
                     self.stored.insert(id.clone(), time);

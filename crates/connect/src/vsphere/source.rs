@@ -332,10 +332,11 @@ impl Reading {
         let (mut has_known, mut is_ours) = (false, false);
         for listed in &page.events {
             let (key, created) = key_and_time(listed);
+            let dated = created.or_else(|| listed.as_ref().err()?.created_time());
             let answer = |id: &str| stored.get(id).copied();
             let redaction = &self.settings.mapping.redaction;
             let raw_id = || raw_id(listed, redaction);
-            let verdict = self.ledger.judge(key, created, raw_id, answer);
+            let verdict = self.ledger.judge(key, created, dated, raw_id, answer);
             is_ours |= verdict != Verdict::Before;
             match verdict {
                 Verdict::Known => has_known = true,

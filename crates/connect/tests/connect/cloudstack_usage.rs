@@ -182,8 +182,11 @@ async fn every_usage_record_is_captured_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_that_the_log_may_have_forgotten_is_not_billed_twice_and_that_is_told() {
     let mut usage = Usage::with(Usage::records).await;
+    usage.site.cloud.inject(Fault::UnreadableUsage { count: 3 });
     let expected = usage.listed().await;
     usage.site.until("all records", |captured| captured.len() >= expected).await;
+    let is_unread = |event: &Event| event.event_type().ends_with(".malformed");
+    assert!(usage.site.captured().await.iter().any(is_unread));
     // The listing comes to its end, and tells that.
     usage.list_again().await;
     usage
@@ -225,14 +228,21 @@ async fn records_of_old_releases_are_captured_whatever_their_dates_look_like() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn machines_that_are_purged_make_no_record_come_again_and_none_go() {
-    let mut usage = Usage::with(Usage::records).await;
-    let expected = usage.listed().await;
-    usage.site.until("all records", |captured| captured.len() >= expected).await;
-    usage.site.cloud.inject(Fault::PurgedMachines { count: 4 });
-    for _ in 0..2 {
-        usage.list_again().await;
-        let captured = usage.site.captured().await;
-        assert_eq!((captured.len(), unique_ids(&captured)), (expected, expected));
+    // Whatever is taken out of the rows that are stored.
+    for hidden in [vec![], vec!["accountid".to_owned(), "enddate".to_owned()]] {
+        let mut usage = Usage::with(|config| {
+            Usage::records(config);
+            config.redact = hidden;
+        })
+        .await;
+        let expected = usage.listed().await;
+        usage.site.until("all records", |captured| captured.len() >= expected).await;
+        usage.site.cloud.inject(Fault::PurgedMachines { count: 4 });
+        for _ in 0..2 {
+            usage.list_again().await;
+            let captured = usage.site.captured().await;
+            assert_eq!((captured.len(), unique_ids(&captured)), (expected, expected));
+        }
     }
 }
 

@@ -13,8 +13,13 @@ use crate::{
 };
 
 /// All that a server may make of a condition.
-const CONDITIONS: [Conditions; 4] =
-    [Conditions::Heeded, Conditions::Ignored, Conditions::Refused(501), Conditions::Refused(400)];
+const CONDITIONS: [Conditions; 5] = [
+    Conditions::Heeded,
+    Conditions::Ignored,
+    Conditions::Refused(501),
+    Conditions::Refused(400),
+    Conditions::Refused(405),
+];
 
 /// Writes, and gives the last offset that was acknowledged; `None`: not connected.
 async fn written<W: Writer>(writer: &mut W, batch: &[Delivered]) -> Option<i64> {

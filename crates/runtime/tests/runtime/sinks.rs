@@ -267,6 +267,25 @@ async fn a_log_that_was_set_back_and_grew_again_is_noticed_by_a_sink_that_it_kno
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_log_that_has_a_hole_where_the_target_has_its_last_event_was_set_back() {
+    let house = House::new().await;
+    house.store(1..=5).await;
+    let then = Timestamp::now() + SignedDuration::from_millis(1);
+    while Timestamp::now() <= then + SignedDuration::from_millis(1) {
+        tokio::task::yield_now().await;
+    }
+    house.store_at(6, 100).await;
+    house.store(7..=8).await;
+    let last = Taken { offset: Offset::new(50).unwrap(), recorded: then };
+    let target = Target::new(&[Door::Took(last)], &[]);
+    let _running = house.run(&[("a", &target)]);
+    assert_eq!(target.has(3).await, ["6", "7", "8"]);
+    let seeks: Vec<_> =
+        target.held.lock().unwrap().connects.iter().map(|(standing, _)| standing.seek).collect();
+    assert!(matches!(seeks[..], [0, decided] if decided > 0), "it is told so: {seeks:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_record_that_a_repair_replaced_after_it_was_handed_over_is_no_sign_of_another_log() {
     let house = House::new().await;
     house.store(1..=5).await;
@@ -467,6 +486,9 @@ async fn what_retention_took_from_a_stopped_sink_is_told_in_its_feed() {
     assert_eq!(target.held.lock().unwrap().arrived[0].0, start - 1);
     let rest: Vec<i64> = arrived[1..].iter().map(|id| id.parse().unwrap()).collect();
     assert_eq!(rest, ((start + 1)..=40).collect::<Vec<_>>());
+    // A batch with it that is sent again is the same, whenever that is.
+    let held = target.held.lock().unwrap();
+    assert_eq!(held.recorded[0], held.recorded[1]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use pluvio_event::{Data, Event, Filter};
 use pluvio_log::{
     Log as _, LogHandle, Memory, MemoryConfig, Offset, Position, ReadLimit, Record, SourceName,
@@ -74,6 +75,8 @@ impl Failure for Scripted {
 pub(crate) struct Held {
     /// Everything that arrived, in the order of arrival: offset and id.
     pub(crate) arrived: Vec<(i64, String)>,
+    /// And when each was recorded.
+    pub(crate) recorded: Vec<Timestamp>,
     /// How many events each write held, and when it came.
     pub(crate) writes: Vec<(usize, Instant)>,
     pub(crate) connects: Vec<(Standing, Instant)>,
@@ -126,6 +129,7 @@ impl Target {
         for record in records {
             let id = record.event().unwrap().id().to_owned();
             held.arrived.push((record.offset().get(), id));
+            held.recorded.push(record.recorded());
         }
     }
 
@@ -244,17 +248,14 @@ impl House {
         Self { log, limits, from, filter, repeats: Repeats::default() }
     }
 
+    /// Stores an event at an offset that is further on.
+    pub(crate) async fn store_at(&self, number: u32, offset: i64) {
+        let record = Record { at_least: Offset::new(offset), ..record(number) };
+        self.log.append(&events(), vec![record]).await.unwrap();
+    }
+
     /// Stores events `first ..= last`, their numbers as ids; gives these.
     pub(crate) async fn store(&self, numbers: std::ops::RangeInclusive<u32>) -> Vec<String> {
-        let record = |number: u32| Record {
-            event: Event::builder(number.to_string(), "urn:test", "t")
-                .data(Data::json(number.to_string()).unwrap())
-                .build()
-                .unwrap(),
-            source: SourceName::new("test").unwrap(),
-            position: Position::new(number.to_string()).unwrap(),
-            at_least: None,
-        };
         let records = numbers.clone().map(record).collect();
         self.log.append(&events(), records).await.unwrap();
         numbers.map(|number| number.to_string()).collect()
@@ -355,5 +356,19 @@ impl Running {
             tokio::time::advance(Duration::from_millis(20)).await;
             tokio::task::yield_now().await;
         }
+    }
+}
+
+/// An event with its number as its id.
+fn record(number: u32) -> Record {
+    let event = Event::builder(number.to_string(), "urn:test", "t")
+        .data(Data::json(number.to_string()).unwrap())
+        .build()
+        .unwrap();
+    Record {
+        event,
+        source: SourceName::new("test").unwrap(),
+        position: Position::new(number.to_string()).unwrap(),
+        at_least: None,
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::value::RawValue;
 
-use super::super::answer::Fields;
+use super::super::{answer::Fields, time::Moment};
 
 /// A larger row is refused: CloudStack's largest have some kilobytes (descriptions end at 1,024
 /// characters), and a record of the log has a limit as well.
@@ -49,6 +49,12 @@ impl MalformedRow {
     /// Its JSON as it came, *with* its secrets: not to be stored or shown.
     pub fn raw(&self) -> &RawValue {
         &self.raw
+    }
+
+    /// The time that stands in its field `name`, if that can be read all the same.
+    pub fn moment(&self, name: &str) -> Option<Moment> {
+        let text = Fields::of(&self.raw).ok()?.text(name)?;
+        Moment::parse(&text)
     }
 }
 

@@ -143,6 +143,13 @@ impl Malformed {
         Kept { text, redacted }
     }
 
+    /// When it says that it was created, if that can be read all the same.
+    pub fn created_time(&self) -> Option<Timestamp> {
+        let (_, rest) = self.head.split_once("createdTime>")?;
+        let (time, _) = rest.split_once('<')?;
+        time.trim().parse().ok()
+    }
+
     /// What tells it from others: its beginning, also what could not be read of that. For a digest, not to
     /// be stored or shown.
     pub fn identity(&self, redaction: &Redaction) -> String {

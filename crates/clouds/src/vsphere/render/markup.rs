@@ -15,6 +15,7 @@
 use quick_xml::Reader;
 use quick_xml::events::{BytesEnd, BytesStart, Event};
 
+use super::changes::redact_changes;
 use super::redact::{REDACTED, Redaction, looks_secret};
 use crate::vsphere::{types, xml::decode_text};
 
@@ -142,6 +143,11 @@ impl<'r> Kept<'r> {
                 }
                 let holds_something = !hidden.is_empty;
                 self.reveal(holds_something);
+            }
+            // A text of changes, in whatever escapes.
+            None if redact_changes(&decode_text(text), self.redaction).is_some() => {
+                self.out.push_str(REDACTED);
+                self.redacted += 1;
             }
             None => self.out.push_str(text),
         }

@@ -10,6 +10,7 @@
 //! and an unknown class under an event is named by `_typeName`. A value that is not what its field
 //! promises becomes a string and a line in [`Rendered::flaws`].
 
+mod changes;
 mod generic;
 mod go;
 mod json;

@@ -6,12 +6,16 @@
 //! and so is the value of a key/value pair whose *key* does. Numbers, flags and times are not
 //! touched. The whole value, an object too, becomes [`REDACTED`], and each one is counted.
 //!
+//! The text of a virtual machine's changes tells them once more: [`changes`](super::changes).
+//!
 //! More can be named: an element's name (`annotation`) or the end of a path (`spec.description`).
 //!
 //! What becomes no JSON is redacted in [`markup`](super::markup).
 
 use jiff::Timestamp;
 use serde_json::Value;
+
+use super::changes::redact_changes;
 
 /// What stands in the place of a secret.
 pub const REDACTED: &str = "[redacted]";
@@ -95,6 +99,13 @@ fn redact_value(value: &mut Value) -> usize {
             }
             count
         }
+        Value::String(text) => match redact_changes(text, &Redaction::default()) {
+            Some((redacted, count)) => {
+                *text = redacted;
+                count
+            }
+            None => 0,
+        },
         _ => 0,
     }
 }

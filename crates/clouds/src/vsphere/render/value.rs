@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::changes::redact_changes;
 use super::go;
 use super::json::string;
 use super::redact::{REDACTED, looks_secret};
@@ -153,7 +154,14 @@ impl<'t> Writer<'t, '_> {
         if node.is_cut() {
             self.note(node.name(), &format!("was cut at {TEXT_BYTES_MAX} bytes"));
         }
-        string(&mut self.out, &node.text());
+        let text = node.text();
+        match redact_changes(&text, self.redaction) {
+            Some((text, count)) => {
+                self.redacted += count;
+                string(&mut self.out, &text);
+            }
+            None => string(&mut self.out, &text),
+        }
     }
 
     fn time(&mut self, node: Node<'t>) {

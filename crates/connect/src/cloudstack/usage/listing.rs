@@ -41,7 +41,7 @@ pub(super) struct Listing {
     /// Names what the page before held.
     before: Option<Uuid>,
     /// Of what is alike, the records that were listed whole.
-    whole: HashMap<String, HashSet<Uuid>>,
+    whole: HashMap<Uuid, HashSet<Uuid>>,
     /// Those whose resources were purged; judged at the end, when it is known which were listed whole.
     purged: Vec<UsageRecord>,
     /// Rows that cannot be read, and why the first one cannot.
@@ -70,8 +70,16 @@ impl Listing {
         }
     }
 
-    fn is_unsure(&self, row: &UsageRecord) -> bool {
-        row.end.at.as_second() < self.unsure_before
+    fn is_unsure(&self, end: Timestamp) -> bool {
+        end.as_second() < self.unsure_before
+    }
+
+    /// The same for a row that cannot be read: where it does not even tell its window, by all that was asked for.
+    fn is_unsure_of(&self, row: &MalformedRow) -> bool {
+        match row.moment("enddate") {
+            Some(end) => self.is_unsure(end.at),
+            None => self.from < self.unsure_before,
+        }
     }
 }
 
@@ -153,7 +161,11 @@ impl Metering {
                 Ok(row) if records::is_purged(&row) => listing.purged.push(row),
                 Ok(row) => {
                     let record_id = records::record_id(mapping, &row);
-                    listing.whole.entry(row.likeness()).or_default().insert(record_id);
+                    listing
+                        .whole
+                        .entry(records::group(mapping, &row))
+                        .or_default()
+                        .insert(record_id);
                     read.push((records::event_id(record_id, &row), record_id, row));
                 }
                 Err(row) => {
@@ -169,7 +181,7 @@ impl Metering {
         let stored = self.stored(&ids).await?;
         read.retain(|(id, ..)| !stored.contains(id));
         let all = read.len();
-        read.retain(|(id, _, row)| self.given.contains_key(id) || !listing.is_unsure(row));
+        read.retain(|(id, _, row)| self.given.contains_key(id) || !listing.is_unsure(row.end.at));
         listing.unsure += all - read.len();
         // Unless nothing was ever captured, another revision of what is not stored may be.
         if !read.is_empty() && !self.is_new {
@@ -178,6 +190,11 @@ impl Metering {
         let mut records = Vec::new();
         for (row, event) in malformed {
             let Ok(id) = event.id().parse::<Uuid>() else { continue };
+            if !stored.contains(&id) && !self.given.contains_key(&id) && listing.is_unsure_of(&row)
+            {
+                listing.unsure += 1;
+                continue;
+            }
             if !stored.contains(&id) && self.given.insert(id, self.pulls).is_none() {
                 warn!(source = %self.history.source(), malformed = %Chain(&row),
                     "a usage record cannot be read; it is kept as text, without its secrets");
@@ -200,9 +217,10 @@ impl Metering {
 
     /// What is new of the records whose resources were purged.
     async fn purged(&mut self, listing: &mut Listing) -> Result<Vec<Record>, Error> {
-        let mut alike = BTreeMap::<String, Vec<UsageRecord>>::new();
+        let mut alike = BTreeMap::<Uuid, Vec<UsageRecord>>::new();
         for row in std::mem::take(&mut listing.purged) {
-            alike.entry(row.likeness()).or_default().push(row);
+            let group = records::group(&self.settings.mapping, &row);
+            alike.entry(group).or_default().push(row);
         }
         if alike.is_empty() {
             return Ok(Vec::new());
@@ -210,10 +228,10 @@ impl Metering {
         self.read_past(listing.from).await?;
         let Some(past) = self.past.take() else { return Ok(Vec::new()) };
         let (nothing, mut fresh) = (HashSet::new(), Vec::new());
-        for (likeness, rows) in alike {
-            let listed = listing.whole.get(&likeness).unwrap_or(&nothing);
-            let captured = past.purged(&likeness);
-            let known = past.gone(&likeness, listed) + captured;
+        for (group, rows) in alike {
+            let listed = listing.whole.get(&group).unwrap_or(&nothing);
+            let captured = past.purged(group);
+            let known = past.gone(group, listed) + captured;
             for (nth, row) in (captured..).zip(rows.into_iter().skip(known)) {
                 let record_id = records::purged_id(&self.settings.mapping, &row, nth);
                 fresh.push((records::event_id(record_id, &row), record_id, row));
@@ -223,7 +241,7 @@ impl Metering {
         let stored = self.stored(&ids).await?;
         let mut records = Vec::new();
         for (id, record_id, row) in fresh {
-            if !stored.contains(&id) && listing.is_unsure(&row) {
+            if !stored.contains(&id) && listing.is_unsure(row.end.at) {
                 listing.unsure += 1;
                 continue;
             }

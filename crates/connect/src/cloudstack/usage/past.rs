@@ -8,9 +8,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use pluvio_clouds::cloudstack::{Row as _, UsageRecord};
+use pluvio_event::AttributeName;
 use pluvio_log::StoredRecord;
-use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::records;
@@ -20,8 +19,8 @@ use super::records;
 pub(super) struct Past {
     /// How many revisions of each record.
     revisions: HashMap<Uuid, usize>,
-    /// Of what is alike: the records that were captured whole, and how many that were purged already.
-    alike: HashMap<String, Alike>,
+    /// By group: the records that were captured whole, and how many that were purged already.
+    alike: HashMap<Uuid, Alike>,
 }
 
 #[derive(Debug, Default)]
@@ -41,14 +40,15 @@ impl Past {
         if event.source() != source || event.event_type() != records::TYPE {
             return;
         }
-        let record_id = event.extension(records::RECORD_ID.as_str()).map(ToString::to_string);
-        let Some(record_id) = record_id.and_then(|id| Uuid::parse_str(&id).ok()) else { return };
+        let id = |name: &AttributeName| {
+            let text = event.extension(name.as_str()).map(ToString::to_string);
+            text.and_then(|id| Uuid::parse_str(&id).ok())
+        };
+        let Some(record_id) = id(&records::RECORD_ID) else { return };
         *self.revisions.entry(record_id).or_default() += 1;
-        let row = event.data().and_then(|data| std::str::from_utf8(data.as_bytes()).ok());
-        let row = row.and_then(|row| serde_json::from_str::<&RawValue>(row).ok());
-        let Some(Ok(row)) = row.map(UsageRecord::read) else { return };
-        let alike = self.alike.entry(row.likeness()).or_default();
-        if records::is_purged(&row) {
+        let Some(group) = id(&records::RECORD_GROUP) else { return };
+        let alike = self.alike.entry(group).or_default();
+        if event.extension(records::RECORD_PURGED.as_str()).is_some() {
             alike.purged.insert(record_id);
         } else {
             alike.whole.insert(record_id);
@@ -61,12 +61,12 @@ impl Past {
     }
 
     /// How many of what is alike were captured and are not among `listed` any more.
-    pub(super) fn gone(&self, likeness: &str, listed: &HashSet<Uuid>) -> usize {
-        self.alike.get(likeness).map_or(0, |alike| alike.whole.difference(listed).count())
+    pub(super) fn gone(&self, group: Uuid, listed: &HashSet<Uuid>) -> usize {
+        self.alike.get(&group).map_or(0, |alike| alike.whole.difference(listed).count())
     }
 
     /// How many of what is alike were captured when they were purged already.
-    pub(super) fn purged(&self, likeness: &str) -> usize {
-        self.alike.get(likeness).map_or(0, |alike| alike.purged.len())
+    pub(super) fn purged(&self, group: Uuid) -> usize {
+        self.alike.get(&group).map_or(0, |alike| alike.purged.len())
     }
 }

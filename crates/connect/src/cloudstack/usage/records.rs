@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `id` | uuid5 of the record and its amount |
 //! | `recordid` | uuid5 of the source and of what makes the record the same if it is written again |
+//! | `recordgroup` | uuid5 of the source and of what the record has in common with those that differ by their resource only |
+//! | `recordpurged` | `true`: the server knew the resource no more, and tells neither its id nor its name |
 //! | `revision` | 2 and more: the same record was captured before, with another amount; the newest counts |
 //! | `type` | `org.apache.cloudstack.usagerecord` |
 //! | `subject` | `VirtualMachine/<uuid>` and the like, where the usage's type names a resource |
@@ -35,6 +37,12 @@ pub(super) fn purged_id(mapping: &Mapping, record: &UsageRecord, nth: usize) -> 
     Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes())
 }
 
+/// What records have in common that are alike. It is told by its event, for `redact` may take it out of the row.
+pub(super) fn group(mapping: &Mapping, record: &UsageRecord) -> Uuid {
+    let name = format!("{} usagerecord group {}", mapping.source, record.likeness());
+    Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes())
+}
+
 /// What names the event of a record with this amount.
 pub(super) fn event_id(record_id: Uuid, record: &UsageRecord) -> Uuid {
     Uuid::new_v5(&record_id, record.amount().as_bytes())
@@ -61,7 +69,11 @@ pub(super) fn event(
         .start(&id, TYPE)
         .time(record.end.at)
         .extension(RECORD_ID, record_id.to_string())
+        .extension(RECORD_GROUP, group(mapping, record).to_string())
         .extension(USAGE_TYPE, i32::try_from(record.usage_type).unwrap_or(i32::MAX));
+    if is_purged(record) {
+        event = event.extension(RECORD_PURGED, true);
+    }
     if revision > 1 {
         event = event.extension(REVISION, i32::try_from(revision).unwrap_or(i32::MAX));
     }
@@ -78,6 +90,10 @@ pub(super) fn event(
 pub(super) const TYPE: &str = "org.apache.cloudstack.usagerecord";
 /// Names the record in all its revisions.
 pub(super) const RECORD_ID: AttributeName = AttributeName::literal("recordid");
+/// Names what it has in common with others; [`group`].
+pub(super) const RECORD_GROUP: AttributeName = AttributeName::literal("recordgroup");
+/// Whether it was captured without its resource.
+pub(super) const RECORD_PURGED: AttributeName = AttributeName::literal("recordpurged");
 
 /// As CloudStack's events call it; `UsageTypes` has the numbers.
 fn resource_type(usage_type: u32) -> Option<&'static str> {

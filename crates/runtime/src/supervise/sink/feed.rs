@@ -135,7 +135,8 @@ impl<'a> Feed<'a> {
                 Ok(())
             }
             Err(ReadError::OutOfRange { from, extent }) => {
-                let gap = self.origin.gap(from, extent.start, Timestamp::now())?;
+                let at = self.recorded_at(extent.start).await.unwrap_or_else(Timestamp::now);
+                let gap = self.origin.gap(from, extent.start, at)?;
                 let (sink, to) = (self.origin.sink.as_str(), gap.offset());
                 warn!(sink, %from, %to, "retention deleted records before the sink was handed them");
                 self.batcher.push(gap, Instant::now());
@@ -144,6 +145,14 @@ impl<'a> Feed<'a> {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// When the first record from an offset on was recorded. A gap before it has that time, so that a batch with
+    /// it that is sent again is the same.
+    async fn recorded_at(&self, from: Offset) -> Option<Timestamp> {
+        let limit = ReadLimit { records_max: 1, ..ReadLimit::default() };
+        let chunk = self.log.read(self.origin.stream, from, limit).await.ok()?;
+        chunk.records().next().map(|record| record.recorded)
     }
 }
 

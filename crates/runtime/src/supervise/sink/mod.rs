@@ -42,7 +42,7 @@ use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
 use futures::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use pluvio_event::Filter;
-use pluvio_log::{Log as _, LogHandle, Offset, ReadError, ReadLimit, StreamName};
+use pluvio_log::{Log as _, LogHandle, Offset, ReadError, ReadLimit, StoredRecord, StreamName};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -413,11 +413,11 @@ impl Task<'_> {
             // What is damaged, or was deleted meanwhile, tells nothing.
             Err(_) => return Ok(None),
         };
-        let is_another = chunk
-            .records()
-            .next()
-            .is_some_and(|record| record.offset == last.offset && record.recorded != last.recorded);
-        if !is_another {
+        // Offsets have holes, and the target's last event is in none of them.
+        let is_the_same = |record: &StoredRecord| {
+            record.offset == last.offset && record.recorded == last.recorded
+        };
+        if chunk.records().next().is_some_and(is_the_same) {
             return Ok(None);
         }
         let later = last.recorded + SignedDuration::from_millis(1);

@@ -187,7 +187,8 @@ fn fact(late_s_max: i64) -> impl Strategy<Value = Fact> {
         // A step of seven makes bursts within a second.
         let created = START + created / 7 * 7;
         let visible = created + late;
-        Fact { created, visible, project, archived: archived.map(|after| visible + after) }
+        let archived = archived.map(|after| visible + after);
+        Fact { created, visible, project, archived, is_unread: false }
     })
 }
 
@@ -337,7 +338,7 @@ fn a_row_that_is_deleted_while_its_slice_is_paged_through_hides_none_that_is_lef
 #[test]
 fn what_a_log_may_have_forgotten_is_not_captured_again_and_what_is_newer_is_captured() {
     run(async {
-        let old = (0..1000).map(|n| Fact::at(START + n / 4));
+        let old = (0..1000).map(|n| Fact { is_unread: n % 7 == 0, ..Fact::at(START + n / 4) });
         // Of seconds in which the cloud is asked, and listed only afterwards.
         let late = (330..390).map(|s| Fact { visible: START + s + 1, ..Fact::at(START + s) });
         let facts = old.chain(late);

@@ -16,6 +16,7 @@ use super::super::super::{
     lists::{Answer, Expected, List, Lists},
     order::Row,
     span::{Span, at},
+    unread::Unread,
 };
 
 /// When the model's time begins: no full quarter.
@@ -30,11 +31,13 @@ pub(super) struct Fact {
     pub(super) visible: i64,
     pub(super) project: bool,
     pub(super) archived: Option<i64>,
+    /// It cannot be read.
+    pub(super) is_unread: bool,
 }
 
 impl Fact {
     pub(super) fn at(created: i64) -> Self {
-        Self { created, visible: created, project: false, archived: None }
+        Self { created, visible: created, project: false, archived: None, is_unread: false }
     }
 }
 
@@ -233,6 +236,16 @@ fn row(number: usize, fact: &Fact) -> Row {
     let created = jiff::tz::Offset::UTC.to_datetime(at(fact.created));
     let created = created.strftime("%Y-%m-%dT%H:%M:%S+0000");
     let text = format!(r#"{{"id":"{}","type":"VM.START","created":"{created}"}}"#, id(number));
+    if fact.is_unread {
+        let (text, flaw) = (String::new(), "as scripted".to_owned());
+        return Err(Unread {
+            id: id(number),
+            text,
+            redacted: 0,
+            flaw,
+            created: Some(at(fact.created)),
+        });
+    }
     Ok(NativeEvent::read(&RawValue::from_string(text).unwrap()).unwrap())
 }
 
@@ -329,7 +342,10 @@ impl Model {
         let first = page.first().map(|(number, _)| *number);
         let page = page.into_iter();
         let mut rows: Vec<_> = page.map(|(number, fact)| row(number, fact)).collect();
-        rows.sort_by_key(|row| row.as_ref().unwrap().id.clone());
+        rows.sort_by_key(|row| match row {
+            Ok(event) => event.id.clone(),
+            Err(unread) => unread.id.clone(),
+        });
         // Beyond the last page 4.20.1 and later say nothing at all, which is read as 0.
         let count = if rows.is_empty() { 0 } else { (count + state.miscount).max(1) };
         state.cost.rows += rows.len() as u64;

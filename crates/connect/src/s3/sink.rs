@@ -80,8 +80,10 @@ impl Sink for S3 {
             *unanswered = unanswered.take().or(putting).filter(|_| !has_arrived);
         }
         // A filter may have passed more than was put.
-        let cursor = next.map(|next| TargetCursor { next: next.max(standing.cursor), last });
-        Ok(Connected { writer: S3Writer::new(self.clone(), store, standing, last), cursor })
+        let next = next.map(|next| next.max(standing.cursor));
+        let from = next.unwrap_or(standing.cursor);
+        let cursor = next.map(|next| TargetCursor { next, last });
+        Ok(Connected { writer: S3Writer::new(self.clone(), store, standing, from, last), cursor })
     }
 
     async fn probe(&mut self) -> Result<String, Error> {

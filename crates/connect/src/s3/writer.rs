@@ -20,6 +20,9 @@ pub struct S3Writer {
     sink: S3,
     store: Store,
     standing: Standing,
+    /// Everything before it is in objects. The first event of the next may be further on: what retention took in
+    /// between is told by a gap event, which must tell the same if it is sent again.
+    from: Offset,
     /// The last event of the last object.
     last: Option<Taken>,
     /// Whether the server leaves alone what is there already; `None`: it was not asked yet.
@@ -56,10 +59,16 @@ impl Writer for S3Writer {
 }
 
 impl S3Writer {
-    /// `last`: the last event in the bucket.
-    pub(super) fn new(sink: S3, store: Store, standing: Standing, last: Option<Taken>) -> Self {
+    /// `from`: everything before it is in the bucket; `last`: the last event there.
+    pub(super) fn new(
+        sink: S3,
+        store: Store,
+        standing: Standing,
+        from: Offset,
+        last: Option<Taken>,
+    ) -> Self {
         let taken_names = LineLimit::default();
-        Self { sink, store, standing, last, heeds_conditions: None, taken_names }
+        Self { sink, store, standing, from, last, heeds_conditions: None, taken_names }
     }
 
     /// Notes in the bucket what comes, puts it, and notes that it is there. Where it is cut, it is
@@ -89,7 +98,8 @@ impl S3Writer {
             self.note(putting).await?;
             if self.put_object(&key, object.clone(), &lines.sha256).await? {
                 self.last = Some(taken);
-                let (key, cursor) = self.cursor(last.offset().following(), None);
+                self.from = last.offset().following();
+                let (key, cursor) = self.cursor(None);
                 return self.store.put(&key, cursor).await;
             }
         }
@@ -100,7 +110,7 @@ impl S3Writer {
     async fn note(&mut self, putting: Putting) -> Result<(), Error> {
         // Even this put may happen later, so that from here on no other object is begun.
         *self.sink.putting() = Some(putting.clone());
-        let (key, cursor) = self.cursor(putting.first, Some(putting));
+        let (key, cursor) = self.cursor(Some(putting));
         self.store.put(&key, cursor.clone()).await?;
         if self.heeds_conditions.is_none() {
             let heeds = self.store.heeds_conditions(&key, cursor).await?;
@@ -178,7 +188,8 @@ impl S3Writer {
     }
 
     /// The cursor and its name.
-    fn cursor(&self, next: Offset, putting: Option<Putting>) -> (String, Object) {
+    fn cursor(&self, putting: Option<Putting>) -> (String, Object) {
+        let next = self.from;
         let Standing { sink, stream, log_id, seek, .. } = &self.standing;
         let key = keys::cursor(&self.sink.settings, &format!("{sink}-{stream}"));
         // What lies behind is of the log before it was set back.

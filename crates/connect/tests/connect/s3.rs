@@ -148,6 +148,20 @@ async fn a_put_of_a_numbered_object_without_an_answer_is_repeated_under_its_numb
 }
 
 #[tokio::test]
+async fn what_is_missing_before_an_object_without_an_answer_stays_to_be_told() {
+    // Retention took 3 to 49, which a gap event with the offset 49 tells.
+    let bucket = Bucket::new(Conditions::Heeded).await;
+    let batch = records(49..=52).await;
+    bucket.will(&[Fate::Lost]);
+    let (mut writer, _) = connected(&bucket.sink(), standing(1, 3)).await;
+    assert_eq!(written(&mut writer, &batch).await, None);
+    let (mut writer, cursor) = connected(&bucket.sink(), standing(1, 3)).await;
+    assert_eq!(cursor, Some(3));
+    assert_eq!(written(&mut writer, &batch).await, Some(52));
+    assert_eq!(connected(&bucket.sink(), standing(1, 3)).await.1, Some(53));
+}
+
+#[tokio::test]
 async fn a_name_that_is_always_taken_is_an_error_that_says_what_helps() {
     let bucket = Bucket::new(Conditions::Heeded).await;
     let (mut writer, _) = connected(&bucket.sink(), standing(1, 0)).await;

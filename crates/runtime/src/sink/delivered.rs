@@ -11,6 +11,8 @@ use pluvio_log::{Offset, StoredRecord};
 #[derive(Debug)]
 pub struct Delivered {
     offset: Offset,
+    /// What it stands for begins there: of a gap, further back.
+    begins: Offset,
     recorded: Timestamp,
     key: Option<Bytes>,
     value: Bytes,
@@ -22,18 +24,24 @@ impl Delivered {
     /// A record as it was read; shares its bytes.
     pub fn new(record: StoredRecord) -> Self {
         let StoredRecord { offset, recorded, key, value } = record;
-        Self { offset, recorded, key, value, event: OnceLock::new() }
+        Self { offset, begins: offset, recorded, key, value, event: OnceLock::new() }
     }
 
-    /// An event that lies in no stream but has a place in it: a gap.
-    pub(crate) fn made(offset: Offset, recorded: Timestamp, event: &Event) -> Self {
+    /// An event that lies in no stream but has a place in it: a gap, of all from `begins` to `offset`.
+    pub(crate) fn made(begins: Offset, offset: Offset, recorded: Timestamp, event: &Event) -> Self {
         Self {
             offset,
+            begins,
             recorded,
             key: None,
             value: json::to_vec(event).into(),
             event: OnceLock::new(),
         }
+    }
+
+    /// Where whoever has not got it stands: at its place, or where a gap begins.
+    pub(crate) fn begins(&self) -> Offset {
+        self.begins
     }
 
     /// Its place in the stream.

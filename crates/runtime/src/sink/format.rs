@@ -89,7 +89,7 @@ mod tests {
         let event = data.into_iter().fold(event, pluvio_event::EventBuilder::data);
         let at = "2026-11-20T10:00:00Z".parse().unwrap_or_default();
         let offset = Offset::new(44).unwrap_or_default();
-        Delivered::made(offset, at, &event.build().unwrap_or_else(|e| unreachable!("{e}")))
+        Delivered::made(offset, offset, at, &event.build().unwrap_or_else(|e| unreachable!("{e}")))
     }
 
     fn json(text: &str) -> Option<Data> {

@@ -492,6 +492,25 @@ async fn what_retention_took_from_a_stopped_sink_is_told_in_its_feed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_gap_that_did_not_arrive_is_told_again_as_it_was() {
+    let retention = Retention { records_max: Some(10), ..Retention::default() };
+    let house = House::with(MemoryConfig { retention, ..MemoryConfig::default() }).await;
+    house.store(1..=5).await;
+    let target = Target::default();
+    let running = house.run(&[("a", &target)]);
+    target.has(5).await;
+    assert!(running.supervisor.drain().await);
+    for number in 6..=40 {
+        house.store(number..=number).await;
+    }
+    house.log.maintain().await;
+    let target = Target::new(&[], &[Act::DropAfter(0), Act::DropAfter(0)]);
+    let _running = house.run(&[("a", &target)]);
+    let arrived = target.has(11).await;
+    assert!(arrived[0].starts_with("gap/a/5-"), "{arrived:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_retention_takes_from_a_sink_that_waits_is_told_while_it_waits() {
     let retention = Retention { records_max: Some(10), ..Retention::default() };
     let house = House::with(MemoryConfig { retention, ..MemoryConfig::default() }).await;

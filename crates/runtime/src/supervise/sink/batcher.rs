@@ -106,7 +106,7 @@ mod tests {
     fn record(offset: i64) -> Delivered {
         let event = Event::builder("1", "urn:a", "t").build();
         let event = event.unwrap_or_else(|e| unreachable!("{e}"));
-        Delivered::made(at(offset), Timestamp::UNIX_EPOCH, &event)
+        Delivered::made(at(offset), at(offset), Timestamp::UNIX_EPOCH, &event)
     }
 
     fn batcher(events_max: usize, bytes_max: usize, age: u64) -> Batcher {

@@ -55,7 +55,7 @@ impl Delivery<'_> {
         let mut patience = Backoff::default();
         loop {
             open.retain(|record| !self.is_done(record));
-            self.go_to(open.first().map_or(end, Delivered::offset));
+            self.go_to(open.first().map_or(end, Delivered::begins));
             self.place.put_if_due(self.context).await;
             if open.is_empty() {
                 return Ok(None);

@@ -121,7 +121,7 @@ impl Origin<'_> {
         .extension(AttributeName::literal("severitynumber"), 13)
         .data(Data::Json(Json::as_written(data.to_string())))
         .build()?;
-        Ok(Delivered::made(last, now, &gap))
+        Ok(Delivered::made(from, last, now, &gap))
     }
 }
 
@@ -157,7 +157,7 @@ mod tests {
                 .extension(SINK, "another");
             let event = event.data(Data::Json(Json::as_written("{\"a\":1.00}"))).build();
             let event = event.unwrap_or_else(|e| unreachable!("{e}"));
-            let record = Delivered::made(at(44), Timestamp::UNIX_EPOCH, &event);
+            let record = Delivered::made(at(44), at(44), Timestamp::UNIX_EPOCH, &event);
             let reason = format!("no\nsuch {}", "x".repeat(2000));
             let letter = origin.letter(&record, &reason, 3, Timestamp::UNIX_EPOCH);
             let letter = letter.unwrap_or_else(|e| unreachable!("{e}"));
@@ -181,7 +181,7 @@ mod tests {
             pluvio_secret::note("Letter/Token-2026");
             let event = Event::builder("1", "urn:vc", "t").build();
             let event = event.unwrap_or_else(|e| unreachable!("{e}"));
-            let record = Delivered::made(at(44), Timestamp::UNIX_EPOCH, &event);
+            let record = Delivered::made(at(44), at(44), Timestamp::UNIX_EPOCH, &event);
             let reason = r"401: no Letter\/Token-2026 here";
             let letter = origin.letter(&record, reason, 3, Timestamp::UNIX_EPOCH);
             let letter = letter.unwrap_or_else(|e| unreachable!("{e}"));
@@ -196,7 +196,12 @@ mod tests {
                 let event =
                     Event::builder(id, source, "t").data(Data::Json(Json::as_written(data)));
                 let event = event.build().unwrap_or_else(|e| unreachable!("{e}"));
-                origin.letter_id(&Delivered::made(at(offset), Timestamp::UNIX_EPOCH, &event))
+                origin.letter_id(&Delivered::made(
+                    at(offset),
+                    at(offset),
+                    Timestamp::UNIX_EPOCH,
+                    &event,
+                ))
             };
             let first = letter(44, "1", "urn:vc", "1");
             assert_eq!(first, letter(44, "1", "urn:vc", "2"), "a gap is told with another time");

@@ -54,7 +54,9 @@ mod tests {
         let event = Event::builder("1", "urn:a", "t").build();
         let event = event.unwrap_or_else(|e| unreachable!("{e}"));
         let at = |at| Offset::new(at).unwrap_or_default();
-        (0..count).map(|it| Delivered::made(at(it), Timestamp::UNIX_EPOCH, &event)).collect()
+        (0..count)
+            .map(|it| Delivered::made(at(it), at(it), Timestamp::UNIX_EPOCH, &event))
+            .collect()
     }
 
     /// Plays a target that refuses any part with one of `bad` in it; what it took, what was found

@@ -133,7 +133,7 @@ impl Delivery<'_> {
         while part.open.get(heard.front).is_some_and(|it| self.ledger.is_settled(it)) {
             heard.front += 1;
         }
-        self.go_to(part.open.get(heard.front).map_or(part.end, Delivered::offset));
+        self.go_to(part.open.get(heard.front).map_or(part.end, Delivered::begins));
     }
 
     /// The write is over: what was refused is buried, as far as the brake allows. `false`: drained

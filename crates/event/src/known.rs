@@ -23,7 +23,7 @@ pub const CORE_ATTRIBUTES: [&str; 9] = [
 ];
 
 /// The extension attributes that sources, sinks (in dead letters and gaps) and the log write.
-pub const EXTENSIONS: [&str; 28] = [
+pub const EXTENSIONS: [&str; 30] = [
     "account",
     "accountid",
     "authid",
@@ -43,7 +43,9 @@ pub const EXTENSIONS: [&str; 28] = [
     "pluviosink",
     "pluviostream",
     "recordedtime",
+    "recordgroup",
     "recordid",
+    "recordpurged",
     "revision",
     "sequence",
     "severitynumber",

@@ -118,7 +118,7 @@ impl Store {
         let reply = self.send(key, object, Some(IF_NONE_MATCH), &doing).await?;
         match reply.status {
             status if status.is_success() => Ok(Put::Done),
-            // MinIO of 2023 answers the latter.
+            // MinIO of early 2024 answers the latter (its issue 19442).
             StatusCode::PRECONDITION_FAILED | StatusCode::NOT_MODIFIED => Ok(Put::Exists),
             _ => Err(self.refused(doing(), &reply)),
         }

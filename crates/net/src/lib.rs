@@ -1,8 +1,8 @@
 //! How Pluvio opens a connection: TLS on both sides, the HTTP client.
 //!
 //! Every component that talks to a peer needs the same two answers: whom do we trust, and what are the
-//! limits of one request. They are given once, here, so that one configuration key means the same in every section and one error reads the same in
-//! every status line.
+//! limits of one request. They are given once, here, so that one configuration key means the same in every
+//! section and one error reads the same in every status line.
 //!
 //! What this crate refuses to do: retry, pool across peers, keep state, or speak any protocol above
 //! HTTP's requests and answers. Retrying belongs to `runtime`, protocols to the components.

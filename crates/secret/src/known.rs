@@ -4,7 +4,7 @@
 //! whoever prints an error does not know which secrets its words may hold.
 //!
 //! It refuses to grow for ever. What stands in the configuration itself is as bounded as that. Of each file and
-//! variable, the newest sixteen values are kept, for a connection may use one long after it was replaced; of
+//! variable, at least the newest sixteen values are kept, for a connection may use one long after it was replaced; of
 //! what a server gave out, such as keys of sessions, the newest 64.
 
 use std::{
@@ -18,8 +18,8 @@ use url::Url;
 
 use crate::search::{Secrets, blanked};
 
-/// Values of one file or variable. Rotated each hour, the oldest has been replaced since most of a day.
-const OF_PLACE_MAX: usize = 16;
+/// Of one file or variable: sixteen values, each with what is made of it, such as a pair for `Basic`.
+const OF_PLACE_MAX: usize = 32;
 /// Of one server: keys and cookies of sessions, of which there is one at a time.
 const OF_SERVER_MAX: usize = 64;
 /// A shorter one is not believed to be a session's: a server could take words out of our log with it.
@@ -64,7 +64,7 @@ pub fn note(secret: &str) {
 }
 
 /// Remembers one that was read from `place`, a file or a variable, or is used there, at a server's address: the
-/// oldest of sixteen goes.
+/// oldest of 32 goes.
 pub fn note_of(place: &str, secret: &str) {
     if is_common(secret) || reading(|known| is_newest(&known.read, place, secret)) {
         return;

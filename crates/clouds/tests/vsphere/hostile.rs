@@ -107,12 +107,16 @@ fn no_damaged_byte_shows_a_secret_of_an_event_that_cannot_be_read() {
 
 #[test]
 fn a_huge_event_is_refused_alone() {
+    let time = "2026-11-20T10:31:22Z";
     let body = format!(
-        "<r><returnval><a>{}</a></returnval><returnval><key>2</key></returnval></r>",
+        "<r><returnval><createdTime>{time}</createdTime><a>{}</a></returnval>\
+         <returnval><key>2</key></returnval></r>",
         "x".repeat(EVENT_BYTES_MAX)
     );
     let page = decode_page(body.as_bytes(), "returnval").unwrap();
-    assert!(page.events[0].as_ref().is_err_and(|malformed| malformed.reason.is_none()));
+    let huge = page.events[0].as_ref().unwrap_err();
+    assert!(huge.reason.is_none());
+    assert_eq!(huge.created_time(), time.parse().ok(), "it has its age");
     assert_eq!(page.events[1].as_ref().unwrap().key, Some(2));
 }
 

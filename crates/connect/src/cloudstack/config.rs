@@ -83,8 +83,8 @@ pub struct Config {
     pub source: Option<String>,
     /// Further fields of `data` whose values are secret; passwords, keys and tokens always are. A row that
     /// cannot be read loses the same values before its beginning (16 KiB) is kept as an event of the type
-    /// `org.apache.cloudstack.malformed`, whose id is a digest of what is
-    /// kept: after a change of `redact`, those that are listed again come once more.
+    /// `org.apache.cloudstack.malformed`. Its id is a digest of its text without these values: after a change of
+    /// `redact`, those that are listed again come once more.
     #[serde(default)]
     pub redact: Vec<String>,
     /// Look up the ids of users and accounts, which events name only by name, and tell them as `userid`

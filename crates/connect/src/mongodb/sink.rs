@@ -17,7 +17,6 @@ use mongodb::{
     },
 };
 use pluvio_runtime::{Answers, Connected, Delivered, Outcome, Sink, Standing, Writer};
-use pluvio_secret::note;
 use tokio::time::timeout;
 
 use super::{
@@ -113,7 +112,7 @@ impl Mongodb {
             options.credential = Some(credential);
         }
         let credential = options.credential.as_ref();
-        note(credential.and_then(|it| it.password.as_deref()).unwrap_or_default());
+        settings.url.note(credential.and_then(|it| it.password.as_deref()).unwrap_or_default());
         options.app_name.get_or_insert_with(|| "pluvio".to_owned());
         // Who tries again when is the supervisor's business.
         options.retry_writes = Some(false);

@@ -70,8 +70,8 @@ pub struct Config {
     /// is larger than 4 MiB, the beginning (4 KiB) is kept as an event of the type
     /// `com.vmware.vsphere.malformed.v0`, and loses at least the same values: a path counts by its last
     /// name, a `value` is kept only behind a `key` that is not secret, and where the markup is broken, only
-    /// fields that every event has are kept. Its id is a digest of what is kept: after a change of `redact`,
-    /// those that are listed again come once more.
+    /// fields that every event has are kept. Its id is a digest of its text without these values: after a change
+    /// of `redact`, those that are listed again come once more.
     #[serde(default)]
     pub redact: Vec<String>,
 }

@@ -324,6 +324,10 @@ mod tests {
         assert_eq!(book.list(&[(1, 0), (2, 1), (5, 4), (6, 4), (3, 5), (7, 60)]), ["6", "3", "7"]);
         // By what was read before the listing began, and not by what it has shown meanwhile.
         assert_eq!(book.list(&[(4, 5)]), ["4"]);
+        let mut unread =
+            |dated| book.ledger.judge(None, None, dated, || "unread".to_owned(), |_| None);
+        assert_eq!(unread(Some(at(4))), Verdict::Known, "one that cannot be read has its age");
+        assert_eq!(unread(Some(at(60))), Verdict::New("unread".to_owned()));
         book.ledger.set_forgotten(Some(Forgotten { before: at(4), read }));
         assert_eq!(book.list(&[(1, 0), (5, 4)]), ["5"], "the log knows what is later");
 

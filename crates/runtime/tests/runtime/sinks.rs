@@ -465,8 +465,8 @@ async fn a_batch_goes_when_its_first_event_has_waited_long_enough() {
     assert!(held.writes[0].1 - begun >= seconds(3));
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_retention_took_from_a_stopped_sink_is_told_in_its_feed() {
+/// A sink `a` was handed five events and stopped; of the forty that there are, retention took what came next.
+async fn passed_by_retention() -> House {
     let retention = Retention { records_max: Some(10), ..Retention::default() };
     let house = House::with(MemoryConfig { retention, ..MemoryConfig::default() }).await;
     house.store(1..=5).await;
@@ -478,6 +478,12 @@ async fn what_retention_took_from_a_stopped_sink_is_told_in_its_feed() {
         house.store(number..=number).await;
     }
     house.log.maintain().await;
+    house
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_retention_took_from_a_stopped_sink_is_told_in_its_feed() {
+    let house = passed_by_retention().await;
     let start = house.log.extent(&events()).unwrap().start.get();
     let target = Target::default();
     let _running = house.run(&[("a", &target)]);
@@ -493,17 +499,7 @@ async fn what_retention_took_from_a_stopped_sink_is_told_in_its_feed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_gap_that_did_not_arrive_is_told_again_as_it_was() {
-    let retention = Retention { records_max: Some(10), ..Retention::default() };
-    let house = House::with(MemoryConfig { retention, ..MemoryConfig::default() }).await;
-    house.store(1..=5).await;
-    let target = Target::default();
-    let running = house.run(&[("a", &target)]);
-    target.has(5).await;
-    assert!(running.supervisor.drain().await);
-    for number in 6..=40 {
-        house.store(number..=number).await;
-    }
-    house.log.maintain().await;
+    let house = passed_by_retention().await;
     let target = Target::new(&[], &[Act::DropAfter(0), Act::DropAfter(0)]);
     let _running = house.run(&[("a", &target)]);
     let arrived = target.has(11).await;

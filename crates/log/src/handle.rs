@@ -8,8 +8,8 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use jiff::Timestamp;
 
 use crate::{
-    AppendError, Chunk, Entries, Entry, EventId, Extent, Fetched, Found, Health, Log, Offset,
-    OpenError, Position, Positions, ReadError, ReadLimit, Record, Seek, SourceName, Span,
+    AppendError, Chunk, Encoded, Entries, Entry, EventId, Extent, Fetched, Found, Health, Log,
+    Offset, OpenError, Position, Positions, ReadError, ReadLimit, Record, Seek, SourceName, Span,
     StreamName, Table,
 };
 
@@ -41,8 +41,12 @@ impl Log for LogHandle {
         self.0.streams()
     }
 
-    async fn append(&self, s: &StreamName, records: Vec<Record>) -> Result<Span, AppendError> {
-        self.0.append(s, records).await
+    fn encode(&self, s: &StreamName, records: Vec<Record>) -> Result<Encoded, AppendError> {
+        self.0.encode(s, records)
+    }
+
+    async fn append_encoded(&self, s: &StreamName, e: Encoded) -> Result<Span, AppendError> {
+        self.0.append_encoded(s, e).await
     }
 
     async fn checkpoint(
@@ -116,10 +120,11 @@ impl Log for LogHandle {
 trait Erased: Send + Sync {
     fn open<'a>(&'a self, s: &'a StreamName) -> Boxed<'a, Result<Extent, OpenError>>;
     fn streams(&self) -> Vec<StreamName>;
-    fn append<'a>(
+    fn encode(&self, s: &StreamName, r: Vec<Record>) -> Result<Encoded, AppendError>;
+    fn append_encoded<'a>(
         &'a self,
         s: &'a StreamName,
-        r: Vec<Record>,
+        e: Encoded,
     ) -> Boxed<'a, Result<Span, AppendError>>;
     fn checkpoint<'a>(
         &'a self,
@@ -162,12 +167,15 @@ impl<L: Log> Erased for L {
     fn streams(&self) -> Vec<StreamName> {
         Log::streams(self)
     }
-    fn append<'a>(
+    fn encode(&self, s: &StreamName, r: Vec<Record>) -> Result<Encoded, AppendError> {
+        Log::encode(self, s, r)
+    }
+    fn append_encoded<'a>(
         &'a self,
         s: &'a StreamName,
-        r: Vec<Record>,
+        e: Encoded,
     ) -> Boxed<'a, Result<Span, AppendError>> {
-        Box::pin(Log::append(self, s, r))
+        Box::pin(Log::append_encoded(self, s, e))
     }
     fn checkpoint<'a>(
         &'a self,

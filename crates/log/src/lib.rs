@@ -56,6 +56,7 @@ pub use health::{ClockDoubt, Damage, Health, Recovery, StreamHealth, Trouble};
 pub use memory::{Memory, MemoryConfig};
 pub use meter::describe_metrics;
 pub use name::{InvalidName, SourceName, StreamName};
+pub use pack::Encoded;
 pub use read::{Batch, Chunk, EventId, Extent, Fetched, Found, ReadLimit, Seek, StoredRecord};
 pub use record::{NegativeOffset, Offset, Position, PositionTooLong, Positions, Record, Span};
 pub use retention::{IDS_OUTLIVE, Retention};

@@ -24,6 +24,10 @@ const BATCH_BYTES: usize = 256 << 10;
 /// What surrounds a body in a batch, at most.
 const RECORD_HEAD_BYTES: usize = 22;
 
+/// Records whose bodies are encoded, and that have no places yet; from [`Log::encode`](crate::Log::encode).
+#[derive(Debug)]
+pub struct Encoded(pub(crate) Vec<Prepared>);
+
 /// A record, encoded but for its place.
 #[derive(Debug)]
 pub(crate) struct Prepared {
@@ -47,11 +51,11 @@ impl Prepared {
 }
 
 /// Encodes `records`; refused if one is larger than `bytes_max`.
-pub(crate) fn prepare(
+pub(crate) fn encode(
     stream: &StreamName,
     records: Vec<Record>,
     bytes_max: usize,
-) -> Result<Vec<Prepared>, AppendError> {
+) -> Result<Encoded, AppendError> {
     // One piece of memory for all: a thousand small ones cost an allocation each.
     let expected = |record: &Record| AROUND_DATA_BYTES + record.event.data().map_or(0, Data::len);
     let mut bodies = Vec::with_capacity(records.iter().map(expected).sum());
@@ -91,7 +95,7 @@ pub(crate) fn prepare(
             value: within(places.value),
         }
     });
-    Ok(prepared.collect())
+    Ok(Encoded(prepared.collect()))
 }
 
 /// Puts batches around records.

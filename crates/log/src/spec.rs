@@ -9,8 +9,9 @@ use std::{
 use jiff::Timestamp;
 
 use crate::{
-    AppendError, Chunk, Entries, Entry, EventId, Extent, Fetched, Found, Health, Offset, OpenError,
-    Position, Positions, ReadError, ReadLimit, Record, Seek, SourceName, Span, StreamName, Table,
+    AppendError, Chunk, Encoded, Entries, Entry, EventId, Extent, Fetched, Found, Health, Offset,
+    OpenError, Position, Positions, ReadError, ReadLimit, Record, Seek, SourceName, Span,
+    StreamName, Table,
 };
 
 /// Tells the time; a log never asks the machine itself, so that tests own it.
@@ -67,6 +68,20 @@ pub trait Log: Send + Sync + 'static {
         &self,
         stream: &StreamName,
         records: Vec<Record>,
+    ) -> impl Future<Output = Result<Span, AppendError>> + Send {
+        async move { self.append_encoded(stream, self.encode(stream, records)?).await }
+    }
+
+    /// The first half of [`append`](Log::append), which needs a processor and no disk: whoever appends one
+    /// group of records after the other encodes the next while the last is synced. Nothing happens to the
+    /// stream. A record that is too large is refused here.
+    fn encode(&self, stream: &StreamName, records: Vec<Record>) -> Result<Encoded, AppendError>;
+
+    /// The other half of [`append`](Log::append).
+    fn append_encoded(
+        &self,
+        stream: &StreamName,
+        encoded: Encoded,
     ) -> impl Future<Output = Result<Span, AppendError>> + Send;
 
     /// Notes that `source` looked and found nothing new, so that it resumes from `position` though

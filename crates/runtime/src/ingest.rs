@@ -3,7 +3,7 @@
 use metrics::{counter, gauge};
 use pluvio_event::{AttributeName, json};
 use pluvio_log::{
-    AppendError, Log, LogHandle, Position, Record, Shortage, SourceName, Span, StreamName,
+    AppendError, Encoded, Log, LogHandle, Position, Record, Shortage, SourceName, Span, StreamName,
 };
 use tracing::warn;
 
@@ -29,6 +29,13 @@ pub struct Ingest {
     stream: StreamName,
     source: SourceName,
     record_bytes_max: usize,
+}
+
+/// Records that are encoded, to be appended.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    count: usize,
+    encoded: Encoded,
 }
 
 /// Records did not get in.
@@ -81,9 +88,23 @@ impl Ingest {
 
     /// Appends in order; durable on return.
     pub async fn append(&self, records: Vec<Record>) -> Result<Span, IngestError> {
+        self.append_encoded(self.encode(records)?).await
+    }
+
+    /// The first half of [`append`](Self::append), which needs a processor and no disk; nothing happens to
+    /// the log.
+    pub(crate) fn encode(&self, records: Vec<Record>) -> Result<Ready, IngestError> {
         let count = records.len();
         let records = records.into_iter().map(|record| self.fit(record)).collect();
-        let span = self.log.append(&self.stream, records).await;
+        let encoded = self.log.encode(&self.stream, records);
+        let encoded = encoded.map_err(|source| self.error(count, source))?;
+        Ok(Ready { count, encoded })
+    }
+
+    /// The other half: in order, and durable on return.
+    pub(crate) async fn append_encoded(&self, ready: Ready) -> Result<Span, IngestError> {
+        let Ready { count, encoded } = ready;
+        let span = self.log.append_encoded(&self.stream, encoded).await;
         let span = span.map_err(|source| self.error(count, source))?;
         counter!("pluvio_events_total", "source" => self.source.to_string())
             .increment(count as u64);

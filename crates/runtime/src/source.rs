@@ -42,6 +42,9 @@ pub trait Connection: Send {
     /// source can do so at no cost, but not longer than about a minute: a pull without records says
     /// "I looked, and there is nothing", which is how a stall is told from silence.
     ///
+    /// What the last [`PULLS_ON_THE_WAY`](crate::supervise::PULLS_ON_THE_WAY) pulls brought may not be in the
+    /// log yet.
+    ///
     /// **Cancel:** may be dropped at any await when Pluvio drains; `close` follows.
     fn next(&mut self) -> impl Future<Output = Result<Pull, Self::Error>> + Send;
 

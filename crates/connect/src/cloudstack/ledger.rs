@@ -12,7 +12,7 @@ use std::{
 use foldhash::HashSet;
 use jiff::Timestamp;
 use pluvio_log::{EventId, Position, PositionTooLong};
-use pluvio_runtime::History;
+use pluvio_runtime::{History, supervise::PULLS_ON_THE_WAY};
 use uuid::Uuid;
 
 use super::{
@@ -23,9 +23,9 @@ use super::{
     span::Span,
 };
 
-/// A walk gives rows on one pull after they were admitted, and the supervisor appends one pull while it asks
-/// for the next; the rest is margin.
-const PULLS_IN_FLIGHT: usize = 5;
+/// A walk gives rows on one pull after they were admitted, and that many pulls may be on their way into the
+/// log when it is asked for the next; the rest is margin.
+const PULLS_IN_FLIGHT: usize = PULLS_ON_THE_WAY + 4;
 /// Ids remembered of the overlap: some 8 MB. Beyond it the oldest are asked of the log.
 const RECENT_IDS_MAX: usize = 200_000;
 /// Ids of one question to the log.

@@ -15,15 +15,16 @@
 use std::collections::{HashMap, VecDeque};
 
 use jiff::Timestamp;
+use pluvio_runtime::supervise::PULLS_ON_THE_WAY;
 use uuid::Uuid;
 
 use super::place::Place;
 
 /// Two writings of the same creation time may differ by rounding, never by a second.
 const SAME_TIME_MS: i64 = 1000;
-/// Pages whose records may still be on their way into the log. The supervisor appends one pull, of at
-/// most two pages, while it asks for the next; the rest is margin.
-const PULLS_IN_FLIGHT: usize = 6;
+/// Pages whose records may still be on their way into the log: a pull is of at most two pages; the rest is
+/// margin.
+const PULLS_IN_FLIGHT: usize = 2 * PULLS_ON_THE_WAY + 4;
 
 /// The judge of one connection; made anew with each, because only the log knows what was stored.
 #[derive(Debug)]

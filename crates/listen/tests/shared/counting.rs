@@ -6,9 +6,9 @@ use std::sync::{
 };
 
 use pluvio_log::{
-    AppendError, Chunk, Entries, Entry, EventId, Extent, Fetched, Found, Health, Log, LogHandle,
-    Memory, MemoryConfig, Offset, OpenError, Position, Positions, ReadError, ReadLimit, Record,
-    Seek, SourceName, Span, StreamName, Table,
+    AppendError, Chunk, Encoded, Entries, Entry, EventId, Extent, Fetched, Found, Health, Log,
+    LogHandle, Memory, MemoryConfig, Offset, OpenError, Position, Positions, ReadError, ReadLimit,
+    Record, Seek, SourceName, Span, StreamName, Table,
 };
 use tokio::sync::Semaphore;
 
@@ -48,8 +48,11 @@ impl Log for Counting {
     fn streams(&self) -> Vec<StreamName> {
         self.memory.streams()
     }
-    async fn append(&self, s: &StreamName, records: Vec<Record>) -> Result<Span, AppendError> {
-        self.memory.append(s, records).await
+    fn encode(&self, s: &StreamName, records: Vec<Record>) -> Result<Encoded, AppendError> {
+        self.memory.encode(s, records)
+    }
+    async fn append_encoded(&self, s: &StreamName, e: Encoded) -> Result<Span, AppendError> {
+        self.memory.append_encoded(s, e).await
     }
     async fn checkpoint(
         &self,

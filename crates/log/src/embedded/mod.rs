@@ -43,12 +43,12 @@ use jiff::Timestamp;
 use rustix::io::Errno;
 
 use crate::{
-    AppendError, Chunk, Clock, Entries, Entry, EventId, Extent, Fetched, Found, Health, Log,
-    Offset, OpenError, Passed, Position, Positions, ReadError, ReadLimit, Record, Recovery,
+    AppendError, Chunk, Clock, Encoded, Entries, Entry, EventId, Extent, Fetched, Found, Health,
+    Log, Offset, OpenError, Passed, Position, Positions, ReadError, ReadLimit, Record, Recovery,
     Retention, Seek, Shortage, SourceName, Span, StreamHealth, StreamName, Table, Trouble,
     batch::Compression,
     disk::{Disk, Lock, RealDisk},
-    system_clock, system_passed,
+    pack, system_clock, system_passed,
 };
 use clock::SteadyClock;
 use ends::Ends;
@@ -293,8 +293,12 @@ impl Log for Embedded {
         lock(&self.streams).keys().cloned().collect()
     }
 
-    async fn append(&self, name: &StreamName, records: Vec<Record>) -> Result<Span, AppendError> {
-        self.writable(name)?.append(records).await
+    fn encode(&self, s: &StreamName, records: Vec<Record>) -> Result<Encoded, AppendError> {
+        pack::encode(s, records, self.context.config.record_bytes_max)
+    }
+
+    async fn append_encoded(&self, s: &StreamName, e: Encoded) -> Result<Span, AppendError> {
+        self.writable(s)?.append(e).await
     }
 
     async fn checkpoint(

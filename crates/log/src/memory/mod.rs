@@ -17,8 +17,8 @@ use std::{
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    AppendError, Chunk, Clock, Entries, Entry, EventId, Extent, Fetched, Found, Health, Log,
-    Offset, OpenError, Position, Positions, ReadError, ReadLimit, Record, Retention, Seek,
+    AppendError, Chunk, Clock, Encoded, Entries, Entry, EventId, Extent, Fetched, Found, Health,
+    Log, Offset, OpenError, Position, Positions, ReadError, ReadLimit, Record, Retention, Seek,
     SourceName, Span, StreamName, Table, pack, system_clock, table::Held,
 };
 use state::State;
@@ -115,13 +115,16 @@ impl Log for Memory {
         lock(&self.streams).keys().filter(|name| !name.is_internal()).cloned().collect()
     }
 
-    async fn append(&self, name: &StreamName, records: Vec<Record>) -> Result<Span, AppendError> {
-        let stream = self.writable(name)?;
-        let records = pack::prepare(name, records, self.config.record_bytes_max)?;
+    fn encode(&self, s: &StreamName, records: Vec<Record>) -> Result<Encoded, AppendError> {
+        pack::encode(s, records, self.config.record_bytes_max)
+    }
+
+    async fn append_encoded(&self, s: &StreamName, e: Encoded) -> Result<Span, AppendError> {
+        let stream = self.writable(s)?;
         let now = (self.config.clock)();
         let span = {
             let mut state = lock(&stream.state);
-            let span = state.append(name, records, now)?;
+            let span = state.append(s, e.0, now)?;
             state.retain(&self.config.retention, now);
             span
         };

@@ -21,6 +21,7 @@ mod backoff;
 mod listener;
 pub mod sink;
 mod source;
+mod storing;
 
 use std::{future::Future, time::Duration};
 
@@ -31,6 +32,7 @@ use tracing::warn;
 
 pub use backoff::Backoff;
 pub use source::SourceContext;
+pub use storing::PULLS_ON_THE_WAY;
 
 use crate::{
     Listener, Sink, Source,

@@ -1,21 +1,15 @@
 //! Drives one source: connect, pull, append, and again, until drained.
 //!
-//! While one pull is being appended, in a task of its own, the next is already asked for, so that
-//! the cloud's answer time and the disk's sync time overlap. An append is never dropped half-way:
-//! positions are only read again once its outcome is known, or the same events would be appended
-//! twice.
+//! While one pull is appended and another encoded ([`storing`](super::storing)), the next is already asked
+//! for, so that the cloud's answer time, the processor's and the disk's sync time overlap. Positions are only
+//! read again once the outcome of each append is known, or the same events would be appended twice.
 
 use std::{any::Any, collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc};
 
 use futures::FutureExt as _;
-use jiff::{SignedDuration, Timestamp};
-use metrics::{counter, gauge};
-use pluvio_event::Event;
+use metrics::counter;
 use pluvio_log::{Log, LogHandle, ReadError, SourceName, StreamName};
-use tokio::{
-    task::JoinHandle,
-    time::{Instant, timeout},
-};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
@@ -26,10 +20,11 @@ use super::{
         connected_or_drained, tell_setback,
     },
     panic_text,
+    storing::{Storing, Unstored},
 };
 use crate::{
     Connection, Elsewhere, Failure, History, Ingest, IngestError, Pull, Response, Resume, Source,
-    status::{ErrorReport, Kind, Reporter, State},
+    status::{Kind, Reporter, State},
 };
 
 /// What a source runs on.
@@ -58,6 +53,15 @@ enum Setback<E: Failure> {
     Stalled,
     #[error("the source panicked: {0}")]
     Panicked(String),
+}
+
+impl<E: Failure> From<Unstored> for Setback<E> {
+    fn from(unstored: Unstored) -> Self {
+        match unstored {
+            Unstored::Ingest(error) => error.into(),
+            Unstored::Panicked(panic) => panicked(&*panic),
+        }
+    }
 }
 
 impl<E: Failure> Failure for Setback<E> {
@@ -144,8 +148,13 @@ async fn attempt<S: Source>(
     life.connected_at = Some(Instant::now());
     reporter.state(State::Running);
     info!(source = %name, "connected");
-    let drive = AssertUnwindSafe(drive(&mut connection, context, reporter, drain, life));
+    let mut storing = Storing::new(context, reporter);
+    let drive = AssertUnwindSafe(drive(&mut connection, context, reporter, drain, &mut storing));
     let ended = drive.catch_unwind().await.unwrap_or_else(|panic| Err(panicked(&*panic)));
+    // After a panic there may be something on its way.
+    let stored = storing.all().await;
+    life.has_captured = storing.has_captured();
+    let ended = ended.and(stored.map_err(Setback::from));
     let close = AssertUnwindSafe(connection.close()).catch_unwind();
     if timeout(CLOSE_MAX, close).await.is_err() {
         debug!(source = %name, "closing took too long");
@@ -181,9 +190,8 @@ async fn drive<C: Connection>(
     context: &SourceContext,
     reporter: &Reporter,
     drain: &CancellationToken,
-    life: &mut Life,
+    storing: &mut Storing,
 ) -> Result<(), Setback<C::Error>> {
-    let (mut storing, mut has_records) = (Storing::none(), false);
     loop {
         if let Some(now) = connection.clock() {
             context.log.heard(now);
@@ -192,52 +200,20 @@ async fn drive<C: Connection>(
         tokio::pin!(pull);
         let next = tokio::select! {
             biased;
-            stored = storing.done() => {
+            stored = storing.all() => {
                 stored?;
                 pull.await
             }
-            next = &mut pull => {
-                storing.done().await?;
-                next
-            }
+            next = &mut pull => next,
         };
-        life.has_captured |= has_records;
-        match next? {
-            Some(pull) => {
-                has_records = !pull.records.is_empty();
-                storing = Storing::begin(pull, context, reporter);
-                // A worker keeps the task it spawned last for itself; give way so that it runs now.
-                tokio::task::yield_now().await;
-            }
-            None => return Ok(()),
-        }
-    }
-}
-
-/// The append of one pull, in a task of its own: on another core than the next pull, and never
-/// dropped half-way.
-struct Storing(Option<JoinHandle<Result<(), IngestError>>>);
-
-impl Storing {
-    fn none() -> Self {
-        Self(None)
-    }
-
-    fn begin(pull: Pull, context: &SourceContext, reporter: &Reporter) -> Self {
-        let (context, reporter) = (context.clone(), reporter.clone());
-        Self(Some(tokio::spawn(async move { store(pull, &context, &reporter).await })))
-    }
-
-    /// Its outcome, told once; afterwards, and where there is none, `Ok` at once.
-    async fn done<E: Failure>(&mut self) -> Result<(), Setback<E>> {
-        let Some(task) = &mut self.0 else { return Ok(()) };
-        let ended = task.await;
-        self.0 = None;
-        match ended {
-            Ok(stored) => Ok(stored?),
-            Err(error) if error.is_panic() => Err(panicked(&*error.into_panic())),
-            Err(_) => Ok(()),
-        }
+        let Ok(Some(next)) = next else {
+            storing.all().await?;
+            return next.map(drop);
+        };
+        storing.room().await?;
+        storing.begin(next);
+        // A worker keeps the task it spawned last for itself; give way so that it runs now.
+        tokio::task::yield_now().await;
     }
 }
 
@@ -266,75 +242,5 @@ async fn pull<C: Connection>(
                 reporter.state(State::Stalled);
             }
         }
-    }
-}
-
-/// An event that happened this close to now, by our clock, shows that the cloud's clock agrees with ours.
-const AGREES: SignedDuration = SignedDuration::from_hours(1);
-
-/// Whether an event that happened at `time` by the cloud's clock says that it is `now`. Not every cloud
-/// tells its time in other ways; older events say nothing, for they may be a backlog.
-fn is_now(time: Timestamp, now: Timestamp) -> bool {
-    now.duration_since(time).abs() <= AGREES
-}
-
-/// Appends what was pulled and tells.
-async fn store(
-    pull: Pull,
-    context: &SourceContext,
-    reporter: &Reporter,
-) -> Result<(), IngestError> {
-    let Pull { records, checkpoint, seen_up_to, flaw } = pull;
-    let count = records.len() as u64;
-    let latest = records.iter().rev().find_map(|record| record.event.time());
-    let position = records.last().map(|record| record.position.clone());
-    let position = checkpoint.clone().or(position);
-    if let Some(time) = latest.filter(|time| is_now(*time, Timestamp::now())) {
-        context.log.heard(time);
-    }
-    if count > 0 {
-        trace_records(context, records.iter().map(|record| &record.event));
-        context.ingest.append(records).await?;
-    }
-    if let Some(checkpoint) = checkpoint {
-        context.ingest.checkpoint(checkpoint).await?;
-    }
-    if let Some(time) = seen_up_to.or(latest) {
-        let lag = Timestamp::now().duration_since(time).as_secs_f64().max(0.0);
-        gauge!("pluvio_source_lag_seconds", "source" => context.ingest.source().to_string())
-            .set(lag);
-    }
-    reporter.update(|status| {
-        status.events += count;
-        status.latest_event = latest.or(status.latest_event);
-        if let Some(position) = position {
-            status.position = Some(position.as_str().to_owned());
-        }
-        if let Some(message) = flaw {
-            status.error = Some(ErrorReport::new(&message, None));
-        }
-    });
-    Ok(())
-}
-
-fn trace_records<'a>(context: &SourceContext, events: impl Iterator<Item = &'a Event>) {
-    if !tracing::enabled!(tracing::Level::TRACE) {
-        return;
-    }
-    for event in events {
-        tracing::trace!(source = %context.ingest.source(), id = event.id(), "captured");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_an_event_of_the_last_hour_speaks_for_the_clock() {
-        let now = Timestamp::UNIX_EPOCH;
-        let ago = |hours| now.saturating_sub(SignedDuration::from_hours(hours)).unwrap_or(now);
-        assert!(is_now(now, now) && is_now(ago(1), now) && is_now(ago(-1), now));
-        assert!(!is_now(ago(2), now) && !is_now(ago(-2), now));
     }
 }

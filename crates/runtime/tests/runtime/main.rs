@@ -10,4 +10,5 @@ mod seek;
 mod settlement;
 mod sinks;
 mod sources;
+mod storing;
 mod target;

@@ -10,7 +10,9 @@ use std::{
 use pluvio_clouds::cloudstack::Client;
 use pluvio_event::Event;
 use pluvio_log::{EventId, Position, Record};
-use pluvio_runtime::{Chain, Connection, History, Pull, Resume, Source, Start};
+use pluvio_runtime::{
+    Chain, Connection, History, Pull, Resume, Source, Start, supervise::PULLS_ON_THE_WAY,
+};
 use tokio::time::Instant;
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -189,9 +191,9 @@ impl Connection for Metering {
 
     async fn next(&mut self) -> Result<Pull, Error> {
         self.pulls += 1;
-        // Two pulls ago is stored.
+        // What was given longer ago is stored; one pull more is margin.
         let pulls = self.pulls;
-        self.given.retain(|_, pull| *pull + 2 >= pulls);
+        self.given.retain(|_, pull| *pull + PULLS_ON_THE_WAY as u64 + 1 >= pulls);
         if let Some(begin) = self.unannounced.take() {
             return Ok(Pull { checkpoint: Some(begin), ..Pull::default() });
         }

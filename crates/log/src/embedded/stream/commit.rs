@@ -20,7 +20,7 @@ use super::{
     QUEUE_BYTES_MAX, Request, SEGMENT_RECORDS_MAX, Sealed, Stream, View, Writer, Written, uid,
 };
 use crate::{
-    AppendError, Batch, Offset, Position, Record, Shortage, SourceName, Span,
+    AppendError, Batch, Encoded, Offset, Position, Shortage, SourceName, Span,
     embedded::{
         Fsync,
         active::Active,
@@ -53,9 +53,8 @@ pub(super) enum Failed {
 impl Stream {
     pub(in crate::embedded) async fn append(
         self: &Arc<Self>,
-        records: Vec<Record>,
+        Encoded(records): Encoded,
     ) -> Result<Span, AppendError> {
-        let records = pack::prepare(&self.name, records, self.context.config.record_bytes_max)?;
         if records.is_empty() {
             let next = lock(&self.shared).next;
             return Ok(Span { start: next, end: next });

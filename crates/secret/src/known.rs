@@ -26,11 +26,15 @@ const OF_SERVER_MAX: usize = 64;
 const PASSING_BYTES_MIN: usize = 16;
 /// A shorter value may be any word, even if digits are in it.
 const LIKELY_BYTES_MIN: usize = 8;
+/// Behind a cut so much is looked at, in which a secret that begins before it is found.
+const SECRET_CHARACTERS: usize = 1024;
 /// A shorter part of a path is a word that helps who reads the answer, such as `events` or `2026-11-29`.
 const PATH_PART_BYTES_MIN: usize = 16;
 /// What the name of a parameter or header has in it whose value is secret.
-const TELLING: [&str; 9] =
-    ["auth", "code", "cred", "key", "pass", "secret", "session", "sig", "token"];
+const TELLING: [&str; 11] =
+    ["auth", "code", "cookie", "cred", "key", "pass", "pwd", "secret", "session", "sig", "token"];
+/// Such names that are parts of others: `shipping`, `inside`.
+const TELLING_WHOLE: [&str; 3] = ["otp", "pin", "sid"];
 /// Passwords of fresh installations and of examples. Everybody knows them, and as words they are in so many
 /// honest texts that hiding them would tell more than it hides.
 const COMMON: [&str; 13] = [
@@ -92,7 +96,8 @@ pub fn note_passing(server: &str, secret: &str) {
 /// `level=warning` does not.
 pub fn note_likely(name: &str, value: &str) {
     let name = name.to_ascii_lowercase();
-    let is_telling = TELLING.iter().any(|word| name.contains(word));
+    let is_telling = TELLING.iter().any(|word| name.contains(word))
+        || TELLING_WHOLE.iter().any(|word| name.trim_start_matches("x-") == *word);
     if is_telling || (value.len() >= LIKELY_BYTES_MIN && is_mixed(value)) {
         note(value);
     }
@@ -119,6 +124,15 @@ pub fn note_address(url: &Url) {
 pub fn hidden(text: &str) -> Cow<'_, str> {
     let places = places(text);
     if places.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(blanked(text, &places)) }
+}
+
+/// The first `characters` of a text, without any secret: a cut may leave so little of one that it is not found any
+/// more.
+pub fn beginning(text: &str, characters: usize) -> String {
+    // The search costs what the text is long; what stands far behind the cut is of no use.
+    let end =
+        text.char_indices().nth(characters.saturating_add(SECRET_CHARACTERS)).map(|(at, _)| at);
+    hidden(&text[..end.unwrap_or(text.len())]).chars().take(characters).collect()
 }
 
 /// Where in a text such secrets stand: places in bytes, ascending and apart from one another.
@@ -169,6 +183,22 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
     use crate::{Secret, SecretSource};
+
+    #[test]
+    fn a_secret_that_a_cut_goes_through_is_hidden_before() {
+        note("Scissors-Proof");
+        assert_eq!(beginning("said Scissors-Proof", 10), "said ***");
+        assert_eq!(beginning("said Scissors-Proof of old", 10), "said *** o");
+        assert_eq!(beginning(&"é".repeat(3000), 2), "éé");
+    }
+
+    #[test]
+    fn a_short_name_tells_only_by_itself() {
+        note_likely("X-Pin", "8754-3210");
+        note_likely("Cookie", "sid=kaffeetasse");
+        note_likely("shipping", "warenkorb");
+        assert_eq!(hidden("8754-3210 sid=kaffeetasse warenkorb"), "*** *** warenkorb");
+    }
 
     #[test]
     fn what_was_read_as_a_secret_is_hidden_from_then_on_and_a_user_name_is_not() {

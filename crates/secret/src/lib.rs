@@ -19,7 +19,9 @@ mod search;
 mod source;
 mod value;
 
-pub use crate::known::{hidden, note, note_address, note_likely, note_of, note_passing, places};
+pub use crate::known::{
+    beginning, hidden, note, note_address, note_likely, note_of, note_passing, places,
+};
 pub use crate::search::{blanked, united};
 pub use crate::source::{SecretError, SecretSource};
 pub use crate::value::Secret;

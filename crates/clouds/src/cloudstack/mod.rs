@@ -46,7 +46,6 @@ pub use self::inventory::{
 pub use self::list::{
     Gathered, MalformedRow, Page, Paging, Projects, Query, ROW_BYTES_MAX, Row, RowFlaw, Scope,
 };
-pub use self::names::looks_secret;
 pub use self::params::Params;
 pub use self::sign::{EXPIRES_AFTER, encode, expires, signature, string_to_sign};
 pub use self::time::{DateFormat, Moment};

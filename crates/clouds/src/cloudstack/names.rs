@@ -1,8 +1,6 @@
-//! Names that tell of a secret, and where the secret behind one stands in a text that nobody parses.
+//! Where the secret behind a [telling name](crate::telling) stands in a text that nobody parses.
 //!
-//! There is one list for both uses: fields of rows that are stored, which are replaced in the JSON that
-//! they are, and texts of answers that get into an error, where a value is looked for in the ways in
-//! which servers write one: `name=value`, `"name": "value"` at any depth of quoting, `<name>value</name>`.
+//! In texts of answers that get into an error a value is looked for in the ways in which servers write one: `name=value`, `"name": "value"` at any depth of quoting, `<name>value</name>`.
 //! Where a value begins and its end cannot be known, it is taken to reach to the end of the text: less
 //! is told then, but no secret.
 //!
@@ -11,39 +9,13 @@
 
 use std::ops::Range;
 
-/// A name is secret when it holds one of these, in any case: names of fields, parameters and cookies.
-const SECRET_WORDS: [&str; 13] = [
-    "accesskey",
-    "password",
-    "passwd",
-    "passphrase",
-    "secret",
-    "token",
-    "privatekey",
-    "credential",
-    "apikey",
-    "sessionkey",
-    "signature",
-    "jsessionid",
-    "userdata",
-];
-
-/// Whether what bears this name is secret.
-pub fn looks_secret(name: &str) -> bool {
-    let mut name = name.to_lowercase();
-    // `api_key` and `private-key` are written, too.
-    name.retain(|c| !matches!(c, '_' | '-'));
-    SECRET_WORDS.iter().any(|word| name.contains(word))
-}
+use crate::telling;
 
 /// The values behind telling names; ascending.
 pub(super) fn places(text: &str) -> Vec<Range<usize>> {
     let lower = text.to_ascii_lowercase();
-    let words = SECRET_WORDS.iter().flat_map(|word| lower.match_indices(word));
-    let mut words: Vec<usize> = words.map(|(at, _)| at).collect();
-    words.sort_unstable();
     let (mut places, mut done) = (Vec::new(), 0);
-    for word in words {
+    for word in telling::places(&lower) {
         // A name that was looked at, or stands inside of a value.
         if word < done {
             continue;

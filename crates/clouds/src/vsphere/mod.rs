@@ -27,9 +27,7 @@ pub use self::event::{
     decode_page,
 };
 pub use self::moref::MoRef;
-pub use self::render::{
-    DataFormat, FLAWS_MAX, REDACTED, Redaction, Rendered, SECRET_WORDS, redact_recorded,
-};
+pub use self::render::{DataFormat, FLAWS_MAX, REDACTED, Redaction, Rendered, redact_recorded};
 pub use self::soap::{
     About, Client, EVENT_KEY_MAX, EntityFilter, Error, EventFilter, EventInfo, Fault, FaultKind,
     NewEvent, Recursion, ServiceContent, Session, VERSION_DEFAULT,

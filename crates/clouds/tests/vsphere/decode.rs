@@ -1,6 +1,8 @@
 //! Single events: what is read of them, what odd ones become, and both forms of JSON.
 
-use pluvio_clouds::vsphere::{DataFormat, EventClass, NativeEvent, Redaction, decode_page};
+use pluvio_clouds::vsphere::{
+    DataFormat, EventClass, NativeEvent, Redaction, decode_page, redact_recorded,
+};
 
 const HEAD: &str = "<key>7</key><chainId>6</chainId><createdTime>2026-11-20T04:17:06.500Z</createdTime><userName>u</userName>";
 
@@ -166,6 +168,56 @@ fn additions_to_the_redaction_are_counted_too() {
     assert!(
         rendered.json.contains(r#"{"Id":"i","Password":"[redacted]","Description":"[redacted]"}"#)
     );
+}
+
+#[test]
+fn a_value_is_secret_if_its_key_its_type_or_its_name_says_so() {
+    let redacted = |class: &str, inside: &str| {
+        let event = event(class, &format!("{HEAD}{inside}"));
+        let redaction = Redaction::with(["guestinfo.pin", "annotation"]);
+        [DataFormat::Govmomi, DataFormat::ViJson].map(|format| {
+            let rendered = event.render(format, &redaction);
+            let again = redact_recorded(&event.render(format, &Redaction::default()).json);
+            assert_eq!(again, None, "what was recorded needs no more");
+            (rendered.redacted, rendered.json)
+        })
+    };
+    let option = |key: &str| {
+        format!(
+            "<extraConfig><key>{key}</key><value xsi:type='xsd:string'>hunter2</value></extraConfig>"
+        )
+    };
+    let property = |id: &str, kind: &str| {
+        format!(
+            "<vAppConfig xsi:type='VmConfigSpec'><property><operation>add</operation><info><key>0</key><id>{id}</id>\
+             <type>{kind}</type><defaultValue>hunter2</defaultValue><value>hunter2</value></info></property></vAppConfig>"
+        )
+    };
+    for (inside, secrets) in [
+        (option("guestinfo.api_key"), 1),
+        (option("ssh-private-key"), 1),
+        (option("guestinfo.pin"), 1),
+        (option("x.annotation"), 1),
+        (property("root_password", "string"), 2),
+        (property("root", "password(8..)"), 2),
+    ] {
+        let inside = format!("<configSpec>{inside}</configSpec>");
+        for (redacted, json) in redacted("VmReconfiguredEvent", &inside) {
+            assert_eq!(redacted, secrets, "{json}");
+            assert!(!json.contains("hunter2"), "{json}");
+        }
+    }
+    let field = "<fullFormattedMessage>root password is hunter2</fullFormattedMessage>\
+        <fieldKey>1</fieldKey><name>root password</name><value>hunter2</value><prevState>hunter2</prevState>";
+    for (redacted, json) in redacted("CustomFieldValueChangedEvent", field) {
+        assert_eq!(redacted, 3, "{json}");
+        assert!(!json.contains("hunter2"), "{json}");
+    }
+    for (redacted, json) in
+        redacted("VmReconfiguredEvent", &format!("<configSpec>{}</configSpec>", option("pins")))
+    {
+        assert_eq!((redacted, json.contains("hunter2")), (0, true), "{json}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! value begins and ends, and nothing else of it is looked at, so that no number too large and no text with
 //! half a character in it can keep a secret from being found.
 
-use pluvio_clouds::cloudstack::looks_secret;
+use pluvio_clouds::looks_secret;
 use pluvio_event::Json;
 use serde_json::value::RawValue;
 

@@ -6,6 +6,7 @@
 //!   server  ["PONG", accepted, reason, hostname, sha512(salt + hostname + nonce + key)]
 //! ```
 
+use pluvio_secret::beginning;
 use sha2::{Digest as _, Sha512};
 use uuid::Uuid;
 
@@ -83,7 +84,7 @@ impl Proof {
         }
         if !is_accepted {
             let reason = String::from_utf8_lossy(reason.bytes().unwrap_or_default());
-            return Some(Pong::Refused(reason.chars().take(200).collect()));
+            return Some(Pong::Refused(beginning(&reason, 200)));
         }
         let [hostname, digest] = rest else { return None };
         let is_same = digest.bytes() == Some(self.digest(hostname.bytes()?).as_bytes());

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use pluvio_event::Event;
 use pluvio_log::Offset;
 use pluvio_runtime::{Delivered, Format, Rejected};
+use pluvio_secret::beginning;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -223,7 +224,7 @@ impl Created {
             Some(cause) => format!("{}: {cause}", error.reason),
             None => error.reason.clone(),
         };
-        text.chars().take(REASON_CHARACTERS_MAX).collect()
+        beginning(&text, REASON_CHARACTERS_MAX)
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use jiff::Timestamp;
 use pluvio_net::{HttpClient, HttpReply, Request, authority_of};
-use pluvio_secret::SecretSource;
+use pluvio_secret::{SecretSource, beginning};
 use sha2::{Digest as _, Sha256};
 
 use super::{
@@ -19,6 +19,8 @@ use crate::web::{IdentityError, excerpt, retry_after};
 
 /// A cursor has a hundred bytes, and an error some more.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
+/// Of an error's code so much is told; S3's own are shorter.
+const CODE_CHARACTERS_MAX: usize = 100;
 
 /// Only where there is nothing yet.
 const IF_NONE_MATCH: (&str, &str) = ("if-none-match", "*");
@@ -230,7 +232,8 @@ impl Store {
             let wait = retry_after(&reply.headers, Timestamp::now()).unwrap_or_default();
             return Error::Throttled { host: self.host.clone(), wait };
         }
-        let code = element(&reply.body, "Code").unwrap_or_default();
+        let code =
+            beginning(&element(&reply.body, "Code").unwrap_or_default(), CODE_CHARACTERS_MAX);
         let text = match element(&reply.body, "Message") {
             Some(message) => excerpt(message.as_bytes()),
             None => excerpt(&reply.body),
@@ -245,5 +248,5 @@ fn element(body: &[u8], name: &str) -> Option<String> {
     let text = std::str::from_utf8(body).ok()?;
     let (_, after) = text.split_once(&format!("<{name}>"))?;
     let (value, _) = after.split_once(&format!("</{name}>"))?;
-    Some(value.chars().take(300).collect())
+    Some(value.to_owned())
 }

@@ -12,6 +12,7 @@ use futures::{StreamExt as _, stream::FuturesUnordered};
 use jiff::Timestamp;
 use pluvio_net::{Dialer, HttpReply};
 use pluvio_runtime::{Answers, Connected, Delivered, Outcome, Sink, Standing, Writer};
+use pluvio_secret::beginning;
 
 use super::{
     answer::{Verdict, judge},
@@ -169,11 +170,9 @@ async fn run(way: &Way, lane: Lane<'_>, is_over: &AtomicBool, tally: &Mutex<Tall
 /// error.
 fn found(way: &Way, settings: &Settings, reply: &HttpReply) -> Result<String, Error> {
     let (host, status) = (way.host(), reply.status.as_u16());
-    let told = |name: &str| {
-        let value = reply.headers.get(name).and_then(|value| value.to_str().ok())?;
-        Some(value.chars().take(100).collect::<String>())
-    };
-    let server = told("server").map(|server| format!(" ({server})")).unwrap_or_default();
+    let told = |name: &str| reply.headers.get(name).and_then(|value| value.to_str().ok());
+    let shown = |value| beginning(value, 100);
+    let server = told("server").map(|server| format!(" ({})", shown(server))).unwrap_or_default();
     let Some(origin) = told("webhook-allowed-origin") else {
         return match judge(host, &settings.url, reply, Timestamp::now()) {
             Verdict::Failed(error)
@@ -187,8 +186,8 @@ fn found(way: &Way, settings: &Settings, reply: &HttpReply) -> Result<String, Er
         };
     };
     let rate = match told("webhook-allowed-rate") {
-        Some(rate) if rate != "*" => format!(", {rate} requests a minute"),
+        Some(rate) if rate != "*" => format!(", {} requests a minute", shown(rate)),
         _ => String::new(),
     };
-    Ok(format!("{host}{server} takes events from {origin}{rate}"))
+    Ok(format!("{host}{server} takes events from {}{rate}", shown(origin)))
 }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::json::string;
-use super::redact::looks_secret;
+use super::redact::{is_told_in, looks_secret};
 use super::{DataFormat, Writer};
 use crate::vsphere::types::{self, Kind, capitalised};
 use crate::vsphere::xml::Node;
@@ -105,8 +105,7 @@ impl<'t> Writer<'t, '_> {
             self.out.push_str(r#""_typeName":"#);
             string(&mut self.out, name);
         }
-        let key = node.child_text("key");
-        let pair_is_secret = key.is_some_and(|key| self.key_is_secret(&key));
+        let pair_is_secret = self.pair_is_secret(node);
         self.members(node.children(), pair_is_secret, !name.is_empty());
         self.out.push('}');
     }
@@ -135,7 +134,7 @@ impl<'t> Writer<'t, '_> {
             }
             self.out.push(':');
             let secret = looks_secret(name)
-                || (pair_is_secret && name == "value")
+                || (pair_is_secret && is_told_in(name))
                 || self.redaction.names(&self.path, name);
             if secret && group.iter().any(|node| !node.is_empty()) {
                 self.redact();

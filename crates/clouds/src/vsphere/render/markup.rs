@@ -3,7 +3,7 @@
 //! What the JSON leaves out must not be kept in another form, so the rules are those of the JSON, taken
 //! more strictly where the type table or the rest of the document would have to be asked: any element with
 //! a secret name is replaced, whatever it holds; an addition counts by its last part, wherever it stands;
-//! and a `value` is kept only behind a `key` that is not secret.
+//! and a `value` is kept only behind a `key`, or another name of it, that is not secret.
 //!
 //! Where markup is broken, nothing tells any more what is a name and what is a value: an element that is still
 //! open may be a secret one whose name is damaged, and what looks like a field of the event may be a part
@@ -16,7 +16,7 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesEnd, BytesStart, Event};
 
 use super::changes::redact_changes;
-use super::redact::{REDACTED, Redaction, looks_secret};
+use super::redact::{REDACTED, Redaction, is_told_in, looks_secret, tells};
 use crate::vsphere::{types, xml::decode_text};
 
 /// Markup without its secrets.
@@ -79,7 +79,7 @@ pub(in super::super) fn redact_markup(
 struct Kept<'r> {
     redaction: &'r Redaction,
     out: String,
-    /// The open elements: of each, whether its `key` tells that its `value` is secret, if it had one.
+    /// The open elements: of each, whether a field of it tells that what stands beside is secret, if one does.
     open: Vec<Option<bool>>,
     hidden: Option<Hidden>,
     redacted: usize,
@@ -154,7 +154,7 @@ impl<'r> Kept<'r> {
         for part in ["</", tag.name().as_ref(), ">"] {
             self.out.push_str(part);
         }
-        if tag.local_name().as_ref() == "key"
+        if tells(tag.local_name().as_ref())
             && let Some(key) = self.open.last_mut()
         {
             let name = decode_text(text);
@@ -183,7 +183,7 @@ impl<'r> Kept<'r> {
     fn is_secret(&self, name: &str) -> bool {
         // Whether a key follows is not known yet.
         let of_pair = || self.open.last().is_some_and(|key| *key != Some(false));
-        looks_secret(name) || self.redaction.may_name(name) || (name == "value" && of_pair())
+        looks_secret(name) || self.redaction.may_name(name) || (is_told_in(name) && of_pair())
     }
 }
 

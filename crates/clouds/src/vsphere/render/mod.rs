@@ -22,8 +22,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::markup::{Markup, redact_markup};
-pub(super) use self::redact::looks_secret;
-pub use self::redact::{REDACTED, Redaction, SECRET_WORDS, redact_recorded};
+pub use self::redact::{REDACTED, Redaction, redact_recorded};
+pub(super) use self::redact::{is_told, looks_secret, tells};
 use super::types::Class;
 use super::xml::Node;
 

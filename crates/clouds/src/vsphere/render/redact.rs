@@ -2,9 +2,10 @@
 //!
 //! vCenter puts some secrets into events (the password of `AccountCreatedEvent.spec`, a VNC
 //! password among a virtual machine's options), and a log would keep them for its whole retention.
-//! So the default list is always on: a field is secret when its name holds one of [`SECRET_WORDS`],
-//! and so is the value of a key/value pair whose *key* does. Numbers, flags and times are not
-//! touched. The whole value, an object too, becomes [`REDACTED`], and each one is counted.
+//! So the default list is always on: a field is secret when [its name tells](looks_secret), and so is a value
+//! that a field beside it names so: `value` of an option whose `key` does, of an appliance's property whose
+//! `type` is `password`, of a custom field by its `name`. Numbers, flags and times are not touched. The
+//! whole value, an object too, becomes [`REDACTED`], and each one is counted.
 //!
 //! The text of a virtual machine's changes tells them once more: [`changes`](super::changes).
 //!
@@ -16,13 +17,32 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::changes::redact_changes;
+pub(in super::super) use crate::telling::looks_secret;
 
 /// What stands in the place of a secret.
 pub const REDACTED: &str = "[redacted]";
 
-/// A name is secret when it holds one of these, in any case.
-pub const SECRET_WORDS: &[&str] =
-    &["password", "passwd", "passphrase", "secret", "token", "privatekey", "credential"];
+/// Fields that say what stands beside them.
+const TELLING: [&str; 5] = ["key", "id", "name", "label", "type"];
+/// What stands beside them.
+const TOLD: [&str; 3] = ["value", "defaultValue", "prevState"];
+/// An event's text, in which a value beside a telling name is told again.
+const MESSAGE: &str = "fullFormattedMessage";
+
+/// Whether a field of this name says what stands beside it.
+pub(in super::super) fn tells(name: &str) -> bool {
+    TELLING.iter().any(|telling| telling.eq_ignore_ascii_case(name))
+}
+
+/// Whether a field of this name is what one beside it names.
+pub(in super::super) fn is_told(name: &str) -> bool {
+    TOLD.iter().any(|told| told.eq_ignore_ascii_case(name))
+}
+
+/// The same, or a text that tells it once more.
+pub(super) fn is_told_in(name: &str) -> bool {
+    is_told(name) || name.eq_ignore_ascii_case(MESSAGE)
+}
 
 /// Which values are replaced, beyond the default list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,11 +58,11 @@ impl Redaction {
         Redaction { extra: extra.into_iter().map(|path| parts(path.as_ref())).collect() }
     }
 
-    /// Whether `name`, found below `path`, is named by the additions.
+    /// Whether `name`, found below `path`, is named by the additions; the name of an option has a path of its
+    /// own in it, such as `guestinfo.userdata`.
     pub(super) fn names(&self, path: &[&str], name: &str) -> bool {
         self.extra.iter().any(|extra| {
-            let found = std::iter::once(&name).chain(path.iter().rev());
-            let mut found = found.take(extra.len());
+            let mut found = name.rsplit('.').chain(path.iter().rev().copied());
             extra
                 .iter()
                 .all(|part| found.next().is_some_and(|name| part.eq_ignore_ascii_case(name)))
@@ -51,18 +71,10 @@ impl Redaction {
 
     /// Whether `name` is named by the additions, were it found in the right place.
     pub(super) fn may_name(&self, name: &str) -> bool {
+        let name = name.rsplit('.').next().unwrap_or_default();
         let mut last = self.extra.iter().filter_map(|extra| extra.first());
         last.any(|part| part.eq_ignore_ascii_case(name))
     }
-}
-
-/// Whether a field's name, or the key of a pair, tells of a secret.
-pub(in super::super) fn looks_secret(name: &str) -> bool {
-    let holds = |word: &&str| {
-        let windows = name.as_bytes().windows(word.len());
-        windows.into_iter().any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
-    };
-    SECRET_WORDS.iter().any(holds)
 }
 
 /// The JSON of an event, in either form, without its secrets, and how many there were; `None` if there are
@@ -70,8 +82,7 @@ pub(in super::super) fn looks_secret(name: &str) -> bool {
 ///
 /// The class of a field is not known here, so a time under a secret name is known by its looks.
 pub fn redact_recorded(json: &str) -> Option<(String, usize)> {
-    let lower = json.to_ascii_lowercase();
-    if !SECRET_WORDS.iter().any(|word| lower.contains(word)) {
+    if !looks_secret(json) {
         return None;
     }
     let mut value: Value = serde_json::from_str(json).ok()?;
@@ -83,11 +94,11 @@ fn redact_value(value: &mut Value) -> usize {
     match value {
         Value::Array(values) => values.iter_mut().map(redact_value).sum(),
         Value::Object(members) => {
-            let key = members.get("Key").or_else(|| members.get("key"));
-            let pair_is_secret = key.and_then(Value::as_str).is_some_and(looks_secret);
+            let mut names = members.iter().filter(|(name, _)| tells(name));
+            let pair_is_secret = names.any(|(_, name)| name.as_str().is_some_and(looks_secret));
             let mut count = 0;
             for (name, value) in members {
-                let of_pair = pair_is_secret && name.eq_ignore_ascii_case("value");
+                let of_pair = pair_is_secret && is_told_in(name);
                 if of_pair || (looks_secret(name) && may_be_secret(value)) {
                     if !is_nothing(value) {
                         *value = Value::from(REDACTED);
@@ -152,17 +163,14 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_secret_by_a_word_in_it() {
-        assert!(looks_secret("password") && looks_secret("RemoteDisplay.vnc.PASSWORD"));
-        assert!(looks_secret("base64Token") && !looks_secret("userName") && !looks_secret(""));
-    }
-
-    #[test]
     fn an_addition_is_a_name_or_the_end_of_a_path() {
         let redaction = Redaction::with(["annotation", "spec.description"]);
         assert!(redaction.names(&["config"], "Annotation"));
         assert!(redaction.names(&["a", "spec"], "description"));
         assert!(!redaction.names(&["a"], "description"));
         assert!(!redaction.names(&[], "description"));
+        assert!(redaction.names(&[], "guestinfo.annotation"), "an option's name");
+        assert!(redaction.names(&["a"], "x.spec.description"));
+        assert!(!redaction.names(&["a"], "x.description"));
     }
 }

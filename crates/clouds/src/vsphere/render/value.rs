@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::changes::redact_changes;
 use super::go;
 use super::json::string;
-use super::redact::{REDACTED, looks_secret};
+use super::redact::{REDACTED, is_told_in, looks_secret, tells};
 use super::{DataFormat, FLAWS_MAX, Writer};
 use crate::vsphere::types::{self, Class, Field, Kind, Shape};
 use crate::vsphere::xml::{Node, TEXT_BYTES_MAX};
@@ -20,10 +20,7 @@ impl<'t> Writer<'t, '_> {
         let base = self.slots.len();
         self.slots.resize(base + fields.len(), None);
         let unknown = node.is_some_and(|node| self.sort(fields, base, node));
-        let pair_is_secret = class.is_pair()
-            && node
-                .and_then(|node| node.child_text("key"))
-                .is_some_and(|key| self.key_is_secret(&key));
+        let pair_is_secret = class.is_pair() && node.is_some_and(|node| self.pair_is_secret(node));
         for (at, field) in fields.iter().enumerate() {
             let node = self.slots[base + at];
             if node.is_none() && (field.newer || self.format == DataFormat::ViJson) {
@@ -35,7 +32,7 @@ impl<'t> Writer<'t, '_> {
                 DataFormat::ViJson => &field.camel_key,
             });
             let secret = field.secret
-                || (pair_is_secret && field.name == "value")
+                || (pair_is_secret && is_told_in(field.name))
                 || self.redaction.names(&self.path, field.name);
             match node {
                 Some(node) if secret && !node.is_empty() => self.redact(),
@@ -199,8 +196,10 @@ impl<'t> Writer<'t, '_> {
         self.out.push('}');
     }
 
-    pub(super) fn key_is_secret(&self, key: &str) -> bool {
-        looks_secret(key) || self.redaction.names(&self.path, key)
+    /// Whether a field of the element says that what stands beside it is secret.
+    pub(super) fn pair_is_secret(&self, node: Node<'t>) -> bool {
+        let is_secret = |name: &str| looks_secret(name) || self.redaction.names(&self.path, name);
+        node.children().any(|child| tells(child.name()) && is_secret(&child.text()))
     }
 
     pub(super) fn redact(&mut self) {

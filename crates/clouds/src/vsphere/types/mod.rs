@@ -11,7 +11,7 @@
 use std::collections::HashMap;
 use std::sync::{LazyLock, OnceLock};
 
-use super::render::looks_secret;
+use super::render::{is_told, looks_secret, tells};
 
 static TEXT: &str = include_str!("table.txt");
 
@@ -123,7 +123,7 @@ impl Class {
         &self.shape().fields
     }
 
-    /// Whether it is a key with a value, where the key tells whether the value is secret.
+    /// Whether one field tells whether the value of another is secret.
     pub(crate) fn is_pair(&self) -> bool {
         self.shape().is_pair
     }
@@ -143,8 +143,8 @@ impl Class {
                 .cloned()
                 .collect();
             fields.extend(own);
-            let has = |name| fields.iter().any(|field: &Field| field.name == name);
-            ClassShape { is_pair: has("key") && has("value"), fields: fields.into() }
+            let has = |kind: fn(&str) -> bool| fields.iter().any(|field| kind(field.name));
+            ClassShape { is_pair: has(tells) && has(is_told), fields: fields.into() }
         })
     }
 }

@@ -33,6 +33,12 @@ impl Json {
     }
 }
 
+impl From<Box<RawValue>> for Json {
+    fn from(value: Box<RawValue>) -> Self {
+        Self(value.into())
+    }
+}
+
 impl From<&RawValue> for Json {
     fn from(value: &RawValue) -> Self {
         Self(value.get().into())

@@ -16,8 +16,8 @@ use crate::{
 pub(crate) const CONTENT_TYPE: (&str, &[u8]) = ("content-type", b"application/cloudevents+json");
 /// The header that carries `source=position`.
 pub(crate) const POSITION_HEADER: &str = "pluvio-pos";
-/// What attributes and headers take in most records.
-const AROUND_DATA_BYTES: usize = 640;
+/// What attributes and headers take in most records; too little, and megabytes are copied once more.
+const AROUND_DATA_BYTES: usize = 960;
 /// A batch is closed when it reaches this. Much larger ones would make reading a single event dear,
 /// much smaller ones compress worse.
 const BATCH_BYTES: usize = 256 << 10;

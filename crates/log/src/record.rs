@@ -1,6 +1,6 @@
 //! What is appended: an event, where its source stands after it, and the offset it asks for.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use pluvio_event::Event;
 use serde::{Deserialize, Serialize};
@@ -65,7 +65,7 @@ impl fmt::Display for Offset {
 /// Where a source stands after a record, in the source's own words: what it needs to go on from
 /// there. Opaque to the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Position(Box<str>);
+pub struct Position(Arc<str>);
 
 /// A position longer than a record may carry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,7 +77,7 @@ impl Position {
     pub const BYTES_MAX: usize = 256;
 
     /// Takes a source's text.
-    pub fn new(text: impl Into<Box<str>>) -> Result<Self, PositionTooLong> {
+    pub fn new(text: impl Into<Arc<str>>) -> Result<Self, PositionTooLong> {
         let text = text.into();
         if text.len() > Self::BYTES_MAX { Err(PositionTooLong(text.len())) } else { Ok(Self(text)) }
     }

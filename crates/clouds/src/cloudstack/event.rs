@@ -199,6 +199,11 @@ impl NativeEvent {
     pub fn raw(&self) -> &RawValue {
         &self.raw
     }
+
+    /// The same, of an event that is needed no more.
+    pub fn into_raw(self) -> Box<RawValue> {
+        self.raw
+    }
 }
 
 /// Short, and without values that may be secret.

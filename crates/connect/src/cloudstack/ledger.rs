@@ -180,9 +180,12 @@ impl Ledger {
             }
             let position = match &written {
                 Some((place, position)) if *place == self.place => position.clone(),
-                _ => self.place.position()?,
+                _ => {
+                    let position = self.place.position()?;
+                    written = Some((self.place.clone(), position.clone()));
+                    position
+                }
             };
-            written = Some((self.place.clone(), position.clone()));
             admitted.push(Admitted { row, position });
         }
         Ok(admitted)

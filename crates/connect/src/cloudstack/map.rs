@@ -55,50 +55,52 @@ pub(super) const FLAW: AttributeName = AttributeName::literal("pluvioflaw");
 
 /// Longest attribute taken from a row, in bytes: names in CloudStack end at 255 characters.
 const ATTRIBUTE_BYTES_MAX: usize = 1024;
+/// As many as an event has at most.
+const EXTENSIONS: usize = 13;
 
 impl Mapping {
-    /// Maps a row that was read.
-    pub(super) fn event(&self, native: &NativeEvent) -> Result<Event, MapError> {
-        let event_type = native.event_type.as_deref().unwrap_or("unknown");
-        let mut event = self
-            .start(&native.id, &format!("org.apache.cloudstack.{}", bounded(event_type)))
-            .time(native.created.at);
+    /// Maps a row that was read. What its fields hold moves into the event, for a long past has millions.
+    pub(super) fn event(&self, mut native: NativeEvent) -> Result<Event, MapError> {
+        let ids = self.people.ids(&native);
+        let kind = native.event_type.as_deref().unwrap_or("unknown");
+        let event_type = ["org.apache.cloudstack.", bounded(kind)].concat();
+        let id = std::mem::take(&mut native.id);
+        let mut event = self.start(id.as_str(), event_type).time(native.created.at);
         if let (Some(kind), Some(id)) = (&native.resource_type, &native.resource_id) {
-            event = event.subject(format!("{}/{}", bounded(kind), bounded(id)));
+            event = event.subject([bounded(kind), "/", bounded(id)].concat());
         }
+        let mut extensions = Vec::with_capacity(EXTENSIONS);
+        let severity = severity(native.level.as_deref());
+        let user = native.username.take().filter(|user| user != "system");
+        let auth_type = if user.is_some() { "user" } else { "system" };
         for (name, value) in [
-            (const { AttributeName::literal("account") }, &native.account),
-            (const { AttributeName::literal("domain") }, &native.domain),
-            (const { AttributeName::literal("level") }, &native.level),
-            (const { AttributeName::literal("state") }, &native.state),
-            (const { AttributeName::literal("parentid") }, &native.parent_id),
+            (const { AttributeName::literal("account") }, native.account.take()),
+            (const { AttributeName::literal("domain") }, native.domain.take()),
+            (const { AttributeName::literal("level") }, native.level.take()),
+            (const { AttributeName::literal("state") }, native.state.take()),
+            (const { AttributeName::literal("parentid") }, native.parent_id.take()),
+            (AUTH_TYPE, Some(auth_type.to_owned())),
+            (AUTH_ID, user),
+            (ACCOUNT_ID, ids.account),
+            (USER_ID, ids.user),
         ] {
             if let Some(value) = value {
-                event = event.extension(name, bounded(value));
+                extensions.push((name, cut(value).into()));
             }
         }
-        event = match native.username.as_deref() {
-            None | Some("system") => event.extension(AUTH_TYPE, "system"),
-            Some(user) => event.extension(AUTH_TYPE, "user").extension(AUTH_ID, bounded(user)),
-        };
-        let ids = self.people.ids(native);
-        for (name, id) in [(ACCOUNT_ID, ids.account), (USER_ID, ids.user)] {
-            if let Some(id) = id {
-                event = event.extension(name, bounded(&id));
-            }
-        }
-        if let Some((text, number)) = severity(native.level.as_deref()) {
-            event = event.extension(SEVERITY_TEXT, text).extension(SEVERITY_NUMBER, number);
+        if let Some((text, number)) = severity {
+            extensions.extend([(SEVERITY_TEXT, text.into()), (SEVERITY_NUMBER, number.into())]);
         }
         if native.event_type.is_none() {
-            event = event.extension(FLAW, "it has no valid `type`");
+            extensions.push((FLAW, "it has no valid `type`".into()));
         }
+        let event = event.extensions(extensions);
         let event = match native.has_only_known_fields() && self.redaction.is_default() {
             // None of their names tells of a secret.
-            true => event.data(Data::Json(native.raw().into())),
+            true => event.data(Data::Json(native.into_raw().into())),
             false => self.with_row(event, native.raw()),
         };
-        built(&native.id, event)
+        built(&id, event)
     }
 
     /// Keeps what cannot be read as text.
@@ -135,7 +137,11 @@ impl Mapping {
     }
 
     /// An event with JSON inside.
-    pub(super) fn start(&self, id: &str, event_type: &str) -> EventBuilder {
+    pub(super) fn start(
+        &self,
+        id: impl Into<String>,
+        event_type: impl Into<String>,
+    ) -> EventBuilder {
         Event::builder(id, &self.source, event_type).datacontenttype("application/json")
     }
 
@@ -156,6 +162,12 @@ impl Mapping {
 /// The beginning of a text that is longer than an attribute may be.
 pub(super) fn bounded(text: &str) -> &str {
     text.get(..text.floor_char_boundary(ATTRIBUTE_BYTES_MAX)).unwrap_or(text)
+}
+
+/// The same of a text that is not needed whole.
+fn cut(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(ATTRIBUTE_BYTES_MAX));
+    text
 }
 
 /// Finishes an event.
@@ -190,7 +202,7 @@ mod tests {
 
     fn mapped(row: &str) -> serde_json::Value {
         let raw = RawValue::from_string(row.to_owned()).unwrap();
-        let event = mapping().event(&NativeEvent::read(&raw).unwrap()).unwrap();
+        let event = mapping().event(NativeEvent::read(&raw).unwrap()).unwrap();
         serde_json::from_slice(&json::to_vec(&event)).unwrap()
     }
 
@@ -231,7 +243,7 @@ mod tests {
             assert_eq!(event["pluvioredacted"], 1, "{secret}");
         }
         let mapping = Mapping { redaction: Redaction::with(&["username".to_owned()]), ..mapping() };
-        let event = mapping.event(&NativeEvent::read(&raw).unwrap()).unwrap();
+        let event = mapping.event(NativeEvent::read(&raw).unwrap()).unwrap();
         assert_eq!(event.extension("pluvioredacted").unwrap().to_string(), "1");
     }
 

@@ -7,8 +7,8 @@ use pluvio_clouds::cloudstack::NativeEvent;
 
 use super::unread::Unread;
 
-/// A row of a page of events.
-pub(super) type Row = Result<NativeEvent, Unread>;
+/// A row of a page of events: boxed, for it is moved from list to list, and has half a kilobyte.
+pub(super) type Row = Result<Box<NativeEvent>, Box<Unread>>;
 
 /// Created, state, first event before those that name it, id.
 type Key = (i64, u8, bool, (u64, String));
@@ -58,7 +58,7 @@ mod tests {
         let text = format!(
             r#"{{"id":{id},"created":"2026-11-20T{created}+0000","state":"{state}","parentid":"{parent}"}}"#
         );
-        Ok(NativeEvent::read(&RawValue::from_string(text).unwrap()).unwrap())
+        Ok(Box::new(NativeEvent::read(&RawValue::from_string(text).unwrap()).unwrap()))
     }
 
     #[test]

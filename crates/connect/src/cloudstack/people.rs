@@ -29,8 +29,8 @@ pub(super) struct People(Option<Arc<Mutex<Known>>>);
 
 #[derive(Debug, Default)]
 struct Known {
-    /// By domain's id and name.
-    accounts: HashMap<(String, String), String>,
+    /// By the domain's id, and by name.
+    accounts: HashMap<String, HashMap<String, String>>,
     /// By name; each with its domain's id.
     users: HashMap<String, Vec<(String, String)>>,
     listed: Option<Instant>,
@@ -110,7 +110,7 @@ impl Known {
         let account = event
             .account
             .as_ref()
-            .and_then(|account| self.accounts.get(&(domain.to_owned(), account.clone())).cloned());
+            .and_then(|account| self.accounts.get(domain)?.get(account).cloned());
         let users = event.username.as_ref().and_then(|name| self.users.get(name));
         let user = match users.map(Vec::as_slice) {
             Some([(_, only)]) => Some(only.clone()),
@@ -139,7 +139,7 @@ async fn list(client: &Client, scope: &Scope, page_rows: u32) -> Result<Known, E
     let query = AccountQuery { scope: scope.clone(), ..AccountQuery::default() };
     for account in all(client, &query, page_rows).await? {
         if let (Some(name), Some(domain)) = (account.name, account.domain_id) {
-            known.accounts.insert((domain, name), account.id);
+            known.accounts.entry(domain).or_default().insert(name, account.id);
         }
     }
     let query = UserQuery { scope: scope.clone(), ..UserQuery::default() };
@@ -178,8 +178,9 @@ mod tests {
 
     fn known() -> Known {
         let mut known = Known::default();
-        known.accounts.insert(("d1".into(), "web".into()), "a1".into());
-        known.accounts.insert(("d2".into(), "web".into()), "a2".into());
+        for (domain, id) in [("d1", "a1"), ("d2", "a2")] {
+            known.accounts.entry(domain.into()).or_default().insert("web".into(), id.into());
+        }
         known.users.insert("anna".into(), vec![("d1".into(), "u1".into())]);
         let twice = vec![("d1".into(), "u2".into()), ("d2".into(), "u3".into())];
         known.users.insert("admin".into(), twice);

@@ -326,8 +326,9 @@ impl Lists for Session {
         let query = self.query(list, span);
         let page = self.early.page(&self.client, query, paging).await;
         let Page { count, rows, server } = page.map_err(|error| self.error(error))?;
-        let unread = |malformed| Unread::of(&malformed, &self.redaction);
-        let rows: Vec<Row> = rows.into_iter().map(|row| row.map_err(unread)).collect();
+        let unread = |malformed| Box::new(Unread::of(&malformed, &self.redaction));
+        let rows: Vec<Row> =
+            rows.into_iter().map(|row| row.map(Box::new).map_err(unread)).collect();
         if let Some(server) = server {
             self.clock.set(server.at);
         }
@@ -337,7 +338,7 @@ impl Lists for Session {
             self.newest = self.newest.max(Some(newest));
         }
         self.learn_zone(&rows);
-        let (scope, events) = (self.access.scope(false), rows.iter().flatten());
+        let (scope, events) = (self.access.scope(false), rows.iter().flatten().map(|row| &**row));
         self.people.look_up(&self.client, &scope, self.access.page_rows(), events).await;
         let count = count.unwrap_or(rows.len() as u64);
         Ok(Answer { count, rows })

@@ -3,7 +3,7 @@
 
 use std::{
     fmt, io,
-    net::{SocketAddr, TcpListener},
+    net::{IpAddr, SocketAddr, TcpListener},
     str::FromStr,
 };
 
@@ -68,20 +68,32 @@ pub struct Advertised {
     pub(super) port: u16,
 }
 
-/// A text that is no host and port.
+/// A text at which no client can connect.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0} is no host and port; write for example \"pluvio.example.org:9092\"")]
-pub struct InvalidAdvertised(String);
+pub enum InvalidAdvertised {
+    /// It is something else.
+    #[error("{0} is no host and port; write for example \"pluvio.example.org:9092\"")]
+    Malformed(String),
+    /// It says "all addresses of this machine", which a client takes for its own machine.
+    #[error(
+        "clients cannot connect to {0}, which means all addresses of this machine; name one of them, for \
+         example \"pluvio.example.org:9092\""
+    )]
+    Unspecified(String),
+}
 
 impl FromStr for Advertised {
     type Err = InvalidAdvertised;
 
     fn from_str(text: &str) -> Result<Self, InvalidAdvertised> {
-        let invalid = || InvalidAdvertised(shown_address(text));
+        let invalid = || InvalidAdvertised::Malformed(shown_address(text));
         let (host, port) = text.rsplit_once(':').ok_or_else(invalid)?;
         let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
         let is_host = |c: char| c.is_ascii_alphanumeric() || ".-_:%".contains(c);
         let port = port.parse().ok().filter(|port| *port > 0);
+        if host.parse::<IpAddr>().is_ok_and(|address| address.is_unspecified()) {
+            return Err(InvalidAdvertised::Unspecified(shown_address(text)));
+        }
         match port {
             Some(port) if !host.is_empty() && host.chars().all(is_host) && host.len() < 256 => {
                 Ok(Self { host: host.to_owned(), port })
@@ -234,6 +246,10 @@ mod tests {
         for bad in ["", "host", "host:", ":9092", "host:0", "host:99999", "kafka://host:9", "a b:1"]
         {
             assert_eq!(read(bad), None, "{bad}");
+        }
+        for all in ["0.0.0.0:9092", "[::]:9092"] {
+            let error = InvalidAdvertised::Unspecified(shown_address(all));
+            assert_eq!(all.parse::<Advertised>().err(), Some(error));
         }
     }
 }

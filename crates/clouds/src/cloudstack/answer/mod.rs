@@ -12,7 +12,7 @@ mod fault;
 mod fields;
 mod foreign;
 
-use std::{collections::HashMap, fmt, ops::Range};
+use std::{borrow::Cow, collections::HashMap, fmt, ops::Range};
 
 use http::header::{CONTENT_TYPE, DATE, LOCATION};
 use http::{HeaderMap, StatusCode};
@@ -112,8 +112,12 @@ impl fmt::Debug for Reply {
 }
 
 pub(super) fn decode(command: &str, raw: &Raw<'_>) -> Result<Reply, Error> {
-    // Bytes that are no UTF-8 are replaced, so that they cost one character and not the page.
-    let text = String::from_utf8_lossy(raw.body);
+    // Bytes that are no UTF-8 are replaced, so that they cost one character and not the page. The check
+    // alone is several times as fast as the search for what to replace.
+    let text = match std::str::from_utf8(raw.body) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(raw.body),
+    };
     let text = text.trim_start_matches('\u{feff}').trim_start();
     let server = server_date(raw);
     // An answer to a login holds the session's key, and what cannot be read tells nothing of where.

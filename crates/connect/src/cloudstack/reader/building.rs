@@ -64,9 +64,9 @@ pub(super) fn records_of(
     source: &SourceName,
 ) -> Result<Vec<Record>, Error> {
     let record = |Admitted { row, position }| {
-        let event = match &row {
-            Row::Ok(native) => mapping.event(native)?,
-            Row::Err(unread) => mapping.malformed(unread)?,
+        let event = match row {
+            Row::Ok(native) => mapping.event(*native)?,
+            Row::Err(unread) => mapping.malformed(&unread)?,
         };
         Ok(Record { event, source: source.clone(), position, at_least: None })
     };

@@ -190,6 +190,7 @@ impl<L: Lists> Reader<L> {
             false => seen.count.map_or(0, |before| before.saturating_sub(count)),
         };
         seen.count = Some(count);
+        listing.rows.reserve(answer.rows.len());
         let fresh = answer.rows.into_iter().filter(|row| seen.ids.insert(id_of(row)));
         listing.rows.extend(fresh);
         if gone > 0 && page > 1 && seen.steps_back < STEPS_BACK_MAX {

@@ -238,15 +238,15 @@ fn row(number: usize, fact: &Fact) -> Row {
     let text = format!(r#"{{"id":"{}","type":"VM.START","created":"{created}"}}"#, id(number));
     if fact.is_unread {
         let (text, flaw) = (String::new(), "as scripted".to_owned());
-        return Err(Unread {
+        return Err(Box::new(Unread {
             id: id(number),
             text,
             redacted: 0,
             flaw,
             created: Some(at(fact.created)),
-        });
+        }));
     }
-    Ok(NativeEvent::read(&RawValue::from_string(text).unwrap()).unwrap())
+    Ok(Box::new(NativeEvent::read(&RawValue::from_string(text).unwrap()).unwrap()))
 }
 
 fn broken() -> Error {

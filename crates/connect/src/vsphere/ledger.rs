@@ -7,8 +7,12 @@
 //! value again. When a stored key comes with another creation time, a new **epoch** of keys has begun,
 //! and from then on ids read `<key>-<n>`, so that source + id stays unique for ever.
 //!
+//! An event whose key or time cannot be read is named by a digest of its text instead: it is known if the same
+//! text is stored, which a re-list brings again and another life of the keys does not. So it hides no event that
+//! has its key, before or after, and none hides it. Only two that agree in every letter are taken for one.
+//!
 //! What the log may have forgotten cannot be looked up: an event that is as old, and not newer than all that was
-//! read, is known as well.
+//! read, is known as well. One without a time is not: it is stored again under the same id.
 //!
 //! Pure: the caller looks ids up in the log between [`Ledger::questions`] and [`Ledger::judge`].
 
@@ -106,9 +110,10 @@ impl Ledger {
     pub(super) fn questions(
         &self,
         key: Option<i64>,
+        created: Option<Timestamp>,
         raw_id: impl FnOnce() -> String,
     ) -> Vec<String> {
-        let Some(key) = key else { return vec![raw_id()] };
+        let Some((key, _)) = key.zip(created) else { return vec![raw_id()] };
         if self.place.key.is_none_or(|greatest| key > greatest) {
             return Vec::new();
         }
@@ -132,7 +137,7 @@ impl Ledger {
             ledger.in_flight.iter().find_map(|pull| pull.get(id).copied()).or_else(|| stored(id))
         };
         let is_forgotten = self.forgotten.is_some_and(|it| it.has(key, dated));
-        let Some(key) = key else {
+        let Some((key, time)) = key.zip(created) else {
             let id = raw_id();
             if lookup(self, &id).is_some() || is_forgotten {
                 return Verdict::Known;
@@ -141,8 +146,8 @@ impl Ledger {
         };
         let mut is_reused = false;
         for epoch in 1..=self.place.epoch {
-            if let Some(time) = lookup(self, &id(key, epoch)) {
-                if is_same(time, created) {
+            if let Some(stored) = lookup(self, &id(key, epoch)) {
+                if is_same(stored, time) {
                     return Verdict::Known;
                 }
                 is_reused = epoch == self.place.epoch;
@@ -183,17 +188,14 @@ fn id(key: i64, epoch: u32) -> String {
     if epoch == 1 { key.to_string() } else { format!("{key}-{epoch}") }
 }
 
-/// Without a time on either side the key must do.
-fn is_same(stored: Stored, listed: Stored) -> bool {
-    match (stored, listed) {
-        (Some(stored), Some(listed)) => {
-            listed.as_millisecond().abs_diff(stored.as_millisecond()) < SAME_TIME_MS.unsigned_abs()
-        }
-        _ => true,
-    }
+/// What is stored under a key without a time is another event, for this one has one.
+fn is_same(stored: Stored, listed: Timestamp) -> bool {
+    stored.is_some_and(|stored| {
+        listed.as_millisecond().abs_diff(stored.as_millisecond()) < SAME_TIME_MS.unsigned_abs()
+    })
 }
 
-/// The id of an event that has no key: by its text, so that a re-list gives the same.
+/// The id of an event whose key or time cannot be read: by its text, so that a re-list gives the same.
 pub(super) fn id_of_text(raw: &str) -> String {
     Uuid::new_v5(&Uuid::NAMESPACE_OID, raw.as_bytes()).to_string()
 }
@@ -202,12 +204,22 @@ pub(super) fn id_of_text(raw: &str) -> String {
 mod tests {
     use std::collections::BTreeMap;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     /// A ledger and what is stored, as a log would have it.
     struct Book {
         ledger: Ledger,
-        stored: BTreeMap<String, Timestamp>,
+        stored: BTreeMap<String, Stored>,
+    }
+
+    /// A readable event; `None`: what stands for its time is none.
+    #[derive(Clone, Debug)]
+    struct Shown {
+        key: i64,
+        second: Option<i64>,
+        text: String,
     }
 
     fn at(second: i64) -> Timestamp {
@@ -220,22 +232,28 @@ mod tests {
             Self { ledger: Ledger::new(place), stored: BTreeMap::new() }
         }
 
-        /// Lists (key, second) and gives the ids of the new ones. Whether each lookup was foreseen
-        /// is checked along the way.
+        /// Lists (key, second) and gives the ids of the new ones.
         fn list(&mut self, events: &[(i64, i64)]) -> Vec<String> {
+            let shown = events.iter().map(|(key, second)| Shown {
+                key: *key,
+                second: Some(*second),
+                text: String::new(),
+            });
+            self.show(&shown.collect::<Vec<_>>())
+        }
+
+        /// The same for events that may have no time. Whether each lookup was foreseen is checked along the way.
+        fn show(&mut self, events: &[Shown]) -> Vec<String> {
             let mut new = Vec::new();
-            for (key, second) in events {
-                let asked = self.ledger.questions(Some(*key), String::new);
+            for event in events {
+                let (key, time) = (Some(event.key), event.second.map(at));
+                let raw_id = || event.text.clone();
+                let asked = self.ledger.questions(key, time, raw_id);
                 let stored = &self.stored;
                 let answer = |id: &str| {
                     asked.iter().any(|a| a == id).then(|| stored.get(id).copied()).flatten()
                 };
-                let time = at(*second);
-                let verdict =
-                    self.ledger.judge(Some(*key), Some(time), Some(time), String::new, |id| {
-                        answer(id).map(Some)
-                    });
-                if let Verdict::New(id) = verdict {
+                if let Verdict::New(id) = self.ledger.judge(key, time, time, raw_id, answer) {
                     assert!(!self.stored.contains_key(&id), "id {id} was given twice");
                     self.stored.insert(id.clone(), time);
                     new.push(id);
@@ -366,5 +384,106 @@ mod tests {
         book.reconnect();
         book.ledger.place.open_epoch();
         assert_eq!(book.list(&[(7, 0), (1, 60), (7, 61)]), ["1-2", "7-2"]);
+    }
+
+    fn without_time(key: i64, text: &str) -> Shown {
+        Shown { key, second: None, text: text.to_owned() }
+    }
+
+    fn with_time(key: i64, second: i64) -> Shown {
+        Shown { key, second: Some(second), text: String::new() }
+    }
+
+    #[test]
+    fn an_event_without_a_time_hides_no_later_one_that_is_given_its_key() {
+        let mut book = Book::new();
+        let old = without_time(12, "12, at noon");
+        let first = [with_time(11, 1), old.clone(), with_time(13, 3)];
+        assert_eq!(book.show(&first), ["11", "12, at noon", "13"]);
+        book.reconnect();
+        assert!(book.show(&first).is_empty(), "a re-list doubles nothing");
+        let restored = [with_time(11, 61), with_time(12, 62), with_time(13, 63)];
+        assert_eq!(book.show(&restored), ["11-2", "12-2", "13-2"]);
+        book.reconnect();
+        assert!(book.show(&[old]).is_empty() && book.show(&restored).is_empty());
+        // Where the key was what such an event was stored under.
+        let mut book = Book::new();
+        book.list(&[(11, 1), (12, 2)]);
+        book.stored.insert("12".to_owned(), None);
+        book.reconnect();
+        assert_eq!(book.list(&[(11, 1), (12, 62)]), ["12-2"]);
+    }
+
+    #[test]
+    fn a_later_event_without_a_time_is_not_hidden_by_the_one_that_had_its_key() {
+        let mut book = Book::new();
+        book.show(&[with_time(11, 1), with_time(12, 2), without_time(13, "13, at noon")]);
+        book.reconnect();
+        let restored = [with_time(11, 61), without_time(12, "12, at one"), with_time(14, 64)];
+        assert_eq!(book.show(&restored), ["11-2", "12, at one", "14-2"]);
+        assert_eq!(book.show(&[without_time(13, "13, at two")]), ["13, at two"]);
+        book.reconnect();
+        assert!(book.show(&restored).is_empty(), "a re-list doubles nothing");
+        assert!(book.show(&[without_time(13, "13, at noon")]).is_empty());
+    }
+
+    /// What happens to a vCenter and to the connection.
+    #[derive(Clone, Debug)]
+    enum Happening {
+        /// An event, with or without a time.
+        Event {
+            is_dated: bool,
+        },
+        /// A restore takes so many events back, of which the vCenter knows nothing any more.
+        Restore {
+            events: usize,
+        },
+        Reconnect,
+        /// So many of the newest are listed once more.
+        ListAgain {
+            events: usize,
+        },
+    }
+
+    fn happening() -> impl Strategy<Value = Happening> {
+        prop_oneof![
+            6 => prop::bool::weighted(0.7).prop_map(|is_dated| Happening::Event { is_dated }),
+            1 => (1usize..8).prop_map(|events| Happening::Restore { events }),
+            1 => Just(Happening::Reconnect),
+            2 => (1usize..20).prop_map(|events| Happening::ListAgain { events }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_lives_the_keys_have_each_event_is_new_once(
+            happenings in prop::collection::vec(happening(), 1..80)
+        ) {
+            let (mut book, mut shown) = (Book::new(), Vec::<Shown>::new());
+            let (mut second, mut produced) = (0, 0);
+            for happening in happenings {
+                second += 2;
+                match happening {
+                    Happening::Event { is_dated } => {
+                        let key = shown.last().map_or(1, |last| last.key + 1);
+                        let text = format!("{key}, after {second} s");
+                        shown.push(Shown { key, second: is_dated.then_some(second), text });
+                        produced += 1;
+                        let new = book.show(&shown[shown.len() - 1..]);
+                        prop_assert_eq!(new.len(), 1, "{:?} is new", shown.last());
+                    }
+                    Happening::Restore { events } => {
+                        shown.truncate(shown.len().saturating_sub(events));
+                    }
+                    Happening::Reconnect => book.reconnect(),
+                    Happening::ListAgain { events } => {
+                        let from = shown.len().saturating_sub(events);
+                        let new = book.show(&shown[from..]);
+                        prop_assert!(new.is_empty(), "{:?} are known", new);
+                    }
+                }
+            }
+            prop_assert_eq!(book.stored.len(), produced);
+        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | attribute | from |
 //! |---|---|
-//! | `id` | the event key; `<key>-<n>` in a later epoch of keys |
+//! | `id` | the event key; `<key>-<n>` in a later epoch of keys; uuid5 of the text where key or time cannot be read |
 //! | `type` | `com.vmware.vsphere.<class or eventTypeId>.v0` |
 //! | `source` | the SOAP URL without user info, or as configured |
 //! | `subject` | `VirtualMachine/vm-57`: what the event is about, when known |

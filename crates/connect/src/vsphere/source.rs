@@ -368,7 +368,8 @@ impl Reading {
         let ids: Vec<EventId> = events
             .iter()
             .flat_map(|listed| {
-                self.ledger.questions(key_and_time(listed).0, || raw_id(listed, redaction))
+                let (key, created) = key_and_time(listed);
+                self.ledger.questions(key, created, || raw_id(listed, redaction))
             })
             .map(|id| EventId { source: source.clone(), id })
             .collect();

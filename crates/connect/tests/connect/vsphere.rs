@@ -376,6 +376,39 @@ async fn a_restored_vcenter_uses_keys_again_and_both_lives_are_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_restored_vcenters_events_are_captured_though_namesakes_have_no_readable_time() {
+    let mut site = Site::open().await;
+    let until_all = async |site: &Site| {
+        let produced = site.vcenter.event_count();
+        site.until(|captured| captured.len() >= produced).await;
+    };
+    until_all(&site).await;
+    let restored_to = site.vcenter.status().next_key - 1;
+    // The first life: one event that has no time is followed by one that has one.
+    site.vcenter.inject(Fault::Malformed { kind: Malformation::Time });
+    site.vcenter.post(3);
+    until_all(&site).await;
+    site.vcenter.inject(Fault::Restore { key: restored_to });
+    site.vcenter.inject(Fault::Skew { seconds: 120 });
+    // The second one: it is the other way round.
+    site.vcenter.post(1);
+    site.vcenter.inject(Fault::Malformed { kind: Malformation::Time });
+    site.vcenter.post(3);
+    until_all(&site).await;
+    // All that there is to list again is known.
+    site.stop().await;
+    site.start();
+    site.vcenter.post(1);
+    until_all(&site).await;
+    let captured = site.captured().await;
+    assert_eq!(captured.len(), site.vcenter.event_count());
+    let ids: std::collections::BTreeSet<_> = captured.iter().map(|(_, it)| it.id()).collect();
+    assert_eq!(ids.len(), captured.len());
+    let has_no_time = captured.iter().filter(|(_, event)| event.time().is_none());
+    assert_eq!(has_no_time.count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restarted_vcenter_that_forgot_everything_leaves_a_gap_event() {
     let site = Site::open().await;
     site.until_complete().await;

@@ -23,7 +23,7 @@ pub const CORE_ATTRIBUTES: [&str; 9] = [
 ];
 
 /// The extension attributes that sources, sinks (in dead letters and gaps) and the log write.
-pub const EXTENSIONS: [&str; 30] = [
+pub const EXTENSIONS: [&str; 31] = [
     "account",
     "accountid",
     "authid",
@@ -43,6 +43,7 @@ pub const EXTENSIONS: [&str; 30] = [
     "pluviosink",
     "pluviostream",
     "recordedtime",
+    "recordfigure",
     "recordgroup",
     "recordid",
     "recordpurged",

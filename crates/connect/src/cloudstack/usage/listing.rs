@@ -10,20 +10,18 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use pluvio_clouds::cloudstack::{
     FaultKind, MalformedRow, Page, Paging, Query, UsageQuery, UsageRecord,
 };
 use pluvio_log::Record;
-use pluvio_runtime::Chain;
 use tracing::warn;
 use uuid::Uuid;
 
 use super::{
-    super::{Error, lists::Lists as _, span::at, unread::Unread},
+    super::{Error, lists::Lists as _, span::at},
     config::RecordRules,
     past::Past,
-    records,
     source::{DAY_S, Metering, day_of},
 };
 
@@ -33,7 +31,7 @@ const CLOCKS_DIFFER_S: i64 = 3600;
 /// A listing under way.
 #[derive(Debug)]
 pub(super) struct Listing {
-    from: i64,
+    pub(super) from: i64,
     to: i64,
     page: u32,
     /// Rows of the pages before.
@@ -41,16 +39,20 @@ pub(super) struct Listing {
     /// Names what the page before held.
     before: Option<Uuid>,
     /// Of what is alike, the records that were listed whole.
-    whole: HashMap<Uuid, HashSet<Uuid>>,
+    pub(super) whole: HashMap<Uuid, HashSet<Uuid>>,
     /// Those whose resources were purged; judged at the end, when it is known which were listed whole.
-    purged: Vec<UsageRecord>,
+    pub(super) purged: Vec<UsageRecord>,
+    /// How many of these were taken for captured ones that were written again.
+    pub(super) written_again: usize,
+    /// Records whose last row so far has an amount that was captured, though not last.
+    pub(super) back: BTreeMap<Uuid, UsageRecord>,
     /// Rows that cannot be read, and why the first one cannot.
-    unread: usize,
-    flaw: Option<String>,
+    pub(super) unread: usize,
+    pub(super) flaw: Option<String>,
     /// Of windows that ended before, and that were listed once, what is not found may be stored all the same.
     unsure_before: i64,
     /// So many were left aside for that.
-    unsure: usize,
+    pub(super) unsure: usize,
 }
 
 impl Listing {
@@ -63,6 +65,8 @@ impl Listing {
             before: None,
             whole: HashMap::new(),
             purged: Vec::new(),
+            written_again: 0,
+            back: BTreeMap::new(),
             unread: 0,
             flaw: None,
             unsure_before,
@@ -70,12 +74,12 @@ impl Listing {
         }
     }
 
-    fn is_unsure(&self, end: Timestamp) -> bool {
+    pub(super) fn is_unsure(&self, end: Timestamp) -> bool {
         end.as_second() < self.unsure_before
     }
 
     /// The same for a row that cannot be read: where it does not even tell its window, by all that was asked for.
-    fn is_unsure_of(&self, row: &MalformedRow) -> bool {
+    pub(super) fn is_unsure_of(&self, row: &MalformedRow) -> bool {
         match row.moment("enddate") {
             Some(end) => self.is_unsure(end.at),
             None => self.from < self.unsure_before,
@@ -96,7 +100,7 @@ impl Metering {
                 return Ok(());
             }
         }
-        (self.past, self.revisions) = (None, HashMap::new());
+        self.past = Past::default();
         // No record is captured before its window is over. The log's times are by our clock.
         let forgotten = self.history.remembers_from().await?.map_or(i64::MIN, |until| {
             now - Timestamp::now().duration_since(until).as_secs() + CLOCKS_DIFFER_S
@@ -124,148 +128,43 @@ impl Metering {
             self.listing = Some(listing);
             return Ok(records);
         }
+        records.extend(self.back(&mut listing)?);
         records.extend(self.purged(&mut listing).await?);
+        self.past = Past::default();
         self.listed = Some((listing.from, listing.rows));
         (self.is_new, self.is_listed) = (false, true);
         self.place.records = self.place.records.max(at(listing.to));
         let interval_s = self.settings.records.map_or(DAY_S, |rules| rules.interval_s);
         self.records_due = listing.to + interval_s;
+        self.tell_flaws(&mut listing);
+        Ok(records)
+    }
+
+    /// Tells what of a listing could not be read, or be told apart.
+    fn tell_flaws(&mut self, listing: &mut Listing) {
         self.flaw = listing.flaw.take().map(|flaw| {
             let (unread, kept) = (listing.unread, "kept as `org.apache.cloudstack.malformed`");
             format!("some records cannot be read: {unread} of {} are {kept}: {flaw}", listing.rows)
         });
-        if listing.unsure > 0 {
-            let unsure = format!(
+        let unsure = (listing.unsure > 0).then(|| {
+            format!(
                 "{} records of windows that ended before {} are left aside: the log does not know any more \
                  whether it had them; retention must be longer than `records_overlap`",
                 listing.unsure,
                 at(listing.unsure_before)
-            );
-            warn!(source = %self.history.source(), "{unsure}");
-            self.flaw.get_or_insert(unsure);
+            )
+        });
+        let again = (listing.written_again > 0).then(|| {
+            format!(
+                "{} records of purged resources have the amounts of captured ones, and are taken for these, \
+                 written again",
+                listing.written_again
+            )
+        });
+        for flaw in [unsure, again].into_iter().flatten() {
+            warn!(source = %self.history.source(), "{flaw}");
+            self.flaw.get_or_insert(flaw);
         }
-        Ok(records)
-    }
-
-    /// What is new of a page, but for records of purged resources.
-    async fn records_of(
-        &mut self,
-        rows: Vec<Result<UsageRecord, MalformedRow>>,
-        listing: &mut Listing,
-    ) -> Result<Vec<Record>, Error> {
-        let mapping = &self.settings.mapping;
-        let (mut read, mut malformed) = (Vec::new(), Vec::new());
-        for row in rows {
-            match row {
-                Ok(row) if row.start.at < self.place.begin => {}
-                Ok(row) if records::is_purged(&row) => listing.purged.push(row),
-                Ok(row) => {
-                    let record_id = records::record_id(mapping, &row);
-                    listing
-                        .whole
-                        .entry(records::group(mapping, &row))
-                        .or_default()
-                        .insert(record_id);
-                    read.push((records::event_id(record_id, &row), record_id, row));
-                }
-                Err(row) => {
-                    let unread = Unread::of(&row, &mapping.redaction);
-                    malformed.push((row, mapping.malformed(&unread)?));
-                }
-            }
-        }
-        listing.unread += malformed.len();
-        let ids = read.iter().map(|(id, ..)| *id);
-        let malformed_ids = malformed.iter().filter_map(|(_, event)| event.id().parse().ok());
-        let ids: Vec<Uuid> = ids.chain(malformed_ids).collect();
-        let stored = self.stored(&ids).await?;
-        read.retain(|(id, ..)| !stored.contains(id));
-        let all = read.len();
-        read.retain(|(id, _, row)| self.given.contains_key(id) || !listing.is_unsure(row.end.at));
-        listing.unsure += all - read.len();
-        // Unless nothing was ever captured, another revision of what is not stored may be.
-        if !read.is_empty() && !self.is_new {
-            self.read_past(listing.from).await?;
-        }
-        let mut records = Vec::new();
-        for (row, event) in malformed {
-            let Ok(id) = event.id().parse::<Uuid>() else { continue };
-            if !stored.contains(&id) && !self.given.contains_key(&id) && listing.is_unsure_of(&row)
-            {
-                listing.unsure += 1;
-                continue;
-            }
-            if !stored.contains(&id) && self.given.insert(id, self.pulls).is_none() {
-                warn!(source = %self.history.source(), malformed = %Chain(&row),
-                    "a usage record cannot be read; it is kept as text, without its secrets");
-                records.push(self.record(event)?);
-            }
-            listing.flaw.get_or_insert_with(|| Chain(&row).to_string());
-        }
-        for (id, record_id, row) in read {
-            if self.given.insert(id, self.pulls).is_some() {
-                continue;
-            }
-            let before = self.past.as_ref().map_or(0, |past| past.revisions(record_id));
-            let given = self.revisions.entry(record_id).or_insert(before);
-            *given += 1;
-            let event = records::event(&self.settings.mapping, record_id, *given, &row)?;
-            records.push(self.record(event)?);
-        }
-        Ok(records)
-    }
-
-    /// What is new of the records whose resources were purged.
-    async fn purged(&mut self, listing: &mut Listing) -> Result<Vec<Record>, Error> {
-        let mut alike = BTreeMap::<Uuid, Vec<UsageRecord>>::new();
-        for row in std::mem::take(&mut listing.purged) {
-            let group = records::group(&self.settings.mapping, &row);
-            alike.entry(group).or_default().push(row);
-        }
-        if alike.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.read_past(listing.from).await?;
-        let Some(past) = self.past.take() else { return Ok(Vec::new()) };
-        let (nothing, mut fresh) = (HashSet::new(), Vec::new());
-        for (group, rows) in alike {
-            let listed = listing.whole.get(&group).unwrap_or(&nothing);
-            let captured = past.purged(group);
-            let known = past.gone(group, listed) + captured;
-            for (nth, row) in (captured..).zip(rows.into_iter().skip(known)) {
-                let record_id = records::purged_id(&self.settings.mapping, &row, nth);
-                fresh.push((records::event_id(record_id, &row), record_id, row));
-            }
-        }
-        let ids: Vec<Uuid> = fresh.iter().map(|(id, ..)| *id).collect();
-        let stored = self.stored(&ids).await?;
-        let mut records = Vec::new();
-        for (id, record_id, row) in fresh {
-            if !stored.contains(&id) && listing.is_unsure(row.end.at) {
-                listing.unsure += 1;
-                continue;
-            }
-            if !stored.contains(&id) && self.given.insert(id, self.pulls).is_none() {
-                let event = records::event(&self.settings.mapping, record_id, 1, &row)?;
-                records.push(self.record(event)?);
-            }
-        }
-        Ok(records)
-    }
-
-    /// Reads what was captured of windows since `from`.
-    async fn read_past(&mut self, from: i64) -> Result<(), Error> {
-        if self.past.is_some() {
-            return Ok(());
-        }
-        let mut past = Past::default();
-        let source = &self.settings.mapping.source;
-        // No record is captured before its window is over; by our clock, for the log is written by it.
-        let ago = self.session.now().duration_since(at(from)) + SignedDuration::from_hours(1);
-        let since = Timestamp::now().checked_sub(ago).unwrap_or(Timestamp::MIN);
-        self.history.each_since(since, |stored| past.see(source, stored)).await?;
-        self.past = Some(past);
-        Ok(())
     }
 
     async fn records_page(

@@ -6,14 +6,17 @@
 //! tick that nobody took cannot be taken later: a `pluvio.gap.v0` event tells it.
 //!
 //! **Records** are the usage server's (`listUsageRecords`), written once a day for each resource,
-//! hours late, sometimes again. Each is stored once.
+//! hours late, sometimes again. Each is stored once, and once more when its figure is another one than was
+//! stored last.
 //!
 //! It is a source of its own because a bill must not wait for events, nor they for it.
 
 mod config;
 mod listing;
+mod news;
 mod past;
 mod place;
+mod purged;
 mod records;
 mod source;
 mod tick;

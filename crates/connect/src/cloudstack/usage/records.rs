@@ -2,11 +2,12 @@
 //!
 //! | attribute | from |
 //! |---|---|
-//! | `id` | uuid5 of the record and its amount |
+//! | `id` | uuid5 of the record and its amount; of a revision, of the record and its number |
 //! | `recordid` | uuid5 of the source and of what makes the record the same if it is written again |
 //! | `recordgroup` | uuid5 of the source and of what the record has in common with those that differ by their resource only |
 //! | `recordpurged` | `true`: the server knew the resource no more, and tells neither its id nor its name |
 //! | `revision` | 2 and more: the same record was captured before, with another amount; the newest counts |
+//! | `recordfigure` | of a revision: uuid5 of the record and its amount, which is the `id` of a first event with that amount |
 //! | `type` | `org.apache.cloudstack.usagerecord` |
 //! | `subject` | `VirtualMachine/<uuid>` and the like, where the usage's type names a resource |
 //! | `time` | end of the window |
@@ -16,7 +17,8 @@
 //! A record is the same if usage type, account, zone, window, resource and the kind of use (offering, size,
 //! processors, network, …) are: [`UsageRecord::id`](pluvio_clouds::cloudstack::Row::id). A job that ran again
 //! and counted something else makes a revision of it: billing must see both figures and know that one takes
-//! the place of the other.
+//! the place of the other. A revision is named by its number and not by its amount, for a job may count again what
+//! it counted first: 24, 23.5 and 24 are three events, and the newest says 24.
 
 use pluvio_clouds::cloudstack::{Row as _, UsageRecord};
 use pluvio_event::{AttributeName, Event};
@@ -43,9 +45,17 @@ pub(super) fn group(mapping: &Mapping, record: &UsageRecord) -> Uuid {
     Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes())
 }
 
-/// What names the event of a record with this amount.
-pub(super) fn event_id(record_id: Uuid, record: &UsageRecord) -> Uuid {
-    Uuid::new_v5(&record_id, record.amount().as_bytes())
+/// What names a record's amount: the same amount of the same record has the same.
+pub(super) fn figure(record_id: Uuid, amount: &str) -> Uuid {
+    Uuid::new_v5(&record_id, amount.as_bytes())
+}
+
+/// What names the event of a record's revision, from 1, with this figure.
+pub(super) fn event_id(record_id: Uuid, revision: u32, figure: Uuid) -> Uuid {
+    match revision {
+        0 | 1 => figure,
+        _ => Uuid::new_v5(&record_id, format!("revision {revision}").as_bytes()),
+    }
 }
 
 /// Whether the record is of a resource that the server does not know any more: it prints neither its id nor
@@ -58,13 +68,13 @@ pub(super) fn is_purged(record: &UsageRecord) -> bool {
 pub(super) fn event(
     mapping: &Mapping,
     record_id: Uuid,
-    revision: usize,
+    revision: u32,
     record: &UsageRecord,
 ) -> Result<Event, MapError> {
     const ACCOUNT: AttributeName = AttributeName::literal("account");
     const USAGE_TYPE: AttributeName = AttributeName::literal("usagetype");
-    const REVISION: AttributeName = AttributeName::literal("revision");
-    let id = event_id(record_id, record).to_string();
+    let figure = figure(record_id, &record.amount());
+    let id = event_id(record_id, revision, figure).to_string();
     let mut event = mapping
         .start(&id, TYPE)
         .time(record.end.at)
@@ -75,7 +85,9 @@ pub(super) fn event(
         event = event.extension(RECORD_PURGED, true);
     }
     if revision > 1 {
-        event = event.extension(REVISION, i32::try_from(revision).unwrap_or(i32::MAX));
+        event = event
+            .extension(REVISION, i32::try_from(revision).unwrap_or(i32::MAX))
+            .extension(RECORD_FIGURE, figure.to_string());
     }
     if let (Some(kind), Some(id)) = (resource_type(record.usage_type), &record.usage_id) {
         event = event.subject(format!("{kind}/{}", bounded(id)));
@@ -94,6 +106,11 @@ pub(super) const RECORD_ID: AttributeName = AttributeName::literal("recordid");
 pub(super) const RECORD_GROUP: AttributeName = AttributeName::literal("recordgroup");
 /// Whether it was captured without its resource.
 pub(super) const RECORD_PURGED: AttributeName = AttributeName::literal("recordpurged");
+
+/// Which of the record's figures it tells, from 2.
+pub(super) const REVISION: AttributeName = AttributeName::literal("revision");
+/// Names a revision's amount; [`figure`].
+pub(super) const RECORD_FIGURE: AttributeName = AttributeName::literal("recordfigure");
 
 /// As CloudStack's events call it; `UsageTypes` has the numbers.
 fn resource_type(usage_type: u32) -> Option<&'static str> {
@@ -142,12 +159,9 @@ mod tests {
         let of = |row| record_id(&mapping(), row);
         assert_eq!([of(&again), of(&more)], [of(&one); 2]);
         assert_ne!(of(&one), of(&other));
-        assert_eq!(
-            event_id(of(&one), &one),
-            event_id(of(&again), &again),
-            "only printed otherwise"
-        );
-        assert_ne!(event_id(of(&one), &one), event_id(of(&more), &more));
+        let figure = |row: &UsageRecord| figure(record_id(&mapping(), row), &row.amount());
+        assert_eq!(figure(&one), figure(&again), "only printed otherwise");
+        assert_ne!(figure(&one), figure(&more));
         let first = event(&mapping(), of(&one), 1, &one).unwrap();
         assert_eq!(first.subject(), Some("VirtualMachine/vm"));
         assert_eq!(first.time(), Some("2026-11-19T23:59:59Z".parse().unwrap()));
@@ -156,6 +170,10 @@ mod tests {
         let second = event(&mapping(), of(&more), 2, &more).unwrap();
         assert_eq!(second.extension("recordid"), first.extension("recordid"));
         assert_eq!(second.extension("revision").unwrap().to_string(), "2");
+        let back = event(&mapping(), of(&one), 3, &one).unwrap();
+        assert_eq!(back.extension("recordfigure").unwrap().to_string(), first.id());
+        let ids = std::collections::BTreeSet::from([first.id(), second.id(), back.id()]);
+        assert_eq!(ids.len(), 3);
     }
 
     #[test]

@@ -29,7 +29,7 @@ use super::{
     },
     config::Settings,
     listing::Listing,
-    past::Past,
+    past::{Note, Past},
     place::Place,
 };
 
@@ -55,10 +55,8 @@ pub struct Metering {
     pub(super) listed: Option<(i64, u32)>,
     /// Nothing was captured before this listing.
     pub(super) is_new: bool,
-    /// What was captured before, while a listing needs it.
-    pub(super) past: Option<Past>,
-    /// How many revisions were captured of the records of this listing.
-    pub(super) revisions: HashMap<Uuid, usize>,
+    /// What was captured before, as far as this listing needs it, and by it.
+    pub(super) past: Past,
     /// Whether records of the domains below the account's own are asked for.
     pub(super) asks_below: bool,
     /// What the last listing could not read, until it is told.
@@ -66,12 +64,21 @@ pub struct Metering {
     /// Whether a list came to its end and that was not noted yet.
     pub(super) is_listed: bool,
     pub(super) records_due: i64,
-    /// Ids of this connection, by the pull that gave them: the newest may not be stored yet.
-    pub(super) given: HashMap<Uuid, u64>,
+    /// What this connection gave, by its id: the newest may not be stored yet.
+    pub(super) given: HashMap<Uuid, Given>,
     pub(super) pulls: u64,
     pub(super) races: u32,
     /// No tick is tried before: the role does not allow what it takes.
     pub(super) tick_due: i64,
+}
+
+/// An event that this connection gave.
+#[derive(Debug)]
+pub(super) struct Given {
+    /// The pull that gave it.
+    pub(super) pull: u64,
+    /// Of a record that can be read.
+    pub(super) note: Option<Note>,
 }
 
 /// A quiet look ends after this long.
@@ -153,9 +160,8 @@ impl CloudstackUsage {
             listed: None,
             is_new,
             is_listed: false,
-            past: None,
+            past: Past::default(),
             asks_below: settings.access.asks_below(),
-            revisions: HashMap::new(),
             flaw: (settings.ticks && !may_list).then(|| {
                 let refused = "the account may not call listEvents";
                 format!("no ticks are taken, but records are: {refused}; {ALLOW_TICKS}")
@@ -193,7 +199,7 @@ impl Connection for Metering {
         self.pulls += 1;
         // What was given longer ago is stored; one pull more is margin.
         let pulls = self.pulls;
-        self.given.retain(|_, pull| *pull + PULLS_ON_THE_WAY as u64 + 1 >= pulls);
+        self.given.retain(|_, given| given.pull + PULLS_ON_THE_WAY as u64 + 1 >= pulls);
         if let Some(begin) = self.unannounced.take() {
             return Ok(Pull { checkpoint: Some(begin), ..Pull::default() });
         }

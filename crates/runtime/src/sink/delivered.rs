@@ -11,8 +11,8 @@ use pluvio_log::{Offset, StoredRecord};
 #[derive(Debug)]
 pub struct Delivered {
     offset: Offset,
-    /// What it stands for begins there: of a gap, further back.
-    begins: Offset,
+    /// Of a gap: the first offset that it stands for. `None`: it is a record of the stream.
+    gap_from: Option<Offset>,
     recorded: Timestamp,
     key: Option<Bytes>,
     value: Bytes,
@@ -24,14 +24,14 @@ impl Delivered {
     /// A record as it was read; shares its bytes.
     pub fn new(record: StoredRecord) -> Self {
         let StoredRecord { offset, recorded, key, value } = record;
-        Self { offset, begins: offset, recorded, key, value, event: OnceLock::new() }
+        Self { offset, gap_from: None, recorded, key, value, event: OnceLock::new() }
     }
 
     /// An event that lies in no stream but has a place in it: a gap, of all from `begins` to `offset`.
     pub(crate) fn made(begins: Offset, offset: Offset, recorded: Timestamp, event: &Event) -> Self {
         Self {
             offset,
-            begins,
+            gap_from: Some(begins),
             recorded,
             key: None,
             value: json::to_vec(event).into(),
@@ -41,7 +41,13 @@ impl Delivered {
 
     /// Where whoever has not got it stands: at its place, or where a gap begins.
     pub(crate) fn begins(&self) -> Offset {
-        self.begins
+        self.gap_from.unwrap_or(self.offset)
+    }
+
+    /// Whether it stands for records that are gone. The last of them had its offset, so that the offset alone
+    /// does not tell the two apart.
+    pub(crate) fn is_gap(&self) -> bool {
+        self.gap_from.is_some()
     }
 
     /// Its place in the stream.

@@ -7,13 +7,14 @@ use std::{
     time::Duration,
 };
 
-use pluvio_log::Offset;
+use pluvio_event::{Event, Filter, json};
+use pluvio_log::{Log as _, Offset};
 use pluvio_runtime::{
     Answers, Connected, Delivered, Outcome, Response, Sink, Standing, Writer,
     status::{ComponentStatus, State},
 };
 
-use crate::target::{House, Running, Scripted};
+use crate::target::{House, Running, Scripted, events};
 
 /// Pseudo-random numbers from a seed (SplitMix64).
 #[derive(Debug)]
@@ -33,11 +34,22 @@ impl Dice {
 struct Held {
     /// How often it has acknowledged each.
     taken: BTreeMap<i64, u32>,
+    /// The gaps that it has acknowledged: first and last offset.
+    told: Vec<(i64, i64)>,
     /// How often it has refused each.
     refused: BTreeMap<i64, u32>,
     /// The events of each write.
     writes: Vec<Vec<i64>>,
     connects: usize,
+}
+
+/// What a gap stands for: its first and last offset.
+fn lost(event: &Event) -> Option<(i64, i64)> {
+    if event.event_type() != "pluvio.gap.v0" {
+        return None;
+    }
+    let data: serde_json::Value = serde_json::from_slice(event.data()?.as_bytes()).unwrap();
+    Some((data["from_offset"].as_i64().unwrap(), data["to_offset"].as_i64().unwrap()))
 }
 
 type Act = dyn Fn(&Scene<'_>) -> Option<Outcome<Scripted>> + Send + Sync;
@@ -65,7 +77,12 @@ impl Scene<'_> {
     }
 
     fn take(&self, offset: Offset) {
-        *self.held.lock().unwrap().taken.entry(offset.get()).or_default() += 1;
+        let record = self.batch.iter().find(|record| record.offset() == offset);
+        let mut held = self.held.lock().unwrap();
+        match record.and_then(Delivered::event).and_then(lost) {
+            Some(lost) => held.told.push(lost),
+            None => *held.taken.entry(offset.get()).or_default() += 1,
+        }
         self.answers.taken(offset);
     }
 
@@ -158,6 +175,14 @@ async fn until_at(running: &Running, next: &str) -> ComponentStatus {
     there.unwrap_or_else(|| panic!("not at {next}: {:?}", running.status.components()))
 }
 
+/// Whom a target lets in.
+#[derive(Clone, Copy)]
+enum Door {
+    Open,
+    NoGaps,
+    Shut,
+}
+
 /// One answer after the other, until the dice end the write.
 fn at_random(dice: &Mutex<Dice>, scene: &Scene<'_>) -> Option<Outcome<Scripted>> {
     let mut dice = dice.lock().unwrap();
@@ -219,6 +244,132 @@ async fn whatever_a_target_answers_each_event_is_settled_once_and_each_answer_is
         assert_eq!(status.events, held.taken.len() as u64, "seed {seed}");
         assert_eq!(sink.dead_letters, buried.len() as u64, "seed {seed}");
     }
+}
+
+/// Offsets of events that were settled, as often as they were: taken, buried, or told to be lost.
+async fn settled(house: &House, playing: &Playing) -> Vec<i64> {
+    let (mut settled, mut gaps) = {
+        let held = playing.held.lock().unwrap();
+        (held.taken.keys().copied().collect::<Vec<_>>(), held.told.clone())
+    };
+    for letter in house.letters().await {
+        let original = json::decode(letter.data().unwrap().as_bytes()).unwrap();
+        match lost(&original) {
+            Some(lost) => gaps.push(lost),
+            None => {
+                let offset = letter.extension("pluviooffset").unwrap().to_string();
+                settled.push(offset.parse().unwrap());
+            }
+        }
+    }
+    settled.extend(gaps.into_iter().flat_map(|(from, to)| from..=to));
+    settled.sort_unstable();
+    settled
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_retention_takes_meanwhile_each_event_is_taken_or_buried_or_told_to_be_lost_once()
+{
+    let mut lost = 0;
+    for seed in 0..200_u64 {
+        let mut house = House::new().await;
+        house.limits.events_max = 1 + (seed % 37) as usize;
+        house.limits.age_max = Duration::from_millis(seed % 2 * 500);
+        let is_filtered = seed % 3 == 0;
+        if is_filtered {
+            house.filter = Filter::default().and_expression("int(id) % 3 != 0").unwrap();
+        }
+        house.store(1..=40).await;
+        let dice = Mutex::new(Dice(seed));
+        let playing = Playing::new(move |scene| at_random(&dice, scene));
+        let running = run(&house, &playing);
+        let (mut dice, mut start, mut end) = (Dice(!seed), 0, 40_u32);
+        while end < 160 {
+            tokio::time::sleep(Duration::from_millis(dice.roll(3000))).await;
+            let more = 1 + dice.roll(20) as u32;
+            house.store(end + 1..=end + more).await;
+            end += more;
+            start += dice.roll(u64::from(end) - start + 1);
+            house.log.trim(&events(), Offset::new(start as i64).unwrap()).await.unwrap();
+        }
+        let at_end = |status: &ComponentStatus| {
+            status.position.as_deref().is_some_and(|at| at == end.to_string())
+        };
+        let there = until(&running, at_end).await;
+        assert!(there.is_some(), "seed {seed} comes to no end");
+        playing.assert_once();
+        let settled = settled(&house, &playing).await;
+        // What a filter leaves out may lie within a gap: nobody looked at it.
+        let is_asked = |offset: &i64| !is_filtered || (offset + 1) % 3 != 0;
+        let asked: Vec<_> = settled.into_iter().filter(is_asked).collect();
+        let all: Vec<_> = (0..i64::from(end)).filter(is_asked).collect();
+        assert_eq!(asked, all, "seed {seed}: {:?}", playing.held.lock().unwrap().told);
+        lost += playing.held.lock().unwrap().told.len();
+    }
+    assert!(lost > 200, "the dice lost something often: {lost}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_waited_until_retention_took_it_is_told_as_lost_and_none_that_was_taken() {
+    let house = House::new().await;
+    house.store(1..=10).await;
+    let playing = Playing::new(move |scene| {
+        // One is denied, and not for its own sake.
+        let is_denied = |offset: &Offset| {
+            offset.get() == 4 && scene.batch.iter().all(|it| it.event().and_then(lost).is_none())
+        };
+        let offsets = scene.offsets();
+        offsets.iter().filter(|it| !is_denied(it)).for_each(|offset| scene.take(*offset));
+        match offsets.iter().any(is_denied) {
+            true => Some(Outcome::NotConnected(Scripted(Response::Retry))),
+            false => Some(Outcome::Answered),
+        }
+    });
+    let running = run(&house, &playing);
+    until_at(&running, "4").await;
+    house.log.trim(&events(), Offset::new(10).unwrap()).await.unwrap();
+    until_at(&running, "10").await;
+    assert_eq!(playing.held.lock().unwrap().told, [(4, 4)]);
+    playing.assert_once();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_that_waited_until_retention_took_what_lay_behind_it_is_still_told() {
+    let mut house = House::new().await;
+    // A gap goes with what lies behind it.
+    house.limits.age_max = Duration::from_millis(500);
+    house.store(1..=5).await;
+    let door = Arc::new(Mutex::new(Door::Open));
+    let at_door = Arc::clone(&door);
+    let playing = Playing::new(move |scene| {
+        let door = *at_door.lock().unwrap();
+        let is_gap = |it: &Delivered| it.event().and_then(lost).is_some();
+        let is_let_in = |it: &&Delivered| match door {
+            Door::Open => true,
+            Door::NoGaps => !is_gap(it),
+            Door::Shut => false,
+        };
+        scene.batch.iter().filter(is_let_in).for_each(|record| scene.take(record.offset()));
+        match door {
+            Door::Open => Some(Outcome::Answered),
+            _ => Some(Outcome::NotConnected(Scripted(Response::Retry))),
+        }
+    });
+    let running = run(&house, &playing);
+    until_at(&running, "5").await;
+    *door.lock().unwrap() = Door::Shut;
+    house.store(6..=30).await;
+    until(&running, |status| status.error.is_some()).await;
+    house.log.trim(&events(), Offset::new(20).unwrap()).await.unwrap();
+    *door.lock().unwrap() = Door::NoGaps;
+    until(&running, |status| status.events == 14).await;
+    house.store(31..=40).await;
+    house.log.trim(&events(), Offset::new(35).unwrap()).await.unwrap();
+    *door.lock().unwrap() = Door::Open;
+    until_at(&running, "40").await;
+    assert_eq!(playing.held.lock().unwrap().told, [(5, 19), (29, 34)]);
+    assert_eq!(settled(&house, &playing).await, (0..40).collect::<Vec<_>>());
+    playing.assert_once();
 }
 
 #[tokio::test(start_paused = true)]

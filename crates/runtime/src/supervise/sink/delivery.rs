@@ -52,6 +52,7 @@ impl Delivery<'_> {
         batch: Batch,
     ) -> Result<Option<Stop>, Setback<W::Error>> {
         let Batch { records: mut open, end } = batch;
+        self.ledger.give(&open, end);
         let mut patience = Backoff::default();
         loop {
             open.retain(|record| !self.is_done(record));

@@ -11,6 +11,7 @@ use tracing::warn;
 use super::{
     BatchLimits,
     batcher::{Batch, Batcher},
+    ledger::Ledger,
     letter::Origin,
 };
 use crate::Delivered;
@@ -26,6 +27,8 @@ pub(super) struct Feed<'a> {
     origin: Origin<'a>,
     filter: &'a Filter,
     batcher: Batcher,
+    /// Stand for what retention took; they go before `waiting`.
+    gaps: VecDeque<Delivered>,
     /// Read, and not looked at yet: at most what one read gives.
     waiting: VecDeque<StoredRecord>,
     /// Where the next read begins.
@@ -62,6 +65,7 @@ impl<'a> Feed<'a> {
             origin,
             filter,
             batcher,
+            gaps: VecDeque::new(),
             waiting: VecDeque::new(),
             next: from,
             until,
@@ -71,10 +75,12 @@ impl<'a> Feed<'a> {
     }
 
     /// The next batch; `None`: there was none until `until`, or [`idle_at`](Self::idle_at) moved without
-    /// one, or the feed is at its end. Cancel safe: what was read stays.
+    /// one, or the feed is at its end. `ledger` knows what was settled of what retention took. Cancel safe:
+    /// what was read stays.
     pub(super) async fn next(
         &mut self,
         until: Option<Instant>,
+        ledger: &Ledger,
     ) -> Result<Option<Batch>, FeedError> {
         loop {
             let is_full = self.sort();
@@ -92,7 +98,7 @@ impl<'a> Feed<'a> {
             }
             let wake = due.into_iter().chain(until).min();
             let wait = wake.map_or(WAIT_MAX, |wake| wake.duration_since(now).min(WAIT_MAX));
-            self.read(wait).await?;
+            self.read(wait, ledger).await?;
             // A long filtered stretch must not keep other tasks of this worker from running.
             tokio::task::yield_now().await;
         }
@@ -106,6 +112,13 @@ impl<'a> Feed<'a> {
     /// Moves what was read into the batch; `true`: no more goes in.
     fn sort(&mut self) -> bool {
         let now = Instant::now();
+        while let Some(gap) = self.gaps.pop_front() {
+            if !self.batcher.has_room(gap.stored().len()) {
+                self.gaps.push_front(gap);
+                return true;
+            }
+            self.batcher.push(gap, now);
+        }
         while let Some(record) = self.waiting.pop_front() {
             if !self.batcher.has_room(record.value.len()) {
                 self.waiting.push_front(record);
@@ -124,7 +137,7 @@ impl<'a> Feed<'a> {
         is_over || !self.batcher.has_room(1)
     }
 
-    async fn read(&mut self, wait: Duration) -> Result<(), FeedError> {
+    async fn read(&mut self, wait: Duration, ledger: &Ledger) -> Result<(), FeedError> {
         let limit = ReadLimit { bytes_max: READ_BYTES_MAX, wait, ..ReadLimit::default() };
         match self.log.read(self.origin.stream, self.next, limit).await {
             Ok(chunk) => {
@@ -136,15 +149,31 @@ impl<'a> Feed<'a> {
             }
             Err(ReadError::OutOfRange { from, extent }) => {
                 let at = self.recorded_at(extent.start).await.unwrap_or_else(Timestamp::now);
-                let gap = self.origin.gap(from, extent.start, at)?;
-                let (sink, to) = (self.origin.sink.as_str(), gap.offset());
-                warn!(sink, %from, %to, "retention deleted records before the sink was handed them");
-                self.batcher.push(gap, Instant::now());
+                self.lose(from, extent.start, at, ledger)?;
                 self.next = extent.start;
                 Ok(())
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Puts gaps in place of what was not settled from `from` on, all before `start`.
+    fn lose(
+        &mut self,
+        from: Offset,
+        start: Offset,
+        at: Timestamp,
+        ledger: &Ledger,
+    ) -> Result<(), FeedError> {
+        let lost = ledger.unsettled(from, start);
+        let gaps = lost.iter().map(|lost| self.origin.gap(lost, at));
+        self.gaps = gaps.collect::<Result<_, _>>()?;
+        if let (Some(first), Some(last)) = (lost.first(), lost.last()) {
+            let (sink, gaps) = (self.origin.sink.as_str(), lost.len());
+            let (from, to) = (first.start(), last.end());
+            warn!(sink, %from, %to, gaps, "retention deleted records before the sink was handed them");
+        }
+        Ok(())
     }
 
     /// When the first record from an offset on was recorded. A gap before it has that time, so that a batch with

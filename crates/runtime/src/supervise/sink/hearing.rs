@@ -67,7 +67,7 @@ impl Delivery<'_> {
                 heard.is_confused = true;
                 continue;
             };
-            if !self.is_done(record) && self.ledger.settle(offset) {
+            if !self.is_done(record) && self.ledger.settle(record) {
                 heard.refused.retain(|rejected| rejected.offset != offset);
                 arrived.push(record);
             }
@@ -101,7 +101,7 @@ impl Delivery<'_> {
             0 => heard.front = heard.front.max(count),
             _ => {
                 for record in &arrived {
-                    self.ledger.settle(record.offset());
+                    self.ledger.settle(record);
                 }
             }
         }
@@ -153,7 +153,7 @@ impl Delivery<'_> {
             let failed = &self.place.failed;
             match dead::write(log, self.origin, part.open, rejected, failed).await {
                 Ok(new) => {
-                    self.buried(heard, count, new);
+                    self.buried(part, heard, count, new);
                     break;
                 }
                 Err(error) => {
@@ -186,7 +186,7 @@ impl Delivery<'_> {
         let (log, failed) = (&self.context.log, &self.place.failed);
         let written = dead::write(log, self.origin, part.open, rejected, failed).await;
         if let Ok(new) = written {
-            self.buried(heard, count, new);
+            self.buried(part, heard, count, new);
         }
         written.is_ok()
     }
@@ -197,10 +197,10 @@ impl Delivery<'_> {
     }
 
     /// The first `count` of the refused are letters, `new` of them new.
-    fn buried(&mut self, heard: &mut Heard, count: usize, new: usize) {
+    fn buried(&mut self, part: &Part<'_>, heard: &mut Heard, count: usize, new: usize) {
         let letters: Vec<_> = heard.refused.drain(..count).collect();
-        for letter in &letters {
-            self.ledger.settle(letter.offset);
+        for record in letters.iter().filter_map(|letter| part.find(letter.offset)) {
+            self.ledger.settle(record);
         }
         self.brake.rejected(count.saturating_sub(heard.trusted));
         heard.trusted = heard.trusted.saturating_sub(count);

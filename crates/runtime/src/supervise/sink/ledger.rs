@@ -4,6 +4,11 @@
 //! taken or became a dead letter is left out of later writes. Bounded by the batch in flight: what the
 //! cursor has passed is forgotten.
 //!
+//! **What was lost.** A record that waits for its answer may be taken by retention while those behind it were
+//! settled long ago. So the ledger also knows what was handed over, and tells which of it was not settled:
+//! that, and nothing else, a gap event stands for. A gap has the offset of the last record that it stands
+//! for, and is known as a gap: that this record was settled would not settle the gap.
+//!
 //! **Who is to blame for a connection that ends.** Events that were on their way and have no answer
 //! are handed over in halves, until one is alone. That it ends connections alone, too, proves little:
 //! a target in trouble ends every connection. So the event behind it is tried alone, and if that ends
@@ -15,7 +20,10 @@
 //! It refuses to blame an event while nothing else is taken, also the newest one of a quiet stream: a
 //! target that is down makes no dead letters, however often and in whatever way it ends connections.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeMap,
+    ops::{Bound, RangeInclusive},
+};
 
 use pluvio_log::Offset;
 
@@ -28,10 +36,22 @@ const ALONE_BEFORE_PROBE: u32 = 2;
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    /// Taken or buried, and not passed by the cursor yet.
-    settled: BTreeSet<Offset>,
+    /// Taken or buried, and not passed by the cursor yet; whether it is a gap.
+    settled: BTreeMap<Offset, bool>,
+    /// What was handed over last, ascending, and what was before and lies behind that.
+    given: Vec<Given>,
+    /// Whatever lies before it was in a batch, or is nothing that the sink is handed.
+    given_to: Offset,
     pub(super) parts: Parts,
     suspect: Option<Suspect>,
+}
+
+/// A record that was handed over, or a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Given {
+    begins: Offset,
+    offset: Offset,
+    is_gap: bool,
 }
 
 #[derive(Debug)]
@@ -59,22 +79,71 @@ pub(super) enum Blame {
 impl Ledger {
     /// Whether it needs nothing any more.
     pub(super) fn is_settled(&self, record: &Delivered) -> bool {
-        self.settled.contains(&record.offset())
+        self.settled.get(&record.offset()) == Some(&record.is_gap())
+    }
+
+    /// These are handed over; everything before `end` is among them, or nothing that the sink is handed.
+    pub(super) fn give(&mut self, records: &[Delivered], end: Offset) {
+        let suspect = self.suspect.as_ref().map(|suspect| suspect.offset);
+        let find = |given: &[Given]| given.iter().find(|it| Some(it.offset) == suspect).copied();
+        let before = find(&self.given);
+        // An earlier batch may have reached further.
+        let behind = self.given.partition_point(|it| it.offset < end);
+        let given = records.iter().map(|record| Given {
+            begins: record.begins(),
+            offset: record.offset(),
+            is_gap: record.is_gap(),
+        });
+        self.given.splice(..behind, given);
+        self.given_to = self.given_to.max(end);
+        // The record that ended connections is gone, and the gap in its place has ended none yet.
+        if suspect.is_some() && find(&self.given) != before {
+            self.suspect = None;
+        }
+    }
+
+    /// What was not settled of all from `from` on and before `start`: of what was handed over each stretch
+    /// with nothing settled in it, and what was not.
+    pub(super) fn unsettled(&self, from: Offset, start: Offset) -> Vec<RangeInclusive<Offset>> {
+        let is_open = |it: &&Given| self.settled.get(&it.offset) != Some(&it.is_gap);
+        let is_meant = |it: &&Given| it.offset >= from && it.offset < start;
+        let open = self.given.iter().filter(is_meant).filter(is_open);
+        let mut stretches: Vec<_> = open.map(|it| it.begins.max(from)..=it.offset).collect();
+        let unread = from.max(self.given_to);
+        if let Some(last) = Offset::new(start.get() - 1).filter(|last| *last >= unread) {
+            stretches.push(unread..=last);
+        }
+        stretches.into_iter().fold(Vec::new(), |mut lost: Vec<RangeInclusive<Offset>>, next| {
+            match lost.last_mut() {
+                Some(last) if !self.is_any_settled(*last.end(), *next.start()) => {
+                    *last = *last.start()..=*next.end();
+                }
+                _ => lost.push(next),
+            }
+            lost
+        })
+    }
+
+    /// Whether anything between the two was settled.
+    fn is_any_settled(&self, after: Offset, before: Offset) -> bool {
+        let between = (Bound::Excluded(after), Bound::Excluded(before));
+        after < before && self.settled.range(between).next().is_some()
     }
 
     /// It was taken, or is a dead letter. `false`: it was before.
-    pub(super) fn settle(&mut self, offset: Offset) -> bool {
+    pub(super) fn settle(&mut self, record: &Delivered) -> bool {
+        let offset = record.offset();
         match &mut self.suspect {
             Some(suspect) if suspect.offset == offset => self.suspect = None,
             Some(suspect) => suspect.is_other_taken |= suspect.alone >= ALONE_BEFORE_PROBE,
             None => {}
         }
-        self.settled.insert(offset)
+        self.settled.insert(offset, record.is_gap()) != Some(record.is_gap())
     }
 
     /// The cursor stands at `next`.
     pub(super) fn passed(&mut self, next: Offset) {
-        if self.settled.first().is_some_and(|first| *first < next) {
+        if self.settled.first_key_value().is_some_and(|(first, _)| *first < next) {
             self.settled = self.settled.split_off(&next);
         }
         if self.suspect.as_ref().is_some_and(|suspect| suspect.offset < next) {
@@ -141,10 +210,30 @@ impl Ledger {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use jiff::Timestamp;
+    use pluvio_event::Event;
+    use pluvio_log::StoredRecord;
+
     use super::*;
 
     fn at(offset: i64) -> Offset {
         Offset::new(offset).unwrap_or_default()
+    }
+
+    fn record(offset: i64) -> Delivered {
+        Delivered::new(StoredRecord {
+            offset: at(offset),
+            recorded: Timestamp::UNIX_EPOCH,
+            key: None,
+            value: Bytes::new(),
+        })
+    }
+
+    fn gap(begins: i64, offset: i64) -> Delivered {
+        let event = Event::builder("gap", "urn:a", "t").build();
+        let event = event.unwrap_or_else(|e| unreachable!("{e}"));
+        Delivered::made(at(begins), at(offset), Timestamp::UNIX_EPOCH, &event)
     }
 
     #[test]
@@ -153,7 +242,7 @@ mod tests {
         assert_eq!(ledger.ended(&[at(1), at(2)], false), Blame::Narrowed);
         assert_eq!(ledger.ended(&[at(1)], false), Blame::Open);
         assert_eq!(ledger.ended(&[at(1)], false), Blame::Open);
-        assert!(ledger.settle(at(2)));
+        assert!(ledger.settle(&record(2)));
         assert_eq!(ledger.ended(&[at(1)], false), Blame::Guilty(at(1)));
     }
 
@@ -172,9 +261,59 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(ledger.ended(&[at(1)], false), Blame::Open);
         }
-        assert!(ledger.settle(at(1)) && ledger.settle(at(2)));
-        assert!(!ledger.settle(at(2)), "once");
+        assert!(ledger.settle(&record(1)) && ledger.settle(&record(2)));
+        assert!(!ledger.settle(&record(2)), "once");
         ledger.passed(at(3));
         assert!(ledger.settled.is_empty() && ledger.suspect.is_none());
+    }
+
+    #[test]
+    fn a_gap_is_not_settled_because_the_record_that_had_its_offset_was() {
+        let mut ledger = Ledger::default();
+        assert!(ledger.settle(&record(9)));
+        assert!(ledger.is_settled(&record(9)) && !ledger.is_settled(&gap(5, 9)));
+        assert!(ledger.settle(&gap(5, 9)) && !ledger.settle(&gap(5, 9)));
+        assert!(ledger.is_settled(&gap(5, 9)));
+    }
+
+    #[test]
+    fn what_was_settled_behind_one_that_waits_is_not_lost_and_what_was_not_looked_at_is() {
+        let mut ledger = Ledger::default();
+        assert_eq!(ledger.unsettled(at(3), at(20)), [at(3)..=at(19)], "nothing is known");
+        // The filter left out 6, and there is no 8.
+        ledger.give(&[3, 4, 5, 7, 9, 10].map(record), at(12));
+        [4, 9].map(record).iter().for_each(|taken| assert!(ledger.settle(taken)));
+        let lost = |start| ledger.unsettled(at(3), at(start));
+        assert_eq!(lost(5), [at(3)..=at(3)]);
+        assert_eq!(lost(10), [at(3)..=at(3), at(5)..=at(7)]);
+        assert_eq!(lost(20), [at(3)..=at(3), at(5)..=at(7), at(10)..=at(19)]);
+        // A shorter batch makes nothing unknown that was known.
+        ledger.give(&[record(3)], at(4));
+        assert_eq!(ledger.unsettled(at(3), at(9)), [at(3)..=at(3), at(5)..=at(7)]);
+    }
+
+    #[test]
+    fn a_gap_that_waits_is_told_again_with_what_was_lost_since_and_without_what_was_taken() {
+        let mut ledger = Ledger::default();
+        ledger.give(&[gap(3, 9), record(10), record(11), record(12)], at(13));
+        [11, 12].map(record).iter().for_each(|taken| assert!(ledger.settle(taken)));
+        let lost = |ledger: &Ledger, start| ledger.unsettled(at(3), at(start));
+        assert_eq!(lost(&ledger, 10), [at(3)..=at(9)], "the same");
+        assert_eq!(lost(&ledger, 12), [at(3)..=at(10)]);
+        assert_eq!(lost(&ledger, 30), [at(3)..=at(10), at(13)..=at(29)]);
+        ledger.give(&[gap(3, 10), gap(13, 29), record(30)], at(31));
+        assert!(ledger.settle(&gap(13, 29)));
+        assert_eq!(lost(&ledger, 40), [at(3)..=at(10), at(30)..=at(39)]);
+    }
+
+    #[test]
+    fn a_gap_is_not_suspected_of_what_the_record_in_its_place_did() {
+        let mut ledger = Ledger::default();
+        ledger.give(&[1, 2].map(record), at(3));
+        assert_eq!(ledger.ended(&[at(1)], false), Blame::Open);
+        ledger.give(&[1, 2].map(record), at(3));
+        assert!(ledger.suspect.is_some());
+        ledger.give(&[gap(1, 1), record(2)], at(3));
+        assert!(ledger.suspect.is_none());
     }
 }

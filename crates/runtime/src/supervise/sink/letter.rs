@@ -1,6 +1,8 @@
 //! The events that a sink's life makes: a dead letter for what its target will never take, a gap for
 //! what retention took before it could be handed over. Pure: the clock is told.
 
+use std::ops::RangeInclusive;
+
 use jiff::Timestamp;
 use pluvio_event::{AttributeName, Data, Event, InvalidEvent, Json};
 use pluvio_log::{Offset, StreamName};
@@ -95,14 +97,13 @@ impl Origin<'_> {
         }
     }
 
-    /// What stands in a sink's feed for the records before `start` that retention took.
+    /// What stands in a sink's feed for records that retention took, in the place of the last of them.
     pub(super) fn gap(
         &self,
-        from: Offset,
-        start: Offset,
+        lost: &RangeInclusive<Offset>,
         now: Timestamp,
     ) -> Result<Delivered, InvalidEvent> {
-        let last = Offset::new(start.get().saturating_sub(1)).unwrap_or_default();
+        let (from, last) = (*lost.start(), *lost.end());
         let data = serde_json::json!({
             "stream": self.stream.as_str(),
             "from_offset": from.get(),
@@ -229,7 +230,7 @@ mod tests {
     #[test]
     fn a_gap_stands_where_the_last_lost_record_stood() {
         origin(|origin| {
-            let gap = origin.gap(at(5), at(100), Timestamp::UNIX_EPOCH);
+            let gap = origin.gap(&(at(5)..=at(99)), Timestamp::UNIX_EPOCH);
             let gap = gap.unwrap_or_else(|e| unreachable!("{e}"));
             assert_eq!(gap.offset(), at(99));
             assert_eq!(gap.event().map(Event::event_type), Some("pluvio.gap.v0"));

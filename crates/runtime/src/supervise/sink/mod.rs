@@ -474,7 +474,7 @@ impl Task<'_> {
         };
         let mut feed = feed_at(place);
         loop {
-            let next = feed.next(place.due());
+            let next = feed.next(place.due(), &self.ledger);
             let Some(next) = drain.run_until_cancelled(next).await else {
                 return Ok(Stop::Drained);
             };

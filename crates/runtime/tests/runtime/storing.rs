@@ -104,7 +104,6 @@ async fn stored(log: &LogHandle) -> Vec<u64> {
 #[tokio::test(start_paused = true)]
 async fn a_disk_that_fills_up_again_and_again_costs_no_event_and_doubles_none() {
     for seed in 0..40 {
-        println!("seed {seed}");
         let mut random = StdRng::seed_from_u64(seed);
         let memory = SimulatedDisk::new(seed);
         let config = EmbeddedConfig {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pluvio_event::Filter;
-use pluvio_log::Offset;
+use pluvio_log::{Log as _, Offset};
 use pluvio_runtime::{
     Response,
     status::{ComponentStatus, State},
@@ -11,7 +11,7 @@ use pluvio_runtime::{
 };
 use tokio::time::Instant;
 
-use crate::target::{Act, Door, House, Running, Target};
+use crate::target::{Act, Door, House, Running, Target, events};
 
 fn to(offset: i64) -> Seek {
     Seek { to: Begin::Offset(Offset::new(offset).unwrap()), until: None }
@@ -125,6 +125,25 @@ async fn what_was_answered_for_before_is_forgotten_and_comes_again() {
     assert_eq!(target.has(8).await, ["1", "2", "4", "5", "1", "2", "4", "5"]);
     running.stands_at(5).await;
     assert_eq!(house.letters().await.len(), 1, "the same event makes no second letter");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_in_a_stretch_that_is_handed_over_again_tells_of_no_event_behind_it_that_was_taken() {
+    let house = House::new().await;
+    house.store(1..=25).await;
+    let target = Target::default();
+    let running = house.run(&[("a", &target)]);
+    running.stands_at(25).await;
+    assert!(running.supervisor.drain().await);
+    seek(&house.context("a"), stretch(3, 10), false).await.unwrap();
+    house.store(26..=40).await;
+    house.log.trim(&events(), Offset::new(30).unwrap()).await.unwrap();
+    let target = Target::default();
+    let running = house.run(&[("a", &target)]);
+    running.stands_at(40).await;
+    let arrived = target.ids();
+    assert_eq!(arrived[..2], ["gap/a/3-9", "gap/a/25-29"]);
+    assert_eq!(arrived[2..], numbers(31..=40));
 }
 
 #[tokio::test(start_paused = true)]

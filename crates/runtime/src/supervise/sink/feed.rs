@@ -149,8 +149,10 @@ impl<'a> Feed<'a> {
             }
             Err(ReadError::OutOfRange { from, extent }) => {
                 let at = self.recorded_at(extent.start).await.unwrap_or_else(Timestamp::now);
-                self.lose(from, extent.start, at, ledger)?;
-                self.next = extent.start;
+                // What lies behind a stretch that is handed over again was settled, or is read later.
+                let start = self.until.map_or(extent.start, |until| until.min(extent.start));
+                self.lose(from, start, at, ledger)?;
+                self.next = start;
                 Ok(())
             }
             Err(error) => Err(error.into()),
@@ -166,12 +168,13 @@ impl<'a> Feed<'a> {
         ledger: &Ledger,
     ) -> Result<(), FeedError> {
         let lost = ledger.unsettled(from, start);
-        let gaps = lost.iter().map(|lost| self.origin.gap(lost, at));
+        let is_again = self.until.is_some();
+        let gaps = lost.iter().map(|lost| self.origin.gap(lost, is_again, at));
         self.gaps = gaps.collect::<Result<_, _>>()?;
         if let (Some(first), Some(last)) = (lost.first(), lost.last()) {
             let (sink, gaps) = (self.origin.sink.as_str(), lost.len());
             let (from, to) = (first.start(), last.end());
-            warn!(sink, %from, %to, gaps, "retention deleted records before the sink was handed them");
+            warn!(sink, %from, %to, gaps, is_again, "retention deleted records before the sink was handed them");
         }
         Ok(())
     }

@@ -98,17 +98,23 @@ impl Origin<'_> {
     }
 
     /// What stands in a sink's feed for records that retention took, in the place of the last of them.
+    /// `is_again`: they are of a stretch that was to be handed over again.
     pub(super) fn gap(
         &self,
         lost: &RangeInclusive<Offset>,
+        is_again: bool,
         now: Timestamp,
     ) -> Result<Delivered, InvalidEvent> {
         let (from, last) = (*lost.start(), *lost.end());
+        let reason = match is_again {
+            true => "retention deleted these records before the sink could be handed them again",
+            false => "retention deleted these records before the sink could be handed them",
+        };
         let data = serde_json::json!({
             "stream": self.stream.as_str(),
             "from_offset": from.get(),
             "to_offset": last.get(),
-            "reason": "retention deleted these records before the sink could be handed them",
+            "reason": reason,
         });
         let gap = Event::builder(
             format!("gap/{}/{from}-{last}", self.sink),
@@ -230,7 +236,7 @@ mod tests {
     #[test]
     fn a_gap_stands_where_the_last_lost_record_stood() {
         origin(|origin| {
-            let gap = origin.gap(&(at(5)..=at(99)), Timestamp::UNIX_EPOCH);
+            let gap = origin.gap(&(at(5)..=at(99)), false, Timestamp::UNIX_EPOCH);
             let gap = gap.unwrap_or_else(|e| unreachable!("{e}"));
             assert_eq!(gap.offset(), at(99));
             assert_eq!(gap.event().map(Event::event_type), Some("pluvio.gap.v0"));

@@ -266,16 +266,23 @@ async fn a_log_that_was_set_back_and_grew_again_is_noticed_by_a_sink_that_it_kno
     assert_eq!(same.has(11).await, rest[4..], "the same log");
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_log_that_has_a_hole_where_the_target_has_its_last_event_was_set_back() {
-    let house = House::new().await;
-    house.store(1..=5).await;
+/// A moment that lies behind all that was recorded, and before all that will be.
+async fn a_moment() -> Timestamp {
     let then = Timestamp::now() + SignedDuration::from_millis(1);
     while Timestamp::now() <= then + SignedDuration::from_millis(1) {
         tokio::task::yield_now().await;
     }
-    house.store_at(6, 100).await;
-    house.store(7..=8).await;
+    then
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_grew_before_a_hole_where_the_target_has_its_last_event_was_set_back() {
+    let house = House::new().await;
+    house.store(1..=5).await;
+    let then = a_moment().await;
+    house.store(6..=6).await;
+    house.store_at(7, 100).await;
+    house.store(8..=8).await;
     let last = Taken { offset: Offset::new(50).unwrap(), recorded: then };
     let target = Target::new(&[Door::Took(last)], &[]);
     let _running = house.run(&[("a", &target)]);
@@ -283,6 +290,28 @@ async fn a_log_that_has_a_hole_where_the_target_has_its_last_event_was_set_back(
     let seeks: Vec<_> =
         target.held.lock().unwrap().connects.iter().map(|(standing, _)| standing.seek).collect();
     assert!(matches!(seeks[..], [0, decided] if decided > 0), "it is told so: {seeks:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hole_that_a_machines_end_left_at_the_end_of_a_log_is_no_sign_of_another_log() {
+    let house = House::new().await;
+    house.store(1..=5).await;
+    // The cursor lost its last puts, too.
+    let log_id = house.log.extent(&events()).unwrap().log_id;
+    let stale = format!(r#"{{"stream":"events","log_id":"{log_id}","next":2}}"#);
+    let entry = Entry { key: "a".into(), value: Some(stale.into()) };
+    house.log.put(Table::Cursors, vec![entry]).await.unwrap();
+    let then = a_moment().await;
+    house.store_at(6, 100).await;
+    house.store(7..=8).await;
+    let last = Taken { offset: Offset::new(8).unwrap(), recorded: then };
+    let target = Target::new(&[Door::Took(last)], &[]);
+    let running = house.run(&[("a", &target)]);
+    running.until("a", |status| status.position.as_deref() == Some("103")).await;
+    assert_eq!(target.ids(), ["6", "7", "8"], "it has all that lies before the hole");
+    let seeks: Vec<_> =
+        target.held.lock().unwrap().connects.iter().map(|(standing, _)| standing.seek).collect();
+    assert_eq!(seeks, [0], "its cursor counts");
 }
 
 #[tokio::test(start_paused = true)]

@@ -395,6 +395,16 @@ impl Task<'_> {
     /// Where this log has other records than the target took, which took `last` at its end: it was set back by
     /// an older copy, and has grown since. `None`: it is the same, as far as the log can tell. What was recorded
     /// later than all that the target has is what it lacks.
+    ///
+    /// ```text
+    ///  a machine ended, and the log lost its end        a copy was put back, and grew
+    ///  ── older ──┤          ├── later ──▶              ── older ──┤── later ──┤          ├── later ──▶
+    ///                  ▲ last                                                        ▲ last
+    /// ```
+    ///
+    /// Offsets have holes, and a last record that lies in one proves nothing by itself. With `fsync = "os"` the log
+    /// leaves one where a machine's end may have taken records that a target has. It is that one, or none that
+    /// matters, where nothing before it was recorded later than the target's last: the target has all of that.
     async fn parted_from(&mut self, last: Taken) -> Result<Option<Offset>, ReadError> {
         let SinkContext { log, stream, .. } = self.context;
         let extent = log.extent(stream)?;
@@ -413,15 +423,17 @@ impl Task<'_> {
             // What is damaged, or was deleted meanwhile, tells nothing.
             Err(_) => return Ok(None),
         };
-        // Offsets have holes, and the target's last event is in none of them.
         let is_the_same = |record: &StoredRecord| {
             record.offset == last.offset && record.recorded == last.recorded
         };
-        if chunk.records().next().is_some_and(is_the_same) {
+        let first = chunk.records().next();
+        if first.is_some_and(is_the_same) {
             return Ok(None);
         }
         let later = last.recorded + SignedDuration::from_millis(1);
-        log.seek(stream, pluvio_log::Seek::Time(later)).await.map(Some)
+        let later = log.seek(stream, pluvio_log::Seek::Time(later)).await?;
+        let is_in_hole = first.is_none_or(|record| record.offset > last.offset);
+        Ok((!is_in_hole || later < last.offset).then_some(later))
     }
 
     /// Goes on here, whatever the target says: what it has is of the log before it was set back. Where the log

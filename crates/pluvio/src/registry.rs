@@ -292,7 +292,7 @@ fn owned(secrets: &[(&'static str, &SecretSource)]) -> Vec<(&'static str, Secret
 
 /// Which key makes names that the target does not take, and why; of the sink's name and its stream's.
 type TooLong = Box<dyn Fn(&str, &str) -> Option<(&'static str, String)> + Send>;
-type StartSink = Box<dyn FnOnce(&Supervisor, SinkContext) + Send>;
+type StartSink = Box<dyn Fn(&Supervisor, SinkContext) + Send>;
 
 /// A sink that can be started or asked.
 pub(crate) struct BuiltSink {
@@ -311,7 +311,7 @@ pub(crate) struct BuiltSink {
     pub(crate) only: Option<&'static str>,
     /// Its secrets by key, to be checked before anything starts.
     pub(crate) secrets: Vec<(&'static str, SecretSource)>,
-    /// Puts it under the supervisor.
+    /// Puts it under a supervisor.
     pub(crate) start: StartSink,
     /// `pluvio check --connect`: asks the target and says what it found, in one line.
     pub(crate) probe: Probe,
@@ -330,6 +330,7 @@ impl BuiltSink {
             only: None,
             secrets: Vec::new(),
             start: Box::new(move |supervisor, context| {
+                let sink = sink.clone();
                 supervisor.sink(context, name, move || sink.clone());
             }),
             probe: Box::new(move || {

@@ -2,13 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{Read as _, Write as _},
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Output},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -20,8 +21,8 @@ use pluvio_runtime::supervise::sink::{DEAD_LETTER_TYPE, OFFSET, REASON, SINK, de
 
 const LETTERS: usize = 200;
 
-/// A log with letters of the sink `hook`.
-async fn write_letters(folder: &Path) {
+/// A log with letters of the sink `hook`, whose originals lay at these offsets and are called by them.
+async fn write_letters(folder: &Path, originals: impl Iterator<Item = usize>) {
     let log = Embedded::open(EmbeddedConfig::new(folder)).unwrap();
     let stream = dead_stream(&StreamName::events()).unwrap();
     log.open(&stream).await.unwrap();
@@ -41,18 +42,31 @@ async fn write_letters(folder: &Path) {
         let position = Position::new(offset.to_string()).unwrap();
         Record { event: letter.unwrap(), source, position, at_least: None }
     };
-    log.append(&stream, (0..LETTERS).map(letter).collect()).await.unwrap();
+    log.append(&stream, originals.map(letter).collect()).await.unwrap();
 }
+
+const TAKEN: &str = "HTTP/1.1 204 No Content\r\n\r\n";
+const AWAY: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
 
 /// Answers each request with `answer`; gives its address, and how many it got.
 fn receiver(answer: &'static str) -> (String, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap());
     let requests = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&requests);
+    let url = receiver_that(move |_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        answer
+    });
+    (url, requests)
+}
+
+/// Answers each event, which it is given, as `answer` says; gives its address.
+fn receiver_that(answer: impl Fn(&Event) -> &'static str + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let answer = Arc::new(answer);
     thread::spawn(move || {
         for stream in listener.incoming() {
-            let (mut stream, counted) = (stream.unwrap(), Arc::clone(&counted));
+            let (mut stream, answer) = (stream.unwrap(), Arc::clone(&answer));
             thread::spawn(move || {
                 let mut text = Vec::new();
                 let mut buffer = [0; 8192];
@@ -60,23 +74,25 @@ fn receiver(answer: &'static str) -> (String, Arc<AtomicUsize>) {
                     text.extend_from_slice(&buffer[..count]);
                     // The event ends the request: its bodies are JSON objects on one line.
                     if text.ends_with(b"}") {
+                        let head = text.windows(4).position(|end| end == b"\r\n\r\n").unwrap();
+                        let event = json::decode(&text[head + 4..]).unwrap();
                         text.clear();
-                        counted.fetch_add(1, Ordering::SeqCst);
-                        let _ended = stream.write_all(answer.as_bytes());
+                        let _ended = stream.write_all(answer(&event).as_bytes());
                     }
                 }
             });
         }
     });
-    (url, requests)
+    url
 }
 
-fn replay(folder: &Path, url: &str) -> Output {
+fn replay(folder: &Path, url: &str, options: &[&str]) -> Output {
     let configuration =
         format!("[log]\ndir = \"data\"\n[sinks.hook]\ntype = \"webhook\"\nurl = \"{url}\"\n");
     fs::write(folder.join("pluvio.toml"), configuration).unwrap();
     let mut pluvio = Command::new(env!("CARGO_BIN_EXE_pluvio"));
-    pluvio.args(["--config", "pluvio.toml", "dead", "replay", "hook"]).current_dir(folder);
+    pluvio.args(["--config", "pluvio.toml", "dead", "replay", "hook"]).args(options);
+    pluvio.current_dir(folder);
     pluvio.output().unwrap()
 }
 
@@ -87,12 +103,24 @@ fn folder(name: &str) -> PathBuf {
     folder
 }
 
+/// Where an operator is told to go on.
+fn told_from(output: &Output) -> String {
+    let error = String::from_utf8_lossy(&output.stderr);
+    let from = error.split("--from ").nth(1).and_then(|rest| rest.split('`').next());
+    from.unwrap().to_owned()
+}
+
+/// Originals of letters that a sink made which was moved back in between: the later ones lay before.
+fn moved_back() -> impl Iterator<Item = usize> {
+    (1300..2000).chain(0..500)
+}
+
 #[tokio::test]
 async fn letters_reach_a_target_that_was_mended() {
     let folder = folder("replay-mended");
-    write_letters(&folder.join("data")).await;
-    let (url, requests) = receiver("HTTP/1.1 204 No Content\r\n\r\n");
-    let output = replay(&folder, &url);
+    write_letters(&folder.join("data"), 0..LETTERS).await;
+    let (url, requests) = receiver(TAKEN);
+    let output = replay(&folder, &url, &[]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(said, format!("{LETTERS} handed over to `hook` again\n"));
@@ -103,9 +131,9 @@ async fn letters_reach_a_target_that_was_mended() {
 #[tokio::test]
 async fn a_target_that_still_rejects_everything_is_left_alone_and_the_way_to_go_on_is_told() {
     let folder = folder("replay-rejected");
-    write_letters(&folder.join("data")).await;
+    write_letters(&folder.join("data"), 0..LETTERS).await;
     let (url, requests) = receiver("HTTP/1.1 400 Bad Request\r\ncontent-length: 5\r\n\r\nno id");
-    let output = replay(&folder, &url);
+    let output = replay(&folder, &url, &[]);
     let (said, error) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(1), "{output:?}");
@@ -113,7 +141,57 @@ async fn a_target_that_still_rejects_everything_is_left_alone_and_the_way_to_go_
     assert!(said.contains("answered 400: no id"), "{said}");
     assert!(said.contains("not handed over"), "{said}");
     assert!(error.contains("letters one after the other, so the rest was not sent"), "{error}");
-    let from = error.split("--from ").nth(1).and_then(|rest| rest.split('`').next()).unwrap();
+    let from = told_from(&output);
     assert!((20..100).contains(&from.parse::<usize>().unwrap()), "{from}");
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test]
+async fn originals_have_the_sequence_that_they_had_in_whatever_order_their_letters_lie() {
+    let folder = folder("replay-sequence");
+    // And two originals had one offset, in two lives of the log.
+    write_letters(&folder.join("data"), moved_back().chain(1300..1302)).await;
+    let taken = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&taken);
+    let url = receiver_that(move |event| {
+        let sequence: usize = event.extension("sequence").unwrap().to_string().parse().unwrap();
+        noted.lock().unwrap().push((event.id().to_owned(), sequence));
+        TAKEN
+    });
+    let output = replay(&folder, &url, &[]);
+    assert!(output.status.success(), "{output:?}");
+    let mut taken = std::mem::take(&mut *taken.lock().unwrap());
+    taken.sort_by_key(|(_, sequence)| *sequence);
+    let mut expected: Vec<_> = moved_back().chain(1300..1302).collect();
+    expected.sort_unstable();
+    let expected: Vec<_> = expected.into_iter().map(|it| (format!("e{it}"), it)).collect();
+    assert_eq!(taken, expected);
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test]
+async fn going_on_where_a_replay_gave_up_leaves_out_no_letter() {
+    let folder = folder("replay-gave-up");
+    write_letters(&folder.join("data"), moved_back()).await;
+    let taken = Arc::new(Mutex::new(BTreeSet::new()));
+    let is_back = Arc::new(AtomicUsize::new(0));
+    let (noted, back) = (Arc::clone(&taken), Arc::clone(&is_back));
+    let url = receiver_that(move |event| {
+        let mut taken = noted.lock().unwrap();
+        if taken.len() >= 150 && back.load(Ordering::SeqCst) == 0 {
+            return AWAY;
+        }
+        taken.insert(event.id().to_owned());
+        TAKEN
+    });
+    let output = replay(&folder, &url, &["--patience", "1s"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(said, "150 handed over to `hook` again\n1050 not handed over\n");
+    is_back.store(1, Ordering::SeqCst);
+    let output = replay(&folder, &url, &["--from", &told_from(&output)]);
+    assert!(output.status.success(), "{output:?}");
+    let all: BTreeSet<_> = moved_back().map(|it| format!("e{it}")).collect();
+    assert_eq!(*taken.lock().unwrap(), all);
     fs::remove_dir_all(&folder).unwrap();
 }

@@ -39,7 +39,7 @@ pub(super) async fn run(stage: &Stage) -> Result<Vec<Row>> {
         a / decoded
     );
     let name = format!("catch-up of {EVENTS}, simulated vCenter");
-    Ok(vec![Row::ratio(&name, Goal::AtLeast(0.8), &rates.ratios(), figures)])
+    Ok(vec![Row::ratio(&name, Goal::AtLeast(0.9), &rates.ratios(), figures)])
 }
 
 /// From the start of the process until all is in the log.

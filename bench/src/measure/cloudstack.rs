@@ -63,7 +63,7 @@ pub(super) async fn run(stage: &Stage) -> Result<Vec<Row>> {
     let swept = sweep(stage).await?;
     Ok(vec![
         swept,
-        Row::ratio(&name, Goal::AtLeast(0.8), &rates.ratios(), figures),
+        Row::ratio(&name, Goal::AtLeast(0.75), &rates.ratios(), figures),
         Row::ratio(
             "the same ÷ fluent-plugin-cloudstack's schedule",
             Goal::AtLeast(50.0),
@@ -120,7 +120,7 @@ async fn sweep(stage: &Stage) -> Result<Row> {
     let added = most.saturating_sub(before) as f64 / MIB;
     Ok(Row::ratio(
         &format!("sweep over {events} ids, memory, MiB"),
-        Goal::AtMost(64.0),
+        Goal::AtMost(32.0),
         &[added],
         figures,
     ))

@@ -4,7 +4,7 @@
 //! passing nothing for months. Attributes of foreign producers are reached through the map `event`
 //! (see [`filter`](crate::filter)). A test compares this list with what the code writes.
 //!
-//! It refuses to say which source writes what: DESIGN's table and each source's page do.
+//! It refuses to say which source writes what: docs/events.md does.
 
 /// `type` of a dead letter: an event that a sink's target never took, carried as the data of another.
 pub const DEAD_LETTER_TYPE: &str = "pluvio.dead.v0";
@@ -23,16 +23,14 @@ pub const CORE_ATTRIBUTES: [&str; 9] = [
 ];
 
 /// The extension attributes that sources, sinks (in dead letters and gaps) and the log write.
-pub const EXTENSIONS: [&str; 31] = [
+pub const EXTENSIONS: [&str; 28] = [
     "account",
     "accountid",
     "authid",
     "authtype",
-    "category",
     "dataomitted",
     "domain",
     "eventclass",
-    "executionid",
     "level",
     "parentid",
     "pluvioattempts",
@@ -52,7 +50,6 @@ pub const EXTENSIONS: [&str; 31] = [
     "severitynumber",
     "severitytext",
     "state",
-    "tenant",
     "usagetype",
     "userid",
 ];

@@ -186,7 +186,7 @@ fn what_only_probably_says_the_same_of_every_event_is_taken() {
         "data.a.exists(account, account)",
         "type in data.Types && type in {'a': 1}",
         "(data.a ? type : severitynumber) == 1",
-        "category == 1 || category == 'a'",
+        "recordpurged == 1 || recordpurged == 'a'",
         "{'a': 1}.a == 1 && [1, 'a'] == [1]",
     ] {
         let filter = Filter::default().and_expression(cel);

@@ -126,7 +126,7 @@ fn what_has_a_form_for_one_of_the_possible_types_is_taken() {
         "string(severitynumber).contains('9') && time.startsWith('2026')",
         "timestamp(data.created).getHours() > 1 && (time - time).getHours() > 1",
         "data.contains('a') || data.a.size() > 1 || data['a'][0] == 1",
-        "category * 2 == 4 || category.contains('a') || bool(category)",
+        "recordpurged * 2 == 4 || recordpurged.contains('a') || bool(recordpurged)",
         "event.revision * 2 == 4 || event.revision.contains('a')",
         "[1, 'a'].exists(x, x == account) && [].all(x, x.a * 1.5 > 2)",
         "[[1], ['a']].exists(x, x[0].contains('a'))",
@@ -220,7 +220,7 @@ const OTHERS: [&str; 46] = [
     "account",
     "revision",
     "recordedtime",
-    "category",
+    "recordpurged",
     "event.type",
     "event.recordedtime",
     "data.n",
@@ -397,7 +397,7 @@ fn event() -> impl Strategy<Value = Event> {
                 event = event.extension(name("severitynumber"), severity);
                 event = event.extension(name("revision"), severity);
             }
-            for (called, value) in ["category", "note"].into_iter().zip(others) {
+            for (called, value) in ["recordpurged", "note"].into_iter().zip(others) {
                 if let Some(value) = value {
                     event = event.extension(name(called), value);
                 }
@@ -426,7 +426,7 @@ fn full() -> impl Iterator<Item = Event> {
             .extension(name("account"), "a")
             .extension(name("severitynumber"), 9)
             .extension(name("revision"), 1)
-            .extension(name("category"), true)
+            .extension(name("recordpurged"), true)
             .extension(name("note"), 9)
             .data(Data::json(json).unwrap())
             .build()

@@ -1,4 +1,4 @@
-//! The list of attributes against what the code writes.
+//! The list of attributes against what the code writes, and against what the documentation tells.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -24,8 +24,11 @@ fn written(folder: &Path, names: &mut BTreeSet<String>) {
     }
 }
 
+/// Attributes that no line names, because they are put on an event as it is handed out.
+const OF_THE_LOG: [&str; 2] = ["recordedtime", "sequence"];
+
 #[test]
-fn every_attribute_that_the_code_writes_is_known_to_filters() {
+fn filters_know_every_attribute_that_the_code_writes_and_no_other() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut names = BTreeSet::new();
     for entry in fs::read_dir(crates).unwrap() {
@@ -38,5 +41,16 @@ fn every_attribute_that_the_code_writes_is_known_to_filters() {
     let unknown: Vec<_> =
         names.iter().filter(|name| !EXTENSIONS.contains(&name.as_str())).collect();
     assert!(unknown.is_empty(), "missing in known::EXTENSIONS: {unknown:?}");
+    let never: Vec<_> = EXTENSIONS.iter().filter(|name| !names.contains(**name)).collect();
+    assert!(never.iter().all(|name| OF_THE_LOG.contains(name)), "nothing writes one of {never:?}");
     assert!(EXTENSIONS.is_sorted());
+}
+
+#[test]
+fn every_attribute_is_told_in_the_documentation() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let page = fs::read_to_string(root.join("docs/events.md")).unwrap();
+    let missing: Vec<_> =
+        EXTENSIONS.iter().filter(|name| !page.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "docs/events.md lacks {missing:?}");
 }

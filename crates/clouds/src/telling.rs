@@ -5,7 +5,7 @@
 
 /// A name is secret when it holds one of these, in any case, with `_` and `-` anywhere in it: `api_key`,
 /// `Private-Key`.
-const SECRET_WORDS: [&str; 13] = [
+const SECRET_WORDS: [&str; 17] = [
     "accesskey",
     "password",
     "passwd",
@@ -19,6 +19,10 @@ const SECRET_WORDS: [&str; 13] = [
     "signature",
     "jsessionid",
     "userdata",
+    "vendordata",
+    "ignition",
+    "vnc.key",
+    "pwd",
 ];
 
 /// Whether what bears this name is secret.
@@ -56,6 +60,9 @@ mod tests {
             "pass_phrase",
             "vncPasswordHash",
             "x-session-key",
+            "guestinfo.ignition.config.data",
+            "RemoteDisplay.vnc.key",
+            "root_pwd",
             "a_secret_",
         ] {
             assert!(looks_secret(name), "{name}");

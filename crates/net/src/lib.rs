@@ -20,4 +20,6 @@ pub use crate::http::{
     BODY_BYTES_MAX, CONNECT_TIMEOUT, HttpClient, HttpError, HttpReply, Part, Request, authority_of,
 };
 pub use crate::thumbprint::{Thumbprint, ThumbprintError};
-pub use crate::tls::{ChangedFiles, ServerTls, ServerTlsError, TlsError, TlsOptions, Untrusted};
+pub use crate::tls::{
+    ChangedFiles, PemFault, ServerTls, ServerTlsError, TlsError, TlsOptions, Untrusted,
+};

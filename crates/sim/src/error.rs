@@ -29,13 +29,12 @@ pub enum Error {
     #[error("time zone `{0}` is not of the form CET-1CEST,M3.5.0,M10.5.0/3")]
     TimeZone(String),
     /// A file of the certificate or its key cannot be read.
-    #[error("failed to read `{}`; it must be a PEM file", path.display())]
+    #[error("failed to read `{}`; it must be a PEM file: {reason}", path.display())]
     Pem {
         /// The file.
         path: std::path::PathBuf,
-        /// What the reader said.
-        #[source]
-        source: tokio_rustls::rustls::pki_types::pem::Error,
+        /// What is wrong with it. The reader's own words quote the file, and it may be a key.
+        reason: String,
     },
     /// The certificate and the key cannot be used together.
     #[error("the certificate and its key cannot be used")]

@@ -200,6 +200,7 @@ fn a_value_is_secret_if_its_key_its_type_or_its_name_says_so() {
         (option("x.annotation"), 1),
         (property("root_password", "string"), 2),
         (property("root", "password(8..)"), 2),
+        (property("root", ""), 2),
     ] {
         let inside = format!("<configSpec>{inside}</configSpec>");
         for (redacted, json) in redacted("VmReconfiguredEvent", &inside) {

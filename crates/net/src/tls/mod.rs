@@ -10,6 +10,7 @@
 //! it cannot be combined with the other keys.
 
 mod changed;
+mod pem;
 mod server;
 mod system;
 mod verifier;
@@ -28,6 +29,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use self::changed::ChangedFiles;
+pub use self::pem::PemFault;
 pub use self::server::{ServerTls, ServerTlsError};
 use self::system::SystemRoots;
 pub use self::verifier::Untrusted;
@@ -69,7 +71,7 @@ pub enum TlsError {
         path: PathBuf,
         /// What the PEM reader said.
         #[source]
-        source: rustls::pki_types::pem::Error,
+        source: PemFault,
     },
     /// One of the two files of our own certificate is missing.
     #[error("tls.{one} lacks tls.{other}")]
@@ -86,7 +88,7 @@ pub enum TlsError {
         path: PathBuf,
         /// What the PEM reader said.
         #[source]
-        source: rustls::pki_types::pem::Error,
+        source: PemFault,
     },
     /// Certificate and key do not belong together, or are of no known kind.
     #[error("tls.cert_file and tls.key_file make no identity")]
@@ -125,7 +127,9 @@ impl TlsOptions {
             (Some(cert_file), Some(key_file)) => {
                 let failed = |source| TlsError::OwnFile { path: key_file.clone(), source };
                 regular(key_file).map_err(failed)?;
-                let key = PrivateKeyDer::from_pem_file(key_file).map_err(failed)?;
+                let key = PrivateKeyDer::from_pem_file(key_file)
+                    .map_err(PemFault::from)
+                    .map_err(failed)?;
                 let failed = |source| TlsError::OwnFile { path: cert_file.clone(), source };
                 let chain = certificates_of(cert_file).map_err(failed)?;
                 config.with_client_auth_cert(chain, key).map_err(TlsError::Own)
@@ -166,20 +170,17 @@ impl TlsOptions {
 }
 
 /// Opening a pipe waits for somebody who writes, and it could be read but once.
-fn regular(path: &Path) -> Result<(), rustls::pki_types::pem::Error> {
-    use rustls::pki_types::pem::Error;
-    if std::fs::metadata(path).map_err(Error::Io)?.is_file() {
+fn regular(path: &Path) -> Result<(), PemFault> {
+    if std::fs::metadata(path).map_err(PemFault::Unreadable)?.is_file() {
         return Ok(());
     }
     let kind = std::io::ErrorKind::InvalidInput;
-    Err(Error::Io(std::io::Error::new(kind, "it is no regular file")))
+    Err(PemFault::Unreadable(std::io::Error::new(kind, "it is no regular file")))
 }
 
-fn certificates_of(
-    path: &Path,
-) -> Result<Vec<CertificateDer<'static>>, rustls::pki_types::pem::Error> {
+fn certificates_of(path: &Path) -> Result<Vec<CertificateDer<'static>>, PemFault> {
     regular(path)?;
-    CertificateDer::pem_file_iter(path)?.collect()
+    CertificateDer::pem_file_iter(path)?.map(|certificate| Ok(certificate?)).collect()
 }
 
 #[cfg(test)]

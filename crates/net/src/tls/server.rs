@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::{Error as PemError, PemObject};
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tracing::{info, warn};
 
-use super::{changed::ChangedFiles, regular};
+use super::{changed::ChangedFiles, pem::PemFault, regular};
 use crate::chain;
 
 /// Most certificates of one chain. Real ones have two to five; a bundle of all authorities, put in by
@@ -45,7 +45,7 @@ pub enum ServerTlsError {
         path: PathBuf,
         /// What the PEM reader said.
         #[source]
-        source: PemError,
+        source: PemFault,
     },
     /// There is no certificate in the file.
     #[error("`{}` holds no certificate; is it the key file?", path.display())]
@@ -72,7 +72,7 @@ pub enum ServerTlsError {
         path: PathBuf,
         /// What the PEM reader said.
         #[source]
-        source: PemError,
+        source: PemFault,
     },
     /// There is no key in the file.
     #[error("`{}` holds no private key; is it the certificate file?", path.display())]
@@ -193,8 +193,8 @@ impl Renewed {
 fn certificates_of(path: &Path) -> Result<Vec<CertificateDer<'static>>, ServerTlsError> {
     let failed = |source| ServerTlsError::Certificate { path: path.to_owned(), source };
     regular(path).map_err(failed)?;
-    let found: Result<Vec<_>, PemError> =
-        CertificateDer::pem_file_iter(path).map_err(failed)?.collect();
+    let all = CertificateDer::pem_file_iter(path).map_err(PemFault::from).map_err(failed)?;
+    let found: Result<Vec<_>, PemFault> = all.map(|certificate| Ok(certificate?)).collect();
     match found {
         Ok(certificates) if certificates.is_empty() => {
             Err(ServerTlsError::NoCertificate { path: path.to_owned() })
@@ -208,9 +208,9 @@ fn certificates_of(path: &Path) -> Result<Vec<CertificateDer<'static>>, ServerTl
 }
 
 fn key_of(path: &Path) -> Result<PrivateKeyDer<'static>, ServerTlsError> {
-    let read = regular(path).and_then(|()| PrivateKeyDer::from_pem_file(path));
+    let read = regular(path).and_then(|()| Ok(PrivateKeyDer::from_pem_file(path)?));
     read.map_err(|source| match source {
-        PemError::NoItemsFound => ServerTlsError::NoKey { path: path.to_owned() },
+        PemFault::Nothing => ServerTlsError::NoKey { path: path.to_owned() },
         source => ServerTlsError::Key { path: path.to_owned(), source },
     })
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring::default_provider;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::error::Error;
@@ -59,13 +59,27 @@ impl Tls {
 }
 
 fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let failed = |source| Error::Pem { path: path.to_owned(), source };
-    CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(failed)
+    CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect)
+        .map_err(|error| unreadable(path, &error))
 }
 
 fn key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
-    let failed = |source| Error::Pem { path: path.to_owned(), source };
-    PrivateKeyDer::from_pem_file(path).map_err(failed)
+    PrivateKeyDer::from_pem_file(path).map_err(|error| unreadable(path, &error))
+}
+
+/// Says what is wrong with a file, without a letter of what is in it: the reader quotes a whole line, which is all
+/// of a key whose line ends were lost.
+fn unreadable(path: &Path, error: &pem::Error) -> Error {
+    let reason = match error {
+        pem::Error::Io(error) => error.to_string(),
+        pem::Error::NoItemsFound => "it holds nothing of the kind".to_owned(),
+        pem::Error::MissingSectionEnd { .. } | pem::Error::IllegalSectionStart { .. } => {
+            "its marks do not stand on lines of their own; were the line ends lost?".to_owned()
+        }
+        _ => "what stands between its marks cannot be decoded".to_owned(),
+    };
+    Error::Pem { path: path.to_owned(), reason }
 }
 
 #[cfg(test)]
@@ -86,6 +100,11 @@ mod tests {
         let address = "127.0.0.1:0".parse().unwrap();
         let refused = files.prepare(address).err().unwrap().to_string();
         assert!(refused.contains("key.pem") && refused.contains("PEM"), "{refused}");
+        let line = made.signing_key.serialize_pem().replace('\n', " ");
+        std::fs::write(&key_file, &line).unwrap();
+        let refused =
+            files.prepare(address).err().map(|error| format!("{error} {error:?}")).unwrap();
+        assert!(refused.contains("line ends") && !refused.contains("45, 45"), "{refused}");
         std::fs::write(&key_file, made.signing_key.serialize_pem()).unwrap();
         assert_eq!(files.prepare(address).unwrap().certificate, made.cert.der().to_vec());
         std::fs::remove_dir_all(&folder).unwrap();

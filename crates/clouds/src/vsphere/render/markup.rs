@@ -69,7 +69,8 @@ pub(in super::super) fn redact_markup(
     match is_broken {
         true => kept.out.truncate(kept.whole.0),
         false if kept.hidden.is_some() => kept.reveal(true),
-        false => kept.out.push_str(&before),
+        // It goes on behind the beginning that was read.
+        false => kept.text(&before),
     }
     let redacted = if is_broken { kept.whole.1 } else { kept.redacted };
     Markup { text: kept.out, redacted, identity }
@@ -144,12 +145,7 @@ impl<'r> Kept<'r> {
                 let holds_something = !hidden.is_empty;
                 self.reveal(holds_something);
             }
-            // A text of changes, in whatever escapes.
-            None if redact_changes(&decode_text(text), self.redaction).is_some() => {
-                self.out.push_str(REDACTED);
-                self.redacted += 1;
-            }
-            None => self.out.push_str(text),
+            None => self.text(text),
         }
         for part in ["</", tag.name().as_ref(), ">"] {
             self.out.push_str(part);
@@ -163,6 +159,17 @@ impl<'r> Kept<'r> {
         }
         self.note();
         true
+    }
+
+    /// Takes a text that is in no secret element; as a whole not, if it tells of a machine's changes what is secret, in
+    /// whatever escapes.
+    fn text(&mut self, text: &str) {
+        if redact_changes(&decode_text(text), self.redaction).is_some() {
+            self.out.push_str(REDACTED);
+            self.redacted += 1;
+        } else {
+            self.out.push_str(text);
+        }
     }
 
     /// Notes whether only the event itself is open, and nothing but fields of every event came before.
@@ -303,6 +310,7 @@ mod tests {
             ("<e><key>2</key><message>ab", "<e><key>2</key><message>ab"),
             ("<e><message>ab</mess", "<e><message>ab"),
             ("<e><password>ab", "<e><password>[redacted]"),
+            ("<e><message>config.a.token: \"x\" -> \"y", "<e><message>[redacted]"),
             ("<e><key>token</key><value><a>b</a>c", "<e><key>token</key><value>[redacted]"),
         ] {
             assert_eq!(redact_markup(markup, false, &Redaction::default()).text, expected);

@@ -14,7 +14,7 @@
 //! What becomes no JSON is redacted in [`markup`](super::markup).
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::changes::redact_changes;
 pub(in super::super) use crate::telling::looks_secret;
@@ -28,6 +28,10 @@ const TELLING: [&str; 5] = ["key", "id", "name", "label", "type"];
 const TOLD: [&str; 3] = ["value", "defaultValue", "prevState"];
 /// An event's text, in which a value beside a telling name is told again.
 const MESSAGE: &str = "fullFormattedMessage";
+
+/// What an appliance is told, such as its root password. Who changes one need not say its type once more.
+pub(super) const PROPERTY: &str = "VAppPropertyInfo";
+const OF_PROPERTY: &str = "userConfigurable";
 
 /// Whether a field of this name says what stands beside it.
 pub(in super::super) fn tells(name: &str) -> bool {
@@ -95,7 +99,8 @@ fn redact_value(value: &mut Value) -> usize {
         Value::Array(values) => values.iter_mut().map(redact_value).sum(),
         Value::Object(members) => {
             let mut names = members.iter().filter(|(name, _)| tells(name));
-            let pair_is_secret = names.any(|(_, name)| name.as_str().is_some_and(looks_secret));
+            let pair_is_secret = names.any(|(_, name)| name.as_str().is_some_and(looks_secret))
+                || is_untyped_property(members);
             let mut count = 0;
             for (name, value) in members {
                 let of_pair = pair_is_secret && is_told_in(name);
@@ -119,6 +124,17 @@ fn redact_value(value: &mut Value) -> usize {
         },
         _ => 0,
     }
+}
+
+/// Whether it is an appliance's property of which nothing tells that it is no password.
+fn is_untyped_property(members: &Map<String, Value>) -> bool {
+    let get = |wanted: &str| {
+        let mut found = members.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        found.next().map(|(_, value)| value)
+    };
+    let is_property =
+        get("_typeName").and_then(Value::as_str) == Some(PROPERTY) || get(OF_PROPERTY).is_some();
+    is_property && get("type").and_then(Value::as_str).unwrap_or_default().is_empty()
 }
 
 /// Numbers, flags and times are not.

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::changes::redact_changes;
 use super::go;
 use super::json::string;
-use super::redact::{REDACTED, is_told_in, looks_secret, tells};
+use super::redact::{PROPERTY, REDACTED, is_told_in, looks_secret, tells};
 use super::{DataFormat, FLAWS_MAX, Writer};
 use crate::vsphere::types::{self, Class, Field, Kind, Shape};
 use crate::vsphere::xml::{Node, TEXT_BYTES_MAX};
@@ -20,7 +20,11 @@ impl<'t> Writer<'t, '_> {
         let base = self.slots.len();
         self.slots.resize(base + fields.len(), None);
         let unknown = node.is_some_and(|node| self.sort(fields, base, node));
-        let pair_is_secret = class.is_pair() && node.is_some_and(|node| self.pair_is_secret(node));
+        let is_untyped = |node: Node<'t>| {
+            class.name == PROPERTY && node.child_text("type").is_none_or(|kind| kind.is_empty())
+        };
+        let pair_is_secret = class.is_pair()
+            && node.is_some_and(|node| is_untyped(node) || self.pair_is_secret(node));
         for (at, field) in fields.iter().enumerate() {
             let node = self.slots[base + at];
             if node.is_none() && (field.newer || self.format == DataFormat::ViJson) {

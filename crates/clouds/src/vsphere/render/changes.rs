@@ -16,6 +16,8 @@ use super::redact::{REDACTED, Redaction, is_told, looks_secret};
 
 /// What all paths begin with.
 const ROOT: &str = "config.";
+/// A longer path with an odd quote is not looked for.
+const ODD_PATH_BYTES_MAX: usize = 256;
 /// Above the entries of one kind stands one of these.
 const HEADINGS: [&str; 3] = ["Modified:", "Added:", "Deleted:"];
 /// The type of an appliance's property is told in another place, if at all, and may be `password`.
@@ -81,9 +83,17 @@ fn entry(text: &str, begin: usize) -> Option<Entry> {
         quoted ^= *byte == b'"';
         !quoted && (matches!(byte, b':' | b';') || byte.is_ascii_whitespace())
     });
-    let colon = begin + path.filter(|length| text.as_bytes()[begin + length] == b':')?;
+    let path = path.filter(|length| text.as_bytes()[begin + length] == b':');
+    let colon = begin + path.or_else(|| odd_path(&text[begin..]))?;
     let value = text.len() - text[colon + 1..].trim_start_matches(' ').len();
     Some(Entry { begin, value })
+}
+
+/// How long a path is that has an odd quote in it, as the key of an option may have.
+fn odd_path(text: &str) -> Option<usize> {
+    let near = &text[..text.floor_char_boundary(ODD_PATH_BYTES_MAX)];
+    let line = near.split(['\n', ';']).next().unwrap_or_default();
+    line.find("\").").and_then(|key| line[key..].find(": ").map(|colon| key + colon))
 }
 
 /// Where the next entry begins, or a heading, outside of quotes.
@@ -158,6 +168,11 @@ mod tests {
                 "config.extraConfig(\" config.a: token\").value: [redacted]",
                 1,
             ),
+            (
+                "config.extraConfig(\"a\"b.password\").value: \"c\" -> \"d\"; config.b: 1",
+                "config.extraConfig(\"a\"b.password\").value: [redacted]; config.b: 1",
+                1,
+            ),
             ("config.a.api_key: 1; x.config.token: 2", "config.a.api_key: [redacted]", 1),
             ("x.config.token: 2; config.token 3", "x.config.token: 2; config.token 3", 0),
             (
@@ -188,7 +203,7 @@ mod tests {
             " config.token: \"",
             " config.token: ; Added: ",
         ] {
-            let text = piece.repeat(300_000);
+            let text = piece.repeat(100_000);
             let redacted = redact_changes(&text, &Redaction::default());
             assert!(
                 redacted.is_none_or(|(redacted, _)| redacted.len() <= 2 * text.len()),

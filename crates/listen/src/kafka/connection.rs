@@ -11,7 +11,6 @@ use metrics::counter;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    sync::OwnedSemaphorePermit,
     time::{Instant, sleep, timeout_at},
 };
 use tracing::debug;
@@ -28,7 +27,8 @@ use super::{
     wire::Incoming,
 };
 use crate::{
-    connections::{Places, Pressure},
+    connections::{Holder, Places, Pressure},
+    room::Held,
     socket::{self, Pending, Socket, Transport},
     tls::{self, Acceptor},
 };
@@ -131,8 +131,9 @@ struct Connection<'a> {
     session: Session,
     socket: Socket,
     buffer: Incoming,
-    /// What `buffer` holds of the room that all connections share; a whole request takes it along.
-    held: Option<OwnedSemaphorePermit>,
+    /// What `buffer` holds of the room that all connections share, and in whose part of it. The last request
+    /// in its memory takes it along.
+    held: Option<(Holder, Held)>,
     pending: Arc<Pending>,
     /// By when a client must have said who it is.
     login_until: Instant,
@@ -140,8 +141,11 @@ struct Connection<'a> {
 
 impl Connection<'_> {
     async fn run(&mut self) -> Result<(), End> {
-        while let Some((frame, _held)) = self.frame().await? {
-            let request = match Request::read(&frame)? {
+        while let Some((frame, held)) = self.frame().await? {
+            let read = Request::read(&frame, held)?;
+            // The request alone has it now, and may be done with it long before it is answered.
+            drop(frame);
+            let mut request = match read {
                 Ok(request) => request,
                 Err(answer) => {
                     self.send(answer).await?;
@@ -157,8 +161,9 @@ impl Connection<'_> {
                 },
                 _ => Turn::default(),
             };
-            let answering = self.session.answer(self.server, &request, turn);
-            let answer = if request.may_wait() {
+            let may_wait = request.may_wait();
+            let answering = self.session.answer(self.server, &mut request, turn);
+            let answer = if may_wait {
                 tokio::select! {
                     biased;
                     answer = answering => answer?,
@@ -167,6 +172,7 @@ impl Connection<'_> {
             } else {
                 answering.await?
             };
+            drop(request);
             self.admit()?;
             if let Some(answer) = answer {
                 self.send(answer).await?;
@@ -187,7 +193,7 @@ impl Connection<'_> {
     }
 
     /// The next frame and its place; `None` when the client is done or the listener drains.
-    async fn frame(&mut self) -> Result<Option<(Bytes, Option<OwnedSemaphorePermit>)>, End> {
+    async fn frame(&mut self) -> Result<Option<(Bytes, Option<Held>)>, End> {
         let bytes_max = match self.session.is_unknown() {
             true => FRAME_BYTES_MAX_UNAUTHENTICATED,
             false => FRAME_BYTES_MAX,
@@ -198,7 +204,9 @@ impl Connection<'_> {
             let taken = self.buffer.take_frame(bytes_max);
             if let Some(frame) = taken.map_err(|_| Hangup::FrameTooLarge)? {
                 self.pending.set_idle(false, self.epoch);
-                return Ok(Some((frame, self.held.take())));
+                // Where much came behind it, that is in the same memory.
+                let held = if self.buffer.has_grown() { None } else { self.held.take() };
+                return Ok(Some((frame, held.map(|(_, held)| held))));
             }
             self.pending.set_idle(self.buffer.is_empty(), self.epoch);
             let now = Instant::now();
@@ -226,17 +234,25 @@ impl Connection<'_> {
         }
     }
 
-    /// Takes room for what the buffer holds.
+    /// Takes room for what the buffer holds, in the part of its client; a stranger's is that of its address.
     fn hold(&mut self) -> Result<(), Hangup> {
-        let held = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let needed = self.buffer.len().saturating_sub(FRAME_BYTES_FREE).saturating_sub(held);
-        let needed = u32::try_from(needed).map_err(|_| Hangup::FrameTooLarge)?;
+        let beyond = self.buffer.len().saturating_sub(FRAME_BYTES_FREE);
+        if beyond == 0 {
+            return Ok(());
+        }
+        let holder = self.session.holder().cloned();
+        let holder = holder.unwrap_or_else(|| Holder::at(self.session.peer.ip()));
+        // A client that has just said who it is begins anew.
+        self.held.take_if(|(of, _)| *of != holder);
+        let held = self.held.as_ref().map_or(0, |(_, held)| held.bytes());
+        let needed = beyond.saturating_sub(held);
         if needed > 0 {
-            let room = Arc::clone(&self.server.frames);
-            let more = room.try_acquire_many_owned(needed).map_err(|_| Hangup::NoRoom)?;
+            let part = self.server.frame_parts.of(&holder);
+            let more = self.server.frames.try_take_some_of(&part, needed, needed);
+            let more = more.ok_or(Hangup::NoRoom)?;
             match &mut self.held {
-                Some(held) => held.merge(more),
-                None => self.held = Some(more),
+                Some((_, held)) => held.merge(more),
+                None => self.held = Some((holder, more)),
             }
         }
         Ok(())

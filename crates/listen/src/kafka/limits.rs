@@ -12,14 +12,20 @@ pub(super) const FRAME_BYTES_MAX: usize = (1 << 20) + (64 << 10);
 /// The same before a client has said who it is: SCRAM needs some hundred bytes.
 pub(super) const FRAME_BYTES_MAX_UNAUTHENTICATED: usize = 16 << 10;
 
+/// Characters that are kept of what a client calls itself: for tools and the log.
+pub(super) const CLIENT_CHARS_MAX: usize = 60;
+
 /// Bytes of an unfinished request that every connection may hold without asking: whole requests of
 /// consumers are smaller.
 pub(super) const FRAME_BYTES_FREE: usize = 16 << 10;
 
 /// Most bytes of requests beyond [`FRAME_BYTES_FREE`], all connections together, from their first byte
-/// until they are answered: some wait for half an hour. A client for whose request nothing is left is
+/// until they are answered, or wait for a record or a rebalance. A client for whose request nothing is left is
 /// closed: it comes back, and whoever fills it up is slow.
 pub(super) const FRAME_BYTES_MAX_TOTAL: usize = 8 << 20;
+
+/// The part of [`FRAME_BYTES_MAX_TOTAL`] that one client may have: three of the largest requests.
+pub(super) const FRAME_BYTES_MAX_CLIENT: usize = FRAME_BYTES_MAX_TOTAL / 2;
 
 /// An answer may be this large without asking for room among those to fetches.
 pub(super) const ANSWER_BYTES_FREE: usize = 16 << 10;
@@ -28,10 +34,14 @@ pub(super) const ANSWER_BYTES_FREE: usize = 16 << 10;
 /// requests of one that pipelines.
 pub(super) const READ_AHEAD_BYTES_MAX: usize = 16 << 10;
 
-/// Most elements of all lists of one request together, and tagged fields. A consumer names each topic once, and
+/// Most elements of all lists of one request together, and tagged fields ([`ITEMS_PER_TAG`]). A consumer names each topic once, and
 /// the largest requests of tools name all groups ([`GROUPS_MAX`]): twice as much and some more. Without a
 /// limit, a list of empty names would cost thirty times its bytes in memory, and as much time.
 pub(super) const REQUEST_ITEMS_MAX: usize = 2500;
+
+/// As how many elements a tagged field counts. The codec keeps those that it does not know in a tree, which
+/// takes some 400 bytes for the first; an element takes some 100.
+pub(super) const ITEMS_PER_TAG: usize = 4;
 
 /// A request with more elements than this, or more bytes than [`FRAME_BYTES_FREE`], is dear: it waits for its
 /// client's turn. Consumers of dozens of streams stay below.

@@ -25,6 +25,7 @@
 //! It refuses to create a topic because somebody asked for it, to look into a batch, and to hold a
 //! queue for a reader.
 
+mod body;
 mod config;
 mod connection;
 mod describe;

@@ -12,13 +12,14 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::{
     messages::{ApiKey, SaslAuthenticateRequest, SaslHandshakeRequest},
-    protocol::{Decodable, Encodable},
+    protocol::Encodable,
 };
 use metrics::counter;
 use pluvio_runtime::{Credential, Principal};
 use tracing::{debug, error};
 
 use super::{
+    body::Body,
     describe, fetch, group,
     limits::{ANSWER_BYTES_FREE, FRAME_BYTES_FREE, REQUEST_ITEMS_CHEAP},
     metadata, meter, offsets, refuse,
@@ -117,14 +118,14 @@ pub(super) struct Request {
     pub(super) version: i16,
     correlation: i32,
     client: String,
-    body: Bytes,
-    /// Elements of its lists, and tagged fields.
+    body: Body,
+    /// How much it names: see [`Api::check`].
     items: usize,
 }
 
 impl Request {
-    /// Reads a frame. `Ok(Err(_))`: it is answered already.
-    pub(super) fn read(frame: &Bytes) -> Result<Result<Self, Answer>, Hangup> {
+    /// Reads a frame, whose place is `held`. `Ok(Err(_))`: it is answered already.
+    pub(super) fn read(frame: &Bytes, held: Option<Held>) -> Result<Result<Self, Answer>, Hangup> {
         let mut reader = Reader::new(frame);
         let is_flexible = |key, version| {
             Api::of(key).is_some_and(|api| api.has(version) && api.is_flexible(version))
@@ -146,6 +147,7 @@ impl Request {
         let body = frame.slice_ref(reader.rest());
         let items = api.check(head.version, &body)?;
         let Head { version, correlation, client, .. } = head;
+        let body = Body::new(body, version, held);
         Ok(Ok(Self { api, version, correlation, client, body, items }))
     }
 
@@ -165,26 +167,8 @@ impl Request {
         match self.api.key {
             ApiVersions | SaslHandshake | SaslAuthenticate => false,
             DescribeGroups | ListGroups | OffsetFetch => true,
-            _ => self.items > REQUEST_ITEMS_CHEAP || self.body.len() > FRAME_BYTES_FREE,
+            _ => self.items > REQUEST_ITEMS_CHEAP || self.body.bytes().len() > FRAME_BYTES_FREE,
         }
-    }
-
-    /// Decodes what then waits for the disk.
-    fn decoded_for_disk<M: Decodable>(&self, turn: &mut Turn) -> Result<M, Hangup> {
-        let message = self.decoded();
-        turn.leave_to_others();
-        message
-    }
-
-    /// Decodes what then waits for other clients.
-    fn decoded_for_others<M: Decodable>(&self, turn: &mut Turn) -> Result<M, Hangup> {
-        let message = self.decoded();
-        turn.end();
-        message
-    }
-
-    fn decoded<M: Decodable>(&self) -> Result<M, Hangup> {
-        M::decode(&mut self.body.clone(), self.version).map_err(|_| Hangup::Malformed)
     }
 
     fn framed(&self, body: Vec<Bytes>) -> Result<Vec<Bytes>, Hangup> {
@@ -225,7 +209,7 @@ impl Session {
     pub(super) async fn answer(
         &mut self,
         server: &Server,
-        request: &Request,
+        request: &mut Request,
         mut turn: Turn,
     ) -> Result<Option<Answer>, Hangup> {
         let mut answer = Answer { pieces: Vec::new(), _held: None, last: None };
@@ -233,7 +217,7 @@ impl Session {
         let body = match (request.api.key, &self.known) {
             (ApiKey::ApiVersions, _) => encoded(&versions::answer(), version)?,
             (ApiKey::SaslHandshake, _) => {
-                let wanted: SaslHandshakeRequest = request.decoded()?;
+                let wanted: SaslHandshakeRequest = request.body.decoded()?;
                 let table = server.context.access.table();
                 encoded(&self.sasl.handshake(&table, &wanted.mechanism), version)?
             }
@@ -244,14 +228,16 @@ impl Session {
             }
             (_, None) => return Err(Hangup::NotAuthenticated),
             (ApiKey::Fetch, Some(known)) => {
-                let (wanted, caller) = (request.decoded()?, self.caller(server, known, request));
-                let sending = fetch::answer(&caller, &wanted, turn).await;
+                let wanted = request.body.reduced(fetch::Wanted::of)?;
+                let caller = self.caller(server, known, &request.client, version);
+                let sending = fetch::answer(&caller, wanted, turn).await;
                 answer._held = sending.held;
                 sending.pieces
             }
             (_, Some(known)) => {
-                let caller = self.caller(server, known, request);
-                match answer_known(&caller, request, &mut turn).await? {
+                let Request { api, client, body, .. } = request;
+                let caller = self.caller(server, known, client, version);
+                match answer_known(&caller, api.key, body, &mut turn).await? {
                     Some(body) => body,
                     None => return Ok(None),
                 }
@@ -271,11 +257,16 @@ impl Session {
         Ok(Some(answer))
     }
 
-    fn caller<'a>(&self, server: &'a Server, known: &'a Known, request: &'a Request) -> Caller<'a> {
+    fn caller<'a>(
+        &self,
+        server: &'a Server,
+        known: &'a Known,
+        client: &'a str,
+        version: i16,
+    ) -> Caller<'a> {
         let Known { principal, holder } = known;
-        let (peer, local, version) = (self.peer, self.local, request.version);
-        let by_id = OnceLock::new();
-        Caller { server, principal, holder, client: &request.client, peer, local, version, by_id }
+        let (peer, local, by_id) = (self.peer, self.local, OnceLock::new());
+        Caller { server, principal, holder, client, peer, local, version, by_id }
     }
 
     async fn authenticate(
@@ -283,12 +274,13 @@ impl Session {
         server: &Server,
         request: &Request,
     ) -> Result<(Vec<Bytes>, Option<Hangup>), Hangup> {
-        let wanted: SaslAuthenticateRequest = request.decoded()?;
+        // It may wait for its turn to guess: nothing else of the request does.
+        let said = request.body.decoded::<SaslAuthenticateRequest>()?.auth_bytes;
         let (access, address) = (&server.context.access, self.peer.ip());
-        self.claimed = self.sasl.claimed(&wanted.auth_bytes).or(self.claimed.take());
+        self.claimed = self.sasl.claimed(&said).or(self.claimed.take());
         let admitted = access.guesses().admit(address, self.claimed.as_deref()).await;
         let step = match admitted {
-            Ok(()) => self.sasl.authenticate(&access.table(), &wanted.auth_bytes),
+            Ok(()) => self.sasl.authenticate(&access.table(), &said),
             Err(too_many) => self.sasl.refuse(&too_many),
         };
         let last = match step.outcome {
@@ -314,11 +306,12 @@ impl Session {
 /// Answers what somebody asks who is known.
 async fn answer_known(
     caller: &Caller<'_>,
-    request: &Request,
+    key: ApiKey,
+    request: &mut Body,
     turn: &mut Turn,
 ) -> Result<Option<Vec<Bytes>>, Hangup> {
-    let version = request.version;
-    let body = match request.api.key {
+    let version = caller.version;
+    let body = match key {
         ApiKey::Metadata => encoded(&metadata::answer(caller, request.decoded()?).await, version),
         ApiKey::DescribeCluster => {
             encoded(&metadata::cluster(caller, &request.decoded()?), version)
@@ -336,10 +329,14 @@ async fn answer_known(
             encoded(&group::find_coordinator(caller, request.decoded()?), version)
         }
         ApiKey::JoinGroup => {
-            encoded(&group::join(caller, request.decoded_for_others(turn)?).await, version)
+            let keep = |request: &_| group::Joining::of(caller, request);
+            let joining = request.reduced_for_others(turn, keep)?;
+            encoded(&group::join(caller, joining).await, version)
         }
         ApiKey::SyncGroup => {
-            encoded(&group::sync(caller, request.decoded_for_others(turn)?).await, version)
+            let keep = |request: &_| group::Syncing::of(caller, request);
+            let syncing = request.reduced_for_others(turn, keep)?;
+            encoded(&group::sync(caller, syncing).await, version)
         }
         ApiKey::Heartbeat => encoded(&group::heartbeat(caller, &request.decoded()?), version),
         ApiKey::LeaveGroup => encoded(&group::leave(caller, request.decoded()?).await, version),
@@ -366,7 +363,7 @@ async fn answer_known(
                     None => None,
                 },
                 _ => {
-                    let answered = refuse::produce_old(&request.body, version);
+                    let answered = refuse::produce_old(request.bytes(), version);
                     answered?.map(|body| vec![body])
                 }
             };
@@ -391,7 +388,7 @@ mod tests {
             frame.extend(i16::try_from(name.len()).unwrap_or(i16::MAX).to_be_bytes());
             frame.extend(name.as_bytes());
         }
-        let read = Request::read(&Bytes::from(frame))?;
+        let read = Request::read(&Bytes::from(frame), None)?;
         Ok(read.is_ok_and(|request| request.is_dear()))
     }
 
@@ -403,7 +400,7 @@ mod tests {
         assert_eq!(naming(ApiKey::DescribeGroups, 1, "g"), Ok(true));
         assert_eq!(naming(ApiKey::Metadata, 2501, "events"), Err(Hangup::TooMuch));
         let login = [&[0, 36, 0, 1, 0, 0, 0, 7, 255, 255, 0, 0, 70, 80][..], &[7; 18_000]].concat();
-        let login = Request::read(&Bytes::from(login));
+        let login = Request::read(&Bytes::from(login), None);
         assert!(matches!(login, Ok(Ok(request)) if !request.is_dear()), "it may wait by itself");
     }
 }

@@ -10,7 +10,6 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use kafka_protocol::{messages::BrokerId, protocol::StrBytes};
 use pluvio_log::Log as _;
 use pluvio_runtime::Principal;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -18,7 +17,8 @@ use super::{
     config::Advertised,
     group::Coordinator,
     limits::{
-        FETCH_BYTES_MAX_CLIENT, FETCH_BYTES_MAX_TOTAL, FRAME_BYTES_MAX_TOTAL, LOOKUPS_MAX, Limits,
+        FETCH_BYTES_MAX_CLIENT, FETCH_BYTES_MAX_TOTAL, FRAME_BYTES_MAX_CLIENT,
+        FRAME_BYTES_MAX_TOTAL, LOOKUPS_MAX, Limits,
     },
     topics::Topic,
     turn::Turns,
@@ -50,8 +50,10 @@ pub(super) struct Server {
     pub(super) room: Room,
     /// How much of that each client may have.
     pub(super) parts: Parts<Holder>,
-    /// What [`FRAME_BYTES_MAX_TOTAL`] leaves, in bytes.
-    pub(super) frames: Arc<Semaphore>,
+    /// What [`FRAME_BYTES_MAX_TOTAL`] leaves.
+    pub(super) frames: Room,
+    /// How much of that each client may have.
+    pub(super) frame_parts: Parts<Holder>,
     /// Long waits end when this is cancelled.
     pub(super) drain: CancellationToken,
 }
@@ -77,7 +79,8 @@ impl Server {
             lookups: Turns::at_a_time(LOOKUPS_MAX),
             room: Room::new(FETCH_BYTES_MAX_TOTAL),
             parts: Parts::new(FETCH_BYTES_MAX_CLIENT),
-            frames: Arc::new(Semaphore::new(FRAME_BYTES_MAX_TOTAL)),
+            frames: Room::new(FRAME_BYTES_MAX_TOTAL),
+            frame_parts: Parts::new(FRAME_BYTES_MAX_CLIENT),
             drain,
         }
     }

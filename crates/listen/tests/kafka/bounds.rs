@@ -438,7 +438,7 @@ async fn a_group_with_a_name_that_is_too_long_has_no_offsets() {
 }
 
 /// Somebody at one of the addresses of this machine, whose kernel takes little by itself.
-async fn client_at(house: &House, host: u8) -> Client {
+pub(crate) async fn client_at(house: &House, host: u8) -> Client {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(([127, 0, 0, host], 0).into()).unwrap();
     socket.set_recv_buffer_size(4096).unwrap();

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use kafka_protocol::{
     messages::{
-        MetadataRequest, ProduceRequest, SaslAuthenticateRequest, SaslHandshakeRequest,
-        SyncGroupRequest, TopicName,
+        DescribeGroupsRequest, FetchRequest, JoinGroupRequest, MetadataRequest, ProduceRequest,
+        SaslAuthenticateRequest, SaslHandshakeRequest, SyncGroupRequest, TopicName,
         fetch_request::ForgottenTopic,
         metadata_request::MetadataRequestTopic,
         produce_request::{PartitionProduceData, TopicProduceData},
@@ -17,8 +17,8 @@ use tokio::io::AsyncWriteExt;
 
 use crate::{
     access::known,
-    bounds::join_of,
-    client::{Client, group, text, topic, within},
+    bounds::{client_at, join_of},
+    client::{Client, group, offsets, only, text, topic, within},
     house::{House, Plan, plan, table},
     topics::metadata,
 };
@@ -95,13 +95,12 @@ async fn connections_that_never_say_who_they_are_keep_nobody_out() {
     }
 }
 
-/// A request to produce a record of a MiB, all but its last byte.
-async fn unfinished(house: &House) -> Option<Client> {
-    let data = PartitionProduceData::default().with_records(Some(vec![7; 1 << 20].into()));
+/// A request to produce a record of so many bytes, all but its last byte.
+async fn unfinished(mut client: Client, bytes: usize) -> Option<Client> {
+    let data = PartitionProduceData::default().with_records(Some(vec![7; bytes].into()));
     let wanted = TopicProduceData::default().with_name(topic("events"));
     let wanted = wanted.with_partition_data(vec![data]);
     let request = ProduceRequest::default().with_acks(-1).with_topic_data(vec![wanted]);
-    let mut client = house.client().await;
     let bytes = client.encoded(9, &request);
     let (_last, bytes) = bytes.split_last().unwrap();
     client.stream.write_all(bytes).await.ok().map(|()| client)
@@ -110,13 +109,13 @@ async fn unfinished(house: &House) -> Option<Client> {
 #[tokio::test]
 async fn unfinished_requests_hold_no_more_than_their_share_of_memory_together() {
     let house = plan().open().await;
-    // 64 MiB, where 8 MiB are for all.
+    // 64 MiB, where 8 MiB are for all, and 4 MiB for one client.
     let mut begun = Vec::new();
     for _ in 0..64 {
-        begun.extend(unfinished(&house).await);
+        begun.extend(unfinished(house.client().await, 1 << 20).await);
     }
     let refused = 64 - begun.len();
-    assert!(refused <= 57, "{refused}");
+    assert!(refused <= 61, "{refused}");
     // Others are served meanwhile.
     assert_eq!(metadata(&mut house.client().await, &[]).await.topics.len(), 1);
     let mut answered = 0;
@@ -126,37 +125,82 @@ async fn unfinished_requests_hold_no_more_than_their_share_of_memory_together() 
             answered += 1;
         }
     }
-    assert!((7..=10).contains(&answered), "{answered} of 64 found room");
-    let mut later = unfinished(&house).await.unwrap();
+    assert!((3..=5).contains(&answered), "{answered} of 64 found room");
+    let mut later = unfinished(house.client().await, 1 << 20).await.unwrap();
     later.stream.write_all(&[0]).await.unwrap();
     assert!(later.frame().await.is_some(), "what they held is free again");
 }
 
 #[tokio::test]
-async fn requests_that_wait_keep_their_share_until_they_are_answered() {
+async fn requests_of_one_client_leave_room_for_those_of_others() {
+    let house = plan().open().await;
+    // Each size fills what the one before left: 8 MiB and more.
+    let mut begun = Vec::new();
+    for bytes in [1 << 20, 100_000, 20_000] {
+        for _ in 0..40 {
+            begun.extend(unfinished(house.client().await, bytes).await);
+        }
+    }
+    let mut last = begun.pop().unwrap();
+    assert!(last.is_closed().await, "its client's part is used up");
+    let mut other = unfinished(client_at(&house, 2).await, 1 << 20).await.unwrap();
+    other.stream.write_all(&[0]).await.unwrap();
+    assert!(other.frame().await.is_some());
+}
+
+#[tokio::test]
+async fn fetches_that_wait_give_back_the_room_that_their_requests_took() {
     let house = plan().open().await;
     house.append(0..1).await;
-    // A quarter of a megabyte of names each, and half a minute to wait: 8 MiB are for all.
+    // A quarter of a megabyte of names each: 4 MiB are for a client.
     let name = TopicName(StrBytes::from("t".repeat(30_000)));
     let forgotten = vec![ForgottenTopic::default().with_topic(name); 8];
-    let mut closed = 0;
+    let fetch = crate::client::fetch_of(&[("events", 1)]).with_max_wait_ms(60_000);
+    let fetch = fetch.with_min_bytes(1).with_forgotten_topics_data(forgotten);
     let mut waiting = Vec::new();
     for _ in 0..60 {
         let mut client = house.client().await;
-        let fetch = crate::client::fetch_of(&[("events", 1)]).with_max_wait_ms(30_000);
-        let fetch = fetch.with_min_bytes(1).with_forgotten_topics_data(forgotten.clone());
         client.send(11, &fetch).await;
         waiting.push(client);
+        // Works on what was sent before.
+        metadata(&mut house.client().await, &[]).await;
     }
+    house.append(1..2).await;
     for client in &mut waiting {
-        let soon = tokio::time::timeout(Duration::from_millis(20), client.is_closed());
-        closed += u32::from(soon.await.is_ok());
+        let data = only(client.receive::<FetchRequest>(11).await);
+        assert_eq!(offsets(&data), [1]);
     }
-    assert!((20..40).contains(&closed), "{closed} of 60");
-    // Small requests need no share.
-    assert_eq!(metadata(&mut house.client().await, &[]).await.topics.len(), 1);
-    drop(waiting);
-    assert!(unfinished(&house).await.is_some());
+}
+
+#[tokio::test]
+async fn members_that_wait_for_others_give_back_the_room_that_their_requests_took() {
+    let house = plan().open().await;
+    let join = |instance: &str, tag: usize| {
+        let join = join_of("g", 1).with_group_instance_id(Some(text(instance)));
+        let join = join.with_rebalance_timeout_ms(1_800_000).with_session_timeout_ms(1_800_000);
+        join.with_unknown_tagged_field(99, vec![7; tag].into())
+    };
+    let mut first = house.client().await;
+    let joined = first.ask(6, &join("first", 0)).await;
+    assert_eq!(joined.error_code, 0);
+    let mut waiting = Vec::new();
+    for number in 0..40 {
+        let mut client = house.client().await;
+        client.send(6, &join(&format!("i{number}"), 250_000)).await;
+        waiting.push(client);
+        metadata(&mut house.client().await, &[]).await;
+    }
+    let describe = DescribeGroupsRequest::default().with_groups(vec![group("g")]);
+    within(async {
+        let mut tool = house.client().await;
+        while tool.ask(5, &describe).await.groups[0].members.len() < 41 {}
+    })
+    .await;
+    let again = join("first", 0).with_member_id(joined.member_id);
+    assert_eq!(first.ask(6, &again).await.error_code, 0);
+    for client in &mut waiting {
+        assert_eq!(client.receive::<JoinGroupRequest>(6).await.error_code, 0);
+    }
 }
 
 #[tokio::test]

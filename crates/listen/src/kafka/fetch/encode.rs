@@ -4,10 +4,10 @@
 //! would need is absent or empty.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use kafka_protocol::{ResponseError, messages::FetchRequest};
+use kafka_protocol::ResponseError;
 use pluvio_log::{Extent, StreamName};
 
-use super::Outcome;
+use super::{Outcome, Wanted};
 use crate::kafka::topics::PARTITION;
 
 /// No offset, no replica.
@@ -26,7 +26,7 @@ pub(super) fn refused(error: ResponseError, version: i16) -> Vec<Bytes> {
 
 /// The answer, partition for partition.
 pub(super) fn answer(
-    request: &FetchRequest,
+    request: &Wanted,
     outcomes: Vec<Outcome>,
     extent: impl Fn(&StreamName) -> Option<Extent>,
     version: i16,
@@ -37,9 +37,9 @@ pub(super) fn answer(
     writer.count(request.topics.len());
     for topic in &request.topics {
         if version >= 13 {
-            writer.head.put_slice(topic.topic_id.as_bytes());
+            writer.head.put_slice(topic.id.as_bytes());
         } else {
-            writer.text(topic.topic.as_bytes());
+            writer.text(topic.name.as_bytes());
         }
         writer.count(topic.partitions.len());
         for (wanted, outcome) in topic.partitions.iter().zip(&mut outcomes) {
@@ -47,8 +47,8 @@ pub(super) fn answer(
                 Some(extent) => Ok((extent, part.pieces)),
                 None => Err(ResponseError::UnknownTopicOrPartition),
             });
-            debug_assert!(wanted.partition == PARTITION || outcome.is_err());
-            writer.partition(wanted.partition, outcome);
+            debug_assert!(wanted.index == PARTITION || outcome.is_err());
+            writer.partition(wanted.index, outcome);
         }
         writer.tags();
     }

@@ -19,18 +19,13 @@
 //! skip what they did not ask for.
 
 mod encode;
+mod wanted;
 
 use std::{cmp::Ordering, collections::HashSet, time::Duration};
 
 use bytes::Bytes;
 use futures::{StreamExt, stream::FuturesUnordered};
-use kafka_protocol::{
-    ResponseError,
-    messages::{
-        FetchRequest,
-        fetch_request::{FetchPartition, FetchTopic},
-    },
-};
+use kafka_protocol::ResponseError;
 use metrics::counter;
 use pluvio_log::{Log as _, Offset, ReadLimit, StreamName};
 use tokio::time::{Instant, timeout_at};
@@ -44,6 +39,8 @@ use super::{
     turn::{Pace, Turn},
 };
 use crate::{connections::Holder, room::Held};
+pub(super) use wanted::Wanted;
+use wanted::{Partition, Topic};
 
 /// An answer's pieces, and what holds their place in the memory that all answers share.
 pub(super) struct Sending {
@@ -64,11 +61,11 @@ struct Part {
 type Outcome = Result<Part, ResponseError>;
 
 /// Answers `Fetch`. Its turn ends before it reads.
-pub(super) async fn answer(caller: &Caller<'_>, request: &FetchRequest, turn: Turn) -> Sending {
-    if let Err(error) = check_session(request) {
+pub(super) async fn answer(caller: &Caller<'_>, request: Wanted, turn: Turn) -> Sending {
+    if let Err(error) = check_session(&request) {
         return Sending { pieces: encode::refused(error, caller.version), held: None };
     }
-    let outcomes = parts(caller, request).await;
+    let outcomes = parts(caller, &request).await;
     drop(turn);
     let bytes_max = usize::try_from(request.max_bytes).unwrap_or(0).min(FETCH_BYTES_MAX);
     let (server, holder) = (caller.server, caller.holder);
@@ -79,28 +76,28 @@ pub(super) async fn answer(caller: &Caller<'_>, request: &FetchRequest, turn: Tu
     let wait = wait.min(FETCH_WAIT_MAX);
     fetch.run(bytes_min, wait).await;
     let extents = |stream: &StreamName| caller.server.context.log.extent(stream).ok();
-    let pieces = encode::answer(request, fetch.outcomes, extents, caller.version);
+    let pieces = encode::answer(&request, fetch.outcomes, extents, caller.version);
     Sending { pieces, held: fetch.held }
 }
 
 /// What is asked for, partition for partition. One that is asked for twice is refused the second
 /// time: it would be read again.
-async fn parts(caller: &Caller<'_>, request: &FetchRequest) -> Vec<Outcome> {
+async fn parts(caller: &Caller<'_>, request: &Wanted) -> Vec<Outcome> {
     let mut asked = HashSet::new();
-    let mut part = |topic: &FetchTopic, wanted: &FetchPartition| {
+    let mut part = |topic: &Topic, wanted: &Partition| {
         let found = match caller.version {
-            13.. => caller.topic_of(topic.topic_id),
-            _ => caller.topic(&topic.topic),
+            13.. => caller.topic_of(topic.id),
+            _ => caller.topic(&topic.name),
         }?;
-        if wanted.partition != PARTITION {
+        if wanted.index != PARTITION {
             return Err(ResponseError::UnknownTopicOrPartition);
         }
-        check_epoch(wanted.current_leader_epoch)?;
-        let next = Offset::new(wanted.fetch_offset).ok_or(ResponseError::OffsetOutOfRange)?;
+        check_epoch(wanted.epoch)?;
+        let next = Offset::new(wanted.offset).ok_or(ResponseError::OffsetOutOfRange)?;
         if !asked.insert(found.stream.clone()) {
             return Err(ResponseError::InvalidRequest);
         }
-        let bytes_max = usize::try_from(wanted.partition_max_bytes).unwrap_or(0);
+        let bytes_max = usize::try_from(wanted.bytes_max).unwrap_or(0);
         Ok(Part { stream: found.stream, next, bytes_max, bytes: 0, pieces: Vec::new() })
     };
     let (mut parts, mut pace) = (Vec::new(), Pace::default());
@@ -114,7 +111,7 @@ async fn parts(caller: &Caller<'_>, request: &FetchRequest) -> Vec<Outcome> {
 }
 
 /// Sessions are never opened, so that nobody can be in the middle of one.
-fn check_session(request: &FetchRequest) -> Result<(), ResponseError> {
+fn check_session(request: &Wanted) -> Result<(), ResponseError> {
     match (request.session_id, request.session_epoch.cmp(&0)) {
         (_, Ordering::Less | Ordering::Equal) => Ok(()),
         (0, Ordering::Greater) => Err(ResponseError::InvalidFetchSessionEpoch),
@@ -287,13 +284,15 @@ impl Part {
 
 #[cfg(test)]
 mod tests {
+    use kafka_protocol::messages::FetchRequest;
+
     use super::*;
 
     #[test]
     fn a_session_that_was_never_opened_cannot_be_continued() {
         let check = |id, epoch| {
             let request = FetchRequest::default().with_session_id(id).with_session_epoch(epoch);
-            check_session(&request)
+            check_session(&Wanted::of(&request))
         };
         assert_eq!(check(0, -1), Ok(()));
         assert_eq!(check(0, 0), Ok(()));

@@ -19,8 +19,9 @@ use kafka_protocol::{
 use uuid::Uuid;
 
 use super::{
-    event::{Join, Joined, Name, NotJoined, Speaker},
+    event::{Join, Joined, Name, NotJoined, Speaker, Ticket, Time},
     offsets::{GroupName, SHARED},
+    state::Group,
 };
 use crate::kafka::{
     limits::{
@@ -52,17 +53,33 @@ impl Caller<'_> {
     }
 }
 
+/// A `JoinGroup` that was read, in memory of its own: it may wait for half an hour.
+pub(crate) struct Joining {
+    /// As whom somebody joins; empty if it has no name yet.
+    member: Name,
+    read: Result<(GroupName, Join), ResponseError>,
+}
+
+impl Joining {
+    /// Copies what is needed.
+    pub(crate) fn of(caller: &Caller<'_>, request: &JoinGroupRequest) -> Self {
+        let group = caller.group(&request.group_id);
+        let read = group.and_then(|group| Ok((group, read_join(caller, request)?)));
+        Self { member: (*request.member_id).into(), read }
+    }
+}
+
 /// Answers `JoinGroup`.
-pub(crate) async fn join(caller: &Caller<'_>, request: JoinGroupRequest) -> JoinGroupResponse {
-    let member: Name = (*request.member_id).into();
-    let refused = |error| NotJoined { error, member: member.clone() };
-    let answered = match (caller.group(&request.group_id), read_join(caller, &request)) {
-        (Ok(group), Ok(join)) => {
+pub(crate) async fn join(caller: &Caller<'_>, joining: Joining) -> JoinGroupResponse {
+    let Joining { member, read } = joining;
+    let answered = match read {
+        Ok((group, join)) => {
             let joining = caller.server.groups.join(&group, join);
             let joined = caller.server.drain.run_until_cancelled(joining).await;
-            joined.unwrap_or_else(|| Err(refused(ResponseError::CoordinatorNotAvailable)))
+            let error = ResponseError::CoordinatorNotAvailable;
+            joined.unwrap_or(Err(NotJoined { error, member }))
         }
-        (Err(error), _) | (_, Err(error)) => Err(refused(error)),
+        Err(error) => Err(NotJoined { error, member }),
     };
     match answered {
         Ok(joined) => shown(joined),
@@ -102,7 +119,7 @@ fn read_join(caller: &Caller<'_>, request: &JoinGroupRequest) -> Result<Join, Re
         let name: Name = (*protocol.name).into();
         (name, Bytes::copy_from_slice(&protocol.metadata))
     });
-    let client: String = caller.client.chars().take(60).collect();
+    let client = caller.client.to_owned();
     let prefix = instance.unwrap_or(&client);
     Ok(Join {
         member: (*request.member_id).into(),
@@ -136,41 +153,73 @@ fn shown(joined: Joined) -> JoinGroupResponse {
         .with_members(members.collect())
 }
 
-/// Answers `SyncGroup`.
-pub(crate) async fn sync(caller: &Caller<'_>, request: SyncGroupRequest) -> SyncGroupResponse {
-    let failed = |error: ResponseError| SyncGroupResponse::default().with_error_code(error.code());
-    let group = match caller.group(&request.group_id) {
-        Ok(group) => group,
-        Err(error) => return failed(error),
-    };
+/// A `SyncGroup` that was read, in memory of its own: it may wait as long as its leader does.
+pub(crate) struct Syncing(Result<(GroupName, Said), ResponseError>);
+
+struct Said {
+    member: Name,
+    instance: Option<Name>,
+    generation: i32,
+    /// Its type and its name.
+    protocol: (Option<Name>, Option<Name>),
+    assignments: Vec<(Name, Bytes)>,
+}
+
+impl Syncing {
+    /// Copies what is needed.
+    pub(crate) fn of(caller: &Caller<'_>, request: &SyncGroupRequest) -> Self {
+        let group = caller.group(&request.group_id);
+        Self(group.and_then(|group| Ok((group, read_sync(request)?))))
+    }
+}
+
+fn read_sync(request: &SyncGroupRequest) -> Result<Said, ResponseError> {
     // Members are all that there is to assign to.
     if request.assignments.len() > GROUP_MEMBERS_MAX
         || request.assignments.iter().any(|a| a.assignment.len() > MEMBER_BYTES_MAX)
     {
-        return failed(ResponseError::InvalidRequest);
+        return Err(ResponseError::InvalidRequest);
     }
-    let assignments = request.assignments.iter().map(|assigned| {
-        let name: Name = (*assigned.member_id).into();
-        (name, Bytes::copy_from_slice(&assigned.assignment))
-    });
-    let assignments: Vec<(Name, Bytes)> = assignments.collect();
-    let assigned_bytes = assignments.iter().map(|(_, assignment)| assignment.len()).sum();
-    let speaker = Speaker {
-        member: &request.member_id,
-        instance: request.group_instance_id.as_deref(),
+    let name = |text: &str| Name::from(text);
+    let assignments = request.assignments.iter();
+    let assignments =
+        assignments.map(|a| (name(&a.member_id), Bytes::copy_from_slice(&a.assignment)));
+    Ok(Said {
+        member: name(&request.member_id),
+        instance: request.group_instance_id.as_deref().map(name),
         generation: request.generation_id,
+        protocol: (
+            request.protocol_type.as_deref().map(name),
+            request.protocol_name.as_deref().map(name),
+        ),
+        assignments: assignments.collect(),
+    })
+}
+
+/// Answers `SyncGroup`.
+pub(crate) async fn sync(caller: &Caller<'_>, syncing: Syncing) -> SyncGroupResponse {
+    let synced = match syncing.0 {
+        Ok((group, said)) => {
+            let assigned_bytes = said.assignments.iter().map(|(_, assigned)| assigned.len()).sum();
+            // What was said goes with the telling of it: who waits has its place in the group alone.
+            let telling = move |group: &mut Group, ticket: Ticket, now: Time| {
+                let (member, instance) = (&*said.member, said.instance.as_deref());
+                let speaker = Speaker { member, instance, generation: said.generation };
+                let protocol = (said.protocol.0.as_deref(), said.protocol.1.as_deref());
+                group.sync(speaker, protocol, said.assignments, ticket, now);
+            };
+            let synced = caller.server.groups.sync(&group, assigned_bytes, telling);
+            let synced = caller.server.drain.run_until_cancelled(synced).await;
+            synced.unwrap_or(Err(ResponseError::CoordinatorNotAvailable))
+        }
+        Err(error) => Err(error),
     };
-    let protocol = (request.protocol_type.as_deref(), request.protocol_name.as_deref());
-    let synced = caller.server.groups.sync(&group, assigned_bytes, |group, ticket, now| {
-        group.sync(speaker, protocol, assignments, ticket, now);
-    });
-    let synced = caller.server.drain.run_until_cancelled(synced).await;
-    match synced.unwrap_or(Err(ResponseError::CoordinatorNotAvailable)) {
+    match synced {
         Ok(synced) => SyncGroupResponse::default()
             .with_protocol_type(Some(text(&synced.protocol_type)))
             .with_protocol_name(Some(text(&synced.protocol)))
             .with_assignment(synced.assignment),
-        Err(error) => failed(error),
+        Err(error) => SyncGroupResponse::default().with_error_code(error.code()),
     }
 }
 

@@ -40,5 +40,5 @@ mod vote;
 pub(super) use commits::{commit, fetch};
 pub(crate) use coordinator::Coordinator;
 pub(super) use delete::{delete, delete_offsets};
-pub(super) use members::{heartbeat, join, leave, sync};
+pub(super) use members::{Joining, Syncing, heartbeat, join, leave, sync};
 pub(super) use tools::{describe, find_coordinator, list};

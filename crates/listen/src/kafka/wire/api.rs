@@ -49,7 +49,8 @@ impl Api {
         self.is_flexible(version) && self.key != ApiKey::ApiVersions
     }
 
-    /// Checks every length of a request's body; how many elements and tagged fields it has.
+    /// Checks every length of a request's body; how many elements it has, and tagged fields, each counted as
+    /// several.
     pub(crate) fn check(&self, version: i16, body: &[u8]) -> Result<usize, Malformed> {
         walk(&mut Reader::new(body), self.shape, version, self.is_flexible(version))
     }

@@ -2,7 +2,7 @@
 //!
 //! A frame is a part of the buffer's memory, and so is what comes behind it. A buffer that has grown is
 //! therefore left to the frame that it grew for, and another one is begun: a connection holds no more between
-//! its requests than it did before them.
+//! its requests, or while one of them waits, than it did before them.
 //!
 //! It refuses to reserve what a length promises: a frame takes memory as it arrives.
 
@@ -43,16 +43,20 @@ impl Incoming {
     pub(crate) fn take_frame(&mut self, bytes_max: usize) -> Result<Option<Bytes>, FrameTooLarge> {
         self.most = self.most.max(self.bytes.len());
         let frame = take_frame(&mut self.bytes, bytes_max)?;
-        match &frame {
-            Some(_) => self.is_shared = true,
-            // A beginning of a frame is copied once at most: before it is whole, none is taken.
-            None if self.is_shared && self.most > FRAME_BYTES_FREE => {
-                let bytes = BytesMut::from(&*self.bytes);
-                *self = Self { most: bytes.len(), bytes, is_shared: false };
-            }
-            None => {}
+        self.is_shared |= frame.is_some();
+        // A beginning of a frame is copied once at most, for before it is whole none is taken; and so is
+        // little behind a frame, for what it is copied to has not grown.
+        let is_copied = frame.is_none() || self.bytes.len() <= FRAME_BYTES_FREE;
+        if self.is_shared && self.has_grown() && is_copied {
+            let bytes = BytesMut::from(&*self.bytes);
+            *self = Self { most: bytes.len(), bytes, is_shared: false };
         }
         Ok(frame)
+    }
+
+    /// Whether its memory is larger than that which every connection may have.
+    pub(crate) fn has_grown(&self) -> bool {
+        self.most > FRAME_BYTES_FREE
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) use read::{Malformed, Reader};
 
 use bytes::Bytes;
 
-use super::limits::REQUEST_ITEMS_MAX;
+use super::limits::{CLIENT_CHARS_MAX, REQUEST_ITEMS_MAX};
 
 /// The beginning of a request.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub(super) struct Head {
     pub(super) version: i16,
     /// What the answer must repeat.
     pub(super) correlation: i32,
-    /// What the client calls itself.
+    /// What the client calls itself, as far as that is kept.
     pub(super) client: String,
 }
 
@@ -50,7 +50,7 @@ impl Head {
             length @ 0.. => reader.take(length.unsigned_abs().into())?,
             _ => &[],
         };
-        let client = String::from_utf8_lossy(client).into_owned();
+        let client = String::from_utf8_lossy(client).chars().take(CLIENT_CHARS_MAX).collect();
         if is_flexible(key, version) {
             reader.tags(REQUEST_ITEMS_MAX)?;
         }
@@ -88,6 +88,13 @@ mod tests {
         assert_eq!(head, Ok(Head { key: 3, version: 9, correlation: 7, client }));
         assert_eq!(reader.rest(), [42]);
         assert!(Head::read(&mut Reader::new(&bytes[..11]), |_, _| false).is_err());
+    }
+
+    #[test]
+    fn a_name_that_a_client_has_is_kept_as_far_as_somebody_reads_it() {
+        let bytes = [&[0, 3, 0, 9, 0, 0, 0, 7, 0x7f, 0xff][..], &[255; 0x7fff]].concat();
+        let head = Head::read(&mut Reader::new(&bytes), |_, _| false);
+        assert_eq!(head.map(|head| head.client.chars().count()), Ok(CLIENT_CHARS_MAX));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! holds a list.
 
 use super::{Malformed, Reader};
-use crate::kafka::limits::REQUEST_ITEMS_MAX;
+use crate::kafka::limits::{ITEMS_PER_TAG, REQUEST_ITEMS_MAX};
 
 /// One part of a request.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +45,7 @@ pub(super) const fn within(from: i16, to: i16, kind: Kind) -> Field {
     Field { from, to, kind }
 }
 
-/// Walks a request's body; how many elements and tagged fields it has.
+/// Walks a request's body; how many elements it has, and tagged fields, each counted as several.
 pub(super) fn walk(
     reader: &mut Reader<'_>,
     fields: &'static [Field],
@@ -93,8 +93,8 @@ impl Walk {
                     }
                 }
                 if self.is_flexible {
-                    // The codec keeps each in a tree.
-                    self.items += reader.tags(REQUEST_ITEMS_MAX - self.items)?;
+                    let tags_max = (REQUEST_ITEMS_MAX - self.items) / ITEMS_PER_TAG;
+                    self.items += reader.tags(tags_max)? * ITEMS_PER_TAG;
                 }
                 Ok(())
             }
@@ -140,13 +140,13 @@ mod tests {
     }
 
     #[test]
-    fn tagged_fields_count_as_elements_do() {
+    fn a_tagged_field_counts_for_what_it_takes() {
         let items = |tags: u16| {
             let [high, low] = [(tags >> 7) as u8, (tags & 0x7f) as u8];
             let body = [&[1, low | 0x80, high][..], &[7, 0].repeat(tags.into())].concat();
             walk(&mut Reader::new(&body), LISTS, 2, true)
         };
-        assert_eq!((items(0), items(2500)), (Ok(0), Ok(2500)));
-        assert_eq!(items(2501), Err(Malformed::TooMuch));
+        assert_eq!((items(0), items(1), items(625)), (Ok(0), Ok(4), Ok(2500)));
+        assert_eq!(items(626), Err(Malformed::TooMuch));
     }
 }

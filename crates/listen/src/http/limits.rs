@@ -54,6 +54,10 @@ pub(super) const FILTERS_BYTES_MAX_CLIENT: usize = FILTERS_BYTES_MAX_TOTAL / 2;
 /// What a filter that was read takes, for each byte of its text: a list of one-digit numbers takes most.
 pub(super) const FILTER_BYTES_PER_CHARACTER: usize = 32;
 
+/// What a pattern for types, sources or subjects takes beside its text: its place in a list that grows by
+/// doubling, and what the allocator adds.
+pub(super) const PATTERN_OVERHEAD_BYTES: usize = 64;
+
 /// What reading a byte of an expression costs its client, in units of work: the worst of 4 KiB take some
 /// milliseconds, and a unit is about a nanosecond.
 pub(super) const READ_UNITS_PER_BYTE: u64 = 1000;

@@ -8,7 +8,10 @@ use pluvio_event::{Filter, Pattern};
 use pluvio_log::Offset;
 use pluvio_runtime::unit::Period;
 
-use super::{limits::PAGE_EVENTS_MAX, problem::Problem};
+use super::{
+    limits::{PAGE_EVENTS_MAX, PATTERN_OVERHEAD_BYTES},
+    problem::Problem,
+};
 
 /// Parameters in their order, all of them known to the route.
 #[derive(Clone, Debug, Default)]
@@ -127,6 +130,13 @@ impl Query {
     /// How long the expressions are together, in bytes.
     pub(super) fn expression_bytes(&self) -> usize {
         self.all("filter").map(str::len).sum()
+    }
+
+    /// How long the patterns for types, sources and subjects are together, in bytes, with what each takes beside
+    /// its text.
+    pub(super) fn pattern_bytes(&self) -> usize {
+        let patterns = ["type", "source", "subject"].into_iter().flat_map(|name| self.all(name));
+        patterns.map(|pattern| pattern.len() + PATTERN_OVERHEAD_BYTES).sum()
     }
 
     /// The filter that the parameters make.

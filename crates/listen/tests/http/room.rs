@@ -350,3 +350,26 @@ async fn what_the_patterns_of_idle_watches_take_is_counted() {
     let plain = house.get("/api/v1/events?watch=true&offset=latest&timeout=0").await;
     assert_eq!(plain.status, 200, "whoever filters nothing is let in");
 }
+
+/// 60 of them are some 7 KB, and 6 MiB are for a client.
+#[tokio::test]
+async fn what_is_asked_for_by_type_source_or_subject_is_counted_with_the_filters() {
+    for name in ["type", "source", "subject"] {
+        let house = plan().open().await;
+        house.append(0..1).await;
+        let patterns = format!("&{name}={}", "x".repeat(110)).repeat(60);
+        let target = format!("/api/v1/events?watch=true&offset=latest{patterns}");
+        let mut watches = Vec::new();
+        let is_full = async {
+            while house.get(&format!("{target}&timeout=0")).await.status == 200 {
+                for _ in 0..100 {
+                    watches.push(stuck(&house, &target).await);
+                }
+            }
+        };
+        within(is_full).await;
+        assert!(watches.len() < 1000, "{} watches were let in by {name}", watches.len());
+        let plain = house.get("/api/v1/events?watch=true&offset=latest&timeout=0").await;
+        assert_eq!(plain.status, 200, "whoever filters nothing is let in");
+    }
+}

@@ -65,11 +65,12 @@ pub(super) async fn open(call: &Call) -> Result<Answer, Problem> {
     let from = start::offset(call, form, extent)?;
     let timeout = call.query.period("timeout")?;
     let server = &call.server;
-    let held = match call.query.expression_bytes() {
+    let of_expressions =
+        call.query.expression_bytes() * FILTER_BYTES_PER_CHARACTER + filter.pattern_bytes();
+    let held = match of_expressions + call.query.pattern_bytes() {
         0 => None,
         bytes => {
             let part = server.filter_parts.of(&call.client);
-            let bytes = bytes * FILTER_BYTES_PER_CHARACTER + filter.pattern_bytes();
             let held = server.filters.try_take_some_of(&part, bytes, bytes);
             Some(held.ok_or_else(Problem::many_filters)?)
         }

@@ -117,6 +117,21 @@ mod tests {
     }
 
     #[test]
+    fn a_buffer_has_let_go_of_a_large_request_before_that_waits_unless_much_came_behind() {
+        let large = [&(1_i32 << 20).to_be_bytes()[..], &vec![7; 1 << 20]].concat();
+        for (behind, has_grown) in [(0, false), (FRAME_BYTES_FREE, false), (60_000, true)] {
+            let mut incoming = Incoming::default();
+            incoming.space().extend_from_slice(&large);
+            incoming.space().extend_from_slice(&vec![0; behind]);
+            let frame = incoming.take_frame(1 << 20);
+            assert!(matches!(&frame, Ok(Some(frame)) if frame.len() == 1 << 20));
+            assert_eq!((incoming.has_grown(), incoming.len()), (has_grown, behind));
+            let is_its_own = frame.is_ok_and(|frame| frame.is_some_and(|frame| frame.is_unique()));
+            assert_eq!(is_its_own, !has_grown, "{behind} behind");
+        }
+    }
+
+    #[test]
     fn a_frame_beyond_the_limit_is_refused_by_its_length_alone() {
         assert_eq!(take_frame(&mut BytesMut::from(&[0, 0, 0, 3][..]), 2), Err(FrameTooLarge(3)));
         // What a browser or a TLS client sends.

@@ -481,6 +481,34 @@ async fn fetches_that_one_client_does_not_take_leave_room_for_those_of_others() 
     assert_eq!(fetched(&mut client_at(&house, 2).await, &large_fetch()).await, whole);
 }
 
+#[tokio::test]
+async fn a_fetch_that_waited_is_answered_though_its_client_has_used_up_its_part() {
+    let house = plan().open().await;
+    for batch in 0..20 {
+        let events: Vec<(i64, Option<i64>)> =
+            (0..2000).map(|id| (batch * 2000 + id, None)).collect();
+        append(&house.log, "events", &events).await;
+    }
+    let mut waiting = client_at(&house, 1).await;
+    let at_tail = fetch_of(&[("events", 40_000)]).with_min_bytes(100_000).with_max_wait_ms(20_000);
+    waiting.send(12, &at_tail).await;
+    let (mut stuck, mut greedy) = (Vec::new(), client_at(&house, 1).await);
+    let uses_up = async {
+        while only(greedy.ask(12, &large_fetch()).await).records.is_some_and(|it| !it.is_empty()) {
+            for _ in 0..10 {
+                let mut client = client_at(&house, 1).await;
+                client.send(12, &large_fetch()).await;
+                stuck.push(client);
+            }
+        }
+    };
+    within(uses_up).await;
+    let news: Vec<(i64, Option<i64>)> = (40_000..40_500).map(|id| (id, None)).collect();
+    append(&house.log, "events", &news).await;
+    let answer = only(waiting.receive::<FetchRequest>(12).await);
+    assert_eq!(answer.error_code, 0);
+}
+
 /// What several clients, each from an address of its own, look up in the same moment.
 #[tokio::test]
 async fn few_times_are_looked_up_at_once_and_each_is_answered() {

@@ -207,7 +207,8 @@ impl Fetch<'_> {
         }
     }
 
-    /// Waits for the first record behind any partition; whether one came before the deadline.
+    /// Waits for the first record behind any partition; whether one came before the deadline. It is read again
+    /// when it has a place: others may have all the room by then.
     async fn wait(&mut self, deadline: Instant) -> bool {
         let log = &self.server.context.log;
         let wait = deadline.saturating_duration_since(Instant::now());
@@ -217,7 +218,7 @@ impl Fetch<'_> {
             .iter()
             .enumerate()
             .filter_map(|(index, outcome)| outcome.as_ref().ok().map(|part| (index, part)))
-            .filter(|(_, part)| part.room() > 0 || part.bytes == 0)
+            .filter(|(_, part)| part.room() > 0 || self.bytes == 0)
             .map(|(index, part)| {
                 let (stream, from) = (part.stream.clone(), part.next);
                 async move {
@@ -234,11 +235,7 @@ impl Fetch<'_> {
         let first = first.await;
         drop(waits);
         match first {
-            Some(Ok(Some((index, _, Ok(fetched))))) => {
-                let bytes = fetched.pieces.iter().map(Bytes::len).sum();
-                self.take(index, fetched.pieces, bytes, fetched.next);
-                true
-            }
+            Some(Ok(Some((_, _, Ok(_))))) => true,
             Some(Ok(Some((index, stream, Err(failed))))) => {
                 self.fail(index, error::of_read(&stream, &failed));
                 true

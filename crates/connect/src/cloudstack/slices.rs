@@ -11,10 +11,14 @@
 
 use std::collections::BTreeMap;
 
+use pluvio_runtime::supervise::PULLS_ON_THE_WAY;
+
 use super::span::{Span, beginning};
 
 /// A listing that does not agree with its own count is repeated so often before it is believed.
 const LISTINGS_MAX: u8 = 3;
+/// What these last pulls brought may not be stored: those on their way, and the one that is being asked for.
+const PULLS_UNSTORED: u64 = PULLS_ON_THE_WAY as u64 + 1;
 
 /// The slices of one source, by their first second.
 #[derive(Clone, Debug)]
@@ -142,10 +146,10 @@ impl Slices {
         self.pull += 1;
     }
 
-    /// What may be believed in the next connection: the records of the pull that is being asked
-    /// for, and of the one before it, may not have been stored.
+    /// What may be believed in the next connection: not what the last [`PULLS_UNSTORED`] pulls learned.
     pub(super) fn certain(mut self) -> Self {
-        for slice in self.by_start.values_mut().filter(|slice| slice.pull + 2 > self.pull) {
+        let is_unstored = |slice: &&mut Slice| slice.pull + PULLS_UNSTORED > self.pull;
+        for slice in self.by_start.values_mut().filter(is_unstored) {
             (slice.said, slice.listed_at, slice.listings) = (None, None, 0);
         }
         self
@@ -225,13 +229,14 @@ mod tests {
     }
 
     #[test]
-    fn what_the_last_two_pulls_learned_is_not_believed_by_the_next_connection() {
+    fn what_pulls_learned_that_may_not_be_stored_is_not_believed_by_the_next_connection() {
         let mut slices = Slices::new(10);
-        for to in [19, 29, 39, 49] {
+        let unstored = PULLS_ON_THE_WAY + 1;
+        for pull in 0..2 + unstored {
             slices.next_pull();
-            slices.close(to, Some(1));
+            slices.close(19 + 10 * pull as i64, Some(1));
         }
         let said: Vec<_> = of(&slices.certain()).into_iter().map(|(_, _, said)| said).collect();
-        assert_eq!(said, [Some(1), Some(1), None, None]);
+        assert_eq!(said, [vec![Some(1); 2], vec![None; unstored]].concat());
     }
 }

@@ -12,7 +12,7 @@ use pluvio_log::{
     Log as _, LogHandle, Memory, MemoryConfig, Position, ReadLimit, Record, Seek, SourceName,
     StreamName,
 };
-use pluvio_runtime::Resumable as _;
+use pluvio_runtime::{Resumable as _, supervise::PULLS_ON_THE_WAY};
 use proptest::prelude::*;
 
 use self::model::{Fact, Model, START, Zone};
@@ -241,11 +241,13 @@ proptest! {
             for (after_s, percent, is_process_alive) in cuts {
                 site.live(after_s, every_s).await;
                 site.model.advance(every_s);
-                // Of this pull a part gets into the log, and another is on its way.
+                // Of this pull a part gets into the log; others are on their way, and one is being asked for.
                 let mut records = site.pull().await;
                 records.truncate(records.len() * percent / 100);
                 site.append(records).await;
-                site.pull().await;
+                for _ in 0..PULLS_ON_THE_WAY {
+                    site.pull().await;
+                }
                 let reader = site.reader.take().unwrap();
                 site.kept = is_process_alive.then(|| reader.into_certain());
                 site.model.advance(down_s);
@@ -255,6 +257,33 @@ proptest! {
             site.holds_all_once().await
         })?;
     }
+}
+
+#[test]
+fn late_events_of_all_pulls_that_were_not_stored_are_found_by_the_next_sweep() {
+    run(async {
+        // Until just before the third sweep, so that the next connection is one of moments later.
+        let steady = (0..880).map(|n| Fact::at(START + n));
+        // Far enough from each other to be of a pull each.
+        let late = (0..=PULLS_ON_THE_WAY as i64)
+            .map(|n| Fact { visible: START + 891, ..Fact::at(START + 45 + n * 200) });
+        let mut site = Site::of(Model::of(steady.chain(late).collect(), 10)).await;
+        site.connect().await;
+        site.live(890, 5).await;
+        let mut unstored = 0;
+        while unstored <= PULLS_ON_THE_WAY {
+            if site.pull().await.is_empty() {
+                assert_eq!(unstored, 0, "one sweep finds them all");
+                site.model.advance(5);
+            } else {
+                unstored += 1;
+            }
+        }
+        site.kept = site.reader.take().map(Reader::into_certain);
+        site.connect().await;
+        site.live(SWEEP_S, 5).await;
+        site.holds_all_once().await.unwrap();
+    });
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::{
 
 use pluvio_event::{Data, Event, json};
 use pluvio_log::{
-    Embedded, EmbeddedConfig, Entry, Log as _, LogHandle, Table,
+    Embedded, EmbeddedConfig, Entry, Log as _, LogHandle, Offset, Table,
     disk::{Disk as _, SimulatedDisk},
 };
 use pluvio_runtime::{status::State, supervise::sink::dead_stream};
@@ -121,6 +121,25 @@ async fn a_crash_between_letter_and_cursor_makes_no_second_letter() {
     let status = running.until("a", |status| status.position.as_deref() == Some("3")).await;
     assert_eq!(house.letters().await.len(), 1);
     assert_eq!(status.sink.unwrap().dead_letters, 0, "it was there");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_is_rejected_again_after_retention_took_its_letter_has_another_one() {
+    let house = House::new().await;
+    house.store(1..=6).await;
+    let target = Target::default().never(&["2", "4"], true);
+    let running = house.run(&[("a", &target)]);
+    running.until("a", |status| status.position.as_deref() == Some("6")).await;
+    assert!(running.supervisor.drain().await);
+    let dead = dead_stream(&events()).unwrap();
+    house.log.trim(&dead, Offset::new(1).unwrap()).await.unwrap();
+    assert_eq!(house.letters().await.iter().map(offset_of).collect::<Vec<_>>(), ["3"]);
+    let entry = Entry { key: "a".into(), value: None };
+    house.log.put(Table::Cursors, vec![entry]).await.unwrap();
+    let running = house.run(&[("a", &target)]);
+    let status = running.until("a", |status| status.position.as_deref() == Some("6")).await;
+    assert_eq!(house.letters().await.iter().map(offset_of).collect::<Vec<_>>(), ["3", "1"]);
+    assert_eq!(status.sink.unwrap().dead_letters, 1, "the other was there");
 }
 
 /// Files of a log, with what is in them.

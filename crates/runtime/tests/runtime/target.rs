@@ -315,7 +315,8 @@ impl House {
             return Vec::new();
         }
         let limit = ReadLimit::default();
-        let chunk = self.log.read(&dead, Offset::ZERO, limit).await.unwrap();
+        let start = self.log.extent(&dead).unwrap().start;
+        let chunk = self.log.read(&dead, start, limit).await.unwrap();
         chunk.records().map(|record| record.event().unwrap()).collect()
     }
 }

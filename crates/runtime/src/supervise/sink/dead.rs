@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io::ErrorKind};
 use jiff::Timestamp;
 use pluvio_event::InvalidEvent;
 use pluvio_log::{
-    AppendError, EventId, InvalidName, Log as _, LogHandle, Offset, OpenError, Position,
+    AppendError, EventId, Found, InvalidName, Log as _, LogHandle, Offset, OpenError, Position,
     PositionTooLong, ReadError, Record, StreamName,
 };
 
@@ -70,7 +70,8 @@ pub fn dead_stream(stream: &StreamName) -> Result<StreamName, InvalidName> {
 pub(super) type Failed = BTreeMap<Offset, u32>;
 
 /// Writes letters for `rejected`, in the order of their records; those that are there already, from
-/// before a crash, are not written again. Gives how many are new. Durable on return.
+/// before a crash, are not written again. One that retention took is: the log knows its id for a day more, but
+/// nobody could read it. Gives how many are new. Durable on return.
 pub(super) async fn write(
     log: &LogHandle,
     origin: Origin<'_>,
@@ -96,7 +97,9 @@ pub(super) async fn write(
     }
     let ids: Vec<EventId> = letters.iter().map(|(_, letter)| EventId::of(letter)).collect();
     let found = log.find(&stream, &ids).await?;
-    let new = letters.into_iter().zip(found).filter(|(_, found)| found.is_none());
+    let start = log.extent(&stream)?.start;
+    let is_there = |found: Option<Found>| found.is_some_and(|found| found.offset >= start);
+    let new = letters.into_iter().zip(found).filter(|(_, found)| !is_there(*found));
     let records: Result<Vec<Record>, PositionTooLong> = new
         .map(|((offset, event), _)| {
             let (source, position) = (origin.sink.writer().clone(), offset.to_string());

@@ -121,7 +121,8 @@ impl<'a> Letters<'a> {
     }
 }
 
-fn original_of(letter: &Event) -> Option<Offset> {
+/// Where the event of a letter lay.
+pub(super) fn original_of(letter: &Event) -> Option<Offset> {
     attribute(letter, OFFSET.as_str()).parse().ok().and_then(Offset::new)
 }
 

@@ -13,7 +13,9 @@
 //! Only `recordedtime` is that of the replay. The log's folder is read and not changed, so that it
 //! works beside a running Pluvio; letters stay until retention takes them. Run twice, it hands over
 //! twice: a target that tells events apart by their id does not mind. A replay that gives up names the first
-//! letter that may not have arrived; going on from it leaves out none, and repeats some of those behind it.
+//! letter that may not have arrived, or that was rejected with none taken behind it; going on from it leaves out
+//! none of them, and repeats some of those behind it. What was rejected while others were taken is at fault
+//! itself, and is not repeated.
 //!
 //! A target that rejects one letter after the other has not been mended: it is left alone after
 //! [`REJECTED_MAX`] of them, for each costs it a request and a line in its log.
@@ -85,6 +87,7 @@ async fn run(mut letters: Letters<'_>, sink: ReadySink, asked: &DeadReplay) -> R
         stage: None,
         ended: Ended::default(),
         unsent: Vec::new(),
+        rejected_last: Vec::new(),
     };
     let mut count = 0;
     let done = loop {
@@ -122,6 +125,8 @@ struct Replay {
     ended: Ended,
     /// Letters in memory that are not on the stage yet.
     unsent: Vec<i64>,
+    /// Letters that are not on the stage any more: rejected with none taken behind them.
+    rejected_last: Vec<i64>,
 }
 
 /// What became of letters on stages that have ended.
@@ -162,7 +167,7 @@ impl Replay {
             let (taken, rejected) = (self.ended.taken + taken, self.ended.rejected + rejected);
             self.progress.tell(taken, rejected);
             if next >= stage.end.get() {
-                return stage.forget().await;
+                return self.forget().await;
             }
             if next != newest.0 {
                 newest = (next, Instant::now());
@@ -172,7 +177,7 @@ impl Replay {
                 return Err(Failed::Running(anyhow::anyhow!(
                     "the target rejected {in_row} letters one after the other, so the rest was not \
                      sent; when it takes them, go on with `--from {}`",
-                    self.first_waiting()
+                    self.first_left().await?
                 )));
             }
             if let Some(error) = error.filter(|error| told.as_ref() != Some(error)) {
@@ -184,7 +189,7 @@ impl Replay {
                 return Err(Failed::Running(anyhow::anyhow!(
                     "nothing arrived for {}s; go on with `--from {}`",
                     self.patience.as_secs(),
-                    self.first_waiting()
+                    self.first_left().await?
                 )));
             }
             sleep(LOOK_INTERVAL).await;
@@ -194,9 +199,30 @@ impl Replay {
 
     /// The letter from which on all are handed over that were not: the first in memory by its own offset,
     /// and not by its original's. All behind these were not read yet.
-    fn first_waiting(&self) -> i64 {
+    async fn first_left(&self) -> Result<i64, Failed> {
         let on_stage = self.stage.as_ref().and_then(Stage::first_waiting);
-        self.unsent.iter().copied().chain(on_stage).min().unwrap_or_default()
+        let rejected = self.rejected_last().await?;
+        let left = self.unsent.iter().copied().chain(on_stage).chain(rejected);
+        Ok(left.min().unwrap_or_default())
+    }
+
+    /// The letters that were rejected with none taken behind them.
+    async fn rejected_last(&self) -> Result<Vec<i64>, Failed> {
+        let Some(stage) = &self.stage else { return Ok(self.rejected_last.clone()) };
+        let (mut last, is_all) = stage.rejected_last().await?;
+        if is_all {
+            last.extend(&self.rejected_last);
+        }
+        Ok(last)
+    }
+
+    /// All on the stage are done: their memory is free for others.
+    async fn forget(&mut self) -> Result<(), Failed> {
+        self.rejected_last = self.rejected_last().await?;
+        match &mut self.stage {
+            Some(stage) => stage.forget().await,
+            None => Ok(()),
+        }
     }
 
     async fn end_stage(&mut self) -> Result<(), Failed> {

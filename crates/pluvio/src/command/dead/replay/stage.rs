@@ -1,9 +1,9 @@
 //! A log in memory with originals at their own offsets, and the configured sink on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
-use pluvio_event::{Filter, json as envelope};
+use pluvio_event::{Event, Filter, json as envelope};
 use pluvio_log::{
     Log as _, LogHandle, Memory, MemoryConfig, Offset, Position, ReadLimit, Record, Retention,
     SourceName, StreamName,
@@ -17,7 +17,10 @@ use pluvio_runtime::{
     },
 };
 
-use super::{super::attribute, letters::Letter};
+use super::{
+    super::attribute,
+    letters::{Letter, original_of},
+};
 use crate::{command::Failed, config::ReadySink};
 
 /// See the module.
@@ -30,6 +33,8 @@ pub(super) struct Stage {
     pub(super) end: Offset,
     /// Where each original lies that may not have arrived, and the offset of its letter.
     sent: Vec<(Offset, i64)>,
+    /// From here on lie the letters of those that were rejected again.
+    rejected_from: Offset,
 }
 
 /// How the sink does.
@@ -73,7 +78,8 @@ impl Stage {
             repeats: Repeats::default(),
         };
         (sink.built.start)(&supervisor, context);
-        Ok(Self { log, stream, status, supervisor, end: Offset::ZERO, sent: Vec::new() })
+        let (end, rejected_from) = (Offset::ZERO, Offset::ZERO);
+        Ok(Self { log, stream, status, supervisor, end, sent: Vec::new(), rejected_from })
     }
 
     /// Puts originals at their offsets, all behind those before; gives the offsets of their letters.
@@ -100,9 +106,25 @@ impl Stage {
         waiting(&self.sent, &self.looked()).min()
     }
 
+    /// The offsets of the letters that were rejected again with none taken behind them, and whether none was
+    /// taken before them either.
+    pub(super) async fn rejected_last(&self) -> Result<(Vec<i64>, bool), Failed> {
+        let mut again = BTreeSet::new();
+        let note = |letter: Option<Event>| again.extend(letter.as_ref().and_then(original_of));
+        each_rejected(&self.log, &self.stream, self.rejected_from, note).await?;
+        let next = self.looked().next;
+        let done: Vec<_> = self.sent.iter().filter(|(at, _)| at.get() < next).collect();
+        let last = done.iter().rev().take_while(|(at, _)| again.contains(at));
+        let last: Vec<_> = last.map(|(_, letter)| *letter).collect();
+        let is_all = last.len() == done.len();
+        Ok((last, is_all))
+    }
+
     /// All have arrived, or were rejected again: the memory is free for others.
     pub(super) async fn forget(&mut self) -> Result<(), Failed> {
         self.sent.clear();
+        self.rejected_from =
+            each_rejected(&self.log, &self.stream, self.rejected_from, |_| ()).await?;
         Ok(self.log.trim(&self.stream, self.end).await.context("failed to forget letters")?)
     }
 
@@ -136,20 +158,31 @@ fn looked(status: &StatusBoard) -> Looked {
 /// How many were rejected again, by reason.
 async fn rejected(log: &LogHandle, stream: &StreamName) -> Result<BTreeMap<String, u64>, Failed> {
     let mut reasons = BTreeMap::new();
+    let count = |letter: Option<Event>| {
+        let reason = letter.map(|letter| attribute(&letter, REASON.as_str()));
+        *reasons.entry(reason.unwrap_or_default()).or_default() += 1;
+    };
+    each_rejected(log, stream, Offset::ZERO, count).await?;
+    Ok(reasons)
+}
+
+/// Visits the letters, from `from` on, of those that were rejected again; gives the offset behind the last.
+async fn each_rejected(
+    log: &LogHandle,
+    stream: &StreamName,
+    from: Offset,
+    mut visitor: impl FnMut(Option<Event>),
+) -> Result<Offset, Failed> {
     let dead = dead_stream(stream).context("no name for dead letters")?;
     log.open(&dead).await.context("failed to open a log in memory")?;
-    let mut next = Offset::ZERO;
+    let mut next = from;
     loop {
         let read = log.read(&dead, next, ReadLimit::default()).await;
         let chunk = read.context("failed to read the letters that were rejected again")?;
         if chunk.next == next {
-            return Ok(reasons);
+            return Ok(next);
         }
         next = chunk.next;
-        for record in chunk.records() {
-            let letter = envelope::decode(&record.value).ok();
-            let reason = letter.map(|letter| attribute(&letter, REASON.as_str()));
-            *reasons.entry(reason.unwrap_or_default()).or_default() += 1;
-        }
+        chunk.records().for_each(|record| visitor(envelope::decode(&record.value).ok()));
     }
 }

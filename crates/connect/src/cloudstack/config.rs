@@ -88,8 +88,8 @@ pub struct Config {
     #[serde(default)]
     pub redact: Vec<String>,
     /// Look up the ids of users and accounts, which events name only by name, and tell them as `userid`
-    /// and `accountid`: listUsers and listAccounts are asked at each connect and when a name is new.
-    /// Sinks with `format = "cloudstack-bus"` need them.
+    /// and `accountid`: listUsers and listAccounts are asked at each connect and when a name is new, also in
+    /// its domain. A name that nothing tells apart has no id. Sinks with `format = "cloudstack-bus"` need them.
     #[serde(default = "identities")]
     pub identities: bool,
 }

@@ -36,6 +36,8 @@ const ZONE_S: i64 = 15 * 3600;
 const PROOF_S: [i64; 3] = [3600, 86_400, 30 * 86_400];
 /// How far back an event is looked for that tells the server's zone.
 const ZONE_BEFORE_S: i64 = 90 * 86_400;
+/// By how much the clocks of a cloud's servers, which keep time, may differ.
+const CLOCKS_S: i64 = 10;
 
 /// A CloudStack that answers.
 #[derive(Debug)]
@@ -272,6 +274,12 @@ impl Session {
         }
     }
 
+    /// A time that is over by the server's clock, and by those of its database and other servers.
+    fn over(&self) -> Timestamp {
+        let ahead_s = if self.clock.told().is_some() { CLOCKS_S } else { UNTOLD_S };
+        at(self.clock.now().as_second() - ahead_s)
+    }
+
     fn learn_zone(&mut self, rows: &[Row]) {
         let newest = rows.iter().flatten().max_by_key(|event| event.created.at);
         if let Some(event) = newest.filter(|_| self.slack_s == ZONE_S) {
@@ -339,7 +347,8 @@ impl Lists for Session {
         }
         self.learn_zone(&rows);
         let (scope, events) = (self.access.scope(false), rows.iter().flatten().map(|row| &**row));
-        self.people.look_up(&self.client, &scope, self.access.page_rows(), events).await;
+        let page_rows = self.access.page_rows();
+        self.people.look_up(&self.client, &scope, page_rows, self.over(), events).await;
         let count = count.unwrap_or(rows.len() as u64);
         Ok(Answer { count, rows })
     }

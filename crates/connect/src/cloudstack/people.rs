@@ -166,7 +166,7 @@ impl Known {
     }
 
     /// Whether the lists are to be asked, because of these events.
-    fn is_due<'e>(&mut self, events: impl Iterator<Item = &'e NativeEvent> + Clone) -> bool {
+    fn is_due<'e>(&mut self, mut events: impl Iterator<Item = &'e NativeEvent> + Clone) -> bool {
         let is_making =
             |event: &&NativeEvent| event.event_type.as_deref().is_some_and(|it| MADE.contains(&it));
         let made = events.clone().filter(is_making).map(|event| event.created.at).max();
@@ -176,7 +176,7 @@ impl Known {
             self.elsewhere.clear();
         }
         let is_long_ago = self.asked.is_none_or(|asked| asked.elapsed() >= AGAIN);
-        !self.is_refused && is_long_ago && events.clone().any(|event| self.is_unknown(event))
+        !self.is_refused && is_long_ago && events.any(|event| self.is_unknown(event))
     }
 
     /// Takes over what the lists told after `before`, and after `events` were seen.

@@ -34,9 +34,9 @@ pub(super) const ANSWER_BYTES_FREE: usize = 16 << 10;
 /// requests of one that pipelines.
 pub(super) const READ_AHEAD_BYTES_MAX: usize = 16 << 10;
 
-/// Most elements of all lists of one request together, and tagged fields ([`ITEMS_PER_TAG`]). A consumer names each topic once, and
-/// the largest requests of tools name all groups ([`GROUPS_MAX`]): twice as much and some more. Without a
-/// limit, a list of empty names would cost thirty times its bytes in memory, and as much time.
+/// Most elements of all lists of one request together, and tagged fields ([`ITEMS_PER_TAG`]). A consumer names
+/// each topic once, and the largest requests of tools name all groups ([`GROUPS_MAX`]): twice as much and some
+/// more. Without a limit, a list of empty names would cost thirty times its bytes in memory, and as much time.
 pub(super) const REQUEST_ITEMS_MAX: usize = 2500;
 
 /// As how many elements a tagged field counts. The codec keeps those that it does not know in a tree, which

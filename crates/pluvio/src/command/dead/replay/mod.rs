@@ -42,7 +42,7 @@ use progress::{Progress, tell_error};
 use stage::{Looked, Stage, Stopped};
 
 /// So many letters may be rejected again with none taken in between.
-const REJECTED_MAX: u64 = 20;
+const REJECTED_MAX: usize = 20;
 /// Between two looks at how far the sink is.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -162,6 +162,7 @@ impl Replay {
     /// Waits until the sink is behind all letters that it has.
     async fn all_done(&mut self) -> Result<(), Failed> {
         let (mut newest, mut told) = ((0, Instant::now()), None);
+        let (mut before, mut in_row) = ((0, 0), 0);
         while let Some(stage) = &mut self.stage {
             let Looked { next, taken, rejected, error } = stage.looked();
             let (taken, rejected) = (self.ended.taken + taken, self.ended.rejected + rejected);
@@ -172,7 +173,10 @@ impl Replay {
             if next != newest.0 {
                 newest = (next, Instant::now());
             }
-            let in_row = self.progress.rejected_in_row(taken, rejected);
+            if rejected > 0 && (next, rejected) != before {
+                // By their places: what is counted as taken and as rejected meanwhile tells no order.
+                (before, in_row) = ((next, rejected), self.rejected_last().await?.len());
+            }
             if in_row >= REJECTED_MAX {
                 return Err(Failed::Running(anyhow::anyhow!(
                     "the target rejected {in_row} letters one after the other, so the rest was not \

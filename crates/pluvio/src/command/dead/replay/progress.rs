@@ -20,14 +20,12 @@ pub(super) struct Progress {
     /// Whether the cursor stands behind a line that is to be written over.
     is_in_line: bool,
     told_at: Instant,
-    /// What arrived and what was rejected when something arrived last.
-    last_taken: (u64, u64),
 }
 
 impl Progress {
     pub(super) fn of(count: u64) -> Self {
         let is_terminal = std::io::stderr().is_terminal();
-        Self { count, is_terminal, is_in_line: false, told_at: Instant::now(), last_taken: (0, 0) }
+        Self { count, is_terminal, is_in_line: false, told_at: Instant::now() }
     }
 
     /// One line that is written over again and again, if somebody looks; otherwise one now and then.
@@ -50,14 +48,6 @@ impl Progress {
         if std::mem::take(&mut self.is_in_line) {
             let _nobody_listens = writeln!(std::io::stderr());
         }
-    }
-
-    /// How many were rejected since one was taken.
-    pub(super) fn rejected_in_row(&mut self, taken: u64, rejected: u64) -> u64 {
-        if taken != self.last_taken.0 {
-            self.last_taken = (taken, rejected);
-        }
-        rejected.saturating_sub(self.last_taken.1)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Where the secret behind a [telling name](crate::telling) stands in a text that nobody parses.
 //!
-//! In texts of answers that get into an error a value is looked for in the ways in which servers write one: `name=value`, `"name": "value"` at any depth of quoting, `<name>value</name>`.
-//! Where a value begins and its end cannot be known, it is taken to reach to the end of the text: less
-//! is told then, but no secret.
+//! In texts of answers that get into an error a value is looked for in the ways in which servers write one:
+//! `name=value`, `"name": "value"` at any depth of quoting, `<name>value</name>`. Where a value begins and its
+//! end cannot be known, it is taken to reach to the end of the text: less is told then, but no secret.
 //!
 //! It refuses to look for secrets without a name; what was sent is known by its value, and
 //! [`mask`](super::mask) finds that.

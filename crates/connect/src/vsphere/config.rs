@@ -66,9 +66,9 @@ pub struct Config {
     /// `Datacenter:datacenter-2`.
     pub entity: Option<String>,
     /// Further fields of `data` whose values are secret, by an element's name (`userName`) or the end of a
-    /// path or of an option (`spec.description`, `guestinfo.pin`); passwords, keys and tokens always are. Of an event that cannot be read, or
-    /// is larger than 4 MiB, the beginning (4 KiB) is kept as an event of the type
-    /// `com.vmware.vsphere.malformed.v0`, and loses at least the same values: a path counts by its last
+    /// path or of an option (`spec.description`, `guestinfo.pin`); passwords, keys and tokens always are. Of an
+    /// event that cannot be read, or is larger than 4 MiB, the beginning (4 KiB) is kept as an event of the
+    /// type `com.vmware.vsphere.malformed.v0`, and loses at least the same values: a path counts by its last
     /// name, a `value` is kept only behind a `key` that is not secret, and where the markup is broken, only
     /// fields that every event has are kept. Its id is a digest of its text without these values: after a change
     /// of `redact`, those that are listed again come once more.

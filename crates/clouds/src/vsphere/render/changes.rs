@@ -21,7 +21,7 @@ const ODD_PATH_BYTES_MAX: usize = 256;
 /// Above the entries of one kind stands one of these.
 const HEADINGS: [&str; 3] = ["Modified:", "Added:", "Deleted:"];
 /// The type of an appliance's property is told in another place, if at all, and may be `password`.
-const PROPERTY: &str = "vAppConfig.property";
+pub(super) const CHANGED_PROPERTY: &str = "vAppConfig.property";
 
 /// The text without its secrets, and how many there were; `None`: there are none.
 pub(in super::super) fn redact_changes(
@@ -55,7 +55,7 @@ fn is_secret(path: &str, said: &str, redaction: &Redaction) -> bool {
     looks_secret(path)
         || looks_secret(said)
         || words(path).chain(words(said)).any(|name| redaction.may_name(name))
-        || (path.contains(PROPERTY) && words(path).any(is_told))
+        || (path.contains(CHANGED_PROPERTY) && words(path).any(is_told))
 }
 
 /// An entry of the text, or what looks like one.

@@ -16,7 +16,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::changes::redact_changes;
+use super::changes::{CHANGED_PROPERTY, redact_changes};
 pub(in super::super) use crate::telling::looks_secret;
 
 /// What stands in the place of a secret.
@@ -86,7 +86,11 @@ impl Redaction {
 ///
 /// The class of a field is not known here, so a time under a secret name is known by its looks.
 pub fn redact_recorded(json: &str) -> Option<(String, usize)> {
-    if !looks_secret(json) {
+    let may_hold_property = json.contains(PROPERTY) || json.contains(CHANGED_PROPERTY) || {
+        // In either form: its first letter is written small or large.
+        json.contains(&OF_PROPERTY[1..])
+    };
+    if !may_hold_property && !looks_secret(json) {
         return None;
     }
     let mut value: Value = serde_json::from_str(json).ok()?;
@@ -176,6 +180,20 @@ mod tests {
         );
         assert_eq!((redacted.as_str(), count), (expected, 3));
         assert_eq!(redact_recorded(expected), None, "once is enough");
+    }
+
+    #[test]
+    fn an_appliances_property_without_its_type_loses_its_value_though_no_name_tells() {
+        for json in [
+            r#"{"Info":{"Key":4,"Type":"","UserConfigurable":null,"Value":"hunter2"}}"#,
+            r#"{"info":{"_typeName":"VAppPropertyInfo","key":4,"value":"hunter2"}}"#,
+            r#"{"Modified":"config.vAppConfig.property(4).value: \"hunter2\" -> \"\""}"#,
+        ] {
+            let (redacted, count) = redact_recorded(json).unwrap_or_default();
+            assert!(count == 1 && !redacted.contains("hunter2"), "{redacted}");
+        }
+        let typed = r#"{"Type":"string","UserConfigurable":true,"Value":"shown"}"#;
+        assert_eq!(redact_recorded(typed), None);
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub(super) struct Partition {
 }
 
 impl Wanted {
-    /// Copies what is needed. A topic without partitions asks for nothing, and is told nothing, as Kafka does.
+    /// Copies what is needed. A topic without partitions asks for nothing, and is told nothing.
     pub(crate) fn of(request: &FetchRequest) -> Self {
         let topics = request.topics.iter().filter(|topic| !topic.partitions.is_empty());
         Self {

@@ -17,8 +17,9 @@ use super::{
 
 /// How long a server may take to greet: it does so by itself, at once.
 const GREETING_MAX: Duration = Duration::from_secs(10);
-/// How long somebody who asks waits for a greeting that nobody announced.
-const PROBE_PATIENCE: Duration = Duration::from_millis(500);
+/// How long a server that is not to be greeted is listened to before anything is sent: one that wants a
+/// greeting says so by itself, and a proxy without a server behind it ends the connection.
+const QUIET_FOR: Duration = Duration::from_millis(500);
 /// Greetings and acknowledgements have some hundred bytes.
 const FRAME_BYTES_MAX: usize = 16 << 10;
 
@@ -34,6 +35,10 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Connects, and greets if there is a key.
+    ///
+    /// Without a key the protocol says nothing before the first chunk. A proxy whose server is away would
+    /// look like a server that a chunk makes end the connection, and events would be tried out of order to
+    /// find the one to blame. So the connection has to stay open for a moment first.
     pub(super) async fn open(settings: &Settings) -> Result<Self, Error> {
         let secret = |key, source: &pluvio_secret::SecretSource| {
             source.resolve().map_err(|source| Error::Secret { key, source })
@@ -62,16 +67,19 @@ impl Connection {
         let stream = dialer.connect(&settings.host, settings.port).await?;
         let peer = format!("{}:{}", settings.host, settings.port);
         let mut opened = Self { stream, peer, buffer: Vec::new(), within: settings.timeout };
-        if let Some(proof) = proof {
-            opened.greet(proof).await?;
+        match proof {
+            Some(proof) => opened.greet(proof).await?,
+            None => opened.stays_quiet().await?,
         }
         Ok(opened)
     }
 
-    /// Whether a server that was not greeted wants to be.
-    pub(super) async fn wants_greeting(&mut self) -> bool {
-        let greeting = timeout(PROBE_PATIENCE, self.frame()).await;
-        matches!(greeting, Ok(Ok(frame)) if helo(&frame).is_some())
+    /// Nothing comes from a server that is not greeted, and it stays.
+    async fn stays_quiet(&mut self) -> Result<(), Error> {
+        match timeout(QUIET_FOR, self.frame()).await {
+            Ok(frame) => Err(self.unasked(&frame?)),
+            Err(_) => Ok(()),
+        }
     }
 
     async fn greet(&mut self, mut proof: Proof) -> Result<(), Error> {
@@ -106,11 +114,7 @@ impl Connection {
         if frame.get("ack").and_then(Value::bytes) == Some(chunk.as_bytes()) {
             return Ok(());
         }
-        let peer = self.peer.clone();
-        match helo(&frame) {
-            Some(_) => Err(Error::KeyWanted { peer }),
-            None => Err(Error::Foreign { peer }),
-        }
+        Err(self.unasked(&frame))
     }
 
     /// Says that nothing more comes.
@@ -145,6 +149,14 @@ impl Connection {
 
     fn broken(&self, source: std::io::Error) -> Error {
         Error::Broken { peer: self.peer.clone(), source }
+    }
+
+    /// What a frame means that is no answer.
+    fn unasked(&self, frame: &Value) -> Error {
+        match helo(frame) {
+            Some(_) => Error::KeyWanted { peer: self.peer.clone() },
+            None => self.foreign(),
+        }
     }
 
     fn silent(&self, what: &'static str, within: Duration) -> Error {

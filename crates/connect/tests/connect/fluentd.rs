@@ -80,7 +80,8 @@ async fn a_server_that_wants_a_key_is_told_from_one_that_says_nothing() {
     let greeting = b"\x92\xa4HELO\x81\xa5nonce\xa1n";
     let config = server(greeting, acknowledged).await;
     let sink = config.clone().build().unwrap();
-    for error in [sink.clone().probe().await.unwrap_err(), wrote(&sink).await.error()] {
+    let connecting = sink.clone().connect(standing(1, 0)).await.map(|_| ()).unwrap_err();
+    for error in [sink.clone().probe().await.unwrap_err(), connecting] {
         assert!(error.to_string().ends_with("wants a shared key"), "{error}");
         assert_eq!(error.response(), Response::Denied);
         assert_eq!(error.remedy().as_deref(), Some("set `shared_key`"));
@@ -97,4 +98,15 @@ async fn a_server_that_does_not_know_the_key_is_no_server_of_ours() {
     let sink = Config { shared_key, timeout, ..config }.build().unwrap();
     let error = sink.clone().connect(standing(1, 0)).await.map(|_| ()).unwrap_err();
     assert!(error.to_string().ends_with("does not know the shared key"), "{error}");
+}
+
+#[tokio::test]
+async fn a_proxy_without_a_server_behind_it_is_no_connection_so_no_event_is_blamed_for_its_end() {
+    let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = proxy.local_addr().unwrap().port();
+    tokio::spawn(async move { while proxy.accept().await.is_ok() {} });
+    let sink = Config::new("127.0.0.1", port).build().unwrap();
+    let error = sink.clone().connect(standing(1, 0)).await.map(|_| ()).unwrap_err();
+    assert_eq!(error.to_string(), format!("127.0.0.1:{port} closed the connection"));
+    assert_eq!(error.response(), Response::Retry);
 }

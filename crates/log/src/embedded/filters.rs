@@ -16,7 +16,7 @@ use std::sync::{
 use fastbloom::BloomFilter;
 use quick_cache::{Weighter, sync::Cache};
 
-use super::index::Id;
+use super::index::{Index, Unusable};
 use crate::{Offset, StreamName};
 
 /// Most bytes of all filters: those of some 13 million ids.
@@ -82,13 +82,19 @@ impl Filters {
     }
 
     /// Remembers all the ids of a segment.
-    pub(super) fn make(&self, stream: &StreamName, base: Offset, ids: &[Id]) {
-        let bits = (ids.len() * BITS_OF_ID).max(1);
+    pub(super) fn make(
+        &self,
+        stream: &StreamName,
+        base: Offset,
+        index: &Index,
+    ) -> Result<(), Unusable> {
+        let bits = (index.count() as usize * BITS_OF_ID).max(1);
         let mut filter = BloomFilter::with_num_bits(bits).hashes(HASHES);
-        for id in ids {
-            filter.insert_hash(id.hash);
-        }
+        index.hashes(|hash| {
+            filter.insert_hash(hash);
+        })?;
         self.0.insert((stream.clone(), base), Entry::Made(Arc::new(filter)));
+        Ok(())
     }
 
     /// Forgets what is known of a segment: its index was made again.

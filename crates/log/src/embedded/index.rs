@@ -269,6 +269,19 @@ impl Index {
         }
     }
 
+    /// How many ids there are.
+    pub(super) fn count(&self) -> u64 {
+        self.ids
+    }
+
+    /// All hashes of ids, ascending, a block in memory at a time.
+    pub(super) fn hashes(&self, mut each: impl FnMut(u64)) -> Result<(), Unusable> {
+        for number in 0..self.blocks() {
+            self.block(number)?.raw().map(hash_of).for_each(&mut each);
+        }
+        Ok(())
+    }
+
     /// All ids, by hash.
     pub(super) fn ids(&self) -> Result<Vec<Id>, Unusable> {
         let mut ids = Vec::new();

@@ -5,7 +5,7 @@ use std::{io, sync::Arc};
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::Stream;
+use super::{Stream, confirm::Confirm};
 use crate::{
     EventId, Found, Offset, ReadError, Seek,
     batch::{self, Header},
@@ -148,38 +148,20 @@ impl Stream {
             let ghosts = shared.ghosts.iter().rev().map(|ghost| ghost.base);
             break (hits, sealed.chain(ghosts).collect::<Vec<_>>());
         };
-        for (at, hit) in hits.into_iter().enumerate() {
-            if let Some(hit) = hit {
-                found[at] = self.confirmed(&ids[at], hit)?;
-            }
+        let mut confirm = Confirm::new(self);
+        let mut hits: Vec<_> =
+            hits.into_iter().enumerate().filter_map(|(at, hit)| Some((at, hit?))).collect();
+        hits.sort_unstable_by_key(|(_, hit)| hit.offset);
+        for (at, hit) in hits {
+            found[at] = confirm.found(&ids[at], hit)?;
         }
         let mut lost = None;
         for base in bases {
             if found.iter().all(Option::is_some) {
                 break;
             }
-            let mut missing: Vec<_> = (0..ids.len()).filter(|at| found[*at].is_none()).collect();
-            let filters = &self.context.filters;
-            let asked = match filters.of(&self.name, base, missing.len()) {
-                Told::Filter(filter) => {
-                    missing.retain(|at| filter.contains_hash(hashes[*at]));
-                    None
-                }
-                Told::Nothing { asked } => Some(asked),
-            };
-            if missing.is_empty() {
-                continue;
-            }
-            missing.sort_unstable_by_key(|at| hashes[*at]);
-            let hits = self.indexed(base, |index| {
-                if asked.is_some_and(|asked| asked >= index.blocks()) {
-                    filters.make(&self.name, base, &index.ids()?);
-                }
-                let mut drift = Drift::default();
-                let hits = missing.iter().map(|at| Ok((*at, index.find(hashes[*at], &mut drift)?)));
-                hits.collect::<Result<Vec<_>, _>>()
-            });
-            let hits = match hits {
+            let missing = (0..ids.len()).filter(|at| found[*at].is_none()).collect();
+            let hits = match self.hits_in(base, missing, &hashes) {
                 // Its records are gone, so it cannot be made again.
                 Err(ReadError::OutOfRange { .. }) => {
                     self.forget_ghost(base);
@@ -191,7 +173,7 @@ impl Stream {
             for (at, hits) in hits {
                 for hit in hits.into_iter().rev() {
                     if found[at].is_none() {
-                        found[at] = self.confirmed(&ids[at], hit)?;
+                        found[at] = confirm.found(&ids[at], hit)?;
                     }
                 }
             }
@@ -209,6 +191,37 @@ impl Stream {
         }
     }
 
+    /// Which of `missing`, places in `hashes`, the index of a segment has, in the order of their newest offsets.
+    fn hits_in(
+        &self,
+        base: Offset,
+        mut missing: Vec<usize>,
+        hashes: &[u64],
+    ) -> Result<Vec<(usize, Vec<Id>)>, ReadError> {
+        let filters = &self.context.filters;
+        let asked = match filters.of(&self.name, base, missing.len()) {
+            Told::Filter(filter) => {
+                missing.retain(|at| filter.contains_hash(hashes[*at]));
+                None
+            }
+            Told::Nothing { asked } => Some(asked),
+        };
+        if missing.is_empty() {
+            return Ok(Vec::new());
+        }
+        missing.sort_unstable_by_key(|at| hashes[*at]);
+        let mut hits = self.indexed(base, |index| {
+            if asked.is_some_and(|asked| asked >= index.blocks()) {
+                filters.make(&self.name, base, index)?;
+            }
+            let mut drift = Drift::default();
+            let hits = missing.iter().map(|at| Ok((*at, index.find(hashes[*at], &mut drift)?)));
+            hits.collect::<Result<Vec<_>, _>>()
+        })?;
+        hits.sort_unstable_by_key(|(_, hits)| hits.last().map(|newest| newest.offset));
+        Ok(hits)
+    }
+
     /// Does without the ids of a deleted segment whose index is damaged, and tells so.
     fn forget_ghost(&self, base: Offset) {
         let mut shared = lock(&self.shared);
@@ -218,27 +231,6 @@ impl Stream {
             shared.ghosts.retain(|ghost| ghost.base != base);
             tracing::warn!(stream = %self.name, %base, "ids of deleted records are lost: their index is damaged");
         }
-    }
-
-    /// Whether the record, where it stands, is of `id` and not of one with the same hash. Of a record that
-    /// cannot be read, or is gone, the index alone is believed: a source that lists it again goes on, and
-    /// stores it no second time.
-    fn confirmed(&self, id: &EventId, hit: Id) -> Result<Option<Found>, ReadError> {
-        let time = hit.time.and_then(|time| Timestamp::from_microsecond(time).ok());
-        let told = Some(Found { offset: hit.offset, time });
-        if hit.offset < self.extent().start {
-            return Ok(told);
-        }
-        let record = match self.record(hit.offset) {
-            Ok(record) => record,
-            Err(
-                ReadError::OutOfRange { .. } | ReadError::Damaged { .. } | ReadError::Disk { .. },
-            ) => return Ok(told),
-            Err(error) => return Err(error),
-        };
-        let Some(Ok(event)) = record.map(|record| record.event()) else { return Ok(None) };
-        let is_it = event.id() == id.id && event.source() == id.source;
-        Ok(is_it.then(|| Found { offset: hit.offset, time: event.time() }))
     }
 
     /// Looks into the batches of the active segment that recovery only counted.

@@ -1,6 +1,7 @@
 //! One stream: its segments, what readers see of them, and the queue of the one writer.
 
 mod commit;
+mod confirm;
 mod damage;
 mod find;
 mod open;

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::Stream;
 use crate::{
-    Batch, Chunk, Fetched, Offset, ReadError, ReadLimit, StoredRecord,
+    Batch, Chunk, Fetched, Offset, ReadError, ReadLimit,
     disk::File,
     embedded::{
         WAIT_MAX,
@@ -373,14 +373,23 @@ impl Stream {
         place: &Place,
         size: u64,
     ) -> Result<Arc<Batch>, ReadError> {
-        self.context.batches.get_or_insert_with(&(segment.uid, place.at), || {
-            let bytes = self.bytes(segment, u64::from(place.at), size, place)?;
-            let damage = |reason| self.damage(segment, place, reason);
-            let bytes = recover::checked(bytes, place).map_err(damage)?;
-            let batch = recover::batch(bytes).map_err(damage)?;
-            self.is_whole(place);
-            Ok(Arc::new(batch))
-        })
+        let key = (segment.uid, place.at);
+        self.context.batches.get_or_insert_with(&key, || self.decoded(segment, place, size))
+    }
+
+    /// A batch as it lies on the disk, checked and decoded.
+    fn decoded(
+        &self,
+        segment: &Segment,
+        place: &Place,
+        size: u64,
+    ) -> Result<Arc<Batch>, ReadError> {
+        let bytes = self.bytes(segment, u64::from(place.at), size, place)?;
+        let damage = |reason| self.damage(segment, place, reason);
+        let bytes = recover::checked(bytes, place).map_err(damage)?;
+        let batch = recover::batch(bytes).map_err(damage)?;
+        self.is_whole(place);
+        Ok(Arc::new(batch))
     }
 
     /// The batch at `place` of `run`.
@@ -392,12 +401,13 @@ impl Stream {
         self.load_sized(&run.segment, place, size).map(Some)
     }
 
-    /// The record at exactly `offset`.
-    pub(super) fn record(&self, offset: Offset) -> Result<Option<StoredRecord>, ReadError> {
-        let Some(run) = self.run_at(offset)? else { return Ok(None) };
-        let Some(batch) = self.load(&run, 0)? else { return Ok(None) };
-        let at = batch.records().binary_search_by_key(&offset, |record| record.offset);
-        Ok(at.ok().and_then(|at| batch.records().get(at)).cloned())
+    /// The first batch of `run`, without keeping it for others.
+    pub(super) fn peek(&self, run: &Run) -> Result<Option<Arc<Batch>>, ReadError> {
+        let Some((place, size)) = run.iter().next() else { return Ok(None) };
+        match self.cached(&run.segment, place) {
+            Some(batch) => Ok(Some(batch)),
+            None => self.decoded(&run.segment, place, size).map(Some),
+        }
     }
 
     fn opened(&self, segment: &Segment) -> io::Result<Arc<dyn File>> {

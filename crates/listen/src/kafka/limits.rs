@@ -148,8 +148,7 @@ pub(super) const MEMBER_BYTES_MAX: usize = 64 << 10;
 /// Longest text that is kept with an offset, in bytes; Kafka's default.
 pub(super) const OFFSET_METADATA_BYTES_MAX: usize = 4096;
 
-/// Longest time that a fetch waits, whatever it asks for: what it has found meanwhile holds room.
-/// Consumers ask for half a second by default.
+/// Longest time that a fetch waits, whatever it asks for. Consumers ask for half a second by default.
 pub(super) const FETCH_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// A group's offsets are forgotten when nobody has used them for this long; Kafka's default.

@@ -509,6 +509,41 @@ async fn a_fetch_that_waited_is_answered_though_its_client_has_used_up_its_part(
     assert_eq!(answer.error_code, 0);
 }
 
+/// They ask for more than there is and wait a minute for it, at a stream that is quiet.
+#[tokio::test]
+async fn fetches_that_wait_for_more_than_there_is_keep_no_room_from_others() {
+    let reads = Reads::with_gate(0);
+    let house = plan().over(reads.of_a_log()).await;
+    let events: Vec<(i64, Option<i64>)> = (0..10_000).map(|id| (id, None)).collect();
+    append(&house.log, "events", &events).await;
+    let fetched = async |client: &mut Client| {
+        let data = only(client.ask(12, &large_fetch()).await);
+        data.records.map_or(0, |records| records.len())
+    };
+    let mut other = client_at(&house, 1).await;
+    let whole = fetched(&mut other).await;
+    let mut waiting = Vec::new();
+    // Twice as much as all answers may have.
+    while waiting.len() * whole < 48 << 20 {
+        let mut client = client_at(&house, 2 + waiting.len() as u8 % 8).await;
+        client.send(12, &large_fetch().with_min_bytes(8 << 20).with_max_wait_ms(60_000)).await;
+        waiting.push(client);
+    }
+    let all_wait = async {
+        while reads.waiting.load(Ordering::Relaxed) < waiting.len() {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(all_wait).await;
+    assert_eq!(fetched(&mut other).await, whole);
+    // What they were to wait for comes: each gets what there is, as there is room for it.
+    let news: Vec<(i64, Option<i64>)> = (10_000..100_000).map(|id| (id, None)).collect();
+    append(&house.log, "events", &news).await;
+    for client in &mut waiting {
+        assert!(!offsets(&only(client.receive::<FetchRequest>(12).await)).is_empty());
+    }
+}
+
 /// What several clients, each from an address of its own, look up in the same moment.
 #[tokio::test]
 async fn few_times_are_looked_up_at_once_and_each_is_answered() {

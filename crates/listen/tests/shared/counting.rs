@@ -24,14 +24,16 @@ pub(crate) struct Reads {
     pub(crate) under_way: AtomicUsize,
     /// Most that were under way at a time.
     pub(crate) most: AtomicUsize,
-    /// Each takes a permit, which comes back.
+    /// Fetches that wait for records.
+    pub(crate) waiting: AtomicUsize,
+    /// Each read takes a permit, which comes back.
     pub(crate) gate: Semaphore,
 }
 
 impl Reads {
     pub(crate) fn with_gate(permits: usize) -> Arc<Self> {
-        let [all, under_way, most] = [0; 3].map(AtomicUsize::new);
-        Arc::new(Self { all, under_way, most, gate: Semaphore::new(permits) })
+        let [all, under_way, most, waiting] = [0; 4].map(AtomicUsize::new);
+        Arc::new(Self { all, under_way, most, waiting, gate: Semaphore::new(permits) })
     }
 
     /// An empty log that counts here.
@@ -78,7 +80,11 @@ impl Log for Counting {
         from: Offset,
         l: ReadLimit,
     ) -> Result<Fetched, ReadError> {
-        self.memory.fetch(s, from, l).await
+        let waits = usize::from(!l.wait.is_zero());
+        self.reads.waiting.fetch_add(waits, Ordering::Relaxed);
+        let fetched = self.memory.fetch(s, from, l).await;
+        self.reads.waiting.fetch_sub(waits, Ordering::Relaxed);
+        fetched
     }
     async fn seek(&self, stream: &StreamName, seek: Seek) -> Result<Offset, ReadError> {
         self.memory.seek(stream, seek).await

@@ -6,6 +6,8 @@
 //!            └─ enough? an error? ── no ─▶ wait: all partitions at once ──────┘
 //!                       │ yes, or time is up, or the listener drains
 //!                       ▼
+//!                     again, if it waited with something in hand: of that only the size was kept
+//!                       ▼
 //!                     encode: heads by hand, batches spliced in, not copied
 //! ```
 //!
@@ -51,6 +53,8 @@ pub(super) struct Sending {
 /// Where one partition of a request stands.
 struct Part {
     stream: StreamName,
+    /// Where it was asked from.
+    from: Offset,
     /// Where to go on reading.
     next: Offset,
     bytes_max: usize,
@@ -98,7 +102,8 @@ async fn parts(caller: &Caller<'_>, request: &Wanted) -> Vec<Outcome> {
             return Err(ResponseError::InvalidRequest);
         }
         let bytes_max = usize::try_from(wanted.bytes_max).unwrap_or(0);
-        Ok(Part { stream: found.stream, next, bytes_max, bytes: 0, pieces: Vec::new() })
+        let stream = found.stream;
+        Ok(Part { stream, from: next, next, bytes_max, bytes: 0, pieces: Vec::new() })
     };
     let (mut parts, mut pace) = (Vec::new(), Pace::default());
     for topic in &request.topics {
@@ -133,19 +138,44 @@ struct Fetch<'a> {
 
 impl Fetch<'_> {
     /// Collects until there is enough, something is wrong, or waiting is over.
+    ///
+    /// While it waits, it keeps of what it found how much that is, and no more: others need the room. What there
+    /// is in the end is read once more.
     async fn run(&mut self, bytes_min: usize, wait: Duration) {
         let deadline = Instant::now() + wait;
         self.collect().await;
-        let mut has_waited = false;
+        let (mut has_waited, mut has_let_go) = (false, false);
         while self.bytes < bytes_min && !self.is_full && self.outcomes.iter().all(Result::is_ok) {
             if !has_waited {
                 counter!(meter::FETCH_WAITS).increment(1);
                 has_waited = true;
             }
+            has_let_go |= self.let_go();
             if !self.wait(deadline).await {
                 break;
             }
             self.collect().await;
+        }
+        if has_let_go {
+            self.begin_again();
+            self.collect().await;
+        }
+    }
+
+    /// Keeps nothing of what was found but its size; whether there was something.
+    fn let_go(&mut self) -> bool {
+        for part in self.outcomes.iter_mut().flatten() {
+            part.pieces = Vec::new();
+        }
+        self.held.take().is_some()
+    }
+
+    /// As if nothing had been read yet.
+    fn begin_again(&mut self) {
+        self.let_go();
+        (self.bytes, self.is_full) = (0, false);
+        for part in self.outcomes.iter_mut().flatten() {
+            (part.next, part.bytes) = (part.from, 0);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use mongodb::options::ConnectionString;
-use pluvio_net::TlsOptions;
+use pluvio_net::{TlsError, TlsOptions};
 use pluvio_runtime::unit::ByteSize;
 use pluvio_secret::SecretSource;
 use schemars::JsonSchema;
@@ -71,9 +71,9 @@ pub enum ConfigError {
     /// The driver wants one file.
     #[error("`tls.cert_file` and `tls.key_file` must name one file that holds both, for MongoDB")]
     TwoFiles,
-    /// They contradict each other.
-    #[error("`tls.insecure` and `tls.ca_file` contradict each other; keep one")]
-    Conflict,
+    /// The files of TLS cannot be used, or the keys contradict each other.
+    #[error(transparent)]
+    Files(#[from] TlsError),
 }
 
 impl ConfigError {
@@ -83,7 +83,7 @@ impl ConfigError {
             Self::Url | Self::NoDatabase => "url",
             Self::Name(key) | Self::Login(key) => key,
             Self::CappedSize => "capped_size",
-            Self::Tls(_) | Self::TwoFiles | Self::Conflict => "tls",
+            Self::Tls(_) | Self::TwoFiles | Self::Files(_) => "tls",
         }
     }
 }
@@ -182,9 +182,8 @@ fn tls(options: TlsOptions) -> Result<Option<Tls>, ConfigError> {
     if options.cert_file != options.key_file {
         return Err(ConfigError::TwoFiles);
     }
-    if options.insecure && options.ca_file.is_some() {
-        return Err(ConfigError::Conflict);
-    }
+    // Told by us, without a letter of the files; the driver quotes them.
+    options.client_config()?;
     let TlsOptions { ca_file, insecure, cert_file: pair_file, .. } = options;
     Ok(Some(Tls { ca_file, insecure, pair_file }))
 }
@@ -216,5 +215,6 @@ mod tests {
         assert_eq!(refused(|it| it.tls.thumbprint = "0".repeat(40).parse().ok()), Some("tls"));
         assert_eq!(refused(|it| it.tls.cert_file = Some("a.pem".into())), Some("tls"));
         assert_eq!(refused(|it| it.tls.insecure = true), None);
+        assert_eq!(refused(|it| it.tls.ca_file = Some("/no/such.pem".into())), Some("tls"));
     }
 }

@@ -1,6 +1,6 @@
 //! What can go wrong with a MongoDB, and what the supervisor and the operator should do.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use mongodb::error::ErrorKind;
 use pluvio_log::Offset;
@@ -14,10 +14,27 @@ const AUTHENTICATION_FAILED: i32 = 18;
 /// How Atlas says both.
 const ATLAS_ERROR: i32 = 8000;
 
-/// What the driver says, without what it tells beside that.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", .0.kind)]
+/// What the driver says, without what it tells beside that, and without what it quotes: of a key file whose
+/// line ends were lost it prints the whole key, as numbers (mongodb 3.9.1).
+#[derive(thiserror::Error)]
 pub struct Driver(Box<mongodb::error::Error>);
+
+impl fmt::Display for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0.kind {
+            ErrorKind::InvalidTlsConfig { .. } => f.write_str(
+                "the certificates, or the key, that it is to use for TLS cannot be used",
+            ),
+            kind => kind.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Driver({self})")
+    }
+}
 
 impl From<mongodb::error::Error> for Driver {
     fn from(error: mongodb::error::Error) -> Self {
@@ -208,7 +225,8 @@ impl Failure for Error {
                 "check hosts and ports in `url`, that MongoDB runs there, and whether it wants TLS"
             }
             _ if self.is_of(|kind| matches!(kind, ErrorKind::InvalidTlsConfig { .. })) => {
-                "mend the files that `tls` names"
+                "mend the files that `tls`, or tlsCAFile and tlsCertificateKeyFile in `url`, name: PEM, \
+                 with its line ends"
             }
             _ => return None,
         };

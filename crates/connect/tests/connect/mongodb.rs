@@ -10,7 +10,7 @@ use std::{
 
 use mongodb::bson::{Document, doc};
 use pluvio_connect::mongodb::{Config, Mongodb};
-use pluvio_runtime::{Failure as _, Outcome, Writer as _};
+use pluvio_runtime::{Chain, Failure as _, Outcome, Sink as _, Writer as _};
 
 use super::{
     hand::{Written, connected, records, records_of, standing, written},
@@ -183,4 +183,30 @@ async fn a_server_that_says_it_has_inserted_nothing_is_given_up_after_a_while() 
     let Outcome::NotConnected(error) = told.outcome else { unreachable!("{told:?}") };
     assert_eq!(error.to_string(), "failed to insert into collection `clouds.events` within 60 s");
     assert!(error.remedy().is_some());
+}
+
+/// The driver prints such a file whole, as numbers.
+#[tokio::test]
+async fn a_key_file_whose_line_ends_were_lost_is_refused_without_a_letter_or_a_number_of_it() {
+    let file = std::env::temp_dir().join(format!("pluvio-mongodb-{}.pem", std::process::id()));
+    for between in [" ", "\\n", ""] {
+        let lines = ["-----BEGIN PRIVATE KEY-----", "TWFuZ2FuZXNl", "-----END PRIVATE KEY-----"];
+        std::fs::write(&file, lines.join(between)).unwrap();
+        let url = format!(
+            "mongodb://127.0.0.1:1/clouds?tls=true&tlsCertificateKeyFile={}",
+            file.display()
+        );
+        let error = sink(url).connect(standing(1, 0)).await.map(|_| ()).unwrap_err();
+        let mut config = Config::new("mongodb://127.0.0.1:1/clouds", "events");
+        (config.tls.cert_file, config.tls.key_file) = (Some(file.clone()), Some(file.clone()));
+        let refused = config.build().map(|_| ()).unwrap_err();
+        let words = [Chain(&error).to_string(), format!("{error:?}"), Chain(&refused).to_string()];
+        for told in words {
+            let told = told.replace(&file.display().to_string(), "").replace("127.0.0.1:1", "");
+            assert!(!told.contains(|c: char| c.is_ascii_digit()), "{told}");
+            assert!(!told.contains("TWFu"), "{told}");
+        }
+        assert!(error.remedy().unwrap().contains("line ends"));
+    }
+    std::fs::remove_file(file).unwrap();
 }

@@ -4,6 +4,8 @@
 //! `+` for a space. Whoever compares does the same to both sides, so that what was undone too much is
 //! undone too much on both. It refuses to guess: what is no whole escape stays as it is.
 
+use std::ops::Range;
+
 use memchr::memchr3_iter;
 
 /// The longest reference to a character that is read, `&#x0000002f;`, in bytes.
@@ -51,6 +53,7 @@ const NAMED: [(&[u8], u8); 37] = [
 ];
 
 /// A text in which escapes were undone, and the way back.
+#[derive(Default)]
 pub(super) struct Plain {
     pub(super) bytes: Vec<u8>,
     /// For each escape, where it ends here and where it ended before; in between, both go on alike.
@@ -60,7 +63,7 @@ pub(super) struct Plain {
 impl Plain {
     /// Undoes the escapes of a folded text; `None` if there are none.
     pub(super) fn of(escaped: &[u8]) -> Option<Self> {
-        let mut plain = Self { bytes: Vec::new(), steps: Vec::new() };
+        let mut plain = Self::default();
         let mut done = 0;
         for at in memchr3_iter(b'%', b'\\', b'&', escaped) {
             // The second half of an escape.
@@ -68,22 +71,40 @@ impl Plain {
                 continue;
             }
             let Some((length, meant)) = escaped.get(at..).and_then(escape) else { continue };
-            plain.bytes.extend_from_slice(escaped.get(done..at).unwrap_or_default());
             match meant {
-                Meant::Byte(byte) => plain.bytes.push(byte),
+                Meant::Byte(byte) => plain.put(escaped, &mut done, at, &[byte], at + length),
                 Meant::Char(c) => {
-                    plain.bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+                    let bytes = c.encode_utf8(&mut [0; 4]).as_bytes().to_vec();
+                    plain.put(escaped, &mut done, at, &bytes, at + length);
                 }
             }
-            done = at + length;
-            plain.steps.push((plain.bytes.len(), done));
         }
         if plain.steps.is_empty() {
             return None;
         }
-        plain.bytes.extend_from_slice(escaped.get(done..).unwrap_or_default());
+        plain.end(escaped, done..escaped.len());
         fold(&mut plain.bytes);
         Some(plain)
+    }
+
+    /// What stood before from `done` to `from` stays, and what stood from there to `to` becomes `bytes`.
+    pub(super) fn put(
+        &mut self,
+        before: &[u8],
+        done: &mut usize,
+        from: usize,
+        bytes: &[u8],
+        to: usize,
+    ) {
+        self.end(before, *done..from);
+        self.bytes.extend_from_slice(bytes);
+        *done = to;
+        self.steps.push((self.bytes.len(), to));
+    }
+
+    /// What stood there before stays.
+    pub(super) fn end(&mut self, before: &[u8], stays: Range<usize>) {
+        self.bytes.extend_from_slice(before.get(stays).unwrap_or_default());
     }
 
     /// Where in the text before stood what stands `at` here.

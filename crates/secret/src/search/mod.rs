@@ -1,8 +1,8 @@
 //! Finding secrets in a text that somebody else wrote, and taking them out.
 //!
 //! A server that repeats what it was sent repeats it in its own way: escaped for JSON, XML, HTML, an address, a
-//! shell, some of these within others, in another letter case, cut off or shortened in the middle. So a text
-//! is read as it is and with its escapes undone, up to four times, and each time in two ways: for each secret
+//! shell, as the numbers of its bytes, some of these within others, in another letter case, cut off or shortened
+//! in the middle. So a text is read as it is and with its escapes undone, up to four times, and each time in two ways: for each secret
 //! as it is, and for runs of its letters and digits with everything else left out. A run of twelve is enough,
 //! wherever in the secret it begins: what is cut off in either place is found by what is left.
 //!
@@ -10,6 +10,7 @@
 //! have fewer than twelve letters and digits, or, of a secret with more than 64, fewer than 23.
 
 mod escape;
+mod numbers;
 
 use std::{
     collections::HashMap,
@@ -17,7 +18,10 @@ use std::{
     ops::Range,
 };
 
-use self::escape::{Letter, Plain, fold, letters};
+use self::{
+    escape::{Letter, Plain, fold, letters},
+    numbers::Written,
+};
 
 /// A shorter secret would be found in half of all words.
 const SECRET_BYTES_MIN: usize = 4;
@@ -140,6 +144,7 @@ impl Secrets {
             let text = undone.last().map_or(&text, |plain| &plain.bytes);
             let back = |at| undone.iter().rev().fold(at, |at, plain| plain.back(at));
             let found = self.whole(text).into_iter().chain(self.parts(text));
+            let found = found.chain(self.numbers(text));
             places.extend(found.map(|place| back(place.start)..back(place.end)));
             match Plain::of(text) {
                 Some(plain) if undone.len() < ESCAPES_DEPTH_MAX => undone.push(plain),
@@ -168,6 +173,17 @@ impl Secrets {
             }
         }
         places
+    }
+
+    /// The same of a text whose numbers are bytes.
+    fn numbers(&self, text: &[u8]) -> Vec<Range<usize>> {
+        let read =
+            [Written::Decimal, Written::Hexadecimal].map(|written| numbers::read(text, written));
+        let found = read.into_iter().flatten().map(|plain| {
+            let back = |place: Range<usize>| plain.back(place.start)..plain.back(place.end);
+            self.parts(&plain.bytes).into_iter().map(back).collect::<Vec<_>>()
+        });
+        found.flatten().collect()
     }
 
     /// Letters and digits in a row, whatever stands between them.
@@ -352,6 +368,30 @@ mod tests {
         let secret = r"q8Zk3Jd9s&Xw2LmPv7RtYb1u8AbCd\";
         is_gone(secret, r"got q8Zk3Jd9s&amp;Xw2LmPv7RtYb1u8AbCd\<x/>and on");
         is_gone(r"ab&c-Secret12/3\", r"<got>ab&amp;c-Secret12/3\</x>and on");
+    }
+
+    #[test]
+    fn a_secret_that_comes_back_as_the_numbers_of_its_bytes_is_not_quoted() {
+        let token = secrets("hUnter2Secret99xYz");
+        let bytes = b"hUnter2Secret99xYz";
+        let each = |form: fn(&u8) -> String| bytes.iter().map(form).collect::<String>();
+        for said in [
+            format!("{bytes:?}"),
+            format!("<<{}>>", each(|byte| format!("{byte},"))),
+            each(|byte| format!("{byte:03} ")),
+            each(|byte| format!("{byte:02x}")),
+            each(|byte| format!("{byte:02X} ")),
+            each(|byte| format!("0x{byte:02x}, ")),
+            each(|byte| format!("={byte:02X}")),
+            each(|byte| format!("U+{byte:04X} ")),
+        ] {
+            let shown = token.blank(&format!("got {said} and on"));
+            let digits = shown.bytes().filter(|byte| matches!(byte, b'1'..=b'9')).count();
+            assert!(shown.starts_with("got ") && shown.ends_with(" and on"), "{said}: {shown}");
+            assert!(shown.contains("***") && digits == 0, "{said}: {shown}");
+        }
+        let honest = "rows 104, 85, 110, 116, 101, 114, 50, 83, 101 of 68556e7465723253";
+        assert_eq!(token.blank(honest), honest, "nine and eight of eighteen");
     }
 
     #[test]

@@ -177,6 +177,10 @@ pub(super) const REBALANCE_TIMEOUT_MAX: Duration = Duration::from_secs(30 * 60);
 /// away would otherwise take up groups for the longest rebalance.
 pub(super) const SYNC_TIMEOUT_MAX: Duration = Duration::from_secs(60);
 
+/// Longest time that a name which a newcomer was given is kept for it. Clients come back at once. Who asked for
+/// names and went away would otherwise take up groups for the longest session.
+pub(super) const RETURN_TIMEOUT_MAX: Duration = Duration::from_secs(60);
+
 /// A denied login is told after this, as Kafka does: clients try again at once and without end, and
 /// whoever guesses passwords should not do so as fast as the network allows.
 pub(super) const DENIED_PAUSE: Duration = Duration::from_millis(100);

@@ -274,7 +274,7 @@ impl Coordinator {
         let chosen: Vec<StreamName> = {
             let inner = self.lock();
             let slot = inner.slots.get(name).ok_or(ResponseError::GroupIdNotFound)?;
-            if !slot.group.is_idle() {
+            if !slot.group.members().is_empty() {
                 return Err(ResponseError::NonEmptyGroup);
             }
             slot.offsets.keys().filter(|stream| is_chosen(stream)).cloned().collect()
@@ -284,6 +284,9 @@ impl Coordinator {
         deleted.map_err(|failed| error::of_commit(&failed))?;
         let mut inner = self.lock();
         chosen.iter().for_each(|stream| inner.forget(name, stream));
+        if let Some(slot) = inner.slots.get_mut(name).filter(|slot| slot.offsets.is_empty()) {
+            slot.group.break_promises();
+        }
         drop(held);
         drop(order);
         inner.drop_if_unused(name);
@@ -394,7 +397,8 @@ impl Coordinator {
     pub(super) fn list<T>(&self, space: &str, show: impl Fn(&str, &Group) -> T) -> Vec<T> {
         let inner = self.lock();
         let is_there = |slot: &&Slot| {
-            !slot.group.is_idle() || slot.offsets.values().any(|o| !self.is_forgotten(slot, o))
+            let is_used = !slot.group.members().is_empty();
+            is_used || slot.offsets.values().any(|o| !self.is_forgotten(slot, o))
         };
         let mine = inner.slots.iter().filter(|(name, _)| &*name.space == space);
         let there = mine.filter(|(_, slot)| is_there(slot));

@@ -25,7 +25,8 @@ use super::{
     vote,
 };
 use crate::kafka::limits::{
-    GROUP_MEMBERS_MAX, MEMBER_OVERHEAD_BYTES, REBALANCE_TIMEOUT_MIN, SYNC_TIMEOUT_MAX,
+    GROUP_MEMBERS_MAX, MEMBER_OVERHEAD_BYTES, REBALANCE_TIMEOUT_MIN, RETURN_TIMEOUT_MAX,
+    SYNC_TIMEOUT_MAX,
 };
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,11 +74,23 @@ impl Group {
                 None => self.enter(join.fresh.clone(), join, ticket, now),
             }
         } else if join.must_return {
-            self.promised.insert(join.fresh.clone(), now + join.session_timeout);
+            self.promise(&join, now);
             self.refuse(ticket, ResponseError::MemberIdRequired, join.fresh);
         } else {
             self.enter(join.fresh.clone(), join, ticket, now);
         }
+    }
+
+    /// Keeps a name for a newcomer. Names take no place of a member: where there are as many, the one that is
+    /// kept longest goes.
+    fn promise(&mut self, join: &Join, now: Time) {
+        if self.members.len() + self.promised.len() >= GROUP_MEMBERS_MAX {
+            let oldest = self.promised.iter().min_by_key(|(_, until)| **until);
+            let oldest = oldest.map(|(name, _)| name.clone());
+            oldest.and_then(|name| self.promised.remove(&name));
+        }
+        let until = now + join.session_timeout.min(RETURN_TIMEOUT_MAX);
+        self.promised.insert(join.fresh.clone(), until);
     }
 
     /// Whether the instance that joins is another member already. Names are promised to somebody
@@ -100,9 +113,9 @@ impl Group {
         {
             return Some(ResponseError::InconsistentGroupProtocol);
         }
-        let is_new = join.member.is_empty()
+        let is_new = (join.member.is_empty() || self.promised.contains_key(&join.member))
             && join.instance.as_ref().is_none_or(|instance| !self.instances.contains_key(instance));
-        let is_full = self.members.len() + self.promised.len() >= GROUP_MEMBERS_MAX;
+        let is_full = self.members.len() >= GROUP_MEMBERS_MAX;
         (is_new && is_full).then_some(ResponseError::GroupMaxSizeReached)
     }
 
@@ -531,6 +544,12 @@ impl Group {
     /// Whether nobody is in it or about to be.
     pub(super) fn is_idle(&self) -> bool {
         self.members.is_empty() && self.promised.is_empty()
+    }
+
+    /// Keeps no name for anybody: the group is deleted. Who comes back with one is told that it is unknown, and
+    /// joins anew.
+    pub(super) fn break_promises(&mut self) {
+        self.promised.clear();
     }
 
     /// When the last member left, if there ever was one.

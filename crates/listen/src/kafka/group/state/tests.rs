@@ -1,7 +1,10 @@
 //! Stories of a group, told event by event.
 
 use super::*;
-use crate::kafka::{group::event::NotJoined, limits::SYNC_TIMEOUT_MAX};
+use crate::kafka::{
+    group::event::NotJoined,
+    limits::{GROUP_MEMBERS_MAX, RETURN_TIMEOUT_MAX, SYNC_TIMEOUT_MAX},
+};
 
 const SESSION: Time = Time::from_secs(10);
 const REBALANCE: Time = Time::from_secs(60);
@@ -269,6 +272,45 @@ fn a_newcomer_that_must_return_is_promised_a_name_and_leaves_nothing_behind() {
     story.passes(SESSION);
     let late = story.rejoins("b");
     assert_eq!(story.refused(late), Some(ResponseError::UnknownMemberId));
+}
+
+#[test]
+fn who_asked_for_names_and_went_away_keeps_nobody_out_and_holds_the_group_for_a_minute() {
+    let mut story = Story::default();
+    let half_hour = Duration::from_secs(1800);
+    let ask = |fresh: &str| Join {
+        must_return: true,
+        session_timeout: half_hour,
+        ..join_of("", fresh, None)
+    };
+    for number in 0..2 * GROUP_MEMBERS_MAX {
+        let name = format!("gone-{number}");
+        let asked = story.act(|group, ticket, now| group.join(ask(&name), ticket, now));
+        assert_eq!(story.refused(asked), Some(ResponseError::MemberIdRequired));
+    }
+    assert!(story.group.promised.len() <= GROUP_MEMBERS_MAX);
+    let asked = story.act(|group, ticket, now| group.join(ask("a"), ticket, now));
+    assert_eq!(story.refused(asked), Some(ResponseError::MemberIdRequired));
+    let joined = story.rejoins("a");
+    assert_eq!(story.refused(joined), None);
+    let gone = Speaker { member: "a", instance: None, generation: 1 };
+    story.passes(RETURN_TIMEOUT_MAX);
+    assert_eq!(story.joined(joined), (1, "a", 1), "nobody else came back");
+    assert_eq!(story.group.leave(gone.member, None, story.now), Ok(()));
+    assert!(story.group.is_idle());
+}
+
+#[test]
+fn a_group_takes_no_more_members_than_it_may_whatever_names_they_were_given() {
+    let mut story = Story::default();
+    let ask = |fresh: &str| Join { must_return: true, ..join_of("", fresh, None) };
+    story.act(|group, ticket, now| group.join(ask("late"), ticket, now));
+    for number in 0..GROUP_MEMBERS_MAX {
+        story.enters(&format!("m-{number}"));
+    }
+    let late = story.rejoins("late");
+    assert_eq!(story.refused(late), Some(ResponseError::GroupMaxSizeReached));
+    assert_eq!(story.group.members().len(), GROUP_MEMBERS_MAX);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 /// A name is secret when it holds one of these, in any case, with `_` and `-` anywhere in it: `api_key`,
 /// `Private-Key`.
-const SECRET_WORDS: [&str; 17] = [
+const SECRET_WORDS: [&str; 18] = [
     "accesskey",
     "password",
     "passwd",
@@ -23,7 +23,16 @@ const SECRET_WORDS: [&str; 17] = [
     "ignition",
     "vnc.key",
     "pwd",
+    // Where a machine's options keep its encrypted key.
+    "keysafe",
 ];
+
+/// The same, where a name ends with it: `root_pass`, `rootpw`. Within names they are parts of other words, such as
+/// `passthrough`.
+const SECRET_ENDS: [&str; 2] = ["pass", "pw"];
+
+/// Honest names that end so.
+const HONEST_ENDS: [&str; 2] = ["bypass", "compass"];
 
 /// Whether what bears this name is secret.
 pub fn looks_secret(name: &str) -> bool {
@@ -36,7 +45,24 @@ pub(crate) fn places(text: &str) -> impl Iterator<Item = usize> {
     (0..text.len()).filter(|at| {
         let letter = text[*at].to_ascii_lowercase();
         let mut words = SECRET_WORDS.iter().filter(|word| word.as_bytes()[0] == letter);
-        words.any(|word| is_at_beginning(&text[*at..], word))
+        words.any(|word| is_at_beginning(&text[*at..], word)) || ends_a_name(text, *at)
+    })
+}
+
+/// Whether the end of a name begins there that tells of a secret.
+fn ends_a_name(text: &[u8], at: usize) -> bool {
+    SECRET_ENDS.iter().any(|word| {
+        let (before, rest) = text.split_at(at);
+        let is_end =
+            rest.get(..word.len()).is_some_and(|it| it.eq_ignore_ascii_case(word.as_bytes()))
+                && !rest.get(word.len()).is_some_and(u8::is_ascii_alphanumeric);
+        let is_honest = HONEST_ENDS.iter().any(|honest| {
+            let begin = honest.strip_suffix(word).filter(|begin| before.len() >= begin.len());
+            begin.is_some_and(|begin| {
+                before[before.len() - begin.len()..].eq_ignore_ascii_case(begin.as_bytes())
+            })
+        });
+        is_end && !is_honest
     })
 }
 
@@ -64,10 +90,28 @@ mod tests {
             "RemoteDisplay.vnc.key",
             "root_pwd",
             "a_secret_",
+            "pass",
+            "guestinfo.root_pass",
+            "guestinfo.dbPass",
+            "guestinfo.rootpw",
+            "encryption.keySafe",
         ] {
             assert!(looks_secret(name), "{name}");
         }
-        for name in ["userName", "", "key", "pass", "-_-", "p_a_s_s", "tok", "sérialisé"] {
+        for name in [
+            "userName",
+            "",
+            "key",
+            "pas",
+            "-_-",
+            "p_a_s_s",
+            "tok",
+            "sérialisé",
+            "pciPassthru0.present",
+            "passed",
+            "net.bypass",
+            "pw1",
+        ] {
             assert!(!looks_secret(name), "{name}");
         }
     }

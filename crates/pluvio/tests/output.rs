@@ -110,6 +110,28 @@ async fn data_that_cannot_be_written_is_told_and_is_no_success() {
     }
 }
 
+/// A cloud may print its JSON on several lines, and pages hold data as it came.
+#[test]
+fn an_event_is_one_line_of_json_however_its_data_was_printed() {
+    let url = server(|stream| {
+        let body = format!("[{}]", EVENT.replacen(',', ",\n", 3));
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\npluvio-next-offset: 2\r\nconnection: close\r\n\
+             content-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    });
+    let tail = ["tail", "--since", "1h", "--no-follow", "--output", "json", "--url", &url];
+    let output = pluvio(&tail).output().unwrap();
+    assert_eq!((output.status.code(), said(&output)), (Some(0), String::new()));
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<&str> = printed.lines().collect();
+    assert_eq!(lines.len(), 1, "{printed}");
+    // Of what is printed, only white space between the tokens differs.
+    assert_eq!(lines[0].replace(", ", ","), EVENT);
+}
+
 #[test]
 fn a_reader_that_has_enough_ends_what_is_read_also_between_pages() {
     let url = server(page);

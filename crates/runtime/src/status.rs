@@ -48,7 +48,7 @@ pub enum State {
     Connecting,
     /// Connected and working.
     Running,
-    /// Connected, but it has not looked for new events for longer than it should take.
+    /// Connected, but it has not looked for new events, or could not store them, for longer than it should take.
     Stalled,
     /// Ended on purpose.
     Stopped,

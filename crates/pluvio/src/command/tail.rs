@@ -147,7 +147,9 @@ impl Following {
         let events: Vec<Box<serde_json::value::RawValue>> =
             serde_json::from_slice(&body).context("failed to read a page of events")?;
         for event in events {
-            if self.print(event.get().as_bytes())?.is_break() {
+            let mut event = event.get().as_bytes().to_vec();
+            json::fold_to_line(&mut event);
+            if self.print(&event)?.is_break() {
                 return Ok(Printed::Break(()));
             }
         }

@@ -5,6 +5,9 @@
 //! log without those before it. An append is never dropped half-way; whoever reads positions waits for
 //! [`Storing::all`] first, or the same events would be appended twice.
 //!
+//! An append that does not end, because the disk does not, is told in the status and the log, and waited for: what
+//! was begun may still be written.
+//!
 //! It refuses to try again: what was not appended is told, what waited behind it is dropped, and the source
 //! connects anew from what the log holds.
 
@@ -12,13 +15,17 @@ use jiff::{SignedDuration, Timestamp};
 use metrics::gauge;
 use pluvio_event::Event;
 use pluvio_log::{Log as _, Position};
-use tokio::task::{JoinError, JoinHandle};
+use tokio::{
+    task::{JoinError, JoinHandle},
+    time::{Instant, timeout_at},
+};
+use tracing::{info, warn};
 
-use super::source::SourceContext;
+use super::{attempt::STALLED_AFTER, source::SourceContext};
 use crate::{
     IngestError, Pull,
     ingest::Ready,
-    status::{ErrorReport, Reporter},
+    status::{ErrorReport, Reporter, State},
 };
 
 /// At most so many pulls are on their way into the log when a [`Connection`](crate::Connection) is asked for
@@ -27,6 +34,10 @@ pub const PULLS_ON_THE_WAY: usize = 2;
 
 /// An event that happened this close to now, by our clock, shows that the cloud's clock agrees with ours.
 const AGREES: SignedDuration = SignedDuration::from_hours(1);
+
+/// What helps when the log does not answer.
+const HANGS_REMEDY: &str = "check the disk or the file system that holds `dir` of the section `log`: the system's \
+                            log, and whether a file can be written there; capturing goes on when it answers";
 
 /// Why a pull was not stored.
 #[derive(Debug)]
@@ -42,6 +53,10 @@ pub(super) struct Storing {
     reporter: Reporter,
     encoding: Option<JoinHandle<Result<Encoded, IngestError>>>,
     appending: Option<JoinHandle<Result<bool, IngestError>>>,
+    /// When that was begun.
+    since: Instant,
+    /// It was told that the append does not end.
+    hangs: bool,
     /// Whether events were stored.
     has_captured: bool,
 }
@@ -66,7 +81,15 @@ struct Told {
 impl Storing {
     pub(super) fn new(context: &SourceContext, reporter: &Reporter) -> Self {
         let (context, reporter) = (context.clone(), reporter.clone());
-        Self { context, reporter, encoding: None, appending: None, has_captured: false }
+        Self {
+            context,
+            reporter,
+            encoding: None,
+            appending: None,
+            since: Instant::now(),
+            hangs: false,
+            has_captured: false,
+        }
     }
 
     /// Whether events were stored.
@@ -107,8 +130,8 @@ impl Storing {
     }
 
     async fn try_step(&mut self) -> Result<(), Unstored> {
-        if let Some(task) = &mut self.appending {
-            let appended = ended(task.await)?;
+        if self.appending.is_some() {
+            let appended = ended(self.appended().await)?;
             self.appending = None;
             let Some(has_captured) = appended else {
                 // Nobody knows whether it is there, so what is behind it must not be.
@@ -123,9 +146,34 @@ impl Storing {
         if let Some(encoded) = encoded {
             let (context, reporter) = (self.context.clone(), self.reporter.clone());
             let append = async move { append(encoded, &context, &reporter).await };
-            self.appending = Some(tokio::spawn(append));
+            (self.appending, self.since) = (Some(tokio::spawn(append)), Instant::now());
         }
         Ok(())
+    }
+
+    /// Waits for the append, and tells if it takes longer than any should. **Cancel:** nothing is lost.
+    async fn appended(&mut self) -> Result<Result<bool, IngestError>, JoinError> {
+        let Some(task) = &mut self.appending else { return Ok(Ok(false)) };
+        if !self.hangs {
+            if let Ok(appended) = timeout_at(self.since + STALLED_AFTER, &mut *task).await {
+                return appended;
+            }
+            self.hangs = true;
+            let source = self.context.ingest.source();
+            let seconds = STALLED_AFTER.as_secs();
+            let message =
+                format!("the log has not taken events for {seconds}s: the disk does not answer");
+            warn!(%source, "{message}; {HANGS_REMEDY}");
+            self.reporter.update(|status| {
+                status.state = State::Stalled;
+                status.error = Some(ErrorReport::new(&message, Some(HANGS_REMEDY)));
+            });
+        }
+        let appended = task.await;
+        self.hangs = false;
+        info!(source = %self.context.ingest.source(), "the log takes events again");
+        self.reporter.state(State::Running);
+        appended
     }
 }
 
@@ -210,7 +258,44 @@ fn trace_events<'a>(context: &SourceContext, events: impl Iterator<Item = &'a Ev
 
 #[cfg(test)]
 mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use pluvio_log::{LogHandle, Memory, MemoryConfig, SourceName, StreamName};
+    use tokio::sync::oneshot;
+
     use super::*;
+    use crate::{
+        Ingest,
+        status::{Kind, StatusBoard},
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn an_append_that_does_not_end_is_told_until_it_does() {
+        let board = StatusBoard::default();
+        let reporter = board.add("a", Kind::Source, "scripted");
+        reporter.state(State::Running);
+        let log = LogHandle::new(Memory::new(MemoryConfig::default()));
+        let stream = StreamName::events();
+        let Ok(name) = SourceName::new("a") else { unreachable!("it is a name") };
+        let ingest = Ingest::new(log.clone(), stream.clone(), name, 1 << 20);
+        let context = SourceContext { log, stream, ingest, running: Arc::default() };
+        let mut storing = Storing::new(&context, &reporter);
+        let (ends, end) = oneshot::channel();
+        storing.appending = Some(tokio::spawn(async move { Ok(end.await.is_ok()) }));
+        let told = || board.components().remove(0);
+        let brief = |seconds| Duration::from_secs(seconds);
+        // Whoever waits is asked for something else in between.
+        for _ in 0..2 {
+            assert!(tokio::time::timeout(brief(100), storing.room()).await.is_ok());
+            assert!(tokio::time::timeout(brief(100), storing.all()).await.is_err());
+        }
+        assert_eq!(told().state, State::Stalled);
+        let error = told().error.map(|error| error.message).unwrap_or_default();
+        assert!(error.starts_with("the log has not taken events for 150s"), "{error}");
+        assert!(ends.send(()).is_ok() && storing.all().await.is_ok());
+        assert_eq!(told().state, State::Running);
+        assert!(storing.has_captured());
+    }
 
     #[test]
     fn only_an_event_of_the_last_hour_speaks_for_the_clock() {

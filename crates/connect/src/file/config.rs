@@ -20,7 +20,9 @@ pub struct Config {
     /// Names of finished files, in the same folder. `{first}` and `{last}` are the offsets of the
     /// first and the last event in 20 digits, `{date}` and `{time}` tell when the first was recorded,
     /// in UTC, `{stream}` and `{sink}` are names, `{log}` is the log's. One of `{first}` and `{last}` must be
-    /// there, and no other sink's files may get the same names.
+    /// there, and no other sink's files may get the same names. If a file of other events has the name (the log
+    /// was put back from a copy, or the sink moved back with another `filter`), `-2` and so on stands before the
+    /// extension.
     #[serde(default = "finished")]
     pub finished: String,
     /// The file is finished before it grows beyond this.

@@ -49,7 +49,16 @@ fn packer(compression: Compression) -> Option<Pack> {
     }
 }
 
-/// Gives the file `whole` the name `name`, or `name-2` and so on if other content has it: an archive is
+/// A name with a number before its extensions, by which others find such files: `a.ndjson.gz` becomes
+/// `a-2.ndjson.gz`.
+fn numbered(name: &str, number: u64) -> String {
+    let plain = [".gz", ".zst"].iter().find_map(|packed| name.strip_suffix(packed)).unwrap_or(name);
+    let file = plain.rfind('/').map_or(0, |slash| slash + 1);
+    let dot = plain[file..].rfind('.').filter(|dot| *dot > 0).map_or(plain.len(), |dot| file + dot);
+    format!("{}-{number}{}", &name[..dot], &name[dot..])
+}
+
+/// Gives the file `whole` the name `name`, or the same [with a number](numbered) if other content has it: an archive is
 /// never overwritten. One with the very content of `whole` is what a crash left, and takes its place.
 fn named(settings: &Settings, name: &str, whole: &Path) -> Result<PathBuf, Error> {
     let mut target = settings.folder.join(name);
@@ -76,7 +85,7 @@ fn named(settings: &Settings, name: &str, whole: &Path) -> Result<PathBuf, Error
             fs::remove_file(whole).map_err(finish)?;
             break;
         }
-        target = settings.folder.join(format!("{name}-{number}"));
+        target = settings.folder.join(numbered(name, number));
     }
     Ok(target)
 }
@@ -179,6 +188,19 @@ mod tests {
 
     fn content(path: &Path) -> Option<String> {
         fs::read_to_string(path).ok()
+    }
+
+    #[test]
+    fn a_number_stands_before_the_extensions() {
+        for (name, expected) in [
+            ("a.ndjson", "a-2.ndjson"),
+            ("a.ndjson.gz", "a-2.ndjson.gz"),
+            ("of.day/a.b.ndjson.zst", "of.day/a.b-2.ndjson.zst"),
+            ("of.day/a", "of.day/a-2"),
+            (".a.gz", ".a-2.gz"),
+        ] {
+            assert_eq!(numbered(name, 2), expected);
+        }
     }
 
     #[test]

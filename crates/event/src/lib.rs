@@ -18,10 +18,12 @@ pub mod http;
 pub mod json;
 pub mod kafka;
 pub mod known;
+mod surrogate;
 mod text;
 
 pub use attribute::{AttributeName, AttributeNameError, AttributeValue};
 pub use data::{Data, DataError, Json};
 pub use envelope::{Event, EventBuilder, InvalidEvent};
 pub use filter::{Filter, FilterError, Pattern, hint};
+pub use surrogate::whole_characters;
 pub use text::{shown, shown_lines};

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use flate2::{Compression as Level, write::GzEncoder};
-use pluvio_event::Event;
+use pluvio_event::{Event, whole_characters};
 use pluvio_log::Offset;
 use pluvio_runtime::{Chain, Delivered, Format, Rejected};
 use serde_json::Value as Json;
@@ -95,7 +95,9 @@ impl Shape<'_> {
         };
         let mut text = Vec::with_capacity(record.stored().len() + 128);
         format.line(record, &mut text).map_err(|error| Chain(&error).to_string())?;
-        let value = serde_json::from_slice(&text).map_err(|error| Chain(&error).to_string())?;
+        let text = String::from_utf8(text).map_err(|error| Chain(&error).to_string())?;
+        let value = serde_json::from_str(&whole_characters(&text))
+            .map_err(|error| Chain(&error).to_string())?;
         Ok(match value {
             Json::Object(_) => value,
             other => Json::Object([("data".to_owned(), other)].into_iter().collect()),

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use mongodb::bson::{
     Binary, Bson, DateTime, Decimal128, Document, RawDocumentBuf, spec::BinarySubtype,
 };
-use pluvio_event::{AttributeValue, Data};
+use pluvio_event::{AttributeValue, Data, whole_characters};
 use pluvio_runtime::Delivered;
 use serde::{
     Deserialize,
@@ -73,7 +73,8 @@ fn bson_of(data: &Data) -> Result<Bson, String> {
             Ok(Bson::Binary(Binary { subtype: BinarySubtype::Generic, bytes: bytes.to_vec() }))
         }
         Data::Json(json) => {
-            let raw = serde_json::from_str(json.get());
+            let text = whole_characters(json.get());
+            let raw = serde_json::from_str(&text);
             value(raw.map_err(|error| format!("its data is no JSON: {error}"))?, 0)
         }
     }

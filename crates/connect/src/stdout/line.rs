@@ -4,7 +4,7 @@
 
 use anstyle::{AnsiColor, Style};
 use jiff::{Timestamp, tz::TimeZone};
-use pluvio_event::{AttributeValue, Event, shown};
+use pluvio_event::{AttributeValue, Event, shown, whole_characters};
 
 /// Styles, or none of them.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +79,8 @@ fn short_type(event: &Event) -> &str {
 fn message(event: &Event) -> Option<String> {
     const KEYS: [&str; 5] =
         ["FullFormattedMessage", "fullFormattedMessage", "description", "message", "reason"];
-    let data: serde_json::Value = serde_json::from_slice(event.data()?.as_bytes()).ok()?;
+    let data = std::str::from_utf8(event.data()?.as_bytes()).ok()?;
+    let data: serde_json::Value = serde_json::from_str(&whole_characters(data)).ok()?;
     KEYS.iter()
         .find_map(|key| data[*key].as_str())
         .filter(|text| !text.is_empty())

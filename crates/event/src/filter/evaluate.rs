@@ -17,7 +17,7 @@ use super::time;
 use super::tree::{Literal, Loop, LoopKind, Node, Operator, Part};
 use super::types::RECORDED;
 use super::value::{Fault, NODE_UNITS, TIME_UNITS, Text, Value};
-use crate::{AttributeValue, Data, Event};
+use crate::{AttributeValue, Data, Event, whole_characters};
 
 /// An event under evaluation, shared by all expressions that look at it: the payload is parsed once,
 /// and only if one of them asks for it.
@@ -78,7 +78,7 @@ impl<'e> Subject<'e> {
             let json = match self.event.data() {
                 Some(Data::Json(raw)) => {
                     meter.charge(PARSE_UNITS.saturating_mul(raw.get().len() as u64))?;
-                    serde_json::from_str(raw.get()).unwrap_or(Json::Null)
+                    serde_json::from_str(&whole_characters(raw.get())).unwrap_or(Json::Null)
                 }
                 _ => Json::Null,
             };

@@ -73,6 +73,14 @@ pub trait Writer: Send {
         answers: &Answers,
     ) -> impl Future<Output = Outcome<Self::Error>> + Send;
 
+    /// What of earlier writes was found to have arrived while this connection was made: events that were
+    /// handed over last and had no answer. Asked once, before the stream is read, so that these do not come
+    /// again, and no gap event tells of them, though retention took them meanwhile. For a target that can
+    /// be asked, or sent the same again without harm.
+    fn arrived(&mut self) -> Vec<Offset> {
+        Vec::new()
+    }
+
     /// Gives back what the other side holds for us. Best effort; the caller bounds it in time.
     fn close(self) -> impl Future<Output = ()> + Send;
 }

@@ -36,6 +36,8 @@ struct Held {
     taken: BTreeMap<i64, u32>,
     /// The gaps that it has acknowledged: first and last offset.
     told: Vec<(i64, i64)>,
+    /// Taken when a connection ended, and not acknowledged yet.
+    unheard: Vec<Offset>,
     /// How often it has refused each.
     refused: BTreeMap<i64, u32>,
     /// The events of each write.
@@ -77,13 +79,23 @@ impl Scene<'_> {
     }
 
     fn take(&self, offset: Offset) {
+        self.keep(offset);
+        self.answers.taken(offset);
+    }
+
+    /// Takes it, and says so over the next connection only.
+    fn take_unheard(&self, offset: Offset) {
+        self.keep(offset);
+        self.held.lock().unwrap().unheard.push(offset);
+    }
+
+    fn keep(&self, offset: Offset) {
         let record = self.batch.iter().find(|record| record.offset() == offset);
         let mut held = self.held.lock().unwrap();
         match record.and_then(Delivered::event).and_then(lost) {
             Some(lost) => held.told.push(lost),
             None => *held.taken.entry(offset.get()).or_default() += 1,
         }
-        self.answers.taken(offset);
     }
 
     fn refuse(&self, offset: Offset) {
@@ -142,6 +154,10 @@ impl Writer for Playing {
         Outcome::Answered
     }
 
+    fn arrived(&mut self) -> Vec<Offset> {
+        std::mem::take(&mut self.held.lock().unwrap().unheard)
+    }
+
     async fn close(self) {}
 }
 
@@ -195,18 +211,25 @@ fn at_random(dice: &Mutex<Dice>, scene: &Scene<'_>) -> Option<Outcome<Scripted>>
     for at in (1..offsets.len()).rev() {
         offsets.swap(at, dice.roll(at as u64 + 1) as usize);
     }
-    let mut is_answered = false;
+    let (mut is_answered, mut silent) = (false, Vec::new());
     for offset in offsets {
         match dice.roll(10) {
             0..5 => scene.take(offset),
             5 => scene.refuse(offset),
             // Failed, lost, or late.
-            _ => continue,
+            _ => {
+                silent.push(offset);
+                continue;
+            }
         }
         is_answered = true;
     }
     Some(match dice.roll(6) {
-        0 => Outcome::NotConnected(Scripted(Response::Retry)),
+        0 => {
+            silent.retain(|_| dice.roll(2) == 0);
+            silent.into_iter().for_each(|offset| scene.take_unheard(offset));
+            Outcome::NotConnected(Scripted(Response::Retry))
+        }
         1 | 2 => broken(sent_to),
         3 => Outcome::Throttled { wait: Duration::ZERO, why: "busy".to_owned() },
         4 if count > 1 => Outcome::BatchRejected("one of them".to_owned()),
@@ -330,6 +353,31 @@ async fn an_event_that_waited_until_retention_took_it_is_told_as_lost_and_none_t
     house.log.trim(&events(), Offset::new(10).unwrap()).await.unwrap();
     until_at(&running, "10").await;
     assert_eq!(playing.held.lock().unwrap().told, [(4, 4)]);
+    playing.assert_once();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_connecting_shows_to_have_arrived_moves_the_cursor_and_no_gap_tells_of_it() {
+    let house = House::new().await;
+    house.store(1..=10).await;
+    let playing = Playing::new(move |scene| {
+        let offsets = scene.offsets();
+        if offsets.len() < 10 {
+            return None;
+        }
+        // 5 is lost on the way, and the connection ends before anything is said.
+        let mut taken = offsets.into_iter().filter(|it| it.get() != 5);
+        taken.by_ref().for_each(|offset| scene.take_unheard(offset));
+        Some(Outcome::NotConnected(Scripted(Response::Retry)))
+    });
+    let running = run(&house, &playing);
+    until(&running, |status| status.error.is_some()).await;
+    house.log.trim(&events(), Offset::new(8).unwrap()).await.unwrap();
+    let status = until_at(&running, "10").await;
+    assert_eq!(playing.held.lock().unwrap().told, [(5, 5)]);
+    let writes = playing.held.lock().unwrap().writes.clone();
+    assert_eq!(writes[1..], [[5]], "the gap alone");
+    assert_eq!(status.events, 10);
     playing.assert_once();
 }
 

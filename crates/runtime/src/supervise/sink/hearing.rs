@@ -114,13 +114,14 @@ impl Delivery<'_> {
         heard: &mut Heard,
         records: impl ExactSizeIterator<Item = &'r Delivered>,
     ) {
-        if records.len() == 0 {
+        let events = records.len() as u64;
+        if events == 0 {
             return;
         }
         self.brake.release();
         heard.trusted = heard.refused.len();
         (heard.has_taken, *self.has_progressed) = (true, true);
-        self.teller.arrived(records);
+        self.teller.arrived(events, records.map(|record| record.stored().len() as u64).sum());
     }
 
     /// Whether the record needs nothing any more.

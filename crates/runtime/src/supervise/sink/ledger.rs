@@ -52,6 +52,8 @@ struct Given {
     begins: Offset,
     offset: Offset,
     is_gap: bool,
+    /// As it is stored.
+    bytes: u64,
 }
 
 #[derive(Debug)]
@@ -93,6 +95,7 @@ impl Ledger {
             begins: record.begins(),
             offset: record.offset(),
             is_gap: record.is_gap(),
+            bytes: record.stored().len() as u64,
         });
         self.given.splice(..behind, given);
         self.given_to = self.given_to.max(end);
@@ -105,9 +108,7 @@ impl Ledger {
     /// What was not settled of all from `from` on and before `start`: of what was handed over each stretch
     /// with nothing settled in it, and what was not.
     pub(super) fn unsettled(&self, from: Offset, start: Offset) -> Vec<RangeInclusive<Offset>> {
-        let is_open = |it: &&Given| self.settled.get(&it.offset) != Some(&it.is_gap);
-        let is_meant = |it: &&Given| it.offset >= from && it.offset < start;
-        let open = self.given.iter().filter(is_meant).filter(is_open);
+        let open = self.open_from(from).take_while(|it| it.offset < start);
         let mut stretches: Vec<_> = open.map(|it| it.begins.max(from)..=it.offset).collect();
         let unread = from.max(self.given_to);
         if let Some(last) = Offset::new(start.get() - 1).filter(|last| *last >= unread) {
@@ -132,13 +133,41 @@ impl Ledger {
 
     /// It was taken, or is a dead letter. `false`: it was before.
     pub(super) fn settle(&mut self, record: &Delivered) -> bool {
-        let offset = record.offset();
+        self.settle_as(record.offset(), record.is_gap())
+    }
+
+    /// Those of what was handed over last, from `next` on, that have arrived, as was found out later. Gives
+    /// how many of them were not settled, and their bytes.
+    pub(super) fn found(&mut self, next: Offset, arrived: &[Offset]) -> (u64, u64) {
+        let (mut events, mut bytes) = (0, 0);
+        for offset in arrived.iter().filter(|offset| **offset >= next) {
+            let at = self.given.binary_search_by_key(offset, |it| it.offset);
+            let Some(given) = at.ok().and_then(|at| self.given.get(at)).copied() else { continue };
+            if self.settle_as(given.offset, given.is_gap) {
+                (events, bytes) = (events + 1, bytes + given.bytes);
+            }
+        }
+        (events, bytes)
+    }
+
+    /// Where the first begins, of what was handed over last from `next` on, that is not settled.
+    pub(super) fn front(&self, next: Offset) -> Offset {
+        self.open_from(next).next().map_or(self.given_to, |it| it.begins).max(next)
+    }
+
+    /// What was handed over last, from `from` on, and is not settled.
+    fn open_from(&self, from: Offset) -> impl Iterator<Item = &Given> {
+        let is_open = |it: &&Given| self.settled.get(&it.offset) != Some(&it.is_gap);
+        self.given.iter().filter(move |it| it.offset >= from).filter(is_open)
+    }
+
+    fn settle_as(&mut self, offset: Offset, is_gap: bool) -> bool {
         match &mut self.suspect {
             Some(suspect) if suspect.offset == offset => self.suspect = None,
             Some(suspect) => suspect.is_other_taken |= suspect.alone >= ALONE_BEFORE_PROBE,
             None => {}
         }
-        self.settled.insert(offset, record.is_gap()) != Some(record.is_gap())
+        self.settled.insert(offset, is_gap) != Some(is_gap)
     }
 
     /// The cursor stands at `next`.
@@ -304,6 +333,22 @@ mod tests {
         ledger.give(&[gap(3, 10), gap(13, 29), record(30)], at(31));
         assert!(ledger.settle(&gap(13, 29)));
         assert_eq!(lost(&ledger, 40), [at(3)..=at(10), at(30)..=at(39)]);
+    }
+
+    #[test]
+    fn what_is_found_to_have_arrived_is_settled_as_what_was_handed_over_there() {
+        let mut ledger = Ledger::default();
+        ledger.give(&[gap(3, 9), record(10), record(11), record(14)], at(16));
+        let bytes = gap(3, 9).stored().len() as u64;
+        assert_eq!(ledger.found(at(3), &[11, 9, 12].map(at)), (2, bytes), "12 was not handed over");
+        assert_eq!(ledger.found(at(3), &[9, 11].map(at)), (0, 0), "once");
+        assert!(ledger.is_settled(&gap(3, 9)) && !ledger.is_settled(&record(9)));
+        assert_eq!(ledger.front(at(3)), at(10));
+        assert_eq!(ledger.unsettled(at(3), at(14)), [at(10)..=at(10)]);
+        ledger.passed(at(11));
+        assert_eq!(ledger.found(at(11), &[9, 10].map(at)), (0, 0), "the cursor has passed them");
+        assert_eq!(ledger.found(at(11), &[at(14)]), (1, 0));
+        assert_eq!(ledger.front(at(11)), at(16));
     }
 
     #[test]

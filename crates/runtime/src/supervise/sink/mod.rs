@@ -375,6 +375,7 @@ impl Task<'_> {
                     place.put(self.context).await;
                 }
             }
+            self.found(&writer.arrived());
             self.teller.reporter().state(State::Running);
             info!(sink = name.as_str(), "connected");
             let ended = AssertUnwindSafe(self.drive(&mut writer)).catch_unwind().await;
@@ -473,6 +474,21 @@ impl Task<'_> {
         self.ledger.clear();
         self.teller.place(place.next());
         true
+    }
+
+    /// Takes in what has arrived of earlier writes, as connecting has shown.
+    fn found(&mut self, arrived: &[Offset]) {
+        let Some(place) = &mut self.place else { return };
+        let (events, bytes) = self.ledger.found(place.next(), arrived);
+        if events == 0 {
+            return;
+        }
+        place.advance(self.ledger.front(place.next()));
+        self.ledger.passed(place.next());
+        self.brake.release();
+        self.has_progressed = true;
+        self.teller.arrived(events, bytes);
+        self.teller.place(place.next());
     }
 
     /// Hands over batch after batch until something ends it.

@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use super::{SinkContext, Sought, meter::Lag, seeker::Stands};
 use crate::{
-    Delivered, LineLimit, Rejected,
+    LineLimit, Rejected,
     status::{ErrorReport, Reporter, SinkStatus},
 };
 
@@ -126,13 +126,8 @@ impl Teller {
         self.update(|sink| sink.batches += 1);
     }
 
-    /// These arrived: whatever was wrong is mended.
-    pub(super) fn arrived<'r>(&self, records: impl Iterator<Item = &'r Delivered>) {
-        let (mut events, mut bytes) = (0, 0);
-        for record in records {
-            events += 1;
-            bytes += record.stored().len() as u64;
-        }
+    /// So many arrived, of so many stored bytes: whatever was wrong is mended.
+    pub(super) fn arrived(&self, events: u64, bytes: u64) {
         if events == 0 {
             return;
         }

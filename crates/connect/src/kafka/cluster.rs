@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures::future::join_all;
+use futures::{StreamExt as _, stream::FuturesUnordered};
 use kafka_protocol::{
     ResponseError,
     messages::{
@@ -248,11 +248,12 @@ impl Cluster {
         Ok(())
     }
 
-    /// Hands a request to each of several leaders, side by side.
+    /// Hands a request to each of several leaders, side by side; each answer is noted when it comes.
     pub(super) async fn produce(
         &mut self,
         mut requests: HashMap<i32, ProduceRequest>,
-    ) -> Result<Vec<Result<ProduceResponse, Error>>, Error> {
+        mut note: impl FnMut(Result<ProduceResponse, Error>),
+    ) -> Result<(), Error> {
         for node in requests.keys() {
             self.reach(*node).await?;
         }
@@ -260,11 +261,16 @@ impl Cluster {
             let request = requests.remove(node)?;
             Some(async move { connection.ask(&request).await })
         });
-        let answers = join_all(asked).await;
-        for answer in answers.iter().flatten() {
-            self.throttle(answer.throttle_time_ms);
+        let (mut answers, mut throttle_millis) = (asked.collect::<FuturesUnordered<_>>(), 0);
+        while let Some(answer) = answers.next().await {
+            if let Ok(answer) = &answer {
+                throttle_millis = throttle_millis.max(answer.throttle_time_ms);
+            }
+            note(answer);
         }
-        Ok(answers)
+        drop(answers);
+        self.throttle(throttle_millis);
+        Ok(())
     }
 }
 

@@ -142,7 +142,7 @@ impl Draft {
     fn finish(self, compression: Compression) -> Piece {
         // What was there before compression is not needed any more.
         let encoded = self.builder.finish(compression).encoded;
-        Piece::new(self.offsets, encoded, self.largest)
+        Piece { offsets: self.offsets, batch: encoded, largest: self.largest }
     }
 }
 

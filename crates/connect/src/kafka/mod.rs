@@ -1,10 +1,10 @@
 //! Apache Kafka: an idempotent producer that does not retry by itself, and transactions.
 //!
 //! ```text
-//!  batch ─▶ encode ─▶ lanes ─────────────▶ round: one piece a partition ─▶ leaders, side by side
-//!           topic,    memory: what was       │
-//!           key,      sent and not yet       ├─ arrived ─▶ next sequence
-//!           piece     acknowledged           └─ unknown ─▶ the same bytes again, after a reconnect
+//!  batch ─▶ encode ─▶ lanes ──────────▶ round: one piece a partition ─▶ leaders, side by side
+//!           topic,    memory: what        │
+//!           key,      was sent without    ├─ arrived ─▶ answered for; next sequence
+//!           piece     an answer           └─ unknown ─▶ the same bytes again, while connecting
 //! ```
 //!
 //! **Why an own producer.** Every client library brings retry loops, buffers and threads of its own;
@@ -12,12 +12,13 @@
 //! small: record batches are the log's own format.
 //!
 //! **Once, though cut.** A piece is a record batch for one partition, with a producer's id and a
-//! sequence, and it is kept, bytes and all, until its fate is known. After a cut connection exactly
-//! these bytes go out first, whatever the supervisor hands over next, so the broker can tell that it
-//! has them. What has arrived beyond what was acknowledged is remembered and not sent again. The memory
-//! is lost with the process: then what was not yet acknowledged may be there twice. A topic that cannot
-//! bear that has `transactional = true`: events and cursor are one transaction, and the topic holds
-//! each event once for readers with `isolation.level=read_committed`.
+//! sequence, and it is kept, bytes and all, until its fate is known. While the next connection is made
+//! exactly these bytes go out, before the supervisor reads anything, so the broker can tell that it has
+//! them, and no gap event tells of them though retention took them meanwhile. What has arrived is
+//! answered for, piece by piece, and the supervisor's to remember. The memory is lost with the process:
+//! then what was not yet acknowledged may be there twice. A topic that cannot bear that has
+//! `transactional = true`: events and cursor are one transaction, and the topic holds each event once for
+//! readers with `isolation.level=read_committed`.
 //!
 //! **Order.** Kept in a partition; the key is the event's subject, so everything about one machine is
 //! in order. Events without a subject go to one partition by the thousand.

@@ -1,5 +1,5 @@
-//! Rounds: the first open piece of every partition to its leader, until nothing is open or something
-//! fails.
+//! Rounds: the first piece of every partition to its leader, until nothing is left or something fails.
+//! What a leader says is told as it comes, whatever the others do.
 //!
 //! It refuses to send a piece a second time within one write: what failed is the supervisor's to try
 //! again.
@@ -13,13 +13,13 @@ use std::{
 use bytes::Bytes;
 use kafka_protocol::{
     messages::{
-        ProduceRequest, ProduceResponse, TransactionalId,
+        InitProducerIdRequest, ProduceRequest, ProduceResponse, ProducerId, TransactionalId,
         produce_request::{PartitionProduceData, TopicProduceData},
         produce_response::PartitionProduceResponse,
     },
     protocol::StrBytes,
 };
-use pluvio_runtime::Rejected;
+use pluvio_runtime::Answers;
 use tracing::warn;
 
 use super::{
@@ -27,7 +27,7 @@ use super::{
     cluster::{Cluster, topic_name},
     code::{Code, Fate},
     encode::PIECE_BYTES_MAX,
-    lane::{Memory, Place},
+    lane::{Identity, Memory, Place},
 };
 
 /// All replicas in sync.
@@ -35,45 +35,81 @@ const ACKS_ALL: i16 = -1;
 /// A place's pieces are not made smaller than this by experience.
 const PIECE_BYTES_LEAST: usize = 1 << 10;
 
-/// What the brokers said no to.
-#[derive(Debug, Default)]
-pub(super) struct Refusals {
-    /// To these, by name.
-    pub(super) records: Vec<Rejected>,
-    /// To a piece, and not to which of its records.
-    pub(super) piece: Option<String>,
+/// Asks for a producer's id that nobody else has.
+pub(super) async fn identity(cluster: &mut Cluster) -> Result<Identity, Error> {
+    let request = InitProducerIdRequest::default()
+        .with_transactional_id(None)
+        .with_transaction_timeout_ms(i32::MAX)
+        .with_producer_id(ProducerId(-1))
+        .with_producer_epoch(-1);
+    let answer = cluster.ask_any(&request).await?;
+    match Code::of(answer.error_code) {
+        None => Ok(Identity { id: answer.producer_id.0, epoch: answer.producer_epoch }),
+        Some(code) => {
+            let object = "a producer id".to_owned();
+            Err(Error::Refused { api: "InitProducerId", object, code })
+        }
+    }
+}
+
+/// Who is told what became of a record.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Told<'a> {
+    /// The supervisor, at once.
+    Now(&'a Answers),
+    /// The supervisor, as soon as the connection is made. What was refused is not told: it comes again, or
+    /// a gap event tells of it.
+    OnceConnected,
+    /// Nobody: the end of the transaction tells.
+    AtTheEnd,
 }
 
 /// How pieces are sent.
 pub(super) struct Round<'a> {
     pub(super) cluster: &'a mut Cluster,
-    pub(super) memory: &'a mut Memory,
-    pub(super) limits: &'a mut HashMap<Place, usize>,
+    /// Of lanes that have none.
+    pub(super) producer: Identity,
     pub(super) transactional_id: Option<&'a StrBytes>,
     /// How long brokers wait for replicas.
     pub(super) timeout: Duration,
+    pub(super) judge: Judge<'a>,
+}
+
+/// Notes what brokers say.
+pub(super) struct Judge<'a> {
+    pub(super) memory: &'a mut Memory,
+    pub(super) limits: &'a mut HashMap<Place, usize>,
+    pub(super) told: Told<'a>,
+    /// Why a piece was refused, if it was not said which of its records is to blame.
+    pub(super) refused: Option<String>,
 }
 
 impl Round<'_> {
-    /// Sends everything that is open.
-    pub(super) async fn send(mut self) -> Result<Refusals, Error> {
-        let mut refusals = Refusals::default();
+    /// Sends everything that is open, or as much as may be sent; nothing waits afterwards. Gives why a
+    /// piece was refused, where that is not told of a record.
+    pub(super) async fn send(mut self) -> Result<Option<String>, Error> {
         loop {
-            let due = self.memory.due();
+            if !self.judge.may_send() {
+                self.judge.memory.forget_waiting();
+                return Ok(self.judge.refused);
+            }
+            let due = self.judge.memory.due(self.producer);
             if due.is_empty() {
-                return Ok(refusals);
+                return Ok(self.judge.refused);
             }
             let sent = due.len();
             let requests = self.requests(due)?;
             let (mut failure, mut judged_count) = (None, 0);
-            for answer in self.cluster.produce(requests).await? {
-                // What the others took is noted first.
+            let judge = &mut self.judge;
+            let note = |answer: Result<ProduceResponse, Error>| {
                 let judged = answer.and_then(|answer| {
                     judged_count += partitions(&answer);
-                    self.judge(&answer, &mut refusals)
+                    judge.judge(&answer)
                 });
-                failure = failure.or(judged.err());
-            }
+                // What the others took is noted, too.
+                failure = failure.take().or(judged.err());
+            };
+            self.cluster.produce(requests, note).await?;
             if let Some(failure) = failure {
                 return Err(failure);
             }
@@ -107,14 +143,24 @@ impl Round<'_> {
         };
         Ok(by_leader.into_iter().map(|(leader, topics)| (leader, request(topics))).collect())
     }
+}
+
+impl Judge<'_> {
+    /// Whether more may be sent: not while Pluvio drains, nor after too many refusals.
+    fn may_send(&self) -> bool {
+        match self.told {
+            Told::Now(answers) => answers.may_send(),
+            Told::OnceConnected | Told::AtTheEnd => true,
+        }
+    }
 
     /// Notes what a leader says to each of its partitions; gives the first failure.
-    fn judge(&mut self, answer: &ProduceResponse, refusals: &mut Refusals) -> Result<(), Error> {
+    fn judge(&mut self, answer: &ProduceResponse) -> Result<(), Error> {
         let mut failure = Ok(());
         for topic in &answer.responses {
             for partition in &topic.partition_responses {
                 let place = Place { topic: topic.name.as_str().into(), partition: partition.index };
-                let judged = self.judge_partition(&place, partition, refusals);
+                let judged = self.judge_partition(&place, partition);
                 failure = failure.and(judged);
             }
         }
@@ -125,14 +171,13 @@ impl Round<'_> {
         &mut self,
         place: &Place,
         answer: &PartitionProduceResponse,
-        refusals: &mut Refusals,
     ) -> Result<(), Error> {
         let code = Code::of(answer.error_code);
         let topic = || place.topic.to_string();
         match (Code::fate(code), code) {
-            (Fate::Arrived, _) | (_, None) => self.memory.arrived(place),
+            (Fate::Arrived, _) | (_, None) => self.arrived(place),
             (fate @ (Fate::TooLarge | Fate::Rejected), Some(code)) => {
-                self.refuse(place, fate, reason(code, answer), refusals);
+                self.refuse(place, fate, reason(code, answer));
             }
             (Fate::Sequence, Some(code)) => {
                 warn!(topic = %place.topic, partition = place.partition, %code, "a new producer goes on");
@@ -147,10 +192,19 @@ impl Round<'_> {
         Ok(())
     }
 
-    fn refuse(&mut self, place: &Place, fate: Fate, reason: String, refusals: &mut Refusals) {
+    fn arrived(&mut self, place: &Place) {
+        let Some(piece) = self.memory.arrived(place) else { return };
+        match self.told {
+            Told::Now(answers) => piece.offsets.into_iter().for_each(|it| answers.taken(it)),
+            Told::OnceConnected => self.memory.found(piece),
+            Told::AtTheEnd => {}
+        }
+    }
+
+    fn refuse(&mut self, place: &Place, fate: Fate, reason: String) {
         let Some(piece) = self.memory.rejected(place) else { return };
-        if let [only] = piece.offsets.as_slice() {
-            refusals.records.push(Rejected { offset: *only, reason });
+        if let ([only], Told::Now(answers)) = (piece.offsets.as_slice(), self.told) {
+            answers.rejected(*only, reason);
             return;
         }
         let bytes = piece.batch.len();
@@ -159,7 +213,7 @@ impl Round<'_> {
             let limit = self.limits.entry(place.clone()).or_insert(PIECE_BYTES_MAX);
             *limit = (*limit).min(bytes / 2).max(PIECE_BYTES_LEAST);
         }
-        refusals.piece.get_or_insert(reason);
+        self.refused.get_or_insert(reason);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use kafka_protocol::messages::{InitProducerIdRequest, ProducerId};
+use pluvio_log::Offset;
 use pluvio_runtime::{
     Answers, Connected, Delivered, Outcome, Rejected, Sink, Standing, Taken, TargetCursor, Writer,
 };
@@ -10,13 +10,12 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::{
     cluster::{Cluster, Topic},
-    code::Code,
     config::{self, Settings, TOPIC_BYTES_MAX, is_legal},
     encode::Encoder,
     error::Error,
-    lane::{Identity, Memory, Place},
+    lane::{Memory, Place},
     partition::partition,
-    produce::{Refusals, Round},
+    produce::{Judge, Round, Told, identity},
     transaction::{Mark, Transactions},
 };
 use crate::{message::NO_EVENT, template};
@@ -62,24 +61,23 @@ impl Sink for Kafka {
         let constant: Option<Arc<str>> = settings.topic.constant().map(Into::into);
         cluster.learn(constant.as_slice()).await?;
         let (mut transactions, mut cursor) = (None, None);
-        match (&settings.transactions, &constant) {
-            (config::Transactions::Yes(id), Some(topic)) => {
-                let id = id.clone().unwrap_or_else(|| format!("pluvio-{}", standing.sink));
-                let (topic, mark) = (Arc::clone(topic), Mark::of(&standing));
-                let begun =
-                    Transactions::begin(&mut cluster, &id, topic, mark, settings.timeout).await?;
-                memory.transact_as(begun.0.producer());
-                // Ours may be ahead: a filter has left out what came after the last transaction.
-                let ahead =
-                    |it: TargetCursor| TargetCursor { next: it.next.max(standing.cursor), ..it };
-                (transactions, cursor) = (Some(begun.0), begun.1.map(ahead));
-            }
-            _ if memory.lacks_producer() => memory.produce_as(identity(&mut cluster).await?),
-            _ => {}
+        if let (config::Transactions::Yes(id), Some(topic)) = (&settings.transactions, &constant) {
+            let id = id.clone().unwrap_or_else(|| format!("pluvio-{}", standing.sink));
+            let (topic, mark) = (Arc::clone(topic), Mark::of(&standing));
+            let begun =
+                Transactions::begin(&mut cluster, &id, topic, mark, settings.timeout).await?;
+            memory.transact_as(begun.0.producer());
+            // Ours may be ahead: a filter has left out what came after the last transaction.
+            let ahead =
+                |it: TargetCursor| TargetCursor { next: it.next.max(standing.cursor), ..it };
+            (transactions, cursor) = (Some(begun.0), begun.1.map(ahead));
         }
         let limits = HashMap::new();
-        let writer =
+        let mut writer =
             Producer { settings, standing, memory, cluster, constant, transactions, limits };
+        if writer.transactions.is_none() {
+            writer.find_out().await?;
+        }
         Ok(Connected { writer, cursor })
     }
 
@@ -115,23 +113,6 @@ fn told(name: &str, topic: &Topic) -> Result<String, Error> {
     Ok(format!("topic `{name}` has {partitions}{leaderless}{rights}"))
 }
 
-/// Asks for a producer's id that nobody else has.
-async fn identity(cluster: &mut Cluster) -> Result<Identity, Error> {
-    let request = InitProducerIdRequest::default()
-        .with_transactional_id(None)
-        .with_transaction_timeout_ms(i32::MAX)
-        .with_producer_id(ProducerId(-1))
-        .with_producer_epoch(-1);
-    let answer = cluster.ask_any(&request).await?;
-    match Code::of(answer.error_code) {
-        None => Ok(Identity { id: answer.producer_id.0, epoch: answer.producer_epoch }),
-        Some(code) => {
-            let object = "a producer id".to_owned();
-            Err(Error::Refused { api: "InitProducerId", object, code })
-        }
-    }
-}
-
 /// A connected producer.
 #[derive(Debug)]
 pub struct Producer {
@@ -152,32 +133,34 @@ const THROTTLE_MIN: Duration = Duration::from_millis(1);
 impl Writer for Producer {
     type Error = Error;
 
-    async fn write(&mut self, batch: &[Delivered], _: &Answers) -> Outcome<Error> {
+    async fn write(&mut self, batch: &[Delivered], answers: &Answers) -> Outcome<Error> {
         // Brokers say so together with an acknowledgement; so the next batch is what waits.
         if let Some(wait) = self.cluster.throttled() {
             let why = "the broker throttles this producer: a quota is used up".to_owned();
             return Outcome::Throttled { wait: wait.max(THROTTLE_MIN), why };
         }
-        let (Some(first), Some(last)) = (batch.first(), batch.last()) else {
+        let Some(last) = batch.last() else {
             return Outcome::BatchRejected("the batch is empty".to_owned());
         };
         if let Err(error) = self.look_again().await {
             return Outcome::NotConnected(error);
         }
-        self.memory.settle(first.offset());
-        let sent = match self.transactions.is_some() {
+        self.memory.trim();
+        let is_transaction = self.transactions.is_some();
+        let refused = match is_transaction {
             true => self.transact(batch, last).await,
-            false => self.deliver(batch).await,
+            false => self.deliver(batch, answers).await,
         };
-        match sent {
+        match refused {
             Err(error) => Outcome::NotConnected(error),
-            Ok(Refusals { piece: Some(reason), .. }) => Outcome::BatchRejected(reason),
-            Ok(Refusals { records, .. }) if records.is_empty() => Outcome::AckedTo(last.offset()),
-            Ok(Refusals { mut records, .. }) => {
-                records.sort_by_key(|rejected| rejected.offset);
-                Outcome::Rejected(records)
-            }
+            Ok(Some(reason)) => Outcome::BatchRejected(reason),
+            Ok(None) if is_transaction => Outcome::AckedTo(last.offset()),
+            Ok(None) => Outcome::Answered,
         }
+    }
+
+    fn arrived(&mut self) -> Vec<Offset> {
+        self.memory.take_found()
     }
 
     /// A transaction that stays open would keep readers waiting.
@@ -199,33 +182,38 @@ impl Producer {
         }
     }
 
-    /// Sends what an earlier write left open, then the batch.
-    async fn deliver(&mut self, batch: &[Delivered]) -> Result<Refusals, Error> {
-        let open = self.memory.open().map(|place| Arc::clone(&place.topic)).collect::<Vec<_>>();
-        if !open.is_empty() {
-            self.know(open).await?;
-            let cluster = &self.cluster;
-            self.memory.forget(|place| cluster.lacks(place));
-            // What is refused here may be of another batch. It is forgotten, and what of it is in this
-            // batch is refused again in its own piece.
-            let _refusals = self.send().await?;
-        }
-        let rejected = self.encode(batch).await?;
-        let mut refusals = self.send().await?;
-        refusals.records.extend(rejected);
-        Ok(refusals)
+    /// Finds out what became of what an earlier connection left without an answer: it is sent again as
+    /// it was. Before the stream is read, because what is there must not be told as lost, though
+    /// retention took it.
+    async fn find_out(&mut self) -> Result<(), Error> {
+        self.memory.forget_waiting();
+        self.know(self.memory.open().map(|place| Arc::clone(&place.topic)).collect()).await?;
+        let cluster = &self.cluster;
+        self.memory.forget(|place| cluster.lacks(place));
+        let _refused_and_so_not_there = self.send(Told::OnceConnected).await?;
+        Ok(())
     }
 
-    /// Puts what is not known yet into pieces; gives what cannot be.
+    /// Sends the batch; gives why a piece of it was refused.
+    async fn deliver(
+        &mut self,
+        batch: &[Delivered],
+        answers: &Answers,
+    ) -> Result<Option<String>, Error> {
+        let rejected = self.encode(batch).await?;
+        let refused = self.send(Told::Now(answers)).await?;
+        // Behind what was taken, so that they alone do not end the write.
+        rejected.into_iter().for_each(|it| answers.rejected(it.offset, it.reason));
+        Ok(refused)
+    }
+
+    /// Puts a batch into pieces; gives what cannot be.
     async fn encode(&mut self, batch: &[Delivered]) -> Result<Vec<Rejected>, Error> {
-        let known = self.memory.known();
-        let is_new = |record: &&Delivered| known.binary_search(&record.offset()).is_err();
-        let records: Vec<_> = batch.iter().filter(is_new).collect();
-        let topics = self.topics(&records).await?;
+        let topics = self.topics(batch).await?;
         let Settings { format, compression, .. } = *self.settings;
         let mut encoder = Encoder::new(format, compression, &self.limits);
         let mut rejected = Vec::new();
-        for (at, record) in records.into_iter().enumerate() {
+        for (at, record) in batch.iter().enumerate() {
             let topic = self.constant.as_ref().or_else(|| topics.get(at)?.as_ref());
             let pushed = match topic.and_then(|name| Some((name, self.cluster.topic(name)?))) {
                 None => Err(NO_EVENT.to_owned()),
@@ -244,7 +232,7 @@ impl Producer {
     }
 
     /// The topic of each record, where it is chosen by the event; none for a record that is no event.
-    async fn topics(&mut self, records: &[&Delivered]) -> Result<Vec<Option<Arc<str>>>, Error> {
+    async fn topics(&mut self, records: &[Delivered]) -> Result<Vec<Option<Arc<str>>>, Error> {
         if self.constant.is_some() {
             return Ok(Vec::new());
         }
@@ -270,19 +258,33 @@ impl Producer {
         if topics.is_empty() { Ok(()) } else { self.cluster.learn(&topics).await }
     }
 
-    async fn send(&mut self) -> Result<Refusals, Error> {
+    /// Sends what is open.
+    async fn send(&mut self, told: Told<'_>) -> Result<Option<String>, Error> {
+        let producer = match self.memory.producer() {
+            Some(producer) => producer,
+            None => {
+                let producer = identity(&mut self.cluster).await?;
+                self.memory.produce_as(producer);
+                producer
+            }
+        };
+        let (memory, limits) = (&mut *self.memory, &mut self.limits);
         let round = Round {
             cluster: &mut self.cluster,
-            memory: &mut self.memory,
-            limits: &mut self.limits,
+            producer,
             transactional_id: self.transactions.as_ref().map(|it| &it.id),
             timeout: self.settings.timeout,
+            judge: Judge { memory, limits, told, refused: None },
         };
         round.send().await
     }
 
-    /// One batch, one transaction.
-    async fn transact(&mut self, batch: &[Delivered], last: &Delivered) -> Result<Refusals, Error> {
+    /// One batch, one transaction; gives why it was aborted.
+    async fn transact(
+        &mut self,
+        batch: &[Delivered],
+        last: &Delivered,
+    ) -> Result<Option<String>, Error> {
         let result = self.transact_all(batch, last).await;
         match &self.transactions {
             Some(transactions) => result.map_err(|error| transactions.failed(error)),
@@ -294,20 +296,19 @@ impl Producer {
         &mut self,
         batch: &[Delivered],
         last: &Delivered,
-    ) -> Result<Refusals, Error> {
+    ) -> Result<Option<String>, Error> {
         let rejected = self.encode(batch).await?;
         if let Some(first) = rejected.into_iter().next() {
             self.memory.ended();
-            return Ok(Refusals { records: Vec::new(), piece: Some(first.reason) });
+            return Ok(Some(first.reason));
         }
         if let Some(transactions) = &mut self.transactions {
             transactions.add(&mut self.cluster, self.memory.open()).await?;
         }
-        let Refusals { records, piece } = self.send().await?;
+        let refused = self.send(Told::AtTheEnd).await?;
         self.memory.ended();
-        let piece = piece.or_else(|| records.into_iter().next().map(|first| first.reason));
         if let Some(transactions) = &mut self.transactions {
-            match &piece {
+            match &refused {
                 Some(_) => transactions.abort(&mut self.cluster).await?,
                 None => {
                     let last = Taken { offset: last.offset(), recorded: last.recorded() };
@@ -315,7 +316,7 @@ impl Producer {
                 }
             }
         }
-        Ok(Refusals { records: Vec::new(), piece })
+        Ok(refused)
     }
 }
 

@@ -11,6 +11,8 @@ mod fluentd;
 mod hand;
 mod http_peer;
 mod kafka;
+mod kafka_broker;
+mod kafka_lost;
 mod mongodb;
 mod mongodb_server;
 mod mqtt;

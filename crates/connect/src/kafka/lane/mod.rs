@@ -1,24 +1,31 @@
-//! What was sent to which partition and is not acknowledged yet: the memory that outlives a
+//! What was sent to which partition and may be there, though nobody said so: the memory that outlives a
 //! connection. Pure.
 //!
 //! ```text
-//!  lane (topic, partition)   sequence ▼
-//!   ┌─────────┬─────────┬─────────┬─────────┐
-//!   │ arrived │ arrived │  open   │  open   │   pieces, by offset
-//!   └─────────┴─────────┴─────────┴─────────┘
-//!    not sent again       may have  never sent
-//!                         been sent
+//!  lane (topic, partition)  sequence ▼
+//!                           ┌─────────┬─────────┬─────────┐
+//!      answered for ◀───────│  sent   │ waiting │ waiting │   pieces, by offset
+//!                           └─────────┴─────────┴─────────┘
+//!                             may be    never was sent
+//!                             there
 //! ```
 //!
-//! Only the first open piece of a lane may have been sent. It goes out again with the same bytes,
-//! producer and sequence until its fate is known, and nothing overtakes it: a broker that has it says
-//! so. A lane whose broker has lost track gets a new producer, which alone may double something.
+//! Only one piece of a lane may be there without an answer. Over the next connection it goes out again
+//! with the same bytes, producer and sequence, before anything else, until its fate is known: a broker
+//! that has it says so. What waits behind it is forgotten with the connection, for the log has it. A lane
+//! whose broker has lost track gets a new producer, which alone may double something.
 //!
-//! It refuses to forget an open piece that may have been sent: the next one would have its sequence,
-//! and the broker would take it for the one it has.
+//! What arrives is answered for at once, and is nothing to remember here: the supervisor's ledger does,
+//! which can tell a record from the gap event that has its offset, and so gap events tell of what is not
+//! there. Only what arrives while a connection is made is kept until the supervisor asks.
+//!
+//! It refuses to forget a piece that may be there: the next one would have its sequence, and the broker
+//! would take it for the one it has.
 
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -48,7 +55,7 @@ pub(super) struct Identity {
     pub(super) epoch: i16,
 }
 
-/// Everything that was sent and is not acknowledged.
+/// Everything that was sent and has no answer.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     /// Which log the offsets are of, and how often an operator had moved the sink.
@@ -57,14 +64,20 @@ pub(super) struct Memory {
     producer: Option<Identity>,
     is_transactional: bool,
     lanes: BTreeMap<Place, Lane>,
+    /// Have arrived over an earlier connection, as was found out since the supervisor asked last.
+    found: Vec<Offset>,
 }
 
 #[derive(Debug, Default)]
 struct Lane {
+    /// `None`: that of new lanes.
     producer: Option<Identity>,
-    /// Of the first open piece.
+    /// Of the piece that is sent next.
     sequence: i32,
-    pieces: VecDeque<Piece>,
+    /// May be there, and goes out again as it is.
+    sent: Option<Piece>,
+    /// Was never sent.
+    waiting: VecDeque<Piece>,
 }
 
 /// A record batch for one partition.
@@ -72,44 +85,30 @@ struct Lane {
 pub(super) struct Piece {
     /// Of its records; never empty, ascending.
     pub(super) offsets: Vec<Offset>,
-    /// As it is sent; empty once it has arrived.
+    /// As it is sent.
     pub(super) batch: Bytes,
     /// Bytes of its largest record.
     pub(super) largest: usize,
-    state: State,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// Without a producer yet.
-    Fresh,
-    /// May have been sent as it is.
-    Stamped,
-    Arrived,
-}
-
-impl Piece {
-    pub(super) fn new(offsets: Vec<Offset>, batch: Bytes, largest: usize) -> Self {
-        Self { offsets, batch, largest, state: State::Fresh }
-    }
-
+impl Lane {
     fn is_open(&self) -> bool {
-        self.state != State::Arrived
+        self.sent.is_some() || !self.waiting.is_empty()
     }
 }
 
 impl Memory {
-    /// Offsets are now of this log; those of another one mean nothing. Nor does what had arrived before
-    /// an operator moved the sink, `seek` times so far: it is to be sent again.
+    /// Offsets are now of this log; those of another one mean nothing. Nor does what was sent before an
+    /// operator moved the sink, `seek` times so far: it is to be sent again.
     pub(super) fn of_log(&mut self, log: Uuid, seek: u64) {
         if self.log != Some((log, seek)) {
             *self = Self { log: Some((log, seek)), ..Self::default() };
         }
     }
 
-    /// Whether new lanes lack a producer.
-    pub(super) fn lacks_producer(&self) -> bool {
-        self.producer.is_none()
+    /// The producer of new lanes; `None`: there has to be one before anything is sent.
+    pub(super) fn producer(&self) -> Option<Identity> {
+        self.producer
     }
 
     /// New lanes, and those that lost theirs, have this producer.
@@ -123,78 +122,57 @@ impl Memory {
         self.lanes.clear();
     }
 
-    /// Everything before `first` was acknowledged.
-    pub(super) fn settle(&mut self, first: Offset) {
-        for lane in self.lanes.values_mut() {
-            let is_settled = |piece: &Piece| {
-                !piece.is_open() && piece.offsets.last().is_none_or(|last| *last < first)
-            };
-            while lane.pieces.front().is_some_and(is_settled) {
-                lane.pieces.pop_front();
-            }
-        }
+    /// Forgets lanes if there are too many, and with them their sequences: a new producer has to come.
+    pub(super) fn trim(&mut self) {
         if self.lanes.len() > LANES_MAX && !self.is_transactional {
-            self.lanes.retain(|_, lane| !lane.pieces.is_empty());
-            // Of the lanes that are gone, the sequences are, too.
+            self.lanes.retain(|_, lane| lane.is_open());
             self.producer = None;
         }
     }
 
-    /// The offsets that need not be encoded again, ascending.
-    pub(super) fn known(&self) -> Vec<Offset> {
-        let pieces = self.lanes.values().flat_map(|lane| &lane.pieces);
-        let mut known: Vec<_> = pieces.flat_map(|piece| piece.offsets.iter().copied()).collect();
-        known.sort_unstable();
-        known
-    }
-
     /// Puts a piece behind all others of its lane.
     pub(super) fn push(&mut self, place: Place, piece: Piece) {
-        self.lanes.entry(place).or_default().pieces.push_back(piece);
+        self.lanes.entry(place).or_default().waiting.push_back(piece);
     }
 
-    /// What is sent next: the first open piece of each lane, as it is sent.
-    pub(super) fn due(&mut self) -> Vec<(Place, Bytes)> {
-        let Some(newest) = self.producer else { return Vec::new() };
-        let mut due = Vec::new();
-        for (place, lane) in &mut self.lanes {
-            let (sequence, producer) = (lane.sequence, lane.producer.get_or_insert(newest));
-            let Some(piece) = lane.pieces.iter_mut().find(|piece| piece.is_open()) else {
-                continue;
-            };
-            if piece.state == State::Fresh {
-                let batch = std::mem::take(&mut piece.batch);
-                piece.batch = stamp(batch, *producer, sequence, self.is_transactional);
-                piece.state = State::Stamped;
-            }
-            due.push((place.clone(), piece.batch.clone()));
-        }
-        due
+    /// What is sent next: the first piece of each lane, as it is sent. From now on it may be there.
+    /// `newest`: the producer of new lanes.
+    pub(super) fn due(&mut self, newest: Identity) -> Vec<(Place, Bytes)> {
+        let is_transactional = self.is_transactional;
+        let due = self.lanes.iter_mut().filter_map(|(place, lane)| {
+            let mut piece = lane.sent.take().or_else(|| lane.waiting.pop_front())?;
+            let producer = *lane.producer.get_or_insert(newest);
+            // One that was sent before gets what it has, unless its broker has lost track.
+            piece.batch = stamp(piece.batch, producer, lane.sequence, is_transactional);
+            let batch = piece.batch.clone();
+            lane.sent = Some(piece);
+            Some((place.clone(), batch))
+        });
+        due.collect()
     }
 
-    /// Where something is open.
+    /// Where something is to be sent.
     pub(super) fn open(&self) -> impl Iterator<Item = &Place> {
-        let is_open = |lane: &Lane| lane.pieces.iter().any(Piece::is_open);
-        self.lanes.iter().filter(move |(_, lane)| is_open(lane)).map(|(place, _)| place)
+        self.lanes.iter().filter(|(_, lane)| lane.is_open()).map(|(place, _)| place)
     }
 
-    /// The first open piece of a lane is there.
-    pub(super) fn arrived(&mut self, place: &Place) {
-        let Some(lane) = self.lanes.get_mut(place) else { return };
-        let Some(piece) = lane.pieces.iter_mut().find(|piece| piece.is_open()) else { return };
-        (piece.state, piece.batch) = (State::Arrived, Bytes::new());
+    /// The piece of a lane that was sent is there.
+    pub(super) fn arrived(&mut self, place: &Place) -> Option<Piece> {
+        let lane = self.lanes.get_mut(place)?;
+        let piece = lane.sent.take()?;
         lane.sequence = following(lane.sequence, piece.offsets.len());
+        Some(piece)
     }
 
-    /// The first open piece of a lane will never be taken, and was not. Its sequence is free again.
+    /// The piece of a lane that was sent will never be taken, and was not (unless the broker's limits were
+    /// lowered after it took the piece and before it was sent again). Its sequence is free again.
     /// If it is not known which of its records is to blame, those behind it go, too: they come again
     /// in their turn.
     pub(super) fn rejected(&mut self, place: &Place) -> Option<Piece> {
         let lane = self.lanes.get_mut(place)?;
-        let at = lane.pieces.iter().position(Piece::is_open)?;
-        let piece = lane.pieces.remove(at)?;
+        let piece = lane.sent.take()?;
         if piece.offsets.len() > 1 {
-            lane.pieces.truncate(at);
+            lane.waiting.clear();
         }
         Some(piece)
     }
@@ -202,22 +180,37 @@ impl Memory {
     /// The broker has lost track of a lane: a new producer begins there.
     pub(super) fn lost(&mut self, place: &Place) {
         self.producer = None;
-        let Some(lane) = self.lanes.get_mut(place) else { return };
-        (lane.producer, lane.sequence) = (None, 0);
-        lane.pieces.iter_mut().filter(|piece| piece.is_open()).for_each(|piece| {
-            piece.state = State::Fresh;
-        });
+        if let Some(lane) = self.lanes.get_mut(place) {
+            (lane.producer, lane.sequence) = (None, 0);
+        }
     }
 
-    /// Partitions are gone, because their topic was deleted and made anew with fewer: what is open for
-    /// them is encoded again, for partitions that are there.
+    /// What was never sent is not to be sent: it comes again, or a gap event tells of it.
+    pub(super) fn forget_waiting(&mut self) {
+        self.lanes.values_mut().for_each(|lane| lane.waiting.clear());
+    }
+
+    /// Partitions are gone, because their topic was deleted and made anew with fewer: what was sent to
+    /// them is not there.
     pub(super) fn forget(&mut self, is_gone: impl Fn(&Place) -> bool) {
         self.lanes.retain(|place, _| !is_gone(place));
     }
 
+    /// These have arrived, and nobody can be told yet.
+    pub(super) fn found(&mut self, arrived: Piece) {
+        self.found.extend(arrived.offsets);
+    }
+
+    /// Gives what has arrived and was not told.
+    pub(super) fn take_found(&mut self) -> Vec<Offset> {
+        std::mem::take(&mut self.found)
+    }
+
     /// A transaction has ended: with it, whatever was in it.
     pub(super) fn ended(&mut self) {
-        self.lanes.values_mut().for_each(|lane| lane.pieces.clear());
+        for lane in self.lanes.values_mut() {
+            (lane.sent, lane.waiting) = (None, VecDeque::new());
+        }
     }
 }
 

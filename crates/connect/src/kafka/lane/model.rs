@@ -1,5 +1,6 @@
 //! The memory against a broker that loses requests, loses answers, moves and forgets, and a supervisor
-//! that hands over the same records in other batches: each record is there once, in order.
+//! that hands over the same records in other batches, and loses some to retention meanwhile: each record
+//! is there once, in order, or was not asked for again because nothing says that it is there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,17 +16,17 @@ use super::*;
 const PARTITIONS: i64 = 3;
 const RECORDS: i64 = 60;
 
-fn at(offset: i64) -> Offset {
+pub(super) fn at(offset: i64) -> Offset {
     Offset::new(offset).unwrap_or_default()
 }
 
-fn place(offset: i64) -> Place {
+pub(super) fn place(offset: i64) -> Place {
     // Not in turn: some partitions get many in a row.
     Place { topic: "rain".into(), partition: ((offset * offset / 7) % PARTITIONS) as i32 }
 }
 
 /// A piece of these records; what is in them is their offset.
-fn piece(offsets: &[i64]) -> Piece {
+pub(super) fn piece(offsets: &[i64]) -> Piece {
     let mut builder = Builder::new(0, 0);
     for (delta, offset) in (0..).zip(offsets) {
         let mut body = Vec::new();
@@ -33,7 +34,7 @@ fn piece(offsets: &[i64]) -> Piece {
         builder.push(delta, 0, &body);
     }
     let batch = builder.finish(Compression::None).encoded;
-    Piece::new(offsets.iter().map(|offset| at(*offset)).collect(), batch, 8)
+    Piece { offsets: offsets.iter().map(|offset| at(*offset)).collect(), batch, largest: 8 }
 }
 
 /// What a broker does with a request.
@@ -109,11 +110,13 @@ fn value(record: &batch::Decoded) -> i64 {
 }
 
 /// What one write has come to.
+#[derive(Debug, PartialEq)]
 enum Written {
-    Acked,
+    All,
+    /// A piece was refused, and not said for which record.
     Halves,
-    Buried(Vec<i64>),
-    Again,
+    /// The connection ended.
+    Broken,
 }
 
 struct World {
@@ -122,56 +125,61 @@ struct World {
     producers: i64,
     luck: std::vec::IntoIter<Luck>,
     poison: i64,
+    /// What the supervisor was told.
+    taken: BTreeSet<i64>,
+    buried: BTreeSet<i64>,
 }
 
 impl World {
-    /// As the sink does it; `piece_max` records in a piece.
+    /// As the sink connects.
+    fn connect(&mut self) -> Written {
+        self.memory.forget_waiting();
+        let sent = self.send(true);
+        // What is refused now comes again in its turn.
+        if sent == Written::Broken { sent } else { Written::All }
+    }
+
+    /// As the sink writes; `piece_max` records in a piece.
     fn write(&mut self, batch: &[i64], piece_max: usize) -> Written {
-        if self.memory.lacks_producer() {
-            self.producers += 1;
-            self.memory.produce_as(Identity { id: self.producers, epoch: 0 });
-        }
-        self.memory.settle(at(batch[0]));
-        // What an earlier batch left open; what is refused of it is refused again below.
-        if self.send().is_none() {
-            return Written::Again;
-        }
-        let known = self.memory.known();
         let mut drafts: BTreeMap<Place, Vec<i64>> = BTreeMap::new();
-        for offset in batch.iter().filter(|offset| !known.contains(&at(**offset))) {
+        for offset in batch {
             drafts.entry(place(*offset)).or_default().push(*offset);
         }
         for (place, offsets) in drafts {
             offsets.chunks(piece_max).for_each(|it| self.memory.push(place.clone(), piece(it)));
         }
-        match self.send() {
-            None => Written::Again,
-            Some((true, _)) => Written::Halves,
-            Some((false, buried)) if buried.is_empty() => Written::Acked,
-            Some((false, buried)) => Written::Buried(buried),
-        }
+        self.send(false)
     }
 
-    /// Whether a piece was refused, and which records were; `None`: something failed.
-    fn send(&mut self) -> Option<(bool, Vec<i64>)> {
-        let (mut is_piece, mut buried) = (false, Vec::new());
+    fn send(&mut self, is_connecting: bool) -> Written {
+        let newest = self.memory.producer().unwrap_or_else(|| {
+            self.producers += 1;
+            let producer = Identity { id: self.producers, epoch: 0 };
+            self.memory.produce_as(producer);
+            producer
+        });
+        let mut written = Written::All;
         loop {
-            let due = self.memory.due();
+            let due = self.memory.due(newest);
             if due.is_empty() {
-                return Some((is_piece, buried));
+                return written;
             }
             let mut has_failed = false;
             for (place, batch) in due {
                 let luck = self.luck.next().unwrap_or(Luck::Takes);
                 let partition = self.partitions.entry(place.clone()).or_default();
                 partition.poison = self.poison;
+                let offsets = |piece: &Piece| piece.offsets.iter().map(|it| it.get()).collect();
+                let offsets = |piece: Option<Piece>| piece.as_ref().map_or(Vec::new(), offsets);
                 match partition.produce(&batch, luck) {
-                    Answer::Arrived => self.memory.arrived(&place),
-                    Answer::TooLarge => match self.memory.rejected(&place) {
-                        Some(piece) if piece.offsets.len() == 1 => {
-                            buried.extend(piece.offsets.iter().map(|offset| offset.get()));
-                        }
-                        _ => is_piece = true,
+                    Answer::Arrived if is_connecting => {
+                        let piece = self.memory.arrived(&place);
+                        piece.into_iter().for_each(|piece| self.memory.found(piece));
+                    }
+                    Answer::Arrived => self.taken.extend(offsets(self.memory.arrived(&place))),
+                    Answer::TooLarge => match offsets(self.memory.rejected(&place))[..] {
+                        [only] if !is_connecting => _ = self.buried.insert(only),
+                        _ => written = Written::Halves,
                     },
                     Answer::Sequence => {
                         self.memory.lost(&place);
@@ -181,9 +189,18 @@ impl World {
                 }
             }
             if has_failed {
-                return None;
+                return Written::Broken;
             }
         }
+    }
+
+    /// The supervisor asks what connecting has shown.
+    fn ask(&mut self) {
+        self.taken.extend(self.memory.take_found().into_iter().map(Offset::get));
+    }
+
+    fn is_settled(&self, offset: i64) -> bool {
+        self.taken.contains(&offset) || self.buried.contains(&offset)
     }
 }
 
@@ -196,108 +213,107 @@ fn luck() -> impl Strategy<Value = Luck> {
     ]
 }
 
-/// Plays the supervisor: after a failure it hands over another number of records from the same place.
-fn play(
+/// How a play goes.
+#[derive(Clone, Debug)]
+struct Script {
     luck: Vec<Luck>,
+    /// Records of a batch.
     sizes: Vec<usize>,
     piece_max: usize,
     poison: i64,
-) -> (BTreeMap<Place, Partition>, BTreeSet<i64>) {
-    let memory = Memory { log: None, ..Memory::default() };
-    let mut world =
-        World { memory, partitions: BTreeMap::new(), producers: 0, luck: luck.into_iter(), poison };
-    let (mut next, mut sizes, mut buried) = (0, sizes.into_iter().cycle(), BTreeSet::new());
-    while next < RECORDS {
-        let size = sizes.next().unwrap_or(1) as i64;
-        let mut parts = vec![(next..RECORDS.min(next + size)).collect::<Vec<_>>()];
-        while let Some(part) = parts.pop() {
-            match world.write(&part, piece_max) {
-                Written::Acked => next = part.last().map_or(next, |last| last + 1),
-                Written::Buried(those) => {
-                    buried.extend(those);
-                    next = part.last().map_or(next, |last| last + 1);
+    /// With each connection retention takes so many records more of those that have no answer.
+    takes: Vec<i64>,
+}
+
+/// Plays the supervisor: after a failure it hands over another number of records from the same place, if
+/// they are there. Gives the world, and what a gap event tells of.
+fn play(script: Script) -> (World, BTreeSet<i64>) {
+    let Script { luck, sizes, piece_max, poison, takes } = script;
+    let mut world = World {
+        memory: Memory::default(),
+        partitions: BTreeMap::new(),
+        producers: 0,
+        luck: luck.into_iter(),
+        poison,
+        taken: BTreeSet::new(),
+        buried: BTreeSet::new(),
+    };
+    let (mut lost, mut next) = (BTreeSet::new(), 0);
+    let (mut sizes, mut takes) = (sizes.into_iter().cycle(), takes.into_iter());
+    'connections: while next < RECORDS {
+        if world.connect() == Written::Broken {
+            continue;
+        }
+        world.ask();
+        let start = (next + takes.next().unwrap_or(0)).min(RECORDS);
+        lost.extend((next..start).filter(|offset| !world.is_settled(*offset)));
+        next = start;
+        while next < RECORDS {
+            let end = RECORDS.min(next + sizes.next().unwrap_or(1) as i64);
+            let mut parts = vec![(next..end).collect::<Vec<_>>()];
+            while let Some(mut part) = parts.pop() {
+                part.retain(|offset| !world.is_settled(*offset));
+                if part.is_empty() {
+                    continue;
                 }
-                Written::Halves if part.len() == 1 => unreachable!("a record is told by itself"),
-                Written::Halves => {
-                    let (first, second) = part.split_at(part.len() / 2);
-                    parts.push(second.to_vec());
-                    parts.push(first.to_vec());
+                match world.write(&part, piece_max) {
+                    Written::All => {}
+                    Written::Halves => {
+                        part.retain(|offset| !world.is_settled(*offset));
+                        assert!(part.len() > 1, "a record is told by itself");
+                        let second = part.split_off(part.len() / 2);
+                        parts.extend([second, part]);
+                    }
+                    Written::Broken => continue 'connections,
                 }
-                // A new connection, and a new batch.
-                Written::Again => break,
             }
+            next = end;
         }
     }
-    (world.partitions, buried)
+    (world, lost)
+}
+
+fn script() -> impl Strategy<Value = Script> {
+    let luck = prop::collection::vec(luck(), 0..200);
+    let sizes = prop::collection::vec(1..20_usize, 1..12);
+    let takes = prop::collection::vec(prop_oneof![3 => Just(0), 1 => 0..20_i64], 0..20);
+    (luck, sizes, 1..8_usize, 0..20_i64, takes).prop_map(
+        |(luck, sizes, piece_max, poison, takes)| Script { luck, sizes, piece_max, poison, takes },
+    )
 }
 
 proptest! {
     #[test]
-    fn every_record_is_there_once_and_in_order_whatever_is_lost_on_the_way(
-        luck in prop::collection::vec(luck(), 0..200),
-        sizes in prop::collection::vec(1..20_usize, 1..12),
-        piece_max in 1..8_usize,
-        poison in 0..20_i64,
+    fn every_record_is_there_once_and_in_order_or_known_to_be_lost_whatever_is_lost_on_the_way(
+        script in script(),
     ) {
-        let (partitions, buried) = play(luck, sizes, piece_max, poison);
-        let mut all = BTreeSet::new();
-        for (place_of, partition) in &partitions {
+        let (world, lost) = play(script);
+        let mut there = BTreeSet::new();
+        for (place_of, partition) in &world.partitions {
             prop_assert!(partition.log.is_sorted_by(|a, b| a < b), "{:?}", partition.log);
             prop_assert!(partition.log.iter().all(|offset| place(*offset) == *place_of));
-            all.extend(partition.log.iter().copied());
+            there.extend(partition.log.iter().copied());
         }
-        prop_assert!(all.is_disjoint(&buried));
-        all.extend(buried);
-        prop_assert_eq!(all, (0..RECORDS).collect());
+        prop_assert_eq!(&there, &world.taken);
+        prop_assert!(there.is_disjoint(&lost) && world.buried.is_disjoint(&lost));
+        prop_assert!(there.is_disjoint(&world.buried));
+        there.extend(world.buried.into_iter().chain(lost));
+        prop_assert_eq!(there, (0..RECORDS).collect());
     }
 
     #[test]
     fn a_broker_that_forgets_its_producers_loses_nothing(
-        mut luck in prop::collection::vec(luck(), 0..100),
+        mut script in script(),
         forgets in prop::collection::vec(0..100_usize, 1..4),
-        sizes in prop::collection::vec(1..20_usize, 1..12),
     ) {
         for at in forgets {
-            luck.insert(at.min(luck.len()), Luck::Forgets);
+            script.luck.insert(at.min(script.luck.len()), Luck::Forgets);
         }
-        let (partitions, _) = play(luck, sizes, 4, 0);
-        let all: BTreeSet<i64> =
-            partitions.values().flat_map(|partition| partition.log.iter().copied()).collect();
-        prop_assert_eq!(all, (0..RECORDS).collect());
+        let (world, lost) = play(script);
+        let mut there = world.buried;
+        there.extend(world.partitions.values().flat_map(|partition| partition.log.iter().copied()));
+        prop_assert!(there.is_disjoint(&lost));
+        there.extend(lost);
+        prop_assert_eq!(there, (0..RECORDS).collect());
     }
-}
-
-#[test]
-fn sequences_begin_again_behind_the_largest() {
-    assert_eq!(following(i32::MAX, 1), 0);
-    assert_eq!(following(i32::MAX - 2, 5), 2);
-    assert_eq!(following(0, 7), 7);
-}
-
-#[test]
-fn another_log_is_another_memory_and_so_is_what_an_operator_wants_again() {
-    let mut memory = Memory::default();
-    memory.of_log(Uuid::from_u128(1), 0);
-    memory.produce_as(Identity { id: 1, epoch: 0 });
-    memory.push(place(1), piece(&[1]));
-    memory.of_log(Uuid::from_u128(1), 0);
-    assert_eq!(memory.known(), [at(1)]);
-    memory.of_log(Uuid::from_u128(2), 0);
-    assert!(memory.known().is_empty() && memory.lacks_producer());
-    memory.produce_as(Identity { id: 2, epoch: 0 });
-    memory.push(place(1), piece(&[1]));
-    memory.of_log(Uuid::from_u128(2), 1);
-    assert!(memory.known().is_empty() && memory.lacks_producer());
-}
-
-#[test]
-fn what_was_open_for_a_partition_that_is_gone_is_encoded_again_and_nothing_else_is() {
-    let mut memory = Memory::default();
-    memory.produce_as(Identity { id: 1, epoch: 0 });
-    let place = |partition| Place { topic: "rain".into(), partition };
-    memory.push(place(0), piece(&[1, 4]));
-    memory.push(place(2), piece(&[2, 3]));
-    memory.forget(|place| place.partition >= 1);
-    assert_eq!(memory.known(), [at(1), at(4)]);
-    assert_eq!(memory.open().cloned().collect::<Vec<_>>(), [place(0)]);
 }

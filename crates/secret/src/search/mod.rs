@@ -390,6 +390,19 @@ mod tests {
             assert!(shown.starts_with("got ") && shown.ends_with(" and on"), "{said}: {shown}");
             assert!(shown.contains("***") && digits == 0, "{said}: {shown}");
         }
+        // Within the numbers of more.
+        let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let request =
+            "POST / HTTP/1.1\r\nauthorization: Bearer hUnter2Secret99xYz\r\nhost: a\r\n\r\n";
+        for mark in ["", "0x", r"\x"] {
+            let shown = token.blank(&format!("got {mark}{} and on", hex(request)));
+            let expected = format!(
+                "got {mark}{}***{} and on",
+                hex("POST / HTTP/1.1\r\nauthorization: Bearer "),
+                hex("\r\nhost: a\r\n\r\n")
+            );
+            assert_eq!(shown, expected);
+        }
         let honest = "rows 104, 85, 110, 116, 101, 114, 50, 83, 101 of 68556e7465723253";
         assert_eq!(token.blank(honest), honest, "nine and eight of eighteen");
     }

@@ -30,10 +30,16 @@ pub(super) fn read(text: &[u8], written: Written) -> Option<Plain> {
             continue;
         }
         let word = rest.get(..length).unwrap_or_default();
+        let digits = digits_of(word, written);
         if written == Written::Hexadecimal && word == b"u" && rest.get(1) == Some(&b' ') {
             plain.put(text, &mut done, at, &[], at + 2);
-        } else if let Some(bytes) = bytes_of(word, written) {
-            plain.put(text, &mut done, at, &bytes, at + length);
+        } else if let Some((bytes, before)) = digits {
+            let width = (length - before) / bytes.len();
+            plain.put(text, &mut done, at, &[], at + before);
+            for (nth, byte) in bytes.iter().enumerate() {
+                let from = at + before + nth * width;
+                plain.put(text, &mut done, from, &[*byte], from + width);
+            }
             count += bytes.len();
         }
         at += length;
@@ -46,18 +52,23 @@ pub(super) fn read(text: &[u8], written: Written) -> Option<Plain> {
     Some(plain)
 }
 
-/// The bytes that a word stands for, if it is nothing but their numbers.
-fn bytes_of(word: &[u8], written: Written) -> Option<Vec<u8>> {
+/// The bytes that a word stands for, if it is nothing but their numbers, all of one width, and how many bytes of
+/// it stand before these.
+fn digits_of(word: &[u8], written: Written) -> Option<(Vec<u8>, usize)> {
     match written {
         Written::Decimal => {
             let number = std::str::from_utf8(word).ok().filter(|it| it.len() <= 3)?;
-            number.parse().ok().map(|byte| vec![byte])
+            number.parse().ok().map(|byte| (vec![byte], 0))
         }
         Written::Hexadecimal => {
-            let digits = word.strip_prefix(b"0x").unwrap_or(word);
+            // Behind a backslash, as PostgreSQL writes bytes, the `x` stands alone.
+            let digits = [&b"0x"[..], b"x"].iter().find_map(|mark| word.strip_prefix(*mark));
+            let digits = digits.unwrap_or(word);
             let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
             let (pairs, rest) = digits.as_chunks::<2>();
-            if rest.is_empty() { pairs.iter().map(|pair| byte(pair)).collect() } else { None }
+            let bytes: Option<Vec<u8>> = pairs.iter().map(|pair| byte(pair)).collect();
+            let bytes = bytes.filter(|bytes| rest.is_empty() && !bytes.is_empty())?;
+            Some((bytes, word.len() - digits.len()))
         }
     }
 }

@@ -91,8 +91,7 @@ pub(super) const GROUPS_MAX_OWN_TOTAL: usize = 4000;
 /// Groups that a principal with a space of its own can always have, however many others have.
 pub(super) const GROUPS_RESERVED_OWN: usize = 4;
 
-/// Most members of one group, promised ones included: with one partition a stream, more than a few
-/// stand idle.
+/// Most members of one group: with one partition a stream, more than a few stand idle.
 pub(super) const GROUP_MEMBERS_MAX: usize = 100;
 
 /// Most bytes of what members of groups say and are assigned, all groups of those who see everything
@@ -176,10 +175,6 @@ pub(super) const REBALANCE_TIMEOUT_MAX: Duration = Duration::from_secs(30 * 60);
 /// request for it by each of them. Clients ask at once. Who joined under one name after the other and went
 /// away would otherwise take up groups for the longest rebalance.
 pub(super) const SYNC_TIMEOUT_MAX: Duration = Duration::from_secs(60);
-
-/// Longest time that a name which a newcomer was given is kept for it. Clients come back at once. Who asked for
-/// names and went away would otherwise take up groups for the longest session.
-pub(super) const RETURN_TIMEOUT_MAX: Duration = Duration::from_secs(60);
 
 /// A denied login is told after this, as Kafka does: clients try again at once and without end, and
 /// whoever guesses passwords should not do so as fast as the network allows.

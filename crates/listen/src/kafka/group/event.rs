@@ -22,6 +22,8 @@ pub(super) struct Ticket(pub(super) u64);
 pub(super) struct Join {
     /// Empty for somebody new.
     pub(super) member: Name,
+    /// Somebody new was told that name before.
+    pub(super) is_given: bool,
     /// The name that somebody new gets.
     pub(super) fresh: Name,
     /// A name that survives restarts of the client.

@@ -16,7 +16,6 @@ use kafka_protocol::{
     },
     protocol::StrBytes,
 };
-use uuid::Uuid;
 
 use super::{
     event::{Join, Joined, Name, NotJoined, Speaker, Ticket, Time},
@@ -120,10 +119,11 @@ fn read_join(caller: &Caller<'_>, request: &JoinGroupRequest) -> Result<Join, Re
         (name, Bytes::copy_from_slice(&protocol.metadata))
     });
     let client = caller.client.to_owned();
-    let prefix = instance.unwrap_or(&client);
     Ok(Join {
         member: (*request.member_id).into(),
-        fresh: format!("{prefix}-{}", Uuid::new_v4()).into(),
+        // The coordinator, which knows what it gave out, says these two.
+        is_given: false,
+        fresh: Name::default(),
         instance: instance.map(Arc::from),
         host: format!("/{}", caller.peer.ip().to_canonical()),
         session_timeout,

@@ -30,6 +30,7 @@ mod coordinator;
 mod delete;
 mod event;
 mod members;
+mod names;
 mod offsets;
 mod room;
 mod share;

@@ -23,7 +23,7 @@ const VERSION: u8 = 1;
 pub(super) const SHARED: &str = "";
 
 /// Names a group within the space of those who may use it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct GroupName {
     /// The principal whose space it is, or [`SHARED`].
     pub(super) space: Arc<str>,

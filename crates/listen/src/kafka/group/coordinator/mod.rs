@@ -22,6 +22,7 @@ use tracing::warn;
 
 use super::{
     event::{Action, Join, Joined, NotJoined, Speaker, Synced, Ticket, Time, said},
+    names::Names,
     offsets::{Committed, GroupName, SHARED, cost, key, parse},
     share::{GROUPS, MEMBERS, OFFSETS, Share, Spaces, Usage},
     state::Group,
@@ -35,6 +36,7 @@ use crate::kafka::{
 /// All groups of one log, whichever listeners their members come through.
 pub(crate) struct Coordinator {
     log: LogHandle,
+    names: Names,
     epoch: Instant,
     started: Timestamp,
     /// Rung when something may be due earlier than thought.
@@ -143,6 +145,7 @@ impl Coordinator {
         gauge!(meter::GROUPS).set(inner.slots.len() as f64);
         Ok(Self {
             log,
+            names: Names::default(),
             epoch: Instant::now(),
             started: Timestamp::now(),
             bell: Notify::new(),
@@ -181,6 +184,10 @@ impl Coordinator {
     }
 
     pub(super) async fn join(&self, name: &GroupName, join: Join) -> Result<Joined, NotJoined> {
+        let prefix = join.instance.as_deref().unwrap_or(&join.client);
+        let (fresh, is_given) =
+            (self.names.fresh(name, prefix), self.names.is_given(name, &join.member));
+        let join = Join { fresh, is_given, ..join };
         let member = join.member.clone();
         let (sender, receiver) = oneshot::channel();
         let now = self.now();
@@ -274,7 +281,7 @@ impl Coordinator {
         let chosen: Vec<StreamName> = {
             let inner = self.lock();
             let slot = inner.slots.get(name).ok_or(ResponseError::GroupIdNotFound)?;
-            if !slot.group.members().is_empty() {
+            if !slot.group.is_idle() {
                 return Err(ResponseError::NonEmptyGroup);
             }
             slot.offsets.keys().filter(|stream| is_chosen(stream)).cloned().collect()
@@ -284,9 +291,6 @@ impl Coordinator {
         deleted.map_err(|failed| error::of_commit(&failed))?;
         let mut inner = self.lock();
         chosen.iter().for_each(|stream| inner.forget(name, stream));
-        if let Some(slot) = inner.slots.get_mut(name).filter(|slot| slot.offsets.is_empty()) {
-            slot.group.break_promises();
-        }
         drop(held);
         drop(order);
         inner.drop_if_unused(name);
@@ -397,8 +401,7 @@ impl Coordinator {
     pub(super) fn list<T>(&self, space: &str, show: impl Fn(&str, &Group) -> T) -> Vec<T> {
         let inner = self.lock();
         let is_there = |slot: &&Slot| {
-            let is_used = !slot.group.members().is_empty();
-            is_used || slot.offsets.values().any(|o| !self.is_forgotten(slot, o))
+            !slot.group.is_idle() || slot.offsets.values().any(|o| !self.is_forgotten(slot, o))
         };
         let mine = inner.slots.iter().filter(|(name, _)| &*name.space == space);
         let there = mine.filter(|(_, slot)| is_there(slot));

@@ -25,8 +25,7 @@ use super::{
     vote,
 };
 use crate::kafka::limits::{
-    GROUP_MEMBERS_MAX, MEMBER_OVERHEAD_BYTES, REBALANCE_TIMEOUT_MIN, RETURN_TIMEOUT_MAX,
-    SYNC_TIMEOUT_MAX,
+    GROUP_MEMBERS_MAX, MEMBER_OVERHEAD_BYTES, REBALANCE_TIMEOUT_MIN, SYNC_TIMEOUT_MAX,
 };
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,8 +48,6 @@ pub(super) struct Group {
     protocol: Option<Name>,
     leader: Option<Name>,
     members: BTreeMap<Name, Member>,
-    /// Names that were given out and did not come back yet, and until when they may.
-    promised: BTreeMap<Name, Time>,
     instances: BTreeMap<Name, Name>,
     /// When the last member left.
     emptied: Option<Time>,
@@ -62,38 +59,27 @@ impl Group {
     pub(super) fn join(&mut self, join: Join, ticket: Ticket, now: Time) {
         if let Some(error) = self.objection(&join) {
             self.refuse(ticket, error, join.member);
-        } else if self.promised.contains_key(&join.member) && self.is_taken(&join) {
-            self.refuse(ticket, ResponseError::FencedInstanceId, join.member);
-        } else if self.promised.remove(&join.member).is_some() {
-            self.enter(join.member.clone(), join, ticket, now);
         } else if !join.member.is_empty() {
-            self.join_again(join, ticket, now);
+            match join.is_given && !self.members.contains_key(&join.member) {
+                false => self.join_again(join, ticket, now),
+                true if self.is_taken(&join) => {
+                    self.refuse(ticket, ResponseError::FencedInstanceId, join.member);
+                }
+                true => self.enter(join.member.clone(), join, ticket, now),
+            }
         } else if let Some(instance) = &join.instance {
             match self.instances.get(instance).cloned() {
                 Some(before) => self.replace(&before, join, ticket, now),
                 None => self.enter(join.fresh.clone(), join, ticket, now),
             }
         } else if join.must_return {
-            self.promise(&join, now);
             self.refuse(ticket, ResponseError::MemberIdRequired, join.fresh);
         } else {
             self.enter(join.fresh.clone(), join, ticket, now);
         }
     }
 
-    /// Keeps a name for a newcomer. Names take no place of a member: where there are as many, the one that is
-    /// kept longest goes.
-    fn promise(&mut self, join: &Join, now: Time) {
-        if self.members.len() + self.promised.len() >= GROUP_MEMBERS_MAX {
-            let oldest = self.promised.iter().min_by_key(|(_, until)| **until);
-            let oldest = oldest.map(|(name, _)| name.clone());
-            oldest.and_then(|name| self.promised.remove(&name));
-        }
-        let until = now + join.session_timeout.min(RETURN_TIMEOUT_MAX);
-        self.promised.insert(join.fresh.clone(), until);
-    }
-
-    /// Whether the instance that joins is another member already. Names are promised to somebody
+    /// Whether the instance that joins is another member already. Names are given to somebody
     /// without an instance only, so that none can be taken over in this way.
     fn is_taken(&self, join: &Join) -> bool {
         join.instance.as_ref().is_some_and(|instance| self.instances.contains_key(instance))
@@ -113,7 +99,8 @@ impl Group {
         {
             return Some(ResponseError::InconsistentGroupProtocol);
         }
-        let is_new = (join.member.is_empty() || self.promised.contains_key(&join.member))
+        let is_back = join.is_given && !self.members.contains_key(&join.member);
+        let is_new = (join.member.is_empty() || is_back)
             && join.instance.as_ref().is_none_or(|instance| !self.instances.contains_key(instance));
         let is_full = self.members.len() >= GROUP_MEMBERS_MAX;
         (is_new && is_full).then_some(ResponseError::GroupMaxSizeReached)
@@ -303,10 +290,6 @@ impl Group {
         instance: Option<&str>,
         now: Time,
     ) -> Result<(), ResponseError> {
-        if self.promised.remove(member).is_some() {
-            self.complete_if_all_joined(now);
-            return Ok(());
-        }
         let name = match instance.and_then(|instance| self.instances.get(instance)) {
             Some(name) if member.is_empty() || **name == *member => name.clone(),
             Some(_) => return Err(ResponseError::FencedInstanceId),
@@ -358,13 +341,11 @@ impl Group {
             State::Preparing(until) | State::Completing(until) => Some(until),
             State::Empty | State::Stable => None,
         };
-        members.chain(self.promised.values().copied()).chain(state).min()
+        members.chain(state).min()
     }
 
     /// Time passes: who was not heard of is given up, and who is waited for no longer is.
     pub(super) fn tick(&mut self, now: Time) {
-        let promised = self.promised.len();
-        self.promised.retain(|_, until| *until > now);
         let mut late: Vec<Name> = Vec::new();
         for (name, member) in &self.members {
             let is_waiting = member.joining.is_some() || member.syncing.is_some();
@@ -381,7 +362,6 @@ impl Group {
         match self.state {
             State::Preparing(until) if until <= now => self.complete(now),
             _ if !late.is_empty() => self.rebalance(now),
-            _ if self.promised.len() < promised => self.complete_if_all_joined(now),
             State::Empty | State::Preparing(_) | State::Completing(_) | State::Stable => {}
         }
     }
@@ -410,9 +390,7 @@ impl Group {
 
     fn complete_if_all_joined(&mut self, now: Time) {
         let have_all = self.members.values().all(|member| member.joining.is_some());
-        // With nobody there, there is nothing to wait with: who was promised a name may come later.
-        let is_awaited = !self.promised.is_empty() && !self.members.is_empty();
-        if matches!(self.state, State::Preparing(_)) && have_all && !is_awaited {
+        if matches!(self.state, State::Preparing(_)) && have_all {
             self.complete(now);
         }
     }
@@ -541,15 +519,9 @@ impl Group {
         longest.unwrap_or_default().max(REBALANCE_TIMEOUT_MIN)
     }
 
-    /// Whether nobody is in it or about to be.
+    /// Whether nobody is in it.
     pub(super) fn is_idle(&self) -> bool {
-        self.members.is_empty() && self.promised.is_empty()
-    }
-
-    /// Keeps no name for anybody: the group is deleted. Who comes back with one is told that it is unknown, and
-    /// joins anew.
-    pub(super) fn break_promises(&mut self) {
-        self.promised.clear();
+        self.members.is_empty()
     }
 
     /// When the last member left, if there ever was one.
@@ -574,8 +546,7 @@ impl Group {
 
     /// What its members cost, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        let members: usize = self.members.values().map(Member::bytes).sum();
-        members + self.promised.len() * MEMBER_OVERHEAD_BYTES
+        self.members.values().map(Member::bytes).sum()
     }
 
     /// What somebody who joins costs already: nothing, if it is not a member yet.

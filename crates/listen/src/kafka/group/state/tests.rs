@@ -3,7 +3,7 @@
 use super::*;
 use crate::kafka::{
     group::event::NotJoined,
-    limits::{GROUP_MEMBERS_MAX, RETURN_TIMEOUT_MAX, SYNC_TIMEOUT_MAX},
+    limits::{GROUP_MEMBERS_MAX, SYNC_TIMEOUT_MAX},
 };
 
 const SESSION: Time = Time::from_secs(10);
@@ -22,6 +22,7 @@ struct Story {
 fn join_of(name: &str, fresh: &str, instance: Option<&str>) -> Join {
     Join {
         member: name.into(),
+        is_given: false,
         fresh: fresh.into(),
         instance: instance.map(Name::from),
         client: "client".into(),
@@ -65,6 +66,12 @@ impl Story {
 
     fn rejoins(&mut self, name: &str) -> u64 {
         self.act(|group, ticket, now| group.join(join_of(name, "?", None), ticket, now))
+    }
+
+    /// Somebody new comes back with the name that it was given.
+    fn returns(&mut self, name: &str, instance: Option<&str>) -> u64 {
+        let join = Join { is_given: true, ..join_of(name, "?", instance) };
+        self.act(|group, ticket, now| group.join(join, ticket, now))
     }
 
     fn syncs(&mut self, name: &str, assignments: &[(&str, &'static str)]) -> u64 {
@@ -258,58 +265,32 @@ fn who_joined_and_went_away_holds_the_group_for_a_minute_and_not_for_its_half_ho
 }
 
 #[test]
-fn a_newcomer_that_must_return_is_promised_a_name_and_leaves_nothing_behind() {
+fn a_newcomer_that_must_return_is_told_a_name_and_leaves_nothing_behind() {
     let mut story = Story::default();
     let ask = |fresh: &str| Join { must_return: true, ..join_of("", fresh, None) };
     let first = story.act(|group, ticket, now| group.join(ask("a"), ticket, now));
     assert_eq!(story.refused(first), Some(ResponseError::MemberIdRequired));
-    assert_eq!(story.group.state(), "Empty");
-    let second = story.rejoins("a");
+    assert!(story.group.is_idle() && story.group.due().is_none());
+    let second = story.returns("a", None);
     assert_eq!(story.joined(second), (1, "a", 1));
-    story.act(|group, ticket, now| group.join(ask("b"), ticket, now));
     story.syncs("a", &[]);
+    // Others that ask and go away are not waited for.
+    story.act(|group, ticket, now| group.join(ask("b"), ticket, now));
     assert_eq!(story.beats("a"), Ok(()));
-    story.passes(SESSION);
-    let late = story.rejoins("b");
-    assert_eq!(story.refused(late), Some(ResponseError::UnknownMemberId));
-}
-
-#[test]
-fn who_asked_for_names_and_went_away_keeps_nobody_out_and_holds_the_group_for_a_minute() {
-    let mut story = Story::default();
-    let half_hour = Duration::from_secs(1800);
-    let ask = |fresh: &str| Join {
-        must_return: true,
-        session_timeout: half_hour,
-        ..join_of("", fresh, None)
-    };
-    for number in 0..2 * GROUP_MEMBERS_MAX {
-        let name = format!("gone-{number}");
-        let asked = story.act(|group, ticket, now| group.join(ask(&name), ticket, now));
-        assert_eq!(story.refused(asked), Some(ResponseError::MemberIdRequired));
-    }
-    assert!(story.group.promised.len() <= GROUP_MEMBERS_MAX);
-    let asked = story.act(|group, ticket, now| group.join(ask("a"), ticket, now));
-    assert_eq!(story.refused(asked), Some(ResponseError::MemberIdRequired));
-    let joined = story.rejoins("a");
-    assert_eq!(story.refused(joined), None);
-    let gone = Speaker { member: "a", instance: None, generation: 1 };
-    story.passes(RETURN_TIMEOUT_MAX);
-    assert_eq!(story.joined(joined), (1, "a", 1), "nobody else came back");
-    assert_eq!(story.group.leave(gone.member, None, story.now), Ok(()));
-    assert!(story.group.is_idle());
+    let stranger = story.rejoins("c");
+    assert_eq!(story.refused(stranger), Some(ResponseError::UnknownMemberId));
 }
 
 #[test]
 fn a_group_takes_no_more_members_than_it_may_whatever_names_they_were_given() {
     let mut story = Story::default();
-    let ask = |fresh: &str| Join { must_return: true, ..join_of("", fresh, None) };
-    story.act(|group, ticket, now| group.join(ask("late"), ticket, now));
     for number in 0..GROUP_MEMBERS_MAX {
         story.enters(&format!("m-{number}"));
     }
-    let late = story.rejoins("late");
+    let late = story.returns("late", None);
     assert_eq!(story.refused(late), Some(ResponseError::GroupMaxSizeReached));
+    let again = story.returns("m-0", None);
+    assert_eq!(story.refused(again), None, "a member comes again");
     assert_eq!(story.group.members().len(), GROUP_MEMBERS_MAX);
 }
 
@@ -360,20 +341,14 @@ fn an_instance_that_sleeps_through_a_rebalance_is_still_a_member() {
 }
 
 #[test]
-fn an_instance_belongs_to_one_member_whatever_name_was_promised() {
+fn an_instance_belongs_to_one_member_whatever_name_was_given() {
     let mut story = Story::default();
-    let ask = Join { must_return: true, ..join_of("", "b", None) };
-    story.act(|group, ticket, now| group.join(ask, ticket, now));
     story.starts("a", "i");
-    let second = join_of("b", "?", Some("i"));
-    let second = story.act(|group, ticket, now| group.join(second, ticket, now));
+    let second = story.returns("b", Some("i"));
     assert_eq!(story.refused(second), Some(ResponseError::FencedInstanceId));
-    story.passes(SESSION - Time::from_secs(1));
     assert_eq!(story.group.members().len(), 1);
     let again = story.starts("c", "i");
-    assert_eq!(story.refused(again), None);
-    story.passes(Time::from_secs(1));
-    assert_eq!(story.joined(again), (1, "c", 1), "nobody waits for the promised name any more");
+    assert_eq!(story.joined(again), (2, "c", 1));
     assert_eq!(story.group.leave("", Some("i"), story.now), Ok(()));
 }
 

@@ -66,7 +66,8 @@ impl Ledger {
                 |asked: &Asked| parameter(asked, "command").as_deref() == Some("listUsageRecords");
             self.peer.asked().iter().filter(|asked| is_list(asked)).count()
         };
-        let until = asked() + 4;
+        let pages = rows.len() / self.config.page_size as usize;
+        let until = asked() + pages + 4;
         let source = self.config.clone().build().unwrap();
         self.site.start_source(NAME, source);
         // Two pages, and the questions whether there is more now.
@@ -227,4 +228,15 @@ async fn the_last_row_of_a_record_is_its_newest_figure_though_it_is_that_of_the_
     assert_eq!(ledger.list(&[(A, "24"), (A, "23.5"), (A, "24")]).await, 0);
     assert_eq!(ledger.billed().await, billed(&[("24", 3)]));
     assert_eq!(ledger.list(&[(A, "24"), (A, "24")]).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_are_alike_on_many_pages_are_all_billed_and_so_are_those_behind_them() {
+    let mut ledger = Ledger::open().await;
+    ledger.config.page_size = 10;
+    let mut rows = vec![(PURGED, "24"); 35];
+    rows.push((A, "7"));
+    assert_eq!(ledger.list(&rows).await, 36);
+    assert_eq!(ledger.list(&rows).await, 0);
+    assert_eq!(ledger.billed().await.len(), 36);
 }

@@ -25,6 +25,8 @@ use super::{
     source::{DAY_S, Metering, day_of},
 };
 
+/// No list has so many pages.
+const FAR_PAGE: u32 = 1_000_000;
 /// Our idea of the cloud's clock is not expected to be further from it.
 const CLOCKS_DIFFER_S: i64 = 3600;
 
@@ -49,6 +51,8 @@ pub(super) struct Listing {
     /// Rows that cannot be read, and why the first one cannot.
     pub(super) unread: usize,
     pub(super) flaw: Option<String>,
+    /// The server shows the same page whichever is asked for.
+    ignores_pages: bool,
     /// Of windows that ended before, and that were listed once, what is not found may be stored all the same.
     unsure_before: i64,
     /// So many were left aside for that.
@@ -69,6 +73,7 @@ impl Listing {
             back: BTreeMap::new(),
             unread: 0,
             flaw: None,
+            ignores_pages: false,
             unsure_before,
             unsure: 0,
         }
@@ -115,13 +120,21 @@ impl Metering {
         let page_rows = self.session.page_rows();
         // Should it fail, the whole listing is planned again.
         let answer = self.records_page(listing.from, listing.to, listing.page, page_rows).await?;
-        // A server that shows the same page again would go on for ever.
         let content = content_of(&answer.rows);
         let is_repeated = listing.before.replace(content) == Some(content);
-        let count = if is_repeated { 0 } else { answer.rows.len() };
+        let mut rows = answer.rows;
+        // Rows may be alike on many pages, for those of purged resources name nothing. But a server that shows
+        // one page whichever is asked for would go on for ever.
+        if is_repeated && !rows.is_empty() && !listing.ignores_pages {
+            let far = self.records_page(listing.from, listing.to, FAR_PAGE, page_rows).await?;
+            listing.ignores_pages = !far.rows.is_empty();
+        }
+        if listing.ignores_pages {
+            rows = Vec::new();
+        }
+        let count = rows.len();
         listing.rows += u32::try_from(count).unwrap_or(u32::MAX);
         listing.page += 1;
-        let rows = if is_repeated { Vec::new() } else { answer.rows };
         let mut records = self.records_of(rows, &mut listing).await?;
         // A page may be short of rows that the server hides (4.13), so only an empty one is the end.
         if count > 0 {
@@ -161,7 +174,12 @@ impl Metering {
                 listing.written_again
             )
         });
-        for flaw in [unsure, again].into_iter().flatten() {
+        let pages = listing.ignores_pages.then(|| {
+            "the cloud shows the same page of usage records whichever is asked for, so those behind it are not \
+             captured: a larger `page_size` may show them"
+                .to_owned()
+        });
+        for flaw in [pages, unsure, again].into_iter().flatten() {
             warn!(source = %self.history.source(), "{flaw}");
             self.flaw.get_or_insert(flaw);
         }

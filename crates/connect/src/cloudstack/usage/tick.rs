@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use pluvio_clouds::cloudstack::{
-    Paging, Query, Row, VirtualMachine, VirtualMachineQuery, Volume, VolumeQuery,
+    MalformedRow, Paging, Query, Row, VirtualMachine, VirtualMachineQuery, Volume, VolumeQuery,
 };
 use pluvio_event::{Data, Event, Json};
 use pluvio_log::Record;
@@ -159,19 +159,35 @@ impl Metering {
         let (mut ids, mut rows, mut unread) = (HashSet::new(), Vec::new(), 0);
         for projects in [false, true] {
             let query = query(&self.session, projects);
+            // Newer servers list everything once more with those of projects, so a page without anything new is
+            // no end; one that is shown again is, or it would go on for ever.
+            let mut before = Vec::new();
             for page in 1.. {
                 let answer = self.client.list(&query, Paging { page, page_rows }).await;
                 let answer = answer.map_err(|error| self.session.refused(Q::COMMAND, error))?;
                 self.meter.call(answer.rows.len());
-                let (is_last, before) = (answer.rows.len() < page_rows as usize, ids.len());
+                let is_last = answer.rows.len() < page_rows as usize;
+                let shown: Vec<String> = answer.rows.iter().map(name_of).collect();
+                if before == shown {
+                    break;
+                }
+                before = shown;
                 unread += answer.rows.iter().filter(|row| row.is_err()).count();
                 let fresh = answer.rows.into_iter().flatten();
                 rows.extend(fresh.filter(|row| ids.insert(row.id())));
-                if is_last || ids.len() == before {
+                if is_last {
                     break;
                 }
             }
         }
         Ok((rows, unread))
+    }
+}
+
+/// What tells a row from others.
+fn name_of<R: Row>(row: &Result<R, MalformedRow>) -> String {
+    match row {
+        Ok(row) => row.id(),
+        Err(malformed) => malformed.raw().get().to_owned(),
     }
 }

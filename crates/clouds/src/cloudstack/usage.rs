@@ -3,9 +3,13 @@
 //! `count` of this list is the size of the page, not the total. A record has no id. What the usage server
 //! itself tells records of a window apart by is more than the resource (`usage/parser/*UsageParser.java`):
 //! a machine has one for each offering, number of processors, speed and memory that it had, a volume one
-//! for each disk offering and size, a router or host one for each network or VPC, a security group one for
-//! each machine, and of backups only the words name the offering. Jobs that run again write the same record
-//! twice, or with another amount.
+//! for each disk offering and size, a router or host one for each network or VPC. Jobs that run again write the
+//! same record twice, or with another amount.
+//!
+//! Much of a row is what the management server looks up when it is asked (`ApiResponseHelper.createUsageResponse`):
+//! names and words change with the resource, and the resource's id is gone once the resource is deleted for good,
+//! as rules and users always are, and others when they are purged. And uses that it tells apart by what a row does not
+//! show are the same row: a snapshot of a machine has one for each volume.
 
 use std::fmt;
 
@@ -64,6 +68,8 @@ pub struct UsageRecord {
     pub project_id: Option<String>,
     /// The zone's id.
     pub zone_id: Option<String>,
+    /// The machine beside the resource.
+    virtual_machine_id: Option<String>,
     /// What was used of the resource, in the server's fields: offering, size, network and so on.
     kind_of_use: KindOfUse,
     /// Begin of the window.
@@ -137,6 +143,7 @@ impl Row for UsageRecord {
             domain_id: text("domainid"),
             project_id: text("projectid"),
             zone_id: text("zoneid"),
+            virtual_machine_id: text("virtualmachineid"),
             kind_of_use: KindOfUse(KindOfUse::FIELDS.map(text)),
             start: moment("startdate")?,
             end: moment("enddate")?,
@@ -145,38 +152,28 @@ impl Row for UsageRecord {
     }
 
     /// What makes a record the same if it is written again, also with another amount: type, account or
-    /// project, zone, window, resource and how it was used. Of what names no resource, and of backups, the
-    /// words belong to it.
+    /// project, zone, window, how it was used, and the resource. Where [uses are alike](UsageRecord::is_shared)
+    /// it is that of several records.
     fn id(&self) -> String {
-        let of = |part: &Option<String>| part.clone().unwrap_or_default();
-        let words = self.usage_id.is_none() || self.usage_type == BACKUP;
-        let words = if words { of(&self.description) } else { String::new() };
-        let KindOfUse([.., machine]) = &self.kind_of_use;
-        let resource = [of(&self.usage_id), of(machine), words].map(|part| escaped(&part));
-        format!("{}/{}", self.likeness(), resource.join("/"))
+        format!("{}/{}", self.likeness(), escaped(self.resource().unwrap_or_default()))
     }
 }
 
-/// The type of backups.
-const BACKUP: u32 = 28;
+/// Types whose `name` is what the usage server wrote down, and not what the resource is called now.
+const NAMED: [u32; 2] = [1, 2];
+/// The type of networks' offerings, which have no resource but the machine.
+const NETWORK_OFFERING: u32 = 13;
+/// Types of which a resource has one record for each way of its use, and no other that looks the same.
+const APART: [u32; 19] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 14, 21, 22, 23, 24, 29, 30, 31];
 
 /// What tells uses of one resource in one window apart.
 #[derive(Clone)]
 struct KindOfUse([Option<String>; Self::FIELDS.len()]);
 
 impl KindOfUse {
-    /// The last one names another resource and is lost with it.
-    const FIELDS: [&'static str; 9] = [
-        "name",
-        "offeringid",
-        "size",
-        "cpunumber",
-        "cpuspeed",
-        "memory",
-        "networkid",
-        "vpcid",
-        "virtualmachineid",
-    ];
+    /// The first one is left out where it may change.
+    const FIELDS: [&'static str; 8] =
+        ["name", "offeringid", "size", "cpunumber", "cpuspeed", "memory", "networkid", "vpcid"];
 }
 
 /// Between slashes nothing else is one.
@@ -185,17 +182,33 @@ fn escaped(part: &str) -> String {
 }
 
 impl UsageRecord {
-    /// What records have in common that differ only by their resource and their words: what is left of
-    /// [`id`](Row::id) when the resource was purged from the server's tables (4.20 and newer), which then
-    /// prints neither its id nor its name in the words.
+    /// What records have in common that differ only by their resource: what is left of [`id`](Row::id) when the
+    /// server does not know the resource any more. Nothing in it changes afterwards.
     pub fn likeness(&self) -> String {
         let of = |part: &Option<String>| escaped(part.as_deref().unwrap_or_default());
         let owner = if self.account_id.is_some() { &self.account_id } else { &self.project_id };
-        let KindOfUse([uses @ .., _]) = &self.kind_of_use;
+        let KindOfUse([name, uses @ ..]) = &self.kind_of_use;
+        let name = if NAMED.contains(&self.usage_type) { of(name) } else { String::new() };
         let uses = uses.iter().map(of).collect::<Vec<_>>().join("/");
         let (owner, zone) = (of(owner), of(&self.zone_id));
         let Self { usage_type, start, end, .. } = self;
-        format!("{usage_type}/{owner}/{zone}/{}/{}/{uses}", start.at, end.at)
+        format!("{usage_type}/{owner}/{zone}/{}/{}/{name}/{uses}", start.at, end.at)
+    }
+
+    /// The id of what was used; `None`: the server does not know it any more, or never tells it.
+    pub fn resource(&self) -> Option<&str> {
+        let id = match self.usage_type {
+            NETWORK_OFFERING => &self.virtual_machine_id,
+            _ => &self.usage_id,
+        };
+        id.as_deref()
+    }
+
+    /// Whether uses of one resource may look the same though they are several: of a snapshot of a machine one for
+    /// each volume, of a security group one for each machine, of a backup one for each offering, and whatever
+    /// types that are not known may be.
+    pub fn is_shared(&self) -> bool {
+        !APART.contains(&self.usage_type)
     }
 
     /// The amount, so that the same one is the same text however a release prints it; nothing where it is no

@@ -5,6 +5,7 @@
 mod cloudstack;
 mod cloudstack_site;
 mod cloudstack_usage;
+mod cloudstack_usage_alike;
 mod cloudstack_usage_rows;
 mod file;
 mod fluentd;

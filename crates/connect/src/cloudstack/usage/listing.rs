@@ -42,6 +42,9 @@ pub(super) struct Listing {
     before: Option<Uuid>,
     /// Of what is alike, the records that were listed whole.
     pub(super) whole: HashMap<Uuid, HashSet<Uuid>>,
+    /// Those that may look the same though they are several uses, by what names them all; judged at the end, when
+    /// it is known how many there are.
+    pub(super) shared: BTreeMap<Uuid, Vec<UsageRecord>>,
     /// Those whose resources were purged; judged at the end, when it is known which were listed whole.
     pub(super) purged: Vec<UsageRecord>,
     /// How many of these were taken for captured ones that were written again.
@@ -68,6 +71,7 @@ impl Listing {
             rows: 0,
             before: None,
             whole: HashMap::new(),
+            shared: BTreeMap::new(),
             purged: Vec::new(),
             written_again: 0,
             back: BTreeMap::new(),
@@ -142,7 +146,7 @@ impl Metering {
             return Ok(records);
         }
         records.extend(self.back(&mut listing)?);
-        records.extend(self.purged(&mut listing).await?);
+        records.extend(self.alike(&mut listing).await?);
         self.past = Past::default();
         self.listed = Some((listing.from, listing.rows));
         (self.is_new, self.is_listed) = (false, true);
@@ -169,7 +173,7 @@ impl Metering {
         });
         let again = (listing.written_again > 0).then(|| {
             format!(
-                "{} records of purged resources have the amounts of captured ones, and are taken for these, \
+                "{} records have the amounts of captured ones that look the same, and are taken for these, \
                  written again",
                 listing.written_again
             )

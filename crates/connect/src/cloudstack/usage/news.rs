@@ -4,8 +4,9 @@
 //! of it, which is read from the log where a listing needs it: where a row is not known by its id, or where the
 //! record has a second revision. A row with a figure that was never captured is a revision. The list is in the
 //! order in which its rows were written, so the last row of a record is what the server says now: where that was
-//! captured, and something else after it, the figure came **back**, and is told once more. Which rows of purged
-//! resources are news is decided by [`purged`](super::purged).
+//! captured, and something else after it, the figure came **back**, and is told once more. Rows that may be alike
+//! though they are several uses, and those of purged resources, wait for the end of the listing: which of them are
+//! news is decided by [`purged`](super::purged).
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -31,6 +32,15 @@ struct Whole {
     record_id: Uuid,
     figure: Uuid,
     row: UsageRecord,
+}
+
+/// Rows that are judged at the end of a listing, and what is to be captured of them.
+#[derive(Default)]
+struct Judged {
+    /// The next revisions of captured records.
+    revisions: Vec<(Uuid, UsageRecord)>,
+    /// Records that were never captured, as far as the log tells.
+    fresh: Vec<(Uuid, UsageRecord)>,
 }
 
 /// The event of a row that cannot be read, by its id.
@@ -61,7 +71,7 @@ impl Metering {
         Ok(records)
     }
 
-    /// Takes a page apart; rows of purged resources wait for the end of the listing.
+    /// Takes a page apart; rows that look like others wait for the end of the listing.
     fn sorted(
         &self,
         rows: Vec<Result<UsageRecord, MalformedRow>>,
@@ -75,6 +85,10 @@ impl Metering {
                 Ok(row) if records::is_purged(&row) => listing.purged.push(row),
                 Ok(row) => {
                     let record_id = records::record_id(mapping, &row);
+                    if row.is_shared() {
+                        listing.shared.entry(record_id).or_default().push(row);
+                        continue;
+                    }
                     let alike = listing.whole.entry(records::group(mapping, &row));
                     alike.or_default().insert(record_id);
                     let figure = records::figure(record_id, &row.amount());
@@ -155,18 +169,70 @@ impl Metering {
         records.filter_map(Result::transpose).collect()
     }
 
-    /// What is new of the records whose resources were purged, when the listing is at its end.
-    pub(super) async fn purged(&mut self, listing: &mut Listing) -> Result<Vec<Record>, Error> {
+    /// What is new of the records that look like others, when the listing is at its end.
+    pub(super) async fn alike(&mut self, listing: &mut Listing) -> Result<Vec<Record>, Error> {
+        if listing.shared.is_empty() && listing.purged.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.read_past(listing.from).await?;
+        let mut judged = Judged::default();
+        for (record_id, rows) in std::mem::take(&mut listing.shared) {
+            self.shared(record_id, rows, listing, &mut judged);
+        }
+        self.purged(listing, &mut judged);
+        let Judged { revisions, mut fresh } = judged;
+        let first =
+            |(record_id, row): &(Uuid, UsageRecord)| records::figure(*record_id, &row.amount());
+        let ids: Vec<Uuid> = fresh.iter().map(first).collect();
+        let stored = self.stored(&ids).await?;
+        fresh.retain(|it| !stored.contains(&first(it)));
+        let all = fresh.len();
+        fresh.retain(|(_, row)| !listing.is_unsure(row.end.at));
+        listing.unsure += all - fresh.len();
+        let news = revisions.into_iter().chain(fresh);
+        let records = news.map(|(record_id, row)| self.give(record_id, &row));
+        records.filter_map(Result::transpose).collect()
+    }
+
+    /// Judges rows of one resource that look the same, which are all that there are.
+    fn shared(
+        &self,
+        record_id: Uuid,
+        rows: Vec<UsageRecord>,
+        listing: &mut Listing,
+        judged: &mut Judged,
+    ) {
+        let Some(group) = rows.first().map(|row| records::group(&self.settings.mapping, row))
+        else {
+            return;
+        };
+        // Those that are captured have the first numbers, unless the log has forgotten some.
+        let numbers = rows.len() + self.past.alike(group).count();
+        let ids: Vec<Uuid> = (0..numbers).map(|nth| records::shared_id(record_id, nth)).collect();
+        let kin = ids.iter().filter_map(|id| Some((*id, self.past.of(*id)?)));
+        let kin: Vec<(Uuid, &Captured)> = kin.collect();
+        let whole = listing.whole.entry(group).or_default();
+        whole.extend(kin.iter().map(|(id, _)| *id));
+        let mut unused = ids.iter().copied().filter(|id| self.past.of(*id).is_none());
+        let verdicts = purged::judge(&kin, &rows);
+        for (row, verdict) in rows.into_iter().zip(verdicts) {
+            match verdict {
+                Verdict::Known => {}
+                Verdict::WrittenAgain => listing.written_again += 1,
+                Verdict::Revises(record_id) => judged.revisions.push((record_id, row)),
+                Verdict::New => judged.fresh.extend(unused.next().map(|id| (id, row))),
+            }
+        }
+    }
+
+    /// Judges the rows whose resources were purged.
+    fn purged(&self, listing: &mut Listing, judged: &mut Judged) {
         let mut alike = BTreeMap::<Uuid, Vec<UsageRecord>>::new();
         for row in std::mem::take(&mut listing.purged) {
             let group = records::group(&self.settings.mapping, &row);
             alike.entry(group).or_default().push(row);
         }
-        if alike.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.read_past(listing.from).await?;
-        let (nothing, mut news, mut fresh) = (HashSet::new(), Vec::new(), Vec::new());
+        let nothing = HashSet::new();
         for (group, rows) in alike {
             let listed = listing.whole.get(&group).unwrap_or(&nothing);
             let kin = self.past.alike(group).filter(|(record_id, _)| !listed.contains(record_id));
@@ -177,25 +243,14 @@ impl Metering {
                 match verdict {
                     Verdict::Known => {}
                     Verdict::WrittenAgain => listing.written_again += 1,
-                    Verdict::Revises(record_id) => news.push((record_id, row)),
+                    Verdict::Revises(record_id) => judged.revisions.push((record_id, row)),
                     Verdict::New => {
                         let record_id = self.unused_id(&row, &mut nth);
-                        fresh.push((record_id, row));
+                        judged.fresh.push((record_id, row));
                     }
                 }
             }
         }
-        let first =
-            |(record_id, row): &(Uuid, UsageRecord)| records::figure(*record_id, &row.amount());
-        let ids: Vec<Uuid> = fresh.iter().map(first).collect();
-        let stored = self.stored(&ids).await?;
-        fresh.retain(|it| !stored.contains(&first(it)));
-        let all = fresh.len();
-        fresh.retain(|(_, row)| !listing.is_unsure(row.end.at));
-        listing.unsure += all - fresh.len();
-        let news = news.into_iter().chain(fresh);
-        let records = news.map(|(record_id, row)| self.give(record_id, &row));
-        records.filter_map(Result::transpose).collect()
     }
 
     /// The name of a record without a resource that was never captured. `nth`: of those that are alike, names from

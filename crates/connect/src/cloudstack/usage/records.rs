@@ -5,7 +5,7 @@
 //! | `id` | uuid5 of the record and its amount; of a revision, of the record and its number |
 //! | `recordid` | uuid5 of the source and of what makes the record the same if it is written again |
 //! | `recordgroup` | uuid5 of the source and of what the record has in common with those that differ by their resource only |
-//! | `recordpurged` | `true`: the server knew the resource no more, and tells neither its id nor its name |
+//! | `recordpurged` | `true`: the row names no resource: the server knew it no more |
 //! | `revision` | 2 and more: the same record was captured before, with another amount; the newest counts |
 //! | `recordfigure` | of a revision: uuid5 of the record and its amount, which is the `id` of a first event with that amount |
 //! | `type` | `org.apache.cloudstack.usagerecord` |
@@ -15,7 +15,8 @@
 //! | `data` | the row itself, byte for byte |
 //!
 //! A record is the same if usage type, account, zone, window, resource and the kind of use (offering, size,
-//! processors, network, …) are: [`UsageRecord::id`](pluvio_clouds::cloudstack::Row::id). A job that ran again
+//! processors, network, …) are: [`UsageRecord::id`](pluvio_clouds::cloudstack::Row::id). Where several uses may look
+//! the same, records that share these are numbered. A job that ran again
 //! and counted something else makes a revision of it: billing must see both figures and know that one takes
 //! the place of the other. A revision is named by its number and not by its amount, for a job may count again what
 //! it counted first: 24, 23.5 and 24 are three events, and the newest says 24.
@@ -30,6 +31,14 @@ use super::super::map::{MapError, Mapping, bounded, built};
 pub(super) fn record_id(mapping: &Mapping, record: &UsageRecord) -> Uuid {
     let name = format!("{} usagerecord {}", mapping.source, record.id());
     Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes())
+}
+
+/// What names the `nth` of the records of one resource that look the same.
+pub(super) fn shared_id(record_id: Uuid, nth: usize) -> Uuid {
+    match nth {
+        0 => record_id,
+        _ => Uuid::new_v5(&record_id, format!("shared {nth}").as_bytes()),
+    }
 }
 
 /// What names the `nth` of the records that are alike and whose resources were purged before they were
@@ -58,10 +67,9 @@ pub(super) fn event_id(record_id: Uuid, revision: u32, figure: Uuid) -> Uuid {
     }
 }
 
-/// Whether the record is of a resource that the server does not know any more: it prints neither its id nor
-/// its name.
+/// Whether the row names no resource: the server does not know it any more.
 pub(super) fn is_purged(record: &UsageRecord) -> bool {
-    record.usage_id.is_none() && resource_type(record.usage_type).is_some()
+    record.resource().is_none()
 }
 
 /// The event of a record.
@@ -189,12 +197,10 @@ mod tests {
             r#""usagetype":4,"usageid":"router","networkid":"n1""#,
             r#""usagetype":4,"usageid":"router","networkid":"n2""#,
             r#""usagetype":4,"usageid":"router","vpcid":"n2""#,
-            r#""usagetype":10,"usageid":"group","virtualmachineid":"vm-1""#,
-            r#""usagetype":10,"usageid":"group","virtualmachineid":"vm-2""#,
+            r#""usagetype":10,"usageid":"group""#,
             r#""usagetype":13,"offeringid":"o","virtualmachineid":"vm-1""#,
             r#""usagetype":13,"offeringid":"o","virtualmachineid":"vm-2""#,
-            r#""usagetype":28,"usageid":"vm","description":"Backup with gold""#,
-            r#""usagetype":28,"usageid":"vm","description":"Backup with silver""#,
+            r#""usagetype":28,"usageid":"vm""#,
         ];
         let ids: std::collections::BTreeSet<_> =
             rows.iter().map(|row| record_id(&mapping(), &record(row))).collect();
@@ -202,10 +208,32 @@ mod tests {
     }
 
     #[test]
-    fn words_do_not_tell_records_of_a_resource_apart() {
-        let one = record(r#""usagetype":1,"usageid":"vm","description":"web with Small""#);
-        let renamed = record(r#""usagetype":1,"usageid":"vm","description":"web with Medium""#);
-        assert_eq!(record_id(&mapping(), &one), record_id(&mapping(), &renamed));
+    fn names_and_words_and_what_may_be_gone_do_not_tell_records_of_a_resource_apart() {
+        for (one, later) in [
+            (
+                r#""usagetype":1,"usageid":"vm","description":"web with Small""#,
+                r#""usagetype":1,"usageid":"vm","description":"web with Medium""#,
+            ),
+            (
+                r#""usagetype":4,"usageid":"router","networkid":"n","name":"blue""#,
+                r#""usagetype":4,"usageid":"router","networkid":"n","name":"green""#,
+            ),
+            (
+                r#""usagetype":13,"offeringid":"o","virtualmachineid":"vm","description":"of web""#,
+                r#""usagetype":13,"offeringid":"o","virtualmachineid":"vm","description":"of shop""#,
+            ),
+            (
+                r#""usagetype":6,"usageid":"volume","size":1,"virtualmachineid":"vm""#,
+                r#""usagetype":6,"usageid":"volume","size":1"#,
+            ),
+            (
+                r#""usagetype":28,"usageid":"vm","name":"web","description":"gold of web""#,
+                r#""usagetype":28,"usageid":"vm","description":"gold of shop""#,
+            ),
+        ] {
+            let of = |row| record_id(&mapping(), &record(row));
+            assert_eq!(of(one), of(later), "{one}");
+        }
     }
 
     #[test]
@@ -217,5 +245,10 @@ mod tests {
         let purged = record(purged);
         assert!(is_purged(&purged) && !is_purged(&whole));
         assert_eq!(purged.likeness(), whole.likeness());
+        let snapshot = record(r#""usagetype":25,"usageid":"s","name":"before","offeringid":"o""#);
+        let purged = record(r#""usagetype":25,"offeringid":"o""#);
+        assert!(is_purged(&purged) && purged.likeness() == snapshot.likeness());
+        let rule = record(r#""usagetype":11,"description":"Loadbalancer policy usage ""#);
+        assert!(is_purged(&rule));
     }
 }

@@ -1,0 +1,95 @@
+//! Rows whose names change, whose resources are gone, and that look like others: each use is billed once, and none is
+//! left out. What a row shows is `ApiResponseHelper.createUsageResponse`, what there is a row of the
+//! `usage/parser/*UsageParser.java` of Apache CloudStack.
+
+use serde_json::{Value, json};
+
+use crate::cloudstack_usage_rows::{Ledger, billed};
+
+/// A row of a type with an amount, and what else it shows.
+fn row(usage_type: u32, amount: &str, shown: &Value) -> Value {
+    let mut row = shown.clone();
+    (row["usagetype"], row["rawusage"]) = (json!(usage_type), json!(amount));
+    row
+}
+
+/// Rows that name no rule, because the rules were deleted: nothing of them tells one from another.
+fn deleted(usage_type: u32, hours: &[&str]) -> Vec<Value> {
+    let words = json!({ "description": "Loadbalancer policy usage " });
+    hours.iter().map(|hours| row(usage_type, hours, &words)).collect()
+}
+
+/// Lists rows, then those that they became: nothing is news, and the same is billed.
+async fn stays(before: Vec<Value>, after: Vec<Value>, expected: &[(&str, usize)]) {
+    let mut ledger = Ledger::open().await;
+    assert_eq!(ledger.list_rows(before.clone()).await, before.len());
+    assert_eq!(ledger.list_rows(before).await, 0, "a mere re-listing");
+    assert_eq!(ledger.list_rows(after.clone()).await, 0, "{after:?}");
+    assert_eq!(ledger.list_rows(after).await, 0);
+    let mut told = ledger.billed().await;
+    told.sort();
+    assert_eq!(told, billed(expected));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_or_machine_that_is_renamed_is_not_billed_again() {
+    let traffic = |name: &str| {
+        let shown = json!({ "usageid": "router", "networkid": "n", "name": name });
+        [row(4, "1000", &shown), row(5, "2000", &shown)]
+    };
+    let offering = |host: &str| {
+        let words = format!("Network offering gold usage for VM {host}");
+        row(13, "24", &json!({ "offeringid": "o", "virtualmachineid": "vm", "description": words }))
+    };
+    let backup = |host: &str, name: &str| {
+        let words = format!("Backup usage of size 5 GB for VM {host} with gold");
+        row(28, "24", &json!({ "usageid": "vm", "name": name, "description": words }))
+    };
+    let rows = |network: &str, host: &str| {
+        let mut rows = traffic(network).to_vec();
+        rows.extend([offering(host), backup(host, host)]);
+        rows
+    };
+    let expected = [("1000", 1), ("2000", 1), ("24", 1), ("24", 1)];
+    stays(rows("blue", "web"), rows("green", "shop"), &expected).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_that_are_deleted_are_billed_once_each_whether_before_or_after_they_were_captured() {
+    let rule = |id: &str, hours: &str| row(11, hours, &json!({ "usageid": id }));
+    let before = vec![rule("a", "24"), rule("b", "24"), rule("c", "3.5")];
+    stays(before, deleted(11, &["24", "24", "3.5"]), &[("24", 1), ("24", 1), ("3.5", 1)]).await;
+
+    let mut ledger = Ledger::open().await;
+    let mut rows = deleted(11, &["24", "24", "3.5"]);
+    rows.extend(deleted(12, &["24"]));
+    assert_eq!(ledger.list_rows(rows.clone()).await, 4);
+    assert_eq!(ledger.list_rows(rows).await, 0);
+    let mut told = ledger.billed().await;
+    told.sort();
+    assert_eq!(told, billed(&[("24", 1), ("24", 1), ("24", 1), ("3.5", 1)]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_volume_of_a_snapshot_is_billed_though_their_rows_look_the_same() {
+    let shown = json!({ "usageid": "snapshot", "name": "before", "offeringid": "o", "size": 10 });
+    let rows: Vec<_> = ["24", "24", "5"].map(|hours| row(25, hours, &shown)).to_vec();
+    let purged = json!({ "offeringid": "o", "size": 10 });
+    let purged = ["24", "24", "5"].map(|hours| row(25, hours, &purged)).to_vec();
+    stays(rows.clone(), purged, &[("24", 1), ("24", 1), ("5", 1)]).await;
+
+    // One of them is counted anew.
+    let mut ledger = Ledger::open().await;
+    assert_eq!(ledger.list_rows(rows).await, 3);
+    let anew: Vec<_> = ["24", "24", "4"].map(|hours| row(25, hours, &shown)).to_vec();
+    assert_eq!(ledger.list_rows(anew.clone()).await, 1);
+    assert_eq!(ledger.list_rows(anew).await, 0);
+    assert_eq!(ledger.billed().await, billed(&[("24", 1), ("24", 1), ("4", 2)]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_volume_whose_machine_is_gone_is_not_billed_again() {
+    let whole = json!({ "usageid": "volume", "size": 10, "virtualmachineid": "vm" });
+    let left = json!({ "usageid": "volume", "size": 10 });
+    stays(vec![row(6, "24", &whole)], vec![row(6, "24", &left)], &[("24", 1)]).await;
+}

@@ -52,17 +52,15 @@ pub(crate) fn places(text: &str) -> impl Iterator<Item = usize> {
 /// Whether the end of a name begins there that tells of a secret.
 fn ends_a_name(text: &[u8], at: usize) -> bool {
     SECRET_ENDS.iter().any(|word| {
-        let (before, rest) = text.split_at(at);
-        let is_end =
-            rest.get(..word.len()).is_some_and(|it| it.eq_ignore_ascii_case(word.as_bytes()))
-                && !rest.get(word.len()).is_some_and(u8::is_ascii_alphanumeric);
-        let is_honest = HONEST_ENDS.iter().any(|honest| {
-            let begin = honest.strip_suffix(word).filter(|begin| before.len() >= begin.len());
-            begin.is_some_and(|begin| {
-                before[before.len() - begin.len()..].eq_ignore_ascii_case(begin.as_bytes())
-            })
-        });
-        is_end && !is_honest
+        let (name, rest) = text.split_at((at + word.len()).min(text.len()));
+        let ends_with = |end: &str| {
+            name.len() >= end.len()
+                && name[name.len() - end.len()..].eq_ignore_ascii_case(end.as_bytes())
+        };
+        name.len() == at + word.len()
+            && ends_with(word)
+            && !rest.first().is_some_and(u8::is_ascii_alphanumeric)
+            && !HONEST_ENDS.into_iter().any(ends_with)
     })
 }
 

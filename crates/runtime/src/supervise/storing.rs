@@ -130,9 +130,9 @@ impl Storing {
     }
 
     async fn try_step(&mut self) -> Result<(), Unstored> {
-        if self.appending.is_some() {
-            let appended = ended(self.appended().await)?;
+        if let Some(appended) = self.appended().await {
             self.appending = None;
+            let appended = ended(appended)?;
             let Some(has_captured) = appended else {
                 // Nobody knows whether it is there, so what is behind it must not be.
                 self.encoding = None;
@@ -152,11 +152,12 @@ impl Storing {
     }
 
     /// Waits for the append, and tells if it takes longer than any should. **Cancel:** nothing is lost.
-    async fn appended(&mut self) -> Result<Result<bool, IngestError>, JoinError> {
-        let Some(task) = &mut self.appending else { return Ok(Ok(false)) };
+    /// `None`: there is none.
+    async fn appended(&mut self) -> Option<Result<Result<bool, IngestError>, JoinError>> {
+        let task = self.appending.as_mut()?;
         if !self.hangs {
             if let Ok(appended) = timeout_at(self.since + STALLED_AFTER, &mut *task).await {
-                return appended;
+                return Some(appended);
             }
             self.hangs = true;
             let source = self.context.ingest.source();
@@ -173,7 +174,7 @@ impl Storing {
         self.hangs = false;
         info!(source = %self.context.ingest.source(), "the log takes events again");
         self.reporter.state(State::Running);
-        appended
+        Some(appended)
     }
 }
 

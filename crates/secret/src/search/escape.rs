@@ -74,8 +74,9 @@ impl Plain {
             match meant {
                 Meant::Byte(byte) => plain.put(escaped, &mut done, at, &[byte], at + length),
                 Meant::Char(c) => {
-                    let bytes = c.encode_utf8(&mut [0; 4]).as_bytes().to_vec();
-                    plain.put(escaped, &mut done, at, &bytes, at + length);
+                    let mut buffer = [0; 4];
+                    let bytes = c.encode_utf8(&mut buffer).as_bytes();
+                    plain.put(escaped, &mut done, at, bytes, at + length);
                 }
             }
         }

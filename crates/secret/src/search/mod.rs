@@ -2,9 +2,10 @@
 //!
 //! A server that repeats what it was sent repeats it in its own way: escaped for JSON, XML, HTML, an address, a
 //! shell, as the numbers of its bytes, some of these within others, in another letter case, cut off or shortened
-//! in the middle. So a text is read as it is and with its escapes undone, up to four times, and each time in two ways: for each secret
-//! as it is, and for runs of its letters and digits with everything else left out. A run of twelve is enough,
-//! wherever in the secret it begins: what is cut off in either place is found by what is left.
+//! in the middle. So a text is read as it is and with its escapes undone, up to four times, and each time in
+//! several ways: for each secret as it is, and for runs of its letters and digits with everything else left out,
+//! also where numbers stand for bytes. A run of twelve is enough, wherever in the secret it begins: what is cut
+//! off in either place is found by what is left.
 //!
 //! It refuses to find what was encoded as a whole: compressed, encrypted, in base64; and parts of a secret that
 //! have fewer than twelve letters and digits, or, of a secret with more than 64, fewer than 23.

@@ -47,7 +47,7 @@ pub(super) struct Listing {
     pub(super) shared: BTreeMap<Uuid, Vec<UsageRecord>>,
     /// Those whose resources were purged; judged at the end, when it is known which were listed whole.
     pub(super) purged: Vec<UsageRecord>,
-    /// How many of these were taken for captured ones that were written again.
+    /// How many of both were taken for captured ones that were written again.
     pub(super) written_again: usize,
     /// Records whose last row so far has an amount that was captured, though not last.
     pub(super) back: BTreeMap<Uuid, UsageRecord>,
@@ -129,7 +129,7 @@ impl Metering {
         let mut rows = answer.rows;
         // Rows may be alike on many pages, for those of purged resources name nothing. But a server that shows
         // one page whichever is asked for would go on for ever.
-        if is_repeated && !rows.is_empty() && !listing.ignores_pages {
+        if is_repeated && !rows.is_empty() {
             let far = self.records_page(listing.from, listing.to, FAR_PAGE, page_rows).await?;
             listing.ignores_pages = !far.rows.is_empty();
         }

@@ -16,9 +16,10 @@
 //!
 //! A record is the same if usage type, account, zone, window, resource and the kind of use (offering, size,
 //! processors, network, …) are: [`UsageRecord::id`](pluvio_clouds::cloudstack::Row::id). Where several uses may look
-//! the same, records that share these are numbered. A job that ran again
-//! and counted something else makes a revision of it: billing must see both figures and know that one takes
-//! the place of the other. A revision is named by its number and not by its amount, for a job may count again what
+//! the same, records that share these are numbered.
+//!
+//! A job that ran again and counted something else makes a revision of a record: billing must see both figures and
+//! know that one takes the place of the other. A revision is named by its number and not by its amount, for a job may count again what
 //! it counted first: 24, 23.5 and 24 are three events, and the newest says 24.
 
 use pluvio_clouds::cloudstack::{Row as _, UsageRecord};

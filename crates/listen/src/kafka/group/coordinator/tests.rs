@@ -146,7 +146,7 @@ async fn time_passes_for_groups_when_the_listener_that_let_it_pass_has_ended()
     let join = Join {
         member: "".into(),
         is_given: false,
-        fresh: "a member".into(),
+        fresh: "".into(),
         instance: None,
         client: String::new(),
         host: String::new(),

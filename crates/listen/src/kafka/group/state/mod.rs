@@ -12,8 +12,9 @@
 //! Joins and syncs wait: each has a [`Ticket`], which is answered exactly once by an [`Action`].
 //! Time is what the caller says it is; [`Group::due`] tells when to call [`Group::tick`].
 //!
-//! It refuses to do I/O, to know the clock, to hold offsets, and the delay by which Kafka waits for
-//! more members before a first rebalance: with one partition a stream there is nothing to spread.
+//! It refuses to do I/O, to know the clock, to hold offsets, and the delays by which Kafka waits for
+//! more members before a first rebalance, and for newcomers that were told a name: with one partition a
+//! stream there is nothing to spread, and strangers could make everybody wait.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -60,7 +61,7 @@ impl Group {
         if let Some(error) = self.objection(&join) {
             self.refuse(ticket, error, join.member);
         } else if !join.member.is_empty() {
-            match join.is_given && !self.members.contains_key(&join.member) {
+            match self.comes_back(&join) {
                 false => self.join_again(join, ticket, now),
                 true if self.is_taken(&join) => {
                     self.refuse(ticket, ResponseError::FencedInstanceId, join.member);
@@ -77,6 +78,11 @@ impl Group {
         } else {
             self.enter(join.fresh.clone(), join, ticket, now);
         }
+    }
+
+    /// Whether it is somebody new with the name that it was told.
+    fn comes_back(&self, join: &Join) -> bool {
+        join.is_given && !self.members.contains_key(&join.member)
     }
 
     /// Whether the instance that joins is another member already. Names are given to somebody
@@ -99,8 +105,7 @@ impl Group {
         {
             return Some(ResponseError::InconsistentGroupProtocol);
         }
-        let is_back = join.is_given && !self.members.contains_key(&join.member);
-        let is_new = (join.member.is_empty() || is_back)
+        let is_new = (join.member.is_empty() || self.comes_back(join))
             && join.instance.as_ref().is_none_or(|instance| !self.instances.contains_key(instance));
         let is_full = self.members.len() >= GROUP_MEMBERS_MAX;
         (is_new && is_full).then_some(ResponseError::GroupMaxSizeReached)

@@ -41,8 +41,8 @@ pub struct Config {
     /// Whose certificate is accepted.
     #[serde(default)]
     pub tls: TlsOptions,
-    /// Capture only events of the domain with this id. Everything that the account may see if not
-    /// set.
+    /// Capture only events of the domain with this id. Everything that the account may see if not set; of
+    /// projects newer releases show the administrator of a domain only those that it is a member of.
     pub domain_id: Option<String>,
     /// Capture events of the domains below `domain_id`, too.
     #[serde(default = "recursive")]

@@ -1,6 +1,9 @@
 //! Usage equals what there is.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use jiff::tz::TimeZone;
 use pluvio_clouds::cloudstack::{DateFormat, Method, Params, Reply, UsageQuery};
@@ -84,18 +87,19 @@ impl Usage {
             .await;
     }
 
-    /// All rows of a list, both with and without projects.
+    /// All rows of a list, both with and without projects; what both have, once.
     async fn rows(&self, command: &str, object: &str) -> Vec<Value> {
         let client = self.site.client().await;
-        let mut rows = Vec::new();
+        let mut rows = BTreeMap::new();
         for projects in [None, Some("-1")] {
             let params = Params::new().with("listall", "true").with("page", "1");
             let params = params.with("pagesize", "500").with_some("projectid", projects);
             let reply: Reply = client.call(command, params, Method::Get).await.unwrap();
             let object_rows: Value = serde_json::from_str(reply.object().get()).unwrap();
-            rows.extend(object_rows[object].as_array().cloned().unwrap_or_default());
+            let object_rows = object_rows[object].as_array().cloned().unwrap_or_default();
+            rows.extend(object_rows.into_iter().map(|row| (row["id"].to_string(), row)));
         }
-        rows
+        rows.into_values().collect()
     }
 }
 
@@ -126,6 +130,7 @@ async fn a_tick_equals_what_there_is_over_all_pages() {
         volumes.iter().filter(|volume| volume["type"] == kind).cloned().collect()
     };
     assert!(machines.len() > 20, "more than two pages");
+    assert!(machines.iter().any(|row| row.get("projectid").is_some()), "some of projects");
     assert_eq!(tick["vm_sum"], machines.len());
     assert_eq!(tick["memory_sum"], sum(&machines, "memory") << 20);
     assert_eq!(tick["cpu_sum"], sum(&machines, "cpunumber"));

@@ -1,7 +1,7 @@
 //! Who may call, and whose objects a call shows.
 
 use hyper::Method;
-use pluvio_sim::cloudstack::Emission;
+use pluvio_sim::cloudstack::{Emission, Version};
 use pluvio_sim::{CloudStack, CloudStackConfig};
 
 use crate::client::Client;
@@ -58,10 +58,31 @@ async fn projects_are_seen_only_by_those_who_ask_for_them() {
     let cloud = with_events_of(&["web", "PrjAcct-storefront-8"]).await;
     let admin = Client::of(&cloud, "admin");
     assert_eq!(owners(&admin, "listall=true").await, ["web"]);
-    let projects = admin.call("listEvents", "listall=true&projectid=-1").await;
+    let projects = admin.call("listEvents", "projectid=-1").await;
     assert_eq!(projects.column("event", "project"), ["storefront"]);
     let member = Client::of(&cloud, "web-ops");
     assert_eq!(member.call("listEvents", "projectid=-1").await.ids().len(), 1);
+}
+
+/// apache/cloudstack#3894 and #5790; what older releases did is what their account manager reads like.
+#[tokio::test]
+async fn newer_releases_list_everything_with_the_projects_to_root_admins_and_less_to_domain_admins()
+{
+    // Events of projects name no account.
+    const ALL: [&str; 4] = ["", "admin", "eng-admin", "web"];
+    for (version, admin_sees, domain_admin_sees) in
+        [(Version::V4_9, &ALL[..1], &ALL[..1]), (Version::V4_20, &ALL[..], &["", "eng-admin"])]
+    {
+        let config = CloudStackConfig { version, ..quiet() };
+        let cloud = CloudStack::start(config).await.unwrap();
+        for account in ["PrjAcct-storefront-8", "admin", "eng-admin", "web"] {
+            cloud.emit(&Emission { account: account.to_owned(), ..Emission::default() });
+        }
+        for (user, sees) in [("admin", admin_sees), ("eng-admin", domain_admin_sees)] {
+            let user_sees = owners(&Client::of(&cloud, user), "listall=true&projectid=-1").await;
+            assert_eq!(user_sees, sees, "{user}, {version}");
+        }
+    }
 }
 
 #[tokio::test]

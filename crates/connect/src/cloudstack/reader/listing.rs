@@ -59,11 +59,38 @@ struct Listed1 {
     steps_back: u32,
     /// The last page from which it went back; up to it a page may bring nothing new.
     back_from: u32,
+    owners: Owners,
 }
 
 impl Listed1 {
     fn new(list: List, count: Option<u64>) -> Self {
-        Self { list, count, ids: RowIds::default(), steps_back: 0, back_from: 0 }
+        let owners = Owners::Nobody;
+        Self { list, count, ids: RowIds::default(), steps_back: 0, back_from: 0, owners }
+    }
+}
+
+/// Whose the rows of a list are.
+#[derive(Debug, PartialEq, Eq)]
+enum Owners {
+    Nobody,
+    /// An account, by name, and its domain.
+    One(Option<String>, Option<String>),
+    Several,
+}
+
+impl Owners {
+    fn note(&mut self, row: &Row) {
+        let Ok(event) = row else { return };
+        let (name, domain) = (event.account.as_deref(), event.domain_id.as_deref());
+        match self {
+            Self::Nobody => {
+                *self = Self::One(name.map(str::to_owned), domain.map(str::to_owned));
+            }
+            Self::One(of, within) if of.as_deref() != name || within.as_deref() != domain => {
+                *self = Self::Several;
+            }
+            Self::One(..) | Self::Several => {}
+        }
     }
 }
 
@@ -191,8 +218,12 @@ impl<L: Lists> Reader<L> {
         };
         seen.count = Some(count);
         listing.rows.reserve(answer.rows.len());
-        let fresh = answer.rows.into_iter().filter(|row| seen.ids.insert(id_of(row)));
-        listing.rows.extend(fresh);
+        for row in answer.rows {
+            if seen.ids.insert(id_of(&row)) {
+                seen.owners.note(&row);
+                listing.rows.push(row);
+            }
+        }
         if gone > 0 && page > 1 && seen.steps_back < STEPS_BACK_MAX {
             let pages = u32::try_from(gone.div_ceil(u64::from(page_rows))).unwrap_or(u32::MAX);
             listing.page = page.saturating_sub(pages).max(1);
@@ -236,20 +267,24 @@ impl<L: Lists> Reader<L> {
 
     /// New servers list everything with `projectid=-1`, older ones events of projects only: asked
     /// for the same span, the two tell which this is.
+    ///
+    /// To an administrator of a domain new servers list beside projects what is its own, and nothing of
+    /// others: only events of several accounts prove that everything is there.
     fn learn(&mut self, listing: &Listing) {
         let of = |projects, archived| {
             let list = List { projects, archived };
-            listing.lists.iter().find(|seen| seen.list == list).map(|seen| &seen.ids)
+            listing.lists.iter().find(|seen| seen.list == list)
         };
         let (Some(others), Some(projects)) = (of(false, false), of(true, false)) else { return };
-        if others.is_empty() {
-            return;
-        }
         // What was archived between the two lists is in the fourth.
         let archived = of(true, true);
-        let is_there =
-            |id: &RowId| projects.contains(id) || archived.is_some_and(|ids| ids.contains(id));
-        let holds_all = others.iter().all(is_there);
+        let is_there = |id: &RowId| {
+            projects.ids.contains(id) || archived.is_some_and(|seen| seen.ids.contains(id))
+        };
+        let holds_all = others.ids.iter().all(is_there);
+        if holds_all && others.owners != Owners::Several {
+            return;
+        }
         if holds_all != self.projects_hold_all {
             self.projects_hold_all = holds_all;
             self.polled = [0; 2];

@@ -217,7 +217,7 @@ impl<L: Lists> Reader<L> {
             self.divide(halves);
             return Ok(Vec::new());
         }
-        let found = match self.list(span, self.all_lists(), ask).await {
+        let found = match self.list(span, self.enough_lists(), ask).await {
             // What was read before comes first, and before a gap; then the span is asked for again.
             Err(error) if self.building.is_some() => {
                 debug!(%error, "what was read before is given on first");

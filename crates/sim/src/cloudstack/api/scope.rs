@@ -3,9 +3,14 @@
 //! The rules are those of the account manager, surprises included: a root admin without `listall`
 //! sees only what is its own, `domainid` alone is not recursive, and projects are left out unless
 //! `projectid` asks for them.
+//!
+//! `projectid=-1` (`AccountManagerImpl.buildACLSearchParameters`): up to 4.13 objects of projects, to whom
+//! is no user those of all; later a root admin gets with `listall` everything there is, and a domain admin
+//! no more than a user: the projects that it is a member of, and with `listall` what is its own.
 
 use super::call::{ApiError, Call};
 use crate::cloudstack::cloud::Cloud;
+use crate::cloudstack::config::Version;
 use crate::cloudstack::directory::Role;
 
 /// What becomes of projects' accounts.
@@ -24,6 +29,7 @@ pub(crate) fn accounts(cloud: &Cloud, call: &Call<'_>, by_id: bool) -> Result<Ve
     let caller = call.caller.account;
     let own = &directory.accounts[caller];
     let is_user = !call.is_admin(cloud);
+    let is_newer = cloud.version >= Version::V4_17;
     let mut domain = call.index_of("domainid", directory.domains.iter().map(|d| &d.id))?;
     let mut recursive = call.flag("isrecursive");
     if let Some(domain) = domain {
@@ -38,7 +44,7 @@ pub(crate) fn accounts(cloud: &Cloud, call: &Call<'_>, by_id: bool) -> Result<Ve
         permitted.push(named_account(cloud, call, name, domain.unwrap_or(own.domain))?);
     }
     let projects = match call.text("projectid") {
-        Some("-1") if is_user => {
+        Some("-1") if is_user || (is_newer && own.role != Role::Admin) => {
             let mine = directory.projects.iter().filter(|p| p.members.contains(&caller));
             permitted.extend(mine.map(|project| project.account));
             if permitted.is_empty() || call.flag("listall") {
@@ -46,6 +52,7 @@ pub(crate) fn accounts(cloud: &Cloud, call: &Call<'_>, by_id: bool) -> Result<Ve
             }
             Projects::Any
         }
+        Some("-1") if is_newer && call.flag("listall") => Projects::Any,
         Some("-1") => Projects::Only,
         Some(_) => {
             let ids = directory.projects.iter().map(|project| &project.id);

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod model;
+mod projects;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -183,12 +184,13 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 fn fact(late_s_max: i64) -> impl Strategy<Value = Fact> {
     let late = prop_oneof![4 => Just(0), 2 => 0..=3_i64, 1 => 0..=late_s_max];
     let archived = prop_oneof![5 => Just(None), 1 => (0..300_i64).prop_map(Some)];
-    (0..600_i64, late, any::<bool>(), archived).prop_map(|(created, late, project, archived)| {
+    let fact = (0..600_i64, late, any::<bool>(), any::<bool>(), archived);
+    fact.prop_map(|(created, late, project, own, archived)| {
         // A step of seven makes bursts within a second.
         let created = START + created / 7 * 7;
         let visible = created + late;
         let archived = archived.map(|after| visible + after);
-        Fact { created, visible, project, archived, is_unread: false }
+        Fact { created, visible, project, own: own && !project, archived, is_unread: false }
     })
 }
 
@@ -200,12 +202,12 @@ proptest! {
         facts in proptest::collection::vec(fact(OVERLAP_S), 0..120),
         every_s in 1..40_i64,
         page_rows in 2..40_u32,
-        projects_hold_all: bool,
+        projects in projects::any(),
         shift in 0..2_usize,
         races in 0..3_u32,
     ) {
         run(async {
-            let model = Model::of(facts, page_rows).projects_hold_all(projects_hold_all);
+            let model = Model::of(facts, page_rows).with_projects(projects);
             model.shifting(shift, 60);
             let mut site = Site::of(model).await;
             site.connect().await;

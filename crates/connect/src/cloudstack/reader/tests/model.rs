@@ -30,6 +30,8 @@ pub(super) struct Fact {
     pub(super) created: i64,
     pub(super) visible: i64,
     pub(super) project: bool,
+    /// It is of the account that asks.
+    pub(super) own: bool,
     pub(super) archived: Option<i64>,
     /// It cannot be read.
     pub(super) is_unread: bool,
@@ -37,8 +39,26 @@ pub(super) struct Fact {
 
 impl Fact {
     pub(super) fn at(created: i64) -> Self {
-        Self { created, visible: created, project: false, archived: None, is_unread: false }
+        Self {
+            created,
+            visible: created,
+            project: false,
+            own: false,
+            archived: None,
+            is_unread: false,
+        }
     }
+}
+
+/// What the list of projects holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Projects {
+    /// Their events and no others: up to 4.13.
+    Only,
+    /// Everything: a newer server, asked by an administrator of the whole cloud.
+    All,
+    /// Their events and those of the account that asks: a newer server, asked by one of a domain.
+    AndOwn,
 }
 
 /// How the server reads dates.
@@ -115,7 +135,7 @@ impl State {
 pub(super) struct Model {
     state: Arc<Mutex<State>>,
     page_rows: u32,
-    projects_hold_all: bool,
+    projects: Projects,
     zone: Zone,
     /// The offset that this connection writes dates with.
     offset: i64,
@@ -147,11 +167,11 @@ impl Model {
         facts.into_iter().for_each(|fact| state.happen(fact));
         let state = Arc::new(Mutex::new(state));
         let (zone, early) = (Zone::Offsets, Vec::new());
-        Self { state, page_rows, projects_hold_all: false, zone, offset: 0, early }
+        Self { state, page_rows, projects: Projects::Only, zone, offset: 0, early }
     }
 
-    pub(super) fn projects_hold_all(self, projects_hold_all: bool) -> Self {
-        Self { projects_hold_all, ..self }
+    pub(super) fn with_projects(self, projects: Projects) -> Self {
+        Self { projects, ..self }
     }
 
     pub(super) fn in_zone(self, zone: Zone) -> Self {
@@ -235,7 +255,15 @@ fn id(number: usize) -> String {
 fn row(number: usize, fact: &Fact) -> Row {
     let created = jiff::tz::Offset::UTC.to_datetime(at(fact.created));
     let created = created.strftime("%Y-%m-%dT%H:%M:%S+0000");
-    let text = format!(r#"{{"id":"{}","type":"VM.START","created":"{created}"}}"#, id(number));
+    let account = match (fact.own, number % 2) {
+        (true, _) => "own",
+        (false, 0) => "web",
+        (false, _) => "lab",
+    };
+    let text = format!(
+        r#"{{"id":"{}","type":"VM.START","account":"{account}","created":"{created}"}}"#,
+        id(number)
+    );
     if fact.is_unread {
         let (text, flaw) = (String::new(), "as scripted".to_owned());
         return Err(Box::new(Unread {
@@ -330,7 +358,12 @@ impl Model {
                 && fact.visible <= state.now
                 && fact.created >= state.purged_before
                 && is_archived == list.archived
-                && (fact.project == list.projects || (list.projects && self.projects_hold_all))
+                && match (list.projects, self.projects) {
+                    (false, _) => !fact.project,
+                    (true, Projects::Only) => fact.project,
+                    (true, Projects::All) => true,
+                    (true, Projects::AndOwn) => fact.project || fact.own,
+                }
         });
         let listed: Vec<_> = listed.collect();
         let count = listed.len() as i64;

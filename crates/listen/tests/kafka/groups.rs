@@ -14,6 +14,7 @@ use kafka_protocol::{
 };
 
 use crate::{
+    bounds::join_of,
     client::{Client, group, text, topic, within},
     house::{append, plan},
     versions::{commit_one, committed},
@@ -265,4 +266,16 @@ async fn a_group_with_members_keeps_its_offsets_and_one_without_can_be_deleted()
     // It stays away when the listener comes back.
     let house = plan().over(house.end().await).await;
     assert_eq!(committed(&mut house.client().await, 9, "idle").await.0, -1);
+}
+
+/// Kafka takes instances of up to 249 bytes.
+#[tokio::test]
+async fn a_member_comes_back_whatever_the_length_of_its_instance() {
+    let house = plan().open().await;
+    let instance = "i".repeat(249);
+    let join = join_of("g", 1).with_group_instance_id(Some(StrBytes::from_string(instance)));
+    let mut client = house.client().await;
+    let joined = client.ask(6, &join).await;
+    let again = client.ask(6, &join.with_member_id(joined.member_id)).await;
+    assert_eq!((joined.error_code, again.error_code), (0, 0));
 }

@@ -19,6 +19,7 @@ use kafka_protocol::{
 
 use super::{
     event::{Join, Joined, Name, NotJoined, Speaker, Ticket, Time},
+    names,
     offsets::{GroupName, SHARED},
     state::Group,
 };
@@ -109,8 +110,10 @@ fn read_join(caller: &Caller<'_>, request: &JoinGroupRequest) -> Result<Join, Re
     let said: usize = request.protocols.iter().map(|p| p.metadata.len()).sum();
     let instance = request.group_instance_id.as_deref();
     let names = request.protocols.iter().map(|protocol| &*protocol.name);
-    let mut names = names.chain([&*request.member_id, &*request.protocol_type]).chain(instance);
-    let is_too_large = said > MEMBER_BYTES_MAX;
+    let mut names = names.chain([&*request.protocol_type]).chain(instance);
+    // A name that was given out is longer than the instance that it begins with.
+    let is_too_large =
+        said > MEMBER_BYTES_MAX || request.member_id.len() > names::longest(NAME_BYTES_MAX);
     if is_too_large || names.any(|name| name.len() > NAME_BYTES_MAX) {
         return Err(ResponseError::InvalidRequest);
     }

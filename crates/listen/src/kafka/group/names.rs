@@ -17,6 +17,11 @@ const UUID_BYTES: usize = 36;
 /// Those of the digest's bits that the UUID's variant leaves.
 const DIGEST_BITS: u64 = u64::MAX >> 2;
 
+/// How long a name is at most that was given out with a prefix of at most so many bytes.
+pub(super) const fn longest(prefix_bytes: usize) -> usize {
+    prefix_bytes + 1 + UUID_BYTES
+}
+
 /// What names are given out with.
 #[derive(Debug, Default)]
 pub(super) struct Names(RandomState);

@@ -11,6 +11,7 @@
 //! as rules and users always are, and others when they are purged. And uses that it tells apart by what a row does not
 //! show are the same row: a snapshot of a machine has one for each volume.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -155,7 +156,7 @@ impl Row for UsageRecord {
     /// project, zone, window, how it was used, and the resource. Where [uses are alike](UsageRecord::is_shared)
     /// it is that of several records.
     fn id(&self) -> String {
-        format!("{}/{}", self.likeness(), escaped(self.resource().unwrap_or_default()))
+        format!("{}/{}", self.likeness(), escaped(&self.resource().unwrap_or_default()))
     }
 }
 
@@ -163,8 +164,11 @@ impl Row for UsageRecord {
 const NAMED: [u32; 2] = [1, 2];
 /// The type of networks' offerings, which have no resource but the machine.
 const NETWORK_OFFERING: u32 = 13;
+/// Types that have a record for each machine that a resource had: a security group, a volume of which the disk's
+/// reads and writes are counted.
+const OF_A_MACHINE: [u32; 5] = [10, 21, 22, 23, 24];
 /// Types of which a resource has one record for each way of its use, and no other that looks the same.
-const APART: [u32; 19] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 14, 21, 22, 23, 24, 29, 30, 31];
+const APART: [u32; 20] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 21, 22, 23, 24, 29, 31];
 
 /// What tells uses of one resource in one window apart.
 #[derive(Clone)]
@@ -195,29 +199,33 @@ impl UsageRecord {
         format!("{usage_type}/{owner}/{zone}/{}/{}/{name}/{uses}", start.at, end.at)
     }
 
-    /// The id of what was used; `None`: the server does not know it any more, or never tells it.
-    pub fn resource(&self) -> Option<&str> {
-        let id = match self.usage_type {
-            NETWORK_OFFERING => &self.virtual_machine_id,
-            _ => &self.usage_id,
-        };
-        id.as_deref()
+    /// The id of what was used, where it takes two the machine's behind it; `None`: the server does not know it any
+    /// more, or never tells it.
+    pub fn resource(&self) -> Option<Cow<'_, str>> {
+        let (used, machine) = (self.usage_id.as_deref(), self.virtual_machine_id.as_deref());
+        match self.usage_type {
+            NETWORK_OFFERING => machine.map(Cow::Borrowed),
+            of if OF_A_MACHINE.contains(&of) => Some(Cow::Owned(format!("{} {}", used?, machine?))),
+            _ => used.map(Cow::Borrowed),
+        }
     }
 
     /// Whether uses of one resource may look the same though they are several: of a snapshot of a machine one for
-    /// each volume, of a security group one for each machine, of a backup one for each offering, and whatever
-    /// types that are not known may be.
+    /// each volume, of a backup one for each offering, of a network one for each state, and whatever types that are
+    /// not known may be.
     pub fn is_shared(&self) -> bool {
         !APART.contains(&self.usage_type)
     }
 
-    /// The amount, so that the same one is the same text however a release prints it; nothing where it is no
-    /// number.
+    /// The amount, so that the same one is the same text however a release prints it, and a server whose language
+    /// has a decimal comma (`createUsageResponse` formats by it); as it was written where it is no number.
     pub fn amount(&self) -> String {
-        let amount = self.raw_usage.as_deref().and_then(|text| text.trim().parse::<f64>().ok());
-        let amount = amount.filter(|amount| amount.is_finite());
-        // Millionths: hours come from whole seconds.
-        amount.map_or_else(String::new, |amount| format!("{amount:.6}"))
+        let text = self.raw_usage.as_deref().unwrap_or_default().trim();
+        match text.replace(',', ".").parse::<f64>() {
+            // Millionths: hours come from whole seconds.
+            Ok(amount) if amount.is_finite() => format!("{amount:.6}"),
+            _ => text.to_owned(),
+        }
     }
 
     /// The row's JSON, byte by byte as it came.

@@ -93,3 +93,41 @@ async fn a_volume_whose_machine_is_gone_is_not_billed_again() {
     let left = json!({ "usageid": "volume", "size": 10 });
     stays(vec![row(6, "24", &whole)], vec![row(6, "24", &left)], &[("24", 1)]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_several_machines_used_of_one_resource_is_billed_for_each_also_when_one_is_gone() {
+    for usage_type in [10, 21, 24] {
+        let of = |machine: &str| json!({ "usageid": "used", "virtualmachineid": machine });
+        let left = json!({ "usageid": "used" });
+        let before = vec![row(usage_type, "24", &of("a")), row(usage_type, "3.5", &of("b"))];
+        let after = vec![row(usage_type, "24", &left), row(usage_type, "3.5", &of("b"))];
+        stays(before, after, &[("24", 1), ("3.5", 1)]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn machines_of_a_group_that_are_listed_while_the_job_still_writes_are_all_billed() {
+    let of =
+        |machine: usize| json!({ "usageid": "group", "virtualmachineid": machine.to_string() });
+    let rows: Vec<_> = (0..10).map(|machine| row(10, "24", &of(machine))).collect();
+    let mut ledger = Ledger::open().await;
+    assert_eq!(ledger.list_rows(rows[..4].to_vec()).await, 4);
+    assert_eq!(ledger.list_rows(rows).await, 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_offering_of_a_machine_that_is_counted_anew_is_revised() {
+    let shown = json!({ "offeringid": "o", "virtualmachineid": "vm" });
+    let mut ledger = Ledger::open().await;
+    assert_eq!(ledger.list_rows(vec![row(13, "24", &shown)]).await, 1);
+    let again = vec![row(13, "24", &shown), row(13, "20", &shown)];
+    assert_eq!(ledger.list_rows(again).await, 1);
+    assert_eq!(ledger.billed().await, billed(&[("20", 2)]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_had_two_states_in_a_day_is_billed_for_both() {
+    let shown = json!({ "usageid": "network", "offeringid": "o" });
+    let rows = vec![row(30, "16", &shown), row(30, "8", &shown)];
+    stays(rows.clone(), rows, &[("16", 1), ("8", 1)]).await;
+}

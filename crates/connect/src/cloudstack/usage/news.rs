@@ -206,14 +206,20 @@ impl Metering {
         else {
             return;
         };
-        // Those that are captured have the first numbers, unless the log has forgotten some.
-        let numbers = rows.len() + self.past.alike(group).count();
-        let ids: Vec<Uuid> = (0..numbers).map(|nth| records::shared_id(record_id, nth)).collect();
-        let kin = ids.iter().filter_map(|id| Some((*id, self.past.of(*id)?)));
-        let kin: Vec<(Uuid, &Captured)> = kin.collect();
+        // Those that are captured have the first numbers, but for what the log has forgotten.
+        let (mut kin, mut unused) = (Vec::new(), Vec::with_capacity(rows.len()));
+        let mut ids = (0..).map(|nth| records::shared_id(record_id, nth));
+        while unused.len() < rows.len()
+            && let Some(id) = ids.next()
+        {
+            match self.past.of(id) {
+                Some(captured) => kin.push((id, captured)),
+                None => unused.push(id),
+            }
+        }
+        let mut unused = unused.into_iter();
         let whole = listing.whole.entry(group).or_default();
         whole.extend(kin.iter().map(|(id, _)| *id));
-        let mut unused = ids.iter().copied().filter(|id| self.past.of(*id).is_none());
         let verdicts = purged::judge(&kin, &rows);
         for (row, verdict) in rows.into_iter().zip(verdicts) {
             match verdict {

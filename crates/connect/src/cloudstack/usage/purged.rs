@@ -65,7 +65,7 @@ fn judge_amounts(kin: &[(Uuid, &Captured)], amounts: &[String]) -> Vec<Verdict> 
     for (row, amount) in amounts.iter().enumerate() {
         left.0.entry(amount).or_default().push_back(row);
     }
-    let listed: HashSet<&str> = amounts.iter().map(String::as_str).collect();
+    let listed = left.0.keys().map(|amount| (records::amount_name(amount), *amount)).collect();
     let mut kin: Vec<Kin<'_>> =
         kin.iter().map(|(record_id, captured)| Kin::of(*record_id, captured, &listed)).collect();
     // What no step says anything of is new.
@@ -103,15 +103,14 @@ fn judge_amounts(kin: &[(Uuid, &Captured)], amounts: &[String]) -> Vec<Verdict> 
 }
 
 impl<'a> Kin<'a> {
-    fn of(record_id: Uuid, captured: &Captured, listed: &HashSet<&'a str>) -> Self {
-        let by_figure: HashMap<Uuid, &'a str> =
-            listed.iter().map(|amount| (records::figure(record_id, amount), *amount)).collect();
-        let newest = captured.newest().and_then(|figure| by_figure.get(&figure).copied());
+    fn of(record_id: Uuid, captured: &Captured, listed: &HashMap<u128, &'a str>) -> Self {
+        let amount = |figure| listed.get(&records::amount_in(record_id, figure)).copied();
+        let newest = captured.newest().and_then(amount);
         let mut older: Vec<&str> = Vec::new();
-        for figure in captured.newest_first() {
-            let amount = by_figure.get(&figure).copied();
-            let amount = amount.filter(|it| Some(*it) != newest && !older.contains(it));
-            older.extend(amount);
+        for amount in captured.newest_first().filter_map(amount) {
+            if Some(amount) != newest && !older.contains(&amount) {
+                older.push(amount);
+            }
         }
         Self { record_id, newest, older, was_whole: captured.was_whole, is_found: false }
     }

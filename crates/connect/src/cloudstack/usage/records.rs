@@ -2,12 +2,12 @@
 //!
 //! | attribute | from |
 //! |---|---|
-//! | `id` | uuid5 of the record and its amount; of a revision, of the record and its number |
+//! | `id` | of a first event the record's figure; of a revision, uuid5 of the record and its number |
 //! | `recordid` | uuid5 of the source and of what makes the record the same if it is written again |
 //! | `recordgroup` | uuid5 of the source and of what the record has in common with those that differ by their resource only |
 //! | `recordpurged` | `true`: the row names no resource: the server knew it no more |
 //! | `revision` | 2 and more: the same record was captured before, with another amount; the newest counts |
-//! | `recordfigure` | of a revision: uuid5 of the record and its amount, which is the `id` of a first event with that amount |
+//! | `recordfigure` | of a revision: names the record's amount, and is the `id` of a first event with that amount |
 //! | `type` | `org.apache.cloudstack.usagerecord` |
 //! | `subject` | `VirtualMachine/<uuid>` and the like, where the usage's type names a resource |
 //! | `time` | end of the window |
@@ -55,9 +55,23 @@ pub(super) fn group(mapping: &Mapping, record: &UsageRecord) -> Uuid {
     Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes())
 }
 
-/// What names a record's amount: the same amount of the same record has the same.
+/// What names a record's amount: the same amount of the same record has the same. It is the record's name with
+/// the [amount's](amount_name) laid over it, so that who knows the record can [tell](amount_in) which of many
+/// amounts a figure has without trying each.
 pub(super) fn figure(record_id: Uuid, amount: &str) -> Uuid {
-    Uuid::new_v5(&record_id, amount.as_bytes())
+    Uuid::from_u128(record_id.as_u128() ^ amount_name(amount))
+}
+
+/// What names an amount, whatever record it is of.
+pub(super) fn amount_name(amount: &str) -> u128 {
+    // The version and the variant stay as they are.
+    const FREE_BITS: u128 = !(0xf << 76 | 0b11 << 62);
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, amount.as_bytes()).as_u128() & FREE_BITS
+}
+
+/// The [name](amount_name) of the amount that a figure of the record has.
+pub(super) fn amount_in(record_id: Uuid, figure: Uuid) -> u128 {
+    record_id.as_u128() ^ figure.as_u128()
 }
 
 /// What names the event of a record's revision, from 1, with this figure.
@@ -170,6 +184,8 @@ mod tests {
         assert_ne!(of(&one), of(&other));
         let figure = |row: &UsageRecord| figure(record_id(&mapping(), row), &row.amount());
         assert_eq!(figure(&one), figure(&again), "only printed otherwise");
+        let comma = record(r#""usagetype":1,"usageid":"vm","rawusage":"23,5""#);
+        assert_eq!(figure(&comma), figure(&more), "a server whose language has a decimal comma");
         assert_ne!(figure(&one), figure(&more));
         let first = event(&mapping(), of(&one), 1, &one).unwrap();
         assert_eq!(first.subject(), Some("VirtualMachine/vm"));
@@ -198,7 +214,11 @@ mod tests {
             r#""usagetype":4,"usageid":"router","networkid":"n1""#,
             r#""usagetype":4,"usageid":"router","networkid":"n2""#,
             r#""usagetype":4,"usageid":"router","vpcid":"n2""#,
-            r#""usagetype":10,"usageid":"group""#,
+            r#""usagetype":10,"usageid":"group","virtualmachineid":"vm-1""#,
+            r#""usagetype":10,"usageid":"group","virtualmachineid":"vm-2""#,
+            r#""usagetype":21,"usageid":"volume","virtualmachineid":"vm-1""#,
+            r#""usagetype":21,"usageid":"volume","virtualmachineid":"vm-2""#,
+            r#""usagetype":21,"usageid":"other","virtualmachineid":"vm-2""#,
             r#""usagetype":13,"offeringid":"o","virtualmachineid":"vm-1""#,
             r#""usagetype":13,"offeringid":"o","virtualmachineid":"vm-2""#,
             r#""usagetype":28,"usageid":"vm""#,
@@ -249,6 +269,8 @@ mod tests {
         let snapshot = record(r#""usagetype":25,"usageid":"s","name":"before","offeringid":"o""#);
         let purged = record(r#""usagetype":25,"offeringid":"o""#);
         assert!(is_purged(&purged) && purged.likeness() == snapshot.likeness());
+        let machine_gone = record(r#""usagetype":24,"usageid":"volume""#);
+        assert!(is_purged(&machine_gone), "which machine's it was is not told any more");
         let rule = record(r#""usagetype":11,"description":"Loadbalancer policy usage ""#);
         assert!(is_purged(&rule));
     }

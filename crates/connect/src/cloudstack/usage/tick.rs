@@ -166,7 +166,10 @@ impl Metering {
                 let answer = self.client.list(&query, Paging { page, page_rows }).await;
                 let answer = answer.map_err(|error| self.session.refused(Q::COMMAND, error))?;
                 self.meter.call(answer.rows.len());
-                let is_last = answer.rows.len() < page_rows as usize;
+                // A page can be short of rows that went while the server made it.
+                let asked = u64::from(page).saturating_mul(u64::from(page_rows));
+                let is_last = answer.rows.len() < page_rows as usize
+                    && answer.count.is_none_or(|count| count <= asked);
                 let shown: Vec<String> = answer.rows.iter().map(name_of).collect();
                 if before == shown {
                     break;

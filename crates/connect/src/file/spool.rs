@@ -79,7 +79,7 @@ impl Spool {
         let next = spool.take_up(fresh, end)?;
         let last = spool.tail.last.zip(spool.tail.recorded);
         let last = last.map(|(offset, recorded)| Taken { offset, recorded });
-        Ok((spool, TargetCursor { next, last }))
+        Ok((spool, TargetCursor { next, last, is_older: false }))
     }
 
     /// Where the file goes on, in the stream that `fresh` names and that ends at `end`.

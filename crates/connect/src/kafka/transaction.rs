@@ -76,33 +76,37 @@ pub(super) struct Transactions {
 pub(super) struct Mark {
     log: Uuid,
     seek: u64,
+    /// [`Standing::before`].
+    before: Option<u64>,
 }
 
 impl Mark {
     /// Of a sink that stands here.
     pub(super) fn of(standing: &Standing) -> Self {
-        Self { log: standing.log_id, seek: standing.seek }
+        Self { log: standing.log_id, seek: standing.seek, before: standing.before }
     }
 
-    /// What a cursor beside `text` tells of the last record; `None`: it does not count, because it is of another
-    /// log, or older than the last move.
-    fn last(self, text: &str) -> Option<Option<Taken>> {
+    /// What the cursor `next` with `text` beside it tells; `None`: nothing, because it is of another log, or older
+    /// than the last move and not asked for.
+    fn cursor(self, next: Offset, text: &str) -> Option<TargetCursor> {
         let mut parts = text.split('/');
         let (log, seek) = (parts.next()?, parts.next().unwrap_or("0"));
         let seek: u64 = seek.parse().ok()?;
-        if log != self.log.to_string() || seek < self.seek {
+        let is_older = seek < self.seek;
+        if log != self.log.to_string() || (is_older && self.before != Some(seek)) {
             return None;
         }
         let last = parts.next().and_then(|offset| Offset::new(offset.parse().ok()?));
         let recorded =
             parts.next().and_then(|it| Timestamp::from_millisecond(it.parse().ok()?).ok());
-        Some(last.zip(recorded).map(|(offset, recorded)| Taken { offset, recorded }))
+        let last = last.zip(recorded).map(|(offset, recorded)| Taken { offset, recorded });
+        Some(TargetCursor { next, last, is_older })
     }
 
     /// What stands beside a cursor: the log's id, the number of the last move, and offset and time of the last
     /// record, in milliseconds since 1970.
     fn beside(self, last: Taken) -> String {
-        let Self { log, seek } = self;
+        let Self { log, seek, .. } = self;
         format!("{log}/{seek}/{}/{}", last.offset, last.recorded.as_millisecond())
     }
 }
@@ -175,9 +179,8 @@ impl Transactions {
             match code {
                 None => {
                     return Ok(found.and_then(|it| {
-                        let last = self.mark.last(it.metadata.as_deref()?)?;
                         let next = Offset::new(it.committed_offset)?;
-                        Some(TargetCursor { next, last })
+                        self.mark.cursor(next, it.metadata.as_deref()?)
                     }));
                 }
                 Some(Code(ResponseError::UnstableOffsetCommit)) if Instant::now() < until => {
@@ -319,18 +322,27 @@ mod tests {
     #[test]
     fn a_cursor_counts_if_it_is_of_this_log_and_not_older_than_the_last_move() {
         let (log, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let mark = |log, seek| Mark { log, seek };
+        let mark = |log, seek| Mark { log, seek, before: None };
+        let next = Offset::new(8).unwrap_or_default();
+        let counts = |mark: Mark, text: &str| {
+            mark.cursor(next, text).filter(|it| it.next == next && !it.is_older).map(|it| it.last)
+        };
         let recorded = Timestamp::from_millisecond(1_792_886_400_123).unwrap_or_default();
         let last = Taken { offset: Offset::new(7).unwrap_or_default(), recorded };
         let beside = |log, seek| mark(log, seek).beside(last);
-        assert_eq!(mark(log, 0).last(&beside(log, 0)), Some(Some(last)));
-        assert_eq!(mark(log, 2).last(&beside(log, 2)), Some(Some(last)));
-        assert_eq!(mark(log, 2).last(&beside(log, 1)), None);
-        assert_eq!(mark(log, 1).last(&beside(log, 0)), None);
-        assert_eq!(mark(log, 0).last(&beside(other, 0)), None);
-        assert_eq!(mark(log, 0).last(""), None);
-        assert_eq!(mark(log, 0).last(&format!("{log}/x")), None);
+        assert_eq!(counts(mark(log, 0), &beside(log, 0)), Some(Some(last)));
+        assert_eq!(counts(mark(log, 2), &beside(log, 2)), Some(Some(last)));
+        assert_eq!(counts(mark(log, 2), &beside(log, 1)), None);
+        assert_eq!(counts(mark(log, 1), &beside(log, 0)), None);
+        assert_eq!(counts(mark(log, 0), &beside(other, 0)), None);
+        assert_eq!(counts(mark(log, 0), ""), None);
+        assert_eq!(counts(mark(log, 0), &format!("{log}/x")), None);
+        // Where the sink stood before a stretch that it repeats is told by the number before, and no other.
+        let repeating = Mark { before: Some(1), ..mark(log, 2) };
+        assert!(repeating.cursor(next, &beside(log, 1)).is_some_and(|it| it.is_older));
+        assert_eq!(repeating.cursor(next, &beside(log, 0)), None);
+        assert_eq!(counts(repeating, &beside(log, 2)), Some(Some(last)));
         // It counts without the last record, too.
-        assert_eq!(mark(log, 1).last(&format!("{log}/2")), Some(None));
+        assert_eq!(counts(mark(log, 1), &format!("{log}/2")), Some(None));
     }
 }

@@ -60,7 +60,9 @@ impl Sink for S3 {
         let store = Store::new(&self.settings)?;
         let name = format!("{}-{}", standing.sink, standing.stream);
         let noted = self.cursor(&store, &keys::cursor(&self.settings, &name)).await?;
-        let counts = |it: &Cursor| it.log_id == standing.log_id && it.seek >= standing.seek;
+        let noted = noted.filter(|it| it.log_id == standing.log_id);
+        let is_older = noted.as_ref().is_some_and(|it| it.seek < standing.seek);
+        let counts = |it: &Cursor| !is_older || standing.before == Some(it.seek);
         let noted = noted.filter(counts);
         let (next, last) = noted.as_ref().map_or((None, None), |it| (Some(it.next), it.last));
         // Of the log before it was set back; the log that goes on from there has other events for it.
@@ -77,12 +79,16 @@ impl Sink for S3 {
         };
         {
             let mut unanswered = self.putting();
+            let putting = putting.filter(|_| !is_older);
             *unanswered = unanswered.take().or(putting).filter(|_| !has_arrived);
         }
         // A filter may have passed more than was put.
         let next = next.map(|next| next.max(standing.cursor));
-        let from = next.unwrap_or(standing.cursor);
-        let cursor = next.map(|next| TargetCursor { next, last });
+        let cursor = next.map(|next| TargetCursor { next, last, is_older });
+        let (from, last) = match cursor.filter(|_| !is_older) {
+            Some(cursor) => (cursor.next, last),
+            None => (standing.cursor, None),
+        };
         Ok(Connected { writer: S3Writer::new(self.clone(), store, standing, from, last), cursor })
     }
 

@@ -19,6 +19,7 @@ pub(crate) fn standing(log: u128, cursor: i64) -> Standing {
         cursor: Offset::new(cursor).unwrap(),
         end: Offset::new(1 << 40).unwrap(),
         seek: 0,
+        before: None,
     }
 }
 

@@ -311,6 +311,9 @@ async fn a_bucket_does_not_undo_what_an_operator_said_since() {
     assert_eq!(connected(&sink, moved(1)).await.1, Some(9), "after the move, its own counts");
     let (mut writer, cursor) = connected(&sink, moved(2)).await;
     assert_eq!(cursor, None, "it is older than the second move");
+    let repeating = Standing { before: Some(1), ..moved(2) };
+    let told = sink.clone().connect(repeating).await.unwrap().cursor.unwrap();
+    assert_eq!((told.next.get(), told.is_older), (9, true), "where it stood before the second");
     writer.write(&records(4..=5).await, &Answers::default()).await;
     let cursor = bucket.cursor();
     assert!(cursor.contains("\"next\":6,\"seek\":2"), "{cursor}");

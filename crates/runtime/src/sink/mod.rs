@@ -103,6 +103,8 @@ pub struct TargetCursor {
     /// The last record that has arrived. A log that has another one at its offset was set back, by an older copy
     /// for example, and grew again. `None`: the target does not know.
     pub last: Option<Taken>,
+    /// It has the number [`Standing::before`]: it does not say where the sink goes on, but where it stood.
+    pub is_older: bool,
 }
 
 /// A record that a target took.
@@ -135,6 +137,9 @@ pub struct Standing {
     /// log was set back. A target that keeps a cursor keeps this beside it, and a cursor with a lower
     /// number is older than that word: it does not count. 0: there was none.
     pub seek: u64,
+    /// While a stretch is handed over again behind which the sink goes on where it stood: the number before
+    /// `seek`. The log may be a moment behind the target, and a cursor with that number tells where that was.
+    pub before: Option<u64>,
 }
 
 /// The configured name of a sink, for example `billing` of `[sinks.billing]`: 1 to 240 letters,

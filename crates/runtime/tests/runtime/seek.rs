@@ -319,3 +319,35 @@ async fn a_target_that_keeps_the_cursor_learns_the_number_of_the_move_and_goes_o
     let standing = &held.connects[0].0;
     assert_eq!((standing.seek, standing.cursor.get()), (sought.number, 5));
 }
+
+/// Found by an attack: a Pluvio that was killed knows a cursor that is up to a second old.
+#[tokio::test(start_paused = true)]
+async fn a_sink_goes_on_where_its_target_stood_though_the_log_did_not_know_that_when_it_was_moved()
+{
+    let house = House::new().await;
+    house.store(1..=25).await;
+    let target = Target::default();
+    let running = house.run(&[("a", &target)]);
+    target.has(25).await;
+    assert!(running.supervisor.drain().await);
+    let running = house.run(&[("a", &target)]);
+    house.store(26..=50).await;
+    target.has(50).await;
+    drop(running);
+    let sought = seek(&house.context("a"), stretch(5, 15), false).await.unwrap();
+    assert_eq!(sought.back_to, Some(25), "what the log knows");
+    // It is told once, and remembered: from then on the target's cursor is of the new move.
+    let mut arrived = Vec::new();
+    for (door, cut) in [(Door::Stood(50), true), (Door::At(8), false)] {
+        let again = Target::new(&[door], if cut { &[Act::Hang] } else { &[] });
+        let running = house.run(&[("a", &again)]);
+        let status = running.until("a", |status| status.state == State::Running).await;
+        let sought = status.sink.unwrap().sought.unwrap();
+        assert_eq!(sought.back_to, Some(50));
+        if !cut {
+            house.store(51..=51).await;
+            arrived = again.has(8).await;
+        }
+    }
+    assert_eq!(arrived, numbers((9..=15).chain(51..=51)));
+}

@@ -54,6 +54,8 @@ pub(crate) enum Door {
     Took(Taken),
     /// Accepts, and says where it stands.
     At(i64),
+    /// Accepts, and says where it stood before the last move.
+    Stood(i64),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -163,11 +165,16 @@ impl Sink for Target {
         let cursor = match door {
             Some(Door::Refuse(response)) => return Err(Scripted(response)),
             Some(Door::At(cursor)) => {
-                Offset::new(cursor).map(|next| TargetCursor { next, last: None })
+                Offset::new(cursor).map(|next| TargetCursor { next, last: None, is_older: false })
             }
-            Some(Door::Took(last)) => {
-                Some(TargetCursor { next: last.offset.following(), last: Some(last) })
+            Some(Door::Stood(cursor)) => {
+                Offset::new(cursor).map(|next| TargetCursor { next, last: None, is_older: true })
             }
+            Some(Door::Took(last)) => Some(TargetCursor {
+                next: last.offset.following(),
+                last: Some(last),
+                is_older: false,
+            }),
             None => None,
         };
         Ok(Connected { writer: self.clone(), cursor })

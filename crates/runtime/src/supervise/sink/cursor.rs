@@ -52,6 +52,8 @@ pub(super) struct Again {
     pub(super) until: i64,
     /// Everything before it was settled before the stretch began.
     pub(super) back_to: i64,
+    /// The number of the place at which it stood then: a target's cursor with that number knows better.
+    pub(super) before: u64,
 }
 
 /// What was found in `__cursors`.
@@ -225,7 +227,7 @@ mod tests {
     fn a_cursor_of_another_log_means_nothing() {
         let (log_id, sink) = (Uuid::from_u128(1), SinkName::new("a"));
         let sink = sink.unwrap_or_else(|e| unreachable!("{e}"));
-        let again = Some(Again { until: 9, back_to: 20 });
+        let again = Some(Again { until: 9, back_to: 20, before: 0 });
         let stored = Stored {
             stream: "events".into(),
             log_id,

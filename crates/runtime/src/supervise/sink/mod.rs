@@ -56,7 +56,7 @@ use super::{
     panic_text,
 };
 use crate::{
-    Connected, Failure, Response, Sink, SinkName, Standing, Taken, Writer,
+    Connected, Failure, Response, Sink, SinkName, Standing, Taken, TargetCursor, Writer,
     status::{Kind, Reporter, State},
 };
 use delivery::Delivery;
@@ -354,6 +354,7 @@ impl Task<'_> {
             cursor: place.next(),
             end: self.reach.max(place.next()),
             seek: place.moves(),
+            before: place.before(),
         };
         let connect = sink.connect(standing);
         let Some(connected) = connected_or_drained(connect, &self.drain).await else {
@@ -361,6 +362,11 @@ impl Task<'_> {
         };
         let Connected { mut writer, cursor } = connected.map_err(Setback::Sink)?;
         self.connected_at = Some(Instant::now());
+        let (cursor, older) =
+            if cursor.is_some_and(|it| it.is_older) { (None, cursor) } else { (cursor, None) };
+        if let Some(older) = older {
+            self.stood_at(older).await?;
+        }
         let parted = match cursor.and_then(|it| it.last) {
             Some(last) => self.parted_from(last).await?,
             None => None,
@@ -391,6 +397,27 @@ impl Task<'_> {
             debug!(sink = name.as_str(), "closing took too long");
         }
         ended
+    }
+
+    /// Takes note of where the target says that the sink stood before a stretch that is handed over again, unless
+    /// that is of another log. Durable before anything is handed over, for then the target's cursor is another.
+    async fn stood_at(&mut self, cursor: TargetCursor) -> Result<(), ReadError> {
+        let parted = match cursor.last {
+            Some(last) => self.parted_from(last).await?,
+            None => None,
+        };
+        if parted.is_some() || cursor.next > self.reach {
+            return Ok(());
+        }
+        let (sink, next) = (self.context.name.as_str(), cursor.next);
+        if let Some(place) = &mut self.place
+            && place.stood_at(next)
+        {
+            info!(sink, %next, "the target had come further than the log knew: the sink goes on there behind what it repeats");
+            place.put(self.context).await;
+            self.teller.recalled(place.sought(), place.next());
+        }
+        Ok(())
     }
 
     /// Where this log has other records than the target took, which took `last` at its end: it was set back by

@@ -150,6 +150,26 @@ impl Place {
         back_to.map_or(self.next(), |back_to| back_to.max(self.next()))
     }
 
+    /// The number of a cursor that tells where the sink goes on behind what is handed over again.
+    pub(super) fn before(&self) -> Option<u64> {
+        self.again.map(|again| again.before)
+    }
+
+    /// Goes on there behind what is handed over again: the target says that it had come so far. `true`: that is
+    /// further than was known, and is to be put.
+    pub(super) fn stood_at(&mut self, next: Offset) -> bool {
+        let again = self.again.as_mut().filter(|again| again.back_to < next.get());
+        let is_further = again.is_some();
+        if let Some(again) = again {
+            again.back_to = next.get();
+            self.cursor.unknown();
+            if let Some(sought) = &mut self.sought {
+                sought.back_to = Some(next.get());
+            }
+        }
+        is_further
+    }
+
     /// Where what is handed over again ends.
     pub(super) fn until(&self) -> Option<Offset> {
         self.again.and_then(|again| Offset::new(again.until))
@@ -173,12 +193,14 @@ impl Place {
         sought: &Sought,
     ) -> Result<(), SeekError> {
         let to = sought.to();
+        // Of two moves with a stretch each the place is kept at which it stood before the first.
+        let before = self.again.map_or(self.moves, |again| again.before);
         let stored = Stored {
             stream: context.stream.to_string(),
             log_id: self.log_id,
             next: to.get(),
             sought: Some(sought.clone()),
-            again: sought.again(),
+            again: sought.again(before),
             moves: sought.number,
             reach: self.reach.map(Offset::get),
         };

@@ -12,7 +12,8 @@
 //! the new one, and the jump is not forgotten.
 //!
 //! **Moves are numbered.** A target that keeps a cursor itself keeps the number beside it. A cursor with
-//! a lower number is older than the operator's word and does not count.
+//! a lower number is older than the operator's word and does not count; but where a stretch is repeated and the
+//! number is the one before, it tells where the sink stood, which the log may not know after a crash.
 //!
 //! It refuses offsets and times that the stream does not have, `until` where nothing would be handed over
 //! again, and what the target does not allow ([`Repeats`]).
@@ -237,9 +238,10 @@ impl Sought {
         Offset::new(self.to).unwrap_or_default()
     }
 
-    /// The stretch that is handed over again, if it ends with a jump.
-    pub(super) fn again(&self) -> Option<Again> {
-        Some(Again { until: self.until?, back_to: self.back_to? })
+    /// The stretch that is handed over again, if it ends with a jump. `before`: the number of the place at which
+    /// the sink stands.
+    pub(super) fn again(&self, before: u64) -> Option<Again> {
+        Some(Again { until: self.until?, back_to: self.back_to?, before })
     }
 }
 

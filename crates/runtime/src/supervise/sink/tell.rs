@@ -106,7 +106,8 @@ impl Teller {
     pub(super) fn recalled(&self, sought: Option<&Sought>, next: Offset) {
         let mut is_known = true;
         self.update(|sink| {
-            is_known = sink.sought.as_ref() == sought;
+            let number = |sought: &Sought| sought.number;
+            is_known = sink.sought.as_ref().map(number) == sought.map(number);
             sink.sought = sought.cloned();
         });
         let sought = sought.filter(|sought| !is_known && sought.to == next.get());

@@ -24,10 +24,12 @@ pub(crate) struct Tally(Mutex<Told>);
 /// See [`Tally`].
 #[derive(Debug, Default)]
 pub(crate) struct Told {
-    /// Bytes of each batch that was written; zeros written ahead do not count.
+    /// Bytes of batches that each sync covered; zeros written ahead do not count.
     pub(crate) groups: Vec<usize>,
+    /// Bytes of batches that were written since the last sync.
+    open: usize,
     pub(crate) syncs: usize,
-    /// How long each write of a batch with its sync took.
+    /// How long each write of a group with its sync took.
     pub(crate) sync_seconds: Vec<f64>,
     begun: Option<Instant>,
 }
@@ -108,8 +110,8 @@ impl File for CountingFile {
         let begun = Instant::now();
         if bytes.get(MAGIC_AT) == Some(&2) {
             self.tally.note(|told| {
-                told.groups.push(bytes.len());
-                told.begun = Some(begun);
+                told.open += bytes.len();
+                told.begun.get_or_insert(begun);
             });
         }
         self.file.write_at(bytes, at)
@@ -118,6 +120,8 @@ impl File for CountingFile {
         let synced = self.file.sync();
         self.tally.note(|told| {
             told.syncs += 1;
+            let group = std::mem::take(&mut told.open);
+            told.groups.extend((group > 0).then_some(group));
             if let Some(begun) = told.begun.take() {
                 told.sync_seconds.push(begun.elapsed().as_secs_f64());
             }

@@ -20,7 +20,7 @@ pub(crate) const POSITION_HEADER: &str = "pluvio-pos";
 const AROUND_DATA_BYTES: usize = 960;
 /// A batch is closed when it reaches this. Much larger ones would make reading a single event dear,
 /// much smaller ones compress worse.
-const BATCH_BYTES: usize = 256 << 10;
+pub(crate) const BATCH_BYTES: usize = 256 << 10;
 /// What surrounds a body in a batch, at most.
 const RECORD_HEAD_BYTES: usize = 22;
 
@@ -102,6 +102,7 @@ pub(crate) fn encode(
 #[derive(Debug)]
 pub(crate) struct Packer {
     compression: Compression,
+    batch_bytes: usize,
     /// What is still to come.
     bytes_left: usize,
     records_left: usize,
@@ -126,21 +127,23 @@ struct Placed {
 }
 
 impl Packer {
-    /// `records` is what will be pushed, so that memory is taken once.
+    /// Batches are closed at `batch_bytes`. `records` is what will be pushed, so that memory is taken once.
     pub(crate) fn new<'a>(
         compression: Compression,
+        batch_bytes: usize,
         records: impl Iterator<Item = &'a Prepared>,
     ) -> Self {
         let (bytes_left, records_left) =
             records.fold((0, 0), |(bytes, count), record| (bytes + record.room(), count + 1));
-        Self { compression, bytes_left, records_left, finished: Vec::new(), open: None }
+        let finished = Vec::new();
+        Self { compression, batch_bytes, bytes_left, records_left, finished, open: None }
     }
 
     /// Adds a record. Offsets grow; `recorded` is in whole milliseconds and does not decrease.
     pub(crate) fn push(&mut self, offset: Offset, recorded: Timestamp, record: &Prepared) {
         let bytes = record.room();
         let is_full = |open: &Open| {
-            open.builder.len() + bytes > BATCH_BYTES
+            open.builder.len() + bytes > self.batch_bytes
                 || offset.get() - open.first.get() > i64::from(i32::MAX)
         };
         if self.open.as_ref().is_some_and(is_full) {
@@ -148,8 +151,9 @@ impl Packer {
         }
         let milliseconds = recorded.as_millisecond();
         let (bytes_left, records_left) = (self.bytes_left, self.records_left);
+        let batch_bytes = self.batch_bytes;
         let open = self.open.get_or_insert_with(|| {
-            let room = bytes_left.min(BATCH_BYTES);
+            let room = bytes_left.min(batch_bytes);
             let share = records_left * room / bytes_left.max(1);
             Open {
                 builder: Builder::with_room(offset.get(), milliseconds, room),
@@ -173,7 +177,11 @@ impl Packer {
 
     fn close(&mut self) {
         let Some(Open { builder, records, .. }) = self.open.take() else { return };
-        let built = builder.finish(self.compression);
+        let built = match i32::try_from(self.finished.len()) {
+            Ok(nth @ 1..) => builder.following(nth),
+            _ => builder,
+        };
+        let built = built.finish(self.compression);
         let slice = |(from, to): (usize, usize)| built.plain.slice(from..to);
         let stored = records.into_iter().map(|placed| StoredRecord {
             offset: placed.offset,

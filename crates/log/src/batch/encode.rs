@@ -57,6 +57,7 @@ pub struct Builder {
     last_offset: i64,
     last_timestamp: i64,
     count: i32,
+    base_sequence: i32,
 }
 
 /// A finished batch.
@@ -87,7 +88,15 @@ impl Builder {
             last_offset: base_offset,
             last_timestamp: base_timestamp,
             count: 0,
+            base_sequence: -1,
         }
+    }
+
+    /// Says that this is the `nth` batch behind the first of a group, from 1: one sync covers them all. It is
+    /// kept as the base sequence, which means nothing where no producer is named.
+    #[must_use]
+    pub fn following(self, nth: i32) -> Self {
+        Self { base_sequence: nth, ..self }
     }
 
     /// Bytes of the batch as it stands, before compression.
@@ -149,7 +158,7 @@ impl Builder {
             max_timestamp: self.last_timestamp,
             producer_id: -1,
             producer_epoch: -1,
-            base_sequence: -1,
+            base_sequence: self.base_sequence,
             count: self.count,
         }
     }

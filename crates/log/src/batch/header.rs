@@ -52,13 +52,19 @@ pub struct Header {
     pub producer_id: i64,
     /// Of an idempotent producer; -1 without.
     pub producer_epoch: i16,
-    /// Of an idempotent producer; -1 without.
+    /// Of an idempotent producer. In what Pluvio writes, which names no producer: -1 where the batch begins a group
+    /// that one sync covers, else how many of the group lie before it.
     pub base_sequence: i32,
     /// Number of records.
     pub count: i32,
 }
 
 impl Header {
+    /// Whether it begins a group, or is one: whatever lies before it was synced before it was written.
+    pub fn begins_group(&self) -> bool {
+        self.base_sequence < 1
+    }
+
     /// Reads the header at the beginning of `bytes`, which may end with it.
     ///
     /// # Errors

@@ -93,11 +93,13 @@ impl Active {
         )))
     }
 
-    /// Writes behind the end, without moving it.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let end = self.end + bytes.len() as u64;
-        let zeros = self.zeros();
-        self.file.write_at(bytes, self.end)?;
+    /// Writes these one behind the other, behind the end and without moving it.
+    pub(super) fn write<'a>(&mut self, batches: impl Iterator<Item = &'a [u8]>) -> io::Result<()> {
+        let (mut end, zeros) = (self.end, self.zeros());
+        for bytes in batches {
+            self.file.write_at(bytes, end)?;
+            end += bytes.len() as u64;
+        }
         if end > self.ahead {
             self.file.write_at(&ZEROS[..zeros as usize], end)?;
             self.ahead = end + zeros;

@@ -79,6 +79,8 @@ pub struct EmbeddedConfig {
     pub compression: Compression,
     /// When segments go. The default keeps 30 days and 10 GiB.
     pub retention: Retention,
+    /// A batch is closed before it grows beyond this, unless a single record is larger.
+    pub batch_bytes_max: usize,
     /// A segment is sealed before it grows beyond this.
     pub segment_bytes_max: u64,
     /// Largest record in bytes, encoded: 1 MiB, as Kafka takes by default; never more than
@@ -112,6 +114,7 @@ impl EmbeddedConfig {
                 bytes_max: Some(10 << 30),
                 records_max: None,
             },
+            batch_bytes_max: pack::BATCH_BYTES,
             segment_bytes_max: 128 << 20,
             record_bytes_max: 1 << 20,
             streams_max: 1000,

@@ -1,9 +1,9 @@
 //! Walking a segment from its first byte, checking all that can be checked.
 //!
-//! One sync writes one batch, so the rule is simple: a batch that is not whole and has nothing
-//! behind it was never acknowledged (a *torn tail*, to be cut); one with a whole batch behind it was,
-//! and its bytes have changed since (*damage*, to be told). A checksum does not cover the offset, so
-//! a batch can be whole and torn, see [`Expected::is_torn`].
+//! One sync writes one group of batches, and each says whether it begins one. So the rule is simple: a batch that
+//! is not whole and has no other group behind it was never acknowledged (a *torn tail*, to be cut); one with a
+//! whole batch behind it that begins a group was, and its bytes have changed since (*damage*, to be told). A
+//! checksum does not cover the offset, so a batch can be whole and torn, see [`Expected::is_torn`].
 
 use std::{io, ops::Range};
 
@@ -57,7 +57,7 @@ impl From<io::Error> for ScanError {
 /// How the end of a segment is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tail {
-    /// Every batch was synced before the next was written.
+    /// Every group was synced before the next was written.
     Synced,
     /// Nothing was: whatever follows the first broken batch may never have been written.
     Unsynced,
@@ -105,11 +105,11 @@ pub(super) fn scan(
         let Refused { reason, whole } = refused;
         let was_acknowledged = match whole {
             Some(whole) if tail == Tail::Synced => {
-                !expected.is_torn_end(&whole, file, scan.end, length)?
+                !expected.is_torn_end(&whole, &mut window, scan.end)?
             }
             Some(whole) => !expected.is_torn(&whole),
             None => {
-                tail == Tail::Synced && has_batch_after(&mut window, scan.end, expected.offset)?
+                tail == Tail::Synced && has_group_after(&mut window, scan.end, expected.offset)?
             }
         };
         if was_acknowledged {
@@ -187,16 +187,15 @@ impl Expected {
         bytes(whole.base_offset) < bytes(self.offset.get()) && !self.fits_before(whole)
     }
 
-    /// The same of the batch at `at`, and nothing but zeros lies behind it: a write that never ended,
-    /// where every batch is synced before the next one. Who starts and who verifies ask this alike.
+    /// The same of the batch at `at`, and nothing but the rest of its group lies behind it: a write that never
+    /// ended, where every group is synced before the next one. Who starts and who verifies ask this alike.
     pub(super) fn is_torn_end(
         &self,
         whole: &Header,
-        file: &dyn File,
+        window: &mut Window<'_>,
         at: u64,
-        length: u64,
     ) -> io::Result<bool> {
-        Ok(self.is_torn(whole) && is_zero(file, at + whole.bytes as u64, length)?)
+        Ok(self.is_torn(whole) && !has_group_after(window, at, self.offset)?)
     }
 }
 
@@ -256,9 +255,13 @@ pub(super) fn is_zero(file: &dyn File, from: u64, to: u64) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Whether a whole batch begins anywhere behind `after`. Only asked when something is wrong.
-fn has_batch_after(window: &mut Window<'_>, after: u64, expected: Offset) -> io::Result<bool> {
-    Ok(batch_after(window, after, expected)?.is_some())
+/// Whether a whole batch lies anywhere behind `after` that begins a group. Only asked when something is wrong.
+pub(super) fn has_group_after(
+    window: &mut Window<'_>,
+    after: u64,
+    expected: Offset,
+) -> io::Result<bool> {
+    Ok(whole_after(window, after, expected, Header::begins_group)?.is_some())
 }
 
 /// Where the next whole batch begins behind `after`.
@@ -266,6 +269,15 @@ pub(super) fn batch_after(
     window: &mut Window<'_>,
     after: u64,
     expected: Offset,
+) -> io::Result<Option<u64>> {
+    whole_after(window, after, expected, |_| true)
+}
+
+fn whole_after(
+    window: &mut Window<'_>,
+    after: u64,
+    expected: Offset,
+    is_wanted: impl Fn(&Header) -> bool,
 ) -> io::Result<Option<u64>> {
     const MAGIC_AT: usize = 16;
     let mut at = after + 1;
@@ -279,7 +291,10 @@ pub(super) fn batch_after(
                 break;
             }
             let Ok(header) = Header::parse(&content[start..]) else { continue };
-            if header.base_offset < expected.get() || header.bytes as u64 > BATCH_BYTES_LIMIT {
+            let is_likely = header.base_offset >= expected.get()
+                && header.bytes as u64 <= BATCH_BYTES_LIMIT
+                && is_wanted(&header);
+            if !is_likely {
                 continue;
             }
             let whole = window.get(at + start as u64, header.bytes as u64)?;

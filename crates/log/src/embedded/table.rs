@@ -172,7 +172,7 @@ impl TableLog {
         if let Err(error) = self.check_place(writer) {
             return Err(self.stop(writer, error));
         }
-        let written = writer.active.write(batch);
+        let written = writer.active.write(std::iter::once(batch));
         if let Err(error) = &written
             && let Some(shortage) = self.shortage(error)
             && writer.active.cut().is_ok()

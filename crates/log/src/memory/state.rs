@@ -70,7 +70,7 @@ impl State {
         };
         let span = Span { start: *start, end: last.following() };
         self.recorded = self.recorded.max(pack::whole_milliseconds(now));
-        let mut packer = Packer::new(Compression::None, records.iter());
+        let mut packer = Packer::new(Compression::None, pack::BATCH_BYTES, records.iter());
         for (record, offset) in records.into_iter().zip(offsets) {
             packer.push(offset, self.recorded, &record);
             self.ids.insert((record.id, record.time), offset, self.recorded);

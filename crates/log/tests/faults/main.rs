@@ -8,6 +8,7 @@ mod clock;
 mod errors;
 mod flips;
 mod found;
+mod groups;
 mod ids;
 mod met;
 mod model;

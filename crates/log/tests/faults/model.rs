@@ -67,6 +67,7 @@ impl Model {
             disk: Arc::new(disk.clone()),
             compression: [Compression::None, Compression::Lz4][random.random_range(0..2)],
             retention: Retention { records_max, ..Retention::default() },
+            batch_bytes_max: [1, 400, 256 << 10][random.random_range(0..3)],
             segment_bytes_max: [1, 600, 3000, 1 << 20][random.random_range(0..4)],
             cache_bytes_max: [0, 1 << 20][random.random_range(0..2)],
             reserve_bytes: 0,

@@ -17,7 +17,7 @@ use crate::{
         ends::Last,
         index::{Id, Place},
         recover::{self, PLAIN_BYTES_MAX},
-        scan::{Expected, Window, batch_after, is_zero, next, place},
+        scan::{Expected, Window, batch_after, has_group_after, is_zero, next, place},
     },
     pack::{CONTENT_TYPE, POSITION_HEADER},
 };
@@ -64,7 +64,7 @@ pub(super) struct Broken {
     pub(super) mended: Option<(Place, Bytes)>,
     /// Its checksum is right, and its offset is none that a lost write leaves.
     pub(super) is_misplaced: bool,
-    /// Nothing whole lies behind it: a write that never ended.
+    /// No other group lies behind it: a write that never ended.
     pub(super) is_tail: bool,
 }
 
@@ -213,11 +213,7 @@ impl Walker<'_> {
         }
         let is_misplaced = whole.as_ref().is_some_and(|header| !self.expected.is_torn(header));
         let whole = match whole {
-            Some(header)
-                if self.expected.is_torn_end(&header, self.file, self.at, self.walk.length)? =>
-            {
-                None
-            }
+            Some(header) if self.expected.is_torn_end(&header, &mut self.window, self.at)? => None,
             whole => whole,
         };
         self.broken(wrong, whole.map(|header| header.bytes as u64), is_misplaced)?;
@@ -354,6 +350,7 @@ impl Walker<'_> {
             (None, _) if noted.is_some() => noted,
             (None, Some(bytes)) => Some(from + bytes),
             (None, None) if !self.known.places.is_empty() => Some(length),
+            (None, None) if !has_group_after(&mut self.window, from, self.expected.offset)? => None,
             (None, None) => batch_after(&mut self.window, from, self.expected.offset)?,
         };
         let (to, is_tail) = (to.unwrap_or(length), to.is_none());

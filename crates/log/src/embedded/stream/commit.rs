@@ -6,9 +6,9 @@
 //!                        └── what came meanwhile ◀────────┘
 //! ```
 //!
-//! One batch, one sync: recovery can then tell a torn tail from damage. A group is what waits, up to
-//! the size of a batch; while one is synced the next gathers. The leader runs where it may block, and
-//! leaves when nothing waits: an idle stream costs no thread.
+//! One group, one sync: recovery can then tell a torn tail from damage, for each batch says whether it begins a
+//! group. A group is what waits, up to the size of a batch, or one request that is larger; while one is synced the
+//! next gathers. The leader runs where it may block, and leaves when nothing waits: an idle stream costs no thread.
 
 use std::{io, sync::Arc, time::Instant};
 
@@ -157,7 +157,8 @@ impl Stream {
         recorded: Timestamp,
     ) -> (Vec<Placed>, Packer) {
         let records = group.iter().flat_map(|request| &request.records);
-        let mut packer = Packer::new(self.context.config.compression, records);
+        let config = &self.context.config;
+        let mut packer = Packer::new(config.compression, config.batch_bytes_max, records);
         let (mut next, mut placed) = (from, Vec::with_capacity(group.len()));
         for request in group {
             let offsets = pack::place(next, &request.records).unwrap_or_default();
@@ -198,28 +199,23 @@ impl Stream {
         } else if writer.active.end > writer.marked + MARK_BYTES {
             self.mark(writer)?;
         }
-        let before = writer.active.end;
-        for batch in batches {
-            if let Err(failed) = self.write_one(writer, batch.encoded()) {
-                writer.active.end = before;
-                return Err(self.undo(writer, failed));
-            }
+        if let Err(failed) = self.write_group(writer, batches) {
+            return Err(self.undo(writer, failed));
         }
+        writer.active.advance(bytes);
         writer.begun.get_or_insert(recorded);
         Ok(())
     }
 
-    fn write_one(&self, writer: &mut Writer, bytes: &[u8]) -> io::Result<()> {
-        writer.active.write(bytes)?;
+    fn write_group(&self, writer: &mut Writer, batches: &[Arc<Batch>]) -> io::Result<()> {
+        writer.active.write(batches.iter().map(|batch| &batch.encoded()[..]))?;
         if self.context.config.fsync == Fsync::Always {
             let begun = Instant::now();
             writer.active.sync()?;
             histogram!("pluvio_log_sync_seconds").record(begun.elapsed());
         }
         // A name that went meanwhile takes the records along: nothing of that is acknowledged.
-        writer.active.check()?;
-        writer.active.advance(bytes.len() as u64);
-        Ok(())
+        writer.active.check()
     }
 
     /// Refused when the folder or the segment is not ours any more.

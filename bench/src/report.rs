@@ -118,7 +118,7 @@ process of its own, all sharing the cores.
   server's processor does without readers is measured first and taken off.
   librdkafka is given a queue that never fills: it would else stop fetching for a second at a time.
 - **Durable append**: tasks that each append and wait, on a log that syncs each group of batches; ÷ a bare loop
-  that writes the very sizes of these batches at the end of a file, each with its `fdatasync`. The log
+  that writes the very sizes of these groups at the end of a file, each with its `fdatasync`. The log
   writes over zeros that went out before, which the bare loop does not: so it may win. Batches are not
   compressed, but for the row that says so.
 - **Append → waiting reader**: from the call of append until another task has the record; ÷ the write

@@ -167,6 +167,9 @@ const NETWORK_OFFERING: u32 = 13;
 /// Types that have a record for each machine that a resource had: a security group, a volume of which the disk's
 /// reads and writes are counted.
 const OF_A_MACHINE: [u32; 5] = [10, 21, 22, 23, 24];
+/// The type of volumes. From 4.22.1 on one has a record for all of its time, and one more for its time at each
+/// machine (apache/cloudstack#11531).
+const VOLUME: u32 = 6;
 /// Types of which a resource has one record for each way of its use, and no other that looks the same.
 const APART: [u32; 20] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 21, 22, 23, 24, 29, 31];
 
@@ -205,7 +208,10 @@ impl UsageRecord {
         let (used, machine) = (self.usage_id.as_deref(), self.virtual_machine_id.as_deref());
         match self.usage_type {
             NETWORK_OFFERING => machine.map(Cow::Borrowed),
-            of if OF_A_MACHINE.contains(&of) => Some(Cow::Owned(format!("{} {}", used?, machine?))),
+            VOLUME if machine.is_none() => used.map(Cow::Borrowed),
+            of if of == VOLUME || OF_A_MACHINE.contains(&of) => {
+                Some(Cow::Owned(format!("{} {}", used?, machine?)))
+            }
             _ => used.map(Cow::Borrowed),
         }
     }
@@ -215,6 +221,11 @@ impl UsageRecord {
     /// not known may be.
     pub fn is_shared(&self) -> bool {
         !APART.contains(&self.usage_type)
+    }
+
+    /// Whether it may be of a resource's time at a machine that the server does not know any more.
+    pub fn may_lack_machine(&self) -> bool {
+        self.usage_type == VOLUME && self.virtual_machine_id.is_none()
     }
 
     /// The amount, so that the same one is the same text however a release prints it, and a server whose language

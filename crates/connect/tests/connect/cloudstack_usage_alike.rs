@@ -87,11 +87,36 @@ async fn each_volume_of_a_snapshot_is_billed_though_their_rows_look_the_same() {
     assert_eq!(ledger.billed().await, billed(&[("24", 1), ("24", 1), ("4", 2)]));
 }
 
+/// From 4.22.1 on, apache/cloudstack#11531.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_volume_whose_machine_is_gone_is_not_billed_again() {
-    let whole = json!({ "usageid": "volume", "size": 10, "virtualmachineid": "vm" });
-    let left = json!({ "usageid": "volume", "size": 10 });
-    stays(vec![row(6, "24", &whole)], vec![row(6, "24", &left)], &[("24", 1)]).await;
+async fn a_volumes_time_at_machines_is_beside_all_of_its_time_also_when_a_machine_is_gone() {
+    let at = |machine: &str, hours: &str| {
+        row(6, hours, &json!({ "usageid": "volume", "size": 10, "virtualmachineid": machine }))
+    };
+    let all = |hours: &str| row(6, hours, &json!({ "usageid": "volume", "size": 10 }));
+    let before = vec![all("24"), at("a", "5"), at("b", "9")];
+    let expected = [("24", 1), ("5", 1), ("9", 1)];
+    for left in [
+        vec![at("b", "9"), all("24"), at("a", "5")],
+        vec![all("24"), all("5"), at("b", "9")],
+        vec![all("9"), all("5"), all("24")],
+    ] {
+        stays(before.clone(), left, &expected).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_volume_that_is_counted_anew_is_revised_beside_its_time_at_a_machine() {
+    let at = row(6, "5", &json!({ "usageid": "volume", "virtualmachineid": "a" }));
+    let all = |hours: &str| row(6, hours, &json!({ "usageid": "volume" }));
+    let mut ledger = Ledger::open().await;
+    assert_eq!(ledger.list_rows(vec![all("24"), at.clone()]).await, 2);
+    let anew = vec![all("24"), at.clone(), all("23.5"), at];
+    assert_eq!(ledger.list_rows(anew.clone()).await, 1);
+    assert_eq!(ledger.list_rows(anew).await, 0);
+    let mut told = ledger.billed().await;
+    told.sort();
+    assert_eq!(told, billed(&[("23.5", 2), ("5", 1)]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

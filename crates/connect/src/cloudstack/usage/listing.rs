@@ -47,7 +47,10 @@ pub(super) struct Listing {
     pub(super) shared: BTreeMap<Uuid, Vec<UsageRecord>>,
     /// Those whose resources were purged; judged at the end, when it is known which were listed whole.
     pub(super) purged: Vec<UsageRecord>,
-    /// How many of both were taken for captured ones that were written again.
+    /// Volumes' rows from the first one on with an amount that is not the newest captured one; judged at the end, when
+    /// it is known whether one of them may be of a machine that was purged.
+    pub(super) machineless: BTreeMap<Uuid, Vec<UsageRecord>>,
+    /// How many that look the same or were purged were taken for captured ones that were written again.
     pub(super) written_again: usize,
     /// Records whose last row so far has an amount that was captured, though not last.
     pub(super) back: BTreeMap<Uuid, UsageRecord>,
@@ -73,6 +76,7 @@ impl Listing {
             whole: HashMap::new(),
             shared: BTreeMap::new(),
             purged: Vec::new(),
+            machineless: BTreeMap::new(),
             written_again: 0,
             back: BTreeMap::new(),
             unread: 0,
@@ -145,6 +149,7 @@ impl Metering {
             self.listing = Some(listing);
             return Ok(records);
         }
+        records.extend(self.machineless(&mut listing)?);
         records.extend(self.back(&mut listing)?);
         records.extend(self.alike(&mut listing).await?);
         self.past = Past::default();

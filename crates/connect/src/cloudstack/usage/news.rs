@@ -145,8 +145,16 @@ impl Metering {
                 listing.unsure += 1;
                 Ok(None)
             }
+            Some(_) if listing.machineless.contains_key(&record_id) => {
+                listing.machineless.entry(record_id).or_default().push(row);
+                Ok(None)
+            }
             Some(captured) if captured.newest() == Some(figure) => {
                 listing.back.remove(&record_id);
+                Ok(None)
+            }
+            Some(_) if row.may_lack_machine() => {
+                listing.machineless.insert(record_id, vec![row]);
                 Ok(None)
             }
             Some(captured)
@@ -160,6 +168,41 @@ impl Metering {
                 self.give(record_id, &row)
             }
         }
+    }
+
+    /// What is new of volumes' rows, when the listing is at its end. One with the amount of a captured record of a
+    /// volume's time at a machine that is not listed any more is that record: the machine was purged.
+    pub(super) fn machineless(&mut self, listing: &mut Listing) -> Result<Vec<Record>, Error> {
+        let mut records = Vec::new();
+        for (record_id, rows) in std::mem::take(&mut listing.machineless) {
+            for row in rows {
+                let figure = records::figure(record_id, &row.amount());
+                if self.past.of(record_id).and_then(Captured::newest) == Some(figure) {
+                    listing.back.remove(&record_id);
+                    continue;
+                }
+                let group = records::group(&self.settings.mapping, &row);
+                let listed = listing.whole.entry(group).or_default();
+                let amount = records::amount_name(&row.amount());
+                let is_it = |(id, captured): &(Uuid, &Captured)| {
+                    let newest = captured.newest().map(|figure| records::amount_in(*id, figure));
+                    !listed.contains(id) && newest == Some(amount)
+                };
+                if let Some((of_a_machine, _)) = self.past.alike(group).find(is_it) {
+                    listed.insert(of_a_machine);
+                    continue;
+                }
+                let captured = self.past.of(record_id);
+                let is_unsure = listing.is_unsure(row.end.at);
+                if captured.is_some_and(|it| it.has(figure) || (is_unsure && !it.is_complete())) {
+                    listing.back.insert(record_id, row);
+                } else {
+                    listing.back.remove(&record_id);
+                    records.extend(self.give(record_id, &row)?);
+                }
+            }
+        }
+        Ok(records)
     }
 
     /// The figures that came back, when the listing is at its end.

@@ -211,6 +211,8 @@ mod tests {
             r#""usagetype":1,"usageid":"vm","offeringid":"large","cpunumber":2,"memory":2048,"cpuspeed":500"#,
             r#""usagetype":6,"usageid":"volume","offeringid":"d","size":10"#,
             r#""usagetype":6,"usageid":"volume","offeringid":"d","size":20"#,
+            r#""usagetype":6,"usageid":"volume","offeringid":"d","size":20,"virtualmachineid":"vm-1""#,
+            r#""usagetype":6,"usageid":"volume","offeringid":"d","size":20,"virtualmachineid":"vm-2""#,
             r#""usagetype":4,"usageid":"router","networkid":"n1""#,
             r#""usagetype":4,"usageid":"router","networkid":"n2""#,
             r#""usagetype":4,"usageid":"router","vpcid":"n2""#,
@@ -242,10 +244,6 @@ mod tests {
             (
                 r#""usagetype":13,"offeringid":"o","virtualmachineid":"vm","description":"of web""#,
                 r#""usagetype":13,"offeringid":"o","virtualmachineid":"vm","description":"of shop""#,
-            ),
-            (
-                r#""usagetype":6,"usageid":"volume","size":1,"virtualmachineid":"vm""#,
-                r#""usagetype":6,"usageid":"volume","size":1"#,
             ),
             (
                 r#""usagetype":28,"usageid":"vm","name":"web","description":"gold of web""#,

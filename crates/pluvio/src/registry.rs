@@ -178,7 +178,8 @@ pub(crate) const SINKS: &[SinkType] = &[
             let (secrets, only) = (owned(&config.secrets()), config.only());
             let sink = config.build().map_err(|error| BuildError::of(error.key(), &error))?;
             let exclusive = sink.identity();
-            Ok(BuiltSink { exclusive, secrets, only, ..BuiltSink::of(mqtt::NAME, sink) })
+            let client = exclusive.clone();
+            Ok(BuiltSink { exclusive, client, secrets, only, ..BuiltSink::of(mqtt::NAME, sink) })
         },
     },
     remote!(mongodb, "documents in a MongoDB, each once"),
@@ -299,6 +300,8 @@ pub(crate) struct BuiltSink {
     /// Where it keeps its place, as people call it. No other sink may write there, except to a bucket, under
     /// other names.
     pub(crate) exclusive: Option<String>,
+    /// The client that it connects as, if nobody else can be connected as that.
+    pub(crate) client: Option<String>,
     /// The file that it writes, if it is one of this machine; those that it finishes lie beside it.
     pub(crate) file: Option<file::File>,
     /// The bucket that it fills, if it is one of S3.
@@ -323,6 +326,7 @@ impl BuiltSink {
         let mut probed = sink.clone();
         Self {
             exclusive: None,
+            client: None,
             file: None,
             bucket: None,
             too_long: Box::new(|_, _| None),

@@ -93,7 +93,9 @@ impl Mark {
         let (log, seek) = (parts.next()?, parts.next().unwrap_or("0"));
         let seek: u64 = seek.parse().ok()?;
         let is_older = seek < self.seek;
-        if log != self.log.to_string() || (is_older && self.before != Some(seek)) {
+        if log != self.log.to_string()
+            || (is_older && self.before.is_none_or(|before| seek < before))
+        {
             return None;
         }
         let last = parts.next().and_then(|offset| Offset::new(offset.parse().ok()?));
@@ -337,11 +339,14 @@ mod tests {
         assert_eq!(counts(mark(log, 0), &beside(other, 0)), None);
         assert_eq!(counts(mark(log, 0), ""), None);
         assert_eq!(counts(mark(log, 0), &format!("{log}/x")), None);
-        // Where the sink stood before a stretch that it repeats is told by the number before, and no other.
-        let repeating = Mark { before: Some(1), ..mark(log, 2) };
-        assert!(repeating.cursor(next, &beside(log, 1)).is_some_and(|it| it.is_older));
+        // Where the sink stood before a stretch that it repeats is told by the number that its place had then, or
+        // one of a later stretch.
+        let repeating = Mark { before: Some(1), ..mark(log, 3) };
+        for older in [1, 2] {
+            assert!(repeating.cursor(next, &beside(log, older)).is_some_and(|it| it.is_older));
+        }
         assert_eq!(repeating.cursor(next, &beside(log, 0)), None);
-        assert_eq!(counts(repeating, &beside(log, 2)), Some(Some(last)));
+        assert_eq!(counts(repeating, &beside(log, 3)), Some(Some(last)));
         // It counts without the last record, too.
         assert_eq!(counts(mark(log, 1), &format!("{log}/2")), Some(None));
     }

@@ -52,6 +52,8 @@ impl Sink for Mqtt {
         let settings = Arc::clone(&self.0);
         let client_id = match &settings.client_id {
             Some(client_id) => client_id.clone(),
+            // Two clients with one id would end each other's connection for ever.
+            None if standing.is_beside => format!("pluvio-{}.replay", standing.sink),
             None => format!("pluvio-{}", standing.sink),
         };
         let client = Client::connect(&settings, &client_id).await?;

@@ -62,7 +62,8 @@ impl Sink for S3 {
         let noted = self.cursor(&store, &keys::cursor(&self.settings, &name)).await?;
         let noted = noted.filter(|it| it.log_id == standing.log_id);
         let is_older = noted.as_ref().is_some_and(|it| it.seek < standing.seek);
-        let counts = |it: &Cursor| !is_older || standing.before == Some(it.seek);
+        let counts =
+            |it: &Cursor| !is_older || standing.before.is_some_and(|before| it.seek >= before);
         let noted = noted.filter(counts);
         let (next, last) = noted.as_ref().map_or((None, None), |it| (Some(it.next), it.last));
         // Of the log before it was set back; the log that goes on from there has other events for it.

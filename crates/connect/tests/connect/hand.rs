@@ -20,6 +20,7 @@ pub(crate) fn standing(log: u128, cursor: i64) -> Standing {
         end: Offset::new(1 << 40).unwrap(),
         seek: 0,
         before: None,
+        is_beside: false,
     }
 }
 

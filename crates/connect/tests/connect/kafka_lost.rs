@@ -46,6 +46,7 @@ impl Scene {
             from: Begin::Earliest,
             limits: BatchLimits { events_max, age_max, ..BatchLimits::default() },
             repeats: Repeats::default(),
+            is_beside: false,
         };
         let sink = Config { brokers: addresses, ..Config::new(String::new(), TOPIC) };
         let sink = sink.build().unwrap();

@@ -155,7 +155,8 @@ pub(super) async fn start(mut configuration: Configuration) -> Result<Running, F
             );
         }
         let repeats = built.repeats.clone();
-        let context = SinkContext { name, log: log.clone(), stream, filter, from, limits, repeats };
+        let (log, is_beside) = (log.clone(), false);
+        let context = SinkContext { name, log, stream, filter, from, limits, repeats, is_beside };
         (built.start)(&supervisor, context);
     }
     let record_bytes_max = configuration.log.record_bytes_max();

@@ -103,7 +103,8 @@ pub struct TargetCursor {
     /// The last record that has arrived. A log that has another one at its offset was set back, by an older copy
     /// for example, and grew again. `None`: the target does not know.
     pub last: Option<Taken>,
-    /// It has the number [`Standing::before`]: it does not say where the sink goes on, but where it stood.
+    /// It has a number from [`Standing::before`] on that is below [`Standing::seek`]: it does not say where the sink
+    /// goes on, but where it stood.
     pub is_older: bool,
 }
 
@@ -137,9 +138,13 @@ pub struct Standing {
     /// log was set back. A target that keeps a cursor keeps this beside it, and a cursor with a lower
     /// number is older than that word: it does not count. 0: there was none.
     pub seek: u64,
-    /// While a stretch is handed over again behind which the sink goes on where it stood: the number before
-    /// `seek`. The log may be a moment behind the target, and a cursor with that number tells where that was.
+    /// While a stretch is handed over again behind which the sink goes on where it stood: the number that its place
+    /// had then. The log may be a moment behind the target, and a cursor with that number or a later one below
+    /// `seek` tells where that was.
     pub before: Option<u64>,
+    /// Whether another sink of this name may run at the same time, so that whatever may be connected only once
+    /// is to be called otherwise.
+    pub is_beside: bool,
 }
 
 /// The configured name of a sink, for example `billing` of `[sinks.billing]`: 1 to 240 letters,

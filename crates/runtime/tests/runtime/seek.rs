@@ -320,10 +320,8 @@ async fn a_target_that_keeps_the_cursor_learns_the_number_of_the_move_and_goes_o
     assert_eq!((standing.seek, standing.cursor.get()), (sought.number, 5));
 }
 
-/// Found by an attack: a Pluvio that was killed knows a cursor that is up to a second old.
-#[tokio::test(start_paused = true)]
-async fn a_sink_goes_on_where_its_target_stood_though_the_log_did_not_know_that_when_it_was_moved()
-{
+/// A sink that handed over 50 events and was killed when the log knew of 25: a cursor is put once a second.
+async fn killed() -> House {
     let house = House::new().await;
     house.store(1..=25).await;
     let target = Target::default();
@@ -334,6 +332,31 @@ async fn a_sink_goes_on_where_its_target_stood_though_the_log_did_not_know_that_
     house.store(26..=50).await;
     target.has(50).await;
     drop(running);
+    house
+}
+
+/// Found by an attack.
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_stretch_counts_also_behind_the_place_that_the_log_knows() {
+    for (stood, all) in [(50, numbers((6..=35).chain(51..=51))), (30, numbers(6..=51))] {
+        let house = killed().await;
+        let sought = seek(&house.context("a"), stretch(5, 35), false).await.unwrap();
+        assert_eq!(
+            (sought.until, sought.back_to, sought.repeated_events),
+            (Some(35), Some(35), 20)
+        );
+        let again = Target::new(&[Door::Stood(stood)], &[]);
+        let _running = house.run(&[("a", &again)]);
+        house.store(51..=51).await;
+        assert_eq!(again.has(all.len()).await, all);
+    }
+}
+
+/// Found by an attack.
+#[tokio::test(start_paused = true)]
+async fn a_sink_goes_on_where_its_target_stood_though_the_log_did_not_know_that_when_it_was_moved()
+{
+    let house = killed().await;
     let sought = seek(&house.context("a"), stretch(5, 15), false).await.unwrap();
     assert_eq!(sought.back_to, Some(25), "what the log knows");
     // It is told once, and remembered: from then on the target's cursor is of the new move.

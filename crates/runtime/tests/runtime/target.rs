@@ -277,6 +277,7 @@ impl House {
             from: self.from,
             limits: self.limits,
             repeats: self.repeats.clone(),
+            is_beside: false,
         }
     }
 

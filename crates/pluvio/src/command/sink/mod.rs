@@ -141,7 +141,9 @@ async fn moved(
             }
             log.open(&stream).await.context("failed to open the log")?;
             let repeats = built.repeats;
-            let context = SinkContext { name, log, stream, filter, from, limits, repeats };
+            let is_beside = false;
+            let context =
+                SinkContext { name, log, stream, filter, from, limits, repeats, is_beside };
             let sought = seek(&context, asked, is_dry_run).await;
             (sought.context("failed to move the sink")?, false)
         }

@@ -91,6 +91,8 @@ pub struct SinkContext {
     pub limits: BatchLimits,
     /// Whether its target can be handed events again, when an operator moves it back.
     pub repeats: Repeats,
+    /// See [`Standing::is_beside`].
+    pub is_beside: bool,
 }
 
 /// Where a new sink begins.
@@ -355,6 +357,7 @@ impl Task<'_> {
             end: self.reach.max(place.next()),
             seek: place.moves(),
             before: place.before(),
+            is_beside: self.context.is_beside,
         };
         let connect = sink.connect(standing);
         let Some(connected) = connected_or_drained(connect, &self.drain).await else {

@@ -209,14 +209,14 @@ pub(super) async fn plan(
         }
         _ => {}
     }
-    // Up to where the sink stood, or further: that is no stretch with a jump behind it.
-    let until = until.filter(|until| *until < frontier);
+    // The target may have come further than the log knows, so an end behind the sink's place is one, too.
     if to < frontier
         && let Some(refusal) = context.repeats.refusal(until.is_some())
     {
         return Err(SeekError::Refused(refusal));
     }
-    let range = if to < frontier { to..until.unwrap_or(frontier) } else { frontier..to };
+    let again = until.unwrap_or(frontier).min(frontier);
+    let range = if to < frontier { to..again } else { frontier..to };
     let (events, is_exact) = count(context, range).await;
     let (repeated_events, skipped_events) = if to < frontier { (events, 0) } else { (0, events) };
     Ok(Sought {
@@ -225,7 +225,7 @@ pub(super) async fn plan(
         from: from.get(),
         to: to.get(),
         until: until.map(Offset::get),
-        back_to: until.map(|_| frontier.get()),
+        back_to: until.map(|until| until.max(frontier).get()),
         repeated_events,
         skipped_events,
         is_exact,

@@ -6,7 +6,8 @@
 //!   running Pluvio)               offset                            rejected again)
 //! ```
 //!
-//! The target gets what it would have got: the same event with the same `sequence`, by the same code.
+//! The target gets what it would have got: the same event with the same `sequence`, by the same code, if the
+//! sink's filter passes it.
 //! A thousand letters at a time are put into the order of their originals. Where the next thousand begin before
 //! those ended, because the sink had been moved back for example, the log in memory begins anew, and the sink
 //! connects to its target once more.
@@ -65,6 +66,13 @@ fn chosen(configuration: &Path, name: &str) -> Result<ReadySink, Failed> {
         };
         return Err(Failed::Usage(format!("no sink `{name}` in `{configuration}`; {known}")));
     };
+    if let Some(client) = &sink.built.client {
+        return Err(Failed::Usage(format!(
+            "`{name}` connects as {client}, which can be connected only once; put another `client_id` into a \
+             copy of `{}`, and hand the letters over with that",
+            configuration.display()
+        )));
+    }
     if let Some(target) = &sink.built.exclusive {
         return Err(Failed::Usage(format!(
             "`{name}` keeps its place in {target}, and letters would come out of turn; give them a \
@@ -76,11 +84,8 @@ fn chosen(configuration: &Path, name: &str) -> Result<ReadySink, Failed> {
 }
 
 async fn run(mut letters: Letters<'_>, sink: ReadySink, asked: &DeadReplay) -> Result<(), Failed> {
-    let name = format!("{}.replay", sink.name);
-    let name = SinkName::new(&name).context("the sink's name leaves no room for `.replay`")?;
     let target = sink.name.clone();
     let mut replay = Replay {
-        name,
         sink,
         patience: asked.patience.0,
         progress: Progress::of(letters.count()?),
@@ -102,10 +107,11 @@ async fn run(mut letters: Letters<'_>, sink: ReadySink, asked: &DeadReplay) -> R
     };
     replay.progress.end();
     replay.end_stage().await?;
-    let Ended { waiting, reasons: rejected, .. } = replay.ended;
+    let Ended { waiting, taken, reasons: rejected, .. } = replay.ended;
     let unread = if done.is_err() { letters.count()? } else { 0 };
     let waiting = (waiting + replay.unsent.len()) as u64 + unread;
-    print_line(&outcome(&target, count + unread, waiting, letters.unreadable, &rejected));
+    let all = Outcome { count: count + unread, taken, waiting, unreadable: letters.unreadable };
+    print_line(&all.told(&target, &rejected));
     done?;
     if rejected.is_empty() {
         return Ok(());
@@ -115,8 +121,6 @@ async fn run(mut letters: Letters<'_>, sink: ReadySink, asked: &DeadReplay) -> R
 
 /// The replay in the making.
 struct Replay {
-    /// What the sink is called meanwhile.
-    name: SinkName,
     sink: ReadySink,
     patience: Duration,
     progress: Progress,
@@ -149,7 +153,7 @@ impl Replay {
             let is_behind = |stage: &Stage| first.is_none_or(|first| first >= stage.end);
             if !self.stage.as_ref().is_some_and(is_behind) {
                 self.end_stage().await?;
-                self.stage = Some(Stage::begin(&self.name, &self.sink).await?);
+                self.stage = Some(Stage::begin(&self.sink).await?);
             }
             let Some(stage) = &mut self.stage else { continue };
             let sent = stage.put(round).await?;
@@ -242,24 +246,31 @@ impl Replay {
     }
 }
 
-/// The outcome, in lines: of `count` letters `waiting` may not have arrived.
-fn outcome(
-    sink: &SinkName,
+/// What became of all letters, in numbers.
+struct Outcome {
     count: u64,
+    taken: u64,
+    /// May not have arrived.
     waiting: u64,
+    /// Have no original to be handed over.
     unreadable: u64,
-    rejected: &BTreeMap<String, u64>,
-) -> String {
-    let again: u64 = rejected.values().sum();
-    let arrived = count.saturating_sub(again + waiting);
-    let mut lines = vec![format!("{arrived} handed over to `{sink}` again")];
-    let mut note = |count: u64, what: &str| {
-        if count > 0 {
-            lines.push(format!("{count} {what}"));
-        }
-    };
-    rejected.iter().for_each(|(reason, n)| note(*n, &format!("rejected again: {reason}")));
-    note(waiting, "not handed over");
-    note(unreadable, "left out: the original is no event, or retention took it");
-    lines.join("\n")
+}
+
+impl Outcome {
+    /// In lines. `rejected`: how many were rejected again, by reason.
+    fn told(&self, sink: &SinkName, rejected: &BTreeMap<String, u64>) -> String {
+        let Self { count, taken, waiting, unreadable } = *self;
+        let again: u64 = rejected.values().sum();
+        let mut lines = vec![format!("{taken} handed over to `{sink}` again")];
+        let mut note = |count: u64, what: &str| {
+            if count > 0 {
+                lines.push(format!("{count} {what}"));
+            }
+        };
+        rejected.iter().for_each(|(reason, n)| note(*n, &format!("rejected again: {reason}")));
+        note(count.saturating_sub(taken + again + waiting), "left out by the sink's `filter`");
+        note(waiting, "not handed over");
+        note(unreadable, "left out: the original is no event, or retention took it");
+        lines.join("\n")
+    }
 }

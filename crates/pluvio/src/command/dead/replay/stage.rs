@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
-use pluvio_event::{Event, Filter, json as envelope};
+use pluvio_event::{Event, json as envelope};
 use pluvio_log::{
     Log as _, LogHandle, Memory, MemoryConfig, Offset, Position, ReadLimit, Record, Retention,
     SourceName, StreamName,
 };
 use pluvio_runtime::{
-    SinkName,
     status::{ErrorReport, SinkStatus, StatusBoard},
     supervise::{
         Supervisor,
@@ -60,8 +59,8 @@ pub(super) struct Stopped {
 }
 
 impl Stage {
-    /// An empty log, and `sink` on it under another name.
-    pub(super) async fn begin(name: &SinkName, sink: &ReadySink) -> Result<Self, Failed> {
+    /// An empty log, and `sink` on it, beside one of its name that may be running.
+    pub(super) async fn begin(sink: &ReadySink) -> Result<Self, Failed> {
         let retention = Retention { bytes_max: None, ..Retention::default() };
         let config = MemoryConfig { retention, ..MemoryConfig::default() };
         let (log, stream) = (LogHandle::new(Memory::new(config)), sink.stream.clone());
@@ -69,13 +68,14 @@ impl Stage {
         let status = StatusBoard::default();
         let supervisor = Supervisor::new(status.clone(), log.clone());
         let context = SinkContext {
-            name: name.clone(),
+            name: sink.name.clone(),
             log: log.clone(),
             stream: stream.clone(),
-            filter: Filter::default(),
+            filter: sink.filter.clone(),
             from: Begin::Earliest,
             limits: sink.limits,
             repeats: Repeats::default(),
+            is_beside: true,
         };
         (sink.built.start)(&supervisor, context);
         let (end, rejected_from) = (Offset::ZERO, Offset::ZERO);

@@ -87,6 +87,10 @@ fn place(
             "the first start took its beginning from a clock that was ahead: it begins anew");
         (place.begin, place.time, place.last) = (begin, begin, None);
     }
+    let (was, latest) = (place.time, now.checked_add(settings.overlap).unwrap_or(now));
+    if place.set_back(now, latest) {
+        warn!(%source, %was, %now, "the vCenter's clock had been ahead: events are read from its own now");
+    }
     if place.ask_for(&settings.scope) {
         info!(%source, "`event_types`, `users` or `entity` changed: what was captured last may not be listed \
             any more");

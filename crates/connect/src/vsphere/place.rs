@@ -28,7 +28,7 @@ pub(super) struct Place {
     /// The greatest key of all epochs. A greater one cannot have been stored.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) key: Option<i64>,
-    /// Everything up to here was read, by the vCenter's clock; never goes back in an epoch.
+    /// Everything up to here was read, by the vCenter's clock; goes back only with [that](Self::set_back).
     pub(super) time: Timestamp,
     /// When the newest stored event was created; `None` after a gap or a change of scope, when a re-list
     /// cannot be expected to show it again.
@@ -107,6 +107,16 @@ impl Place {
             self.time = self.time.max(time);
             self.last = Some(self.last.map_or(time, |last| last.max(time)));
         }
+    }
+
+    /// Goes back to `now` where that clock had been ahead and was set right: what is dated later than `latest` was
+    /// read by the wrong one, and would hide for as long how far events were read. `true`: it had been.
+    pub(super) fn set_back(&mut self, now: Timestamp, latest: Timestamp) -> bool {
+        let was_ahead = self.time > latest;
+        if was_ahead {
+            (self.time, self.last) = (now, self.last.filter(|last| *last <= latest));
+        }
+        was_ahead
     }
 
     /// Begins another life of the keys. The greatest key stays: a re-list shows events of the

@@ -313,10 +313,19 @@ impl Reading {
         if !records.is_empty() {
             return Ok(pull(records));
         }
+        self.set_back(now);
         let place = &mut self.ledger.place;
         place.time = place.time.max(now);
         let checkpoint = Some(place.position()?);
         Ok(Pull { checkpoint, seen_up_to: Some(now), ..Pull::default() })
+    }
+
+    /// Takes the place back where it was read by a clock that was ahead.
+    fn set_back(&mut self, now: Timestamp) {
+        let (was, latest) = (self.ledger.place.time, self.last(now));
+        if self.ledger.place.set_back(now, latest) {
+            warn!(source = %self.history.source(), %was, %now, "the vCenter's clock had been ahead and was set right");
+        }
     }
 
     /// Turns a page into records of what is new in it. `read`: how far events were read when its listing began.
@@ -325,6 +334,7 @@ impl Reading {
         self.ledger.set_forgotten(before.map(|before| Forgotten { before, read }));
         let stored = self.stored(&page.events).await?;
         if let Some(now) = self.session.clock() {
+            self.set_back(now);
             self.ledger.set_now(self.last(now));
         }
         let before = self.ledger.place.clone();

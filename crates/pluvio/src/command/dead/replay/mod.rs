@@ -29,7 +29,6 @@ mod stage;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use anyhow::Context as _;
 use pluvio_runtime::SinkName;
 use tokio::time::{Instant, sleep};
 

@@ -9,7 +9,7 @@ use pluvio_event::{Data, json};
 
 use crate::{
     AppendError, Batch, EventId, Offset, Position, Record, SourceName, StoredRecord, StreamName,
-    batch::{self, Builder, Compression},
+    batch::{self, Builder, Compression, Packing},
 };
 
 /// The media type of a stored value (CloudEvents' Kafka binding, §3.3).
@@ -102,6 +102,7 @@ pub(crate) fn encode(
 #[derive(Debug)]
 pub(crate) struct Packer {
     compression: Compression,
+    packing: Packing,
     batch_bytes: usize,
     /// What is still to come.
     bytes_left: usize,
@@ -136,7 +137,8 @@ impl Packer {
         let (bytes_left, records_left) =
             records.fold((0, 0), |(bytes, count), record| (bytes + record.room(), count + 1));
         let finished = Vec::new();
-        Self { compression, batch_bytes, bytes_left, records_left, finished, open: None }
+        let packing = Packing::default();
+        Self { compression, packing, batch_bytes, bytes_left, records_left, finished, open: None }
     }
 
     /// Adds a record. Offsets grow; `recorded` is in whole milliseconds and does not decrease.
@@ -181,7 +183,7 @@ impl Packer {
             Ok(nth @ 1..) => builder.following(nth),
             _ => builder,
         };
-        let built = built.finish(self.compression);
+        let built = built.finish_with(self.compression, &mut self.packing);
         let slice = |(from, to): (usize, usize)| built.plain.slice(from..to);
         let stored = records.into_iter().map(|placed| StoredRecord {
             offset: placed.offset,

@@ -63,30 +63,22 @@ pub struct NativeEvent {
     pub level: Option<String>,
     /// `Created`, `Scheduled`, `Started` or `Completed`.
     pub state: Option<String>,
-    /// What happened, in words.
-    pub description: Option<String>,
     /// Who did it.
     pub username: Option<String>,
     /// Whose resource it is about.
     pub account: Option<String>,
     /// The account's id, where a version tells it.
     pub account_id: Option<String>,
-    /// The project's name.
-    pub project: Option<String>,
     /// The project's id.
     pub project_id: Option<String>,
     /// The domain's name.
     pub domain: Option<String>,
     /// The domain's id.
     pub domain_id: Option<String>,
-    /// The domain's path (4.19).
-    pub domain_path: Option<String>,
     /// The id of the resource (4.17).
     pub resource_id: Option<String>,
     /// The type of the resource, such as `VirtualMachine` (4.17).
     pub resource_type: Option<String>,
-    /// The name of the resource (4.17).
-    pub resource_name: Option<String>,
     /// The id of the event that began the job; none for that one itself.
     pub parent_id: Option<String>,
     /// Whether it was archived: the one thing about an event that changes.
@@ -131,30 +123,29 @@ impl Query for EventQuery {
 
 impl Row for NativeEvent {
     fn read(raw: &RawValue) -> Result<NativeEvent, RowFlaw> {
-        let fields = list::fields(raw)?;
-        let text = |name| fields.text(name);
-        let created = text("created").and_then(|created| Moment::parse(&created));
+        let mut event = Read::default();
+        for (name, value) in list::fields(raw)?.iter() {
+            event.take(name, value);
+        }
+        let Read { id, created, is_archived, has_more, .. } = &mut event;
+        let created = created.take().and_then(|created| Moment::parse(&created));
         Ok(NativeEvent {
-            id: text("id").ok_or(RowFlaw::Lacks("id"))?,
+            id: id.take().ok_or(RowFlaw::Lacks("id"))?,
             created: created.ok_or(RowFlaw::Lacks("created"))?,
-            event_type: text("type"),
-            level: text("level"),
-            state: text("state"),
-            description: text("description"),
-            username: text("username"),
-            account: text("account"),
-            account_id: text("accountid"),
-            project: text("project"),
-            project_id: text("projectid"),
-            domain: text("domain"),
-            domain_id: text("domainid"),
-            domain_path: text("domainpath"),
-            resource_id: text("resourceid"),
-            resource_type: text("resourcetype"),
-            resource_name: text("resourcename"),
-            parent_id: text("parentid").filter(|id| id != "0"),
-            is_archived: fields.flag("archived").unwrap_or(false),
-            has_only_known_fields: fields.are_flat(is_known),
+            is_archived: *is_archived,
+            has_only_known_fields: !*has_more,
+            event_type: event.event_type,
+            level: event.level,
+            state: event.state,
+            username: event.username,
+            account: event.account,
+            account_id: event.account_id,
+            project_id: event.project_id,
+            domain: event.domain,
+            domain_id: event.domain_id,
+            resource_id: event.resource_id,
+            resource_type: event.resource_type,
+            parent_id: event.parent_id.filter(|id| id != "0"),
             raw: raw.to_owned(),
         })
     }
@@ -164,29 +155,60 @@ impl Row for NativeEvent {
     }
 }
 
-/// Whether events have a field of this name, in a release up to 4.22.
-fn is_known(name: &str) -> bool {
-    matches!(
-        name,
-        "id" | "created"
-            | "type"
-            | "level"
-            | "state"
-            | "description"
-            | "username"
-            | "account"
-            | "accountid"
-            | "project"
-            | "projectid"
-            | "domain"
-            | "domainid"
-            | "domainpath"
-            | "resourceid"
-            | "resourcetype"
-            | "resourcename"
-            | "parentid"
-            | "archived"
-    )
+/// What was read of a row's fields, one after the other.
+#[derive(Default)]
+struct Read {
+    id: Option<String>,
+    created: Option<String>,
+    event_type: Option<String>,
+    level: Option<String>,
+    state: Option<String>,
+    username: Option<String>,
+    account: Option<String>,
+    account_id: Option<String>,
+    project_id: Option<String>,
+    domain: Option<String>,
+    domain_id: Option<String>,
+    resource_id: Option<String>,
+    resource_type: Option<String>,
+    parent_id: Option<String>,
+    is_archived: bool,
+    /// There are objects, lists, or fields that no release up to 4.22 has.
+    has_more: bool,
+}
+
+impl Read {
+    /// Takes a field; of two with one name the last one counts.
+    fn take(&mut self, name: &str, value: &str) {
+        self.has_more |= value.starts_with(['{', '[']);
+        let field = match name {
+            "id" => &mut self.id,
+            "created" => &mut self.created,
+            "type" => &mut self.event_type,
+            "level" => &mut self.level,
+            "state" => &mut self.state,
+            "username" => &mut self.username,
+            "account" => &mut self.account,
+            "accountid" => &mut self.account_id,
+            "projectid" => &mut self.project_id,
+            "domain" => &mut self.domain,
+            "domainid" => &mut self.domain_id,
+            "resourceid" => &mut self.resource_id,
+            "resourcetype" => &mut self.resource_type,
+            "parentid" => &mut self.parent_id,
+            "archived" => {
+                self.is_archived = list::flag(value).unwrap_or(false);
+                return;
+            }
+            // They stand in the row, where who wants to read them finds them.
+            "description" | "project" | "domainpath" | "resourcename" => return,
+            _ => {
+                self.has_more = true;
+                return;
+            }
+        };
+        *field = list::text(value);
+    }
 }
 
 impl NativeEvent {

@@ -39,16 +39,12 @@ fn an_event_of_a_new_server_is_read_whole() {
     is(&event.username, "ann");
     is(&event.event_type, "VM.CREATE");
     is(&event.level, "INFO");
-    is(&event.description, "starting = Vm é");
     is(&event.account, "acme");
     is(&event.project_id, "p1");
-    is(&event.project, "web");
     is(&event.domain_id, "d1");
     is(&event.domain, "ROOT");
-    is(&event.domain_path, "ROOT/acme");
     is(&event.resource_id, "r1");
     is(&event.resource_type, "VirtualMachine");
-    is(&event.resource_name, "web-1");
     is(&event.state, "Completed");
     is(&event.parent_id, "5f2c0b0e-0");
     assert_eq!((event.account_id, event.is_archived), (None, true));

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::{Compression, HEADER_BYTES, Header, lz4, varint};
+use super::{Compression, HEADER_BYTES, Header, Packing, varint};
 
 /// Where the parts of a body lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,10 +131,15 @@ impl Builder {
     }
 
     /// Closes the batch. It stays plain where compressing does not make it smaller.
-    pub fn finish(mut self, compression: Compression) -> Built {
+    pub fn finish(self, compression: Compression) -> Built {
+        self.finish_with(compression, &mut Packing::default())
+    }
+
+    /// The same with the memory that packed the batch before.
+    pub fn finish_with(mut self, compression: Compression, packing: &mut Packing) -> Built {
         let packed = match compression {
             Compression::None => None,
-            Compression::Lz4 => lz4::pack(&[0; HEADER_BYTES], &self.buffer[HEADER_BYTES..]),
+            Compression::Lz4 => packing.pack(&[0; HEADER_BYTES], &self.buffer[HEADER_BYTES..]),
         };
         if let Some(mut packed) = packed {
             self.header(Compression::Lz4).write(&mut packed);

@@ -3,7 +3,10 @@
 //! The Java client refuses blocks that depend on the ones before them, and so does this: a batch
 //! that half of the clients cannot read is not passed on. Legacy and skippable frames are refused.
 
-use std::io::{BufRead as _, Write as _};
+use std::{
+    fmt,
+    io::{BufRead as _, Write as _},
+};
 
 use lz4_flex::frame::{BlockMode, FrameDecoder, FrameEncoder, FrameInfo};
 
@@ -15,15 +18,31 @@ const INDEPENDENT: u8 = 1 << 5;
 /// What a frame unpacks to at first guess, in multiples of its size: events are repetitive text.
 const RATIO_EXPECTED: usize = 4;
 
-/// Appends `plain`, packed, to `head`; `None` when that is not shorter than `plain` was.
-pub(super) fn pack(head: &[u8], plain: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(head.len() + plain.len() / 2);
-    out.extend_from_slice(head);
-    let info = FrameInfo::new().block_mode(BlockMode::Independent);
-    let mut encoder = FrameEncoder::with_frame_info(info, out);
-    encoder.write_all(plain).ok()?;
-    let packed = encoder.finish().ok()?;
-    (packed.len() < head.len() + plain.len()).then_some(packed)
+/// Packs one after the other, each into a frame of its own; what that takes of memory is used again.
+#[derive(Default)]
+pub struct Packing(Option<FrameEncoder<Vec<u8>>>);
+
+impl Packing {
+    /// Appends `plain`, packed, to `head`; `None` when that is not shorter than `plain` was.
+    pub(super) fn pack(&mut self, head: &[u8], plain: &[u8]) -> Option<Vec<u8>> {
+        let mut out = Vec::with_capacity(head.len() + plain.len() / 2);
+        out.extend_from_slice(head);
+        let encoder = self.0.get_or_insert_with(|| {
+            let info = FrameInfo::new().block_mode(BlockMode::Independent);
+            FrameEncoder::with_frame_info(info, Vec::new())
+        });
+        *encoder.get_mut() = out;
+        encoder.write_all(plain).ok()?;
+        encoder.try_finish().ok()?;
+        let packed = std::mem::take(encoder.get_mut());
+        (packed.len() < head.len() + plain.len()).then_some(packed)
+    }
+}
+
+impl fmt::Debug for Packing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Packing").field(&self.0.is_some()).finish()
+    }
 }
 
 /// Unpacks the one frame that `packed` is, to at most `bytes_max`. Besides that, two blocks of at

@@ -33,6 +33,7 @@ pub use decode::{Decoded, HeaderIter, Headers, decode};
 pub use encode::{Builder, Built, Places, body};
 pub use error::BatchError;
 pub use header::{Compression, Header, verify};
+pub use lz4::Packing;
 
 /// Bytes of a batch before its records.
 pub const HEADER_BYTES: usize = 61;

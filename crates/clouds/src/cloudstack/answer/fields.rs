@@ -60,15 +60,9 @@ impl<'a> Fields<'a> {
         self.get(name).is_some()
     }
 
-    /// Text that is not empty, a number or a boolean, as text.
+    /// See [`text`].
     pub(in super::super) fn text(&self, name: &str) -> Option<String> {
-        let raw = self.get(name)?;
-        let text = match raw.bytes().next()? {
-            b'"' => serde_json::from_str(raw).ok()?,
-            b'-' | b'0'..=b'9' | b't' | b'f' => raw.to_owned(),
-            _ => return None,
-        };
-        Some(text).filter(|text| !text.is_empty())
+        text(self.get(name)?)
     }
 
     /// A number, or text that is one.
@@ -76,9 +70,14 @@ impl<'a> Fields<'a> {
         self.text(name)?.trim().parse().ok()
     }
 
-    /// `true`, `"true"`, `false` or `"false"`.
+    /// See [`flag`].
     pub(in super::super) fn flag(&self, name: &str) -> Option<bool> {
-        self.text(name)?.trim().to_ascii_lowercase().parse().ok()
+        flag(self.get(name)?)
+    }
+
+    /// All names and what stands under them, in their order.
+    pub(in super::super) fn iter(&self) -> impl Iterator<Item = (&str, &'a str)> {
+        self.0.iter().map(|(name, value)| (&*name.0, *value))
     }
 
     /// A list of no more than 100,000 values.
@@ -91,16 +90,26 @@ impl<'a> Fields<'a> {
         serde_json::from_str(self.get(name)?).ok()
     }
 
-    /// Whether `holds` is true of each name, and no value is an object or a list.
-    pub(in super::super) fn are_flat(&self, holds: impl Fn(&str) -> bool) -> bool {
-        self.0.iter().all(|(name, raw)| holds(&name.0) && !raw.starts_with(['{', '[']))
-    }
-
     /// The names of all fields that are arrays.
     pub(in super::super) fn arrays(&self) -> impl Iterator<Item = &str> {
         let arrays = self.0.iter().filter(|(_, raw)| raw.starts_with('['));
         arrays.map(|(name, _)| &*name.0)
     }
+}
+
+/// What a JSON value says: text that is not empty, a number or a boolean, as text.
+pub(in super::super) fn text(value: &str) -> Option<String> {
+    let text = match value.bytes().next()? {
+        b'"' => serde_json::from_str(value).ok()?,
+        b'-' | b'0'..=b'9' | b't' | b'f' => value.to_owned(),
+        _ => return None,
+    };
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// `true`, `"true"`, `false` or `"false"`.
+pub(in super::super) fn flag(value: &str) -> Option<bool> {
+    text(value)?.trim().to_ascii_lowercase().parse().ok()
 }
 
 impl<'de> Deserialize<'de> for Fields<'de> {

@@ -22,7 +22,7 @@ use serde_json::value::RawValue;
 
 pub use self::broken::{BrokenAnswer, Flaw};
 pub use self::fault::{Fault, FaultKind};
-pub(super) use self::fields::Fields;
+pub(super) use self::fields::{Fields, flag, text};
 pub use self::foreign::ForeignAnswer;
 use super::error::Error;
 

@@ -15,6 +15,7 @@ pub(super) use self::row::fields;
 pub use self::row::{MalformedRow, ROW_BYTES_MAX, Row, RowFlaw};
 pub use self::scope::{Projects, Scope};
 use super::answer::{Reply, ServerDate};
+pub(super) use super::answer::{flag, text};
 use super::client::{Client, Method};
 use super::error::Error;
 use super::params::Params;

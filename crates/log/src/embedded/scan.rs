@@ -181,10 +181,12 @@ impl Expected {
     /// A batch is written over zeros, and its checksum does not cover its offset: where a sector ends
     /// within these eight bytes, or is torn there, the batch is whole and its offset has lost its
     /// first bytes. Such an offset has fewer bytes than the one expected. One that is too low but as
-    /// long was changed later; and if it is one that the batch before left out, that one was changed.
+    /// long was changed later; and if it is one that the batch before left out, that one was changed, unless both are
+    /// of one group and were perhaps never synced.
     pub(super) fn is_torn(&self, whole: &Header) -> bool {
         let bytes = |offset: i64| 8 - offset.leading_zeros() / 8;
-        bytes(whole.base_offset) < bytes(self.offset.get()) && !self.fits_before(whole)
+        bytes(whole.base_offset) < bytes(self.offset.get())
+            && !(whole.begins_group() && self.fits_before(whole))
     }
 
     /// The same of the batch at `at`, and nothing but the rest of its group lies behind it: a write that never

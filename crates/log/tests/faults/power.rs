@@ -12,14 +12,16 @@ const STEPS_MAX: usize = 60;
 
 /// A trim beyond the end after lost records; a start above all records that were left; a torn
 /// sector that kept a batch but for the first bytes of its offset; the same behind a first batch; a disk
-/// that failed under a reader, who was told that retention had passed.
-const FAILED_ONCE: [(u64, Fsync); 6] = [
+/// that failed under a reader, who was told that retention had passed; a torn offset within a group, behind a
+/// batch that had left out offsets.
+const FAILED_ONCE: [(u64, Fsync); 7] = [
     (9342048842972012050, Fsync::Os),
     (245198305297034332, Fsync::Os),
     (5894563813820654936, Fsync::Always),
     (1795191909840395367, Fsync::Always),
     (1795191909840413070, Fsync::Always),
     (1795193321995056337, Fsync::Always),
+    (10545198905666058410, Fsync::Always),
 ];
 
 #[test]

@@ -207,6 +207,7 @@ impl Walker<'_> {
         }
         let whole = self.whole()?;
         if let Some(header) = &whole
+            && !self.expected.is_torn_end(header, &mut self.window, self.at)?
             && self.takes_back(header)
         {
             return Ok(());

@@ -127,13 +127,12 @@ impl Row for NativeEvent {
         for (name, value) in list::fields(raw)?.iter() {
             event.take(name, value);
         }
-        let Read { id, created, is_archived, has_more, .. } = &mut event;
-        let created = created.take().and_then(|created| Moment::parse(&created));
+        let created = event.created.as_deref().and_then(Moment::parse);
         Ok(NativeEvent {
-            id: id.take().ok_or(RowFlaw::Lacks("id"))?,
+            id: event.id.ok_or(RowFlaw::Lacks("id"))?,
             created: created.ok_or(RowFlaw::Lacks("created"))?,
-            is_archived: *is_archived,
-            has_only_known_fields: !*has_more,
+            is_archived: event.is_archived,
+            has_only_known_fields: !event.has_more,
             event_type: event.event_type,
             level: event.level,
             state: event.state,

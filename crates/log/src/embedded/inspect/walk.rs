@@ -206,17 +206,18 @@ impl Walker<'_> {
             return Ok(());
         }
         let whole = self.whole()?;
+        let is_torn_end = match &whole {
+            Some(header) => self.expected.is_torn_end(header, &mut self.window, self.at)?,
+            None => false,
+        };
         if let Some(header) = &whole
-            && !self.expected.is_torn_end(header, &mut self.window, self.at)?
+            && !is_torn_end
             && self.takes_back(header)
         {
             return Ok(());
         }
         let is_misplaced = whole.as_ref().is_some_and(|header| !self.expected.is_torn(header));
-        let whole = match whole {
-            Some(header) if self.expected.is_torn_end(&header, &mut self.window, self.at)? => None,
-            whole => whole,
-        };
+        let whole = whole.filter(|_| !is_torn_end);
         self.broken(wrong, whole.map(|header| header.bytes as u64), is_misplaced)?;
         sees(self.at, None);
         Ok(())

@@ -88,8 +88,12 @@ fn receiver_that(answer: impl Fn(&Event) -> &'static str + Send + Sync + 'static
 }
 
 fn replay(folder: &Path, url: &str, options: &[&str]) -> Output {
-    let configuration =
-        format!("[log]\ndir = \"data\"\n[sinks.hook]\ntype = \"webhook\"\nurl = \"{url}\"\n");
+    replay_to(folder, &format!("type = \"webhook\"\nurl = \"{url}\"\n"), options)
+}
+
+/// The same with any sink.
+fn replay_to(folder: &Path, section: &str, options: &[&str]) -> Output {
+    let configuration = format!("[log]\ndir = \"data\"\n[sinks.hook]\n{section}");
     fs::write(folder.join("pluvio.toml"), configuration).unwrap();
     let mut pluvio = Command::new(env!("CARGO_BIN_EXE_pluvio"));
     pluvio.args(["--config", "pluvio.toml", "dead", "replay", "hook"]).args(options);
@@ -126,6 +130,34 @@ async fn letters_reach_a_target_that_was_mended() {
     assert!(output.status.success(), "{output:?}");
     assert_eq!(said, format!("{LETTERS} handed over to `hook` again\n"));
     assert_eq!(requests.load(Ordering::SeqCst), LETTERS);
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test]
+async fn letters_that_the_filter_does_not_pass_any_more_are_left_out_and_counted() {
+    let folder = folder("replay-filter");
+    write_letters(&folder.join("data"), 0..LETTERS).await;
+    let (url, requests) = receiver(TAKEN);
+    let section = format!("type = \"webhook\"\nurl = \"{url}\"\nfilter = 'id == \"e7\"'\n");
+    let output = replay_to(&folder, &section, &[]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{output:?}");
+    let left_out = LETTERS - 1;
+    let told =
+        format!("1 handed over to `hook` again\n{left_out} left out by the sink's `filter`\n");
+    assert_eq!((said, requests.load(Ordering::SeqCst)), (told, 1));
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_can_be_connected_only_once_is_refused_with_what_helps() {
+    let folder = folder("replay-client");
+    write_letters(&folder.join("data"), 0..1).await;
+    let section = "type = \"mqtt\"\nurl = \"mqtt://127.0.0.1:1\"\nclient_id = \"site-a\"\n";
+    let output = replay_to(&folder, section, &[]);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{output:?}");
+    assert!(error.contains("put another `client_id` into a copy"), "{error}");
     fs::remove_dir_all(&folder).unwrap();
 }
 

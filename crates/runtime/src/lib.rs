@@ -48,7 +48,7 @@ pub use push::{Headers, Push, Refusal};
 pub use resume::{Elsewhere, Resumable, Resume, Start};
 pub use scram::{ScramExchange, ScramMechanism};
 pub use sink::{
-    Answers, Connected, Delivered, Format, FormatError, News, Outcome, Rejected, Sink, SinkName,
-    Standing, Taken, TargetCursor, Writer,
+    Age, Answers, Connected, Delivered, Format, FormatError, Moves, News, Outcome, Rejected, Sink,
+    SinkName, Standing, Taken, TargetCursor, Writer,
 };
 pub use source::{Connection, Pull, Source};

@@ -56,7 +56,7 @@ impl Sink for Kafka {
     async fn connect(&mut self, standing: Standing) -> Result<Connected<Producer>, Error> {
         let settings = Arc::clone(&self.settings);
         let mut memory = Arc::clone(&self.memory).lock_owned().await;
-        memory.of_log(standing.log_id, standing.seek);
+        memory.of_log(standing.log_id, standing.moves.last);
         let mut cluster = Cluster::connect(&settings).await?;
         let constant: Option<Arc<str>> = settings.topic.constant().map(Into::into);
         cluster.learn(constant.as_slice()).await?;

@@ -33,7 +33,7 @@ use kafka_protocol::{
     protocol::StrBytes,
 };
 use pluvio_log::Offset;
-use pluvio_runtime::{Standing, Taken, TargetCursor};
+use pluvio_runtime::{Age, Moves, Standing, Taken, TargetCursor};
 use tokio::time::sleep;
 use uuid::Uuid;
 
@@ -71,19 +71,17 @@ pub(super) struct Transactions {
 }
 
 /// What stands beside the cursor: `<log's id>`, or `<log's id>/<n>` once Pluvio has decided where the sink
-/// stands ([`Standing::seek`]).
+/// stands ([`Moves::last`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mark {
     log: Uuid,
-    seek: u64,
-    /// [`Standing::before`].
-    before: Option<u64>,
+    moves: Moves,
 }
 
 impl Mark {
     /// Of a sink that stands here.
     pub(super) fn of(standing: &Standing) -> Self {
-        Self { log: standing.log_id, seek: standing.seek, before: standing.before }
+        Self { log: standing.log_id, moves: standing.moves }
     }
 
     /// What the cursor `next` with `text` beside it tells; `None`: nothing, because it is of another log, or older
@@ -91,24 +89,21 @@ impl Mark {
     fn cursor(self, next: Offset, text: &str) -> Option<TargetCursor> {
         let mut parts = text.split('/');
         let (log, seek) = (parts.next()?, parts.next().unwrap_or("0"));
-        let seek: u64 = seek.parse().ok()?;
-        let is_older = seek < self.seek;
-        if log != self.log.to_string()
-            || (is_older && self.before.is_none_or(|before| seek < before))
-        {
+        let age = self.moves.age(seek.parse().ok()?);
+        if log != self.log.to_string() || age == Age::Outdated {
             return None;
         }
         let last = parts.next().and_then(|offset| Offset::new(offset.parse().ok()?));
         let recorded =
             parts.next().and_then(|it| Timestamp::from_millisecond(it.parse().ok()?).ok());
         let last = last.zip(recorded).map(|(offset, recorded)| Taken { offset, recorded });
-        Some(TargetCursor { next, last, is_older })
+        Some(TargetCursor { next, last, is_older: age == Age::BeforeRepeat })
     }
 
     /// What stands beside a cursor: the log's id, the number of the last move, and offset and time of the last
     /// record, in milliseconds since 1970.
     fn beside(self, last: Taken) -> String {
-        let Self { log, seek, .. } = self;
+        let Self { log, moves: Moves { last: seek, .. } } = self;
         format!("{log}/{seek}/{}/{}", last.offset, last.recorded.as_millisecond())
     }
 }
@@ -324,7 +319,7 @@ mod tests {
     #[test]
     fn a_cursor_counts_if_it_is_of_this_log_and_not_older_than_the_last_move() {
         let (log, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let mark = |log, seek| Mark { log, seek, before: None };
+        let mark = |log, last| Mark { log, moves: Moves { last, before: None } };
         let next = Offset::new(8).unwrap_or_default();
         let counts = |mark: Mark, text: &str| {
             mark.cursor(next, text).filter(|it| it.next == next && !it.is_older).map(|it| it.last)
@@ -341,7 +336,7 @@ mod tests {
         assert_eq!(counts(mark(log, 0), &format!("{log}/x")), None);
         // Where the sink stood before a stretch that it repeats is told by the number that its place had then, or
         // one of a later stretch.
-        let repeating = Mark { before: Some(1), ..mark(log, 3) };
+        let repeating = Mark { log, moves: Moves { last: 3, before: Some(1) } };
         for older in [1, 2] {
             assert!(repeating.cursor(next, &beside(log, older)).is_some_and(|it| it.is_older));
         }

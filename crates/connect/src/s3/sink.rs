@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pluvio_runtime::{Connected, Sink, Standing, TargetCursor};
+use pluvio_runtime::{Age, Connected, Sink, Standing, TargetCursor};
 
 use super::{
     config::Settings,
@@ -60,11 +60,9 @@ impl Sink for S3 {
         let store = Store::new(&self.settings)?;
         let name = format!("{}-{}", standing.sink, standing.stream);
         let noted = self.cursor(&store, &keys::cursor(&self.settings, &name)).await?;
-        let noted = noted.filter(|it| it.log_id == standing.log_id);
-        let is_older = noted.as_ref().is_some_and(|it| it.seek < standing.seek);
-        let counts =
-            |it: &Cursor| !is_older || standing.before.is_some_and(|before| it.seek >= before);
-        let noted = noted.filter(counts);
+        let age = |it: &Cursor| standing.moves.age(it.seek);
+        let noted = noted.filter(|it| it.log_id == standing.log_id && age(it) != Age::Outdated);
+        let is_older = noted.as_ref().is_some_and(|it| age(it) == Age::BeforeRepeat);
         let (next, last) = noted.as_ref().map_or((None, None), |it| (Some(it.next), it.last));
         // Of the log before it was set back; the log that goes on from there has other events for it.
         let putting =

@@ -190,11 +190,11 @@ impl S3Writer {
     /// The cursor and its name.
     fn cursor(&self, putting: Option<Putting>) -> (String, Object) {
         let next = self.from;
-        let Standing { sink, stream, log_id, seek, .. } = &self.standing;
+        let Standing { sink, stream, log_id, moves, .. } = &self.standing;
         let key = keys::cursor(&self.sink.settings, &format!("{sink}-{stream}"));
         // What lies behind is of the log before it was set back.
         let last = self.last.filter(|last| last.offset < next);
-        let (log_id, stream, seek) = (*log_id, stream.to_string(), *seek);
+        let (log_id, stream, seek) = (*log_id, stream.to_string(), moves.last);
         let cursor = Cursor { log_id, stream, next, seek, putting, last };
         let body: Bytes = serde_json::to_vec(&cursor).unwrap_or_default().into();
         (key, Object { body, content_type: "application/json", metadata: Vec::new() })

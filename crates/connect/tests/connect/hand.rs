@@ -6,7 +6,7 @@ use pluvio_log::{
     StreamName,
 };
 use pluvio_runtime::{
-    Answers, Connected, Delivered, News, Outcome, Sink, SinkName, Standing, Taken, Writer,
+    Answers, Connected, Delivered, Moves, News, Outcome, Sink, SinkName, Standing, Taken, Writer,
 };
 use uuid::Uuid;
 
@@ -18,8 +18,7 @@ pub(crate) fn standing(log: u128, cursor: i64) -> Standing {
         log_id: Uuid::from_u128(log),
         cursor: Offset::new(cursor).unwrap(),
         end: Offset::new(1 << 40).unwrap(),
-        seek: 0,
-        before: None,
+        moves: Moves::default(),
         is_beside: false,
     }
 }

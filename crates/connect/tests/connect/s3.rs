@@ -2,7 +2,7 @@
 
 use pluvio_connect::s3::{Config, S3};
 use pluvio_runtime::{
-    Answers, Delivered, Failure as _, Outcome, Response, Sink as _, Standing, Writer,
+    Answers, Delivered, Failure as _, Moves, Outcome, Response, Sink as _, Standing, Writer,
 };
 use pluvio_secret::SecretSource;
 
@@ -97,7 +97,7 @@ async fn an_object_of_the_same_name_with_other_events_stays_and_the_new_one_gets
 
 /// Where a sink stands whose place was decided on here, so that older cursors do not count.
 fn decided(seek: u64) -> Standing {
-    Standing { seek, ..standing(1, 0) }
+    Standing { moves: Moves { last: seek, before: None }, ..standing(1, 0) }
 }
 
 #[tokio::test]
@@ -307,11 +307,11 @@ async fn a_bucket_does_not_undo_what_an_operator_said_since() {
     let cursor = "\"stream\":\"events\",\"next\":9,\"seek\":1";
     bucket.remembers(&format!("{{\"log_id\":\"{noted}\",{cursor}}}"));
     let sink = bucket.sink();
-    let moved = |seek| Standing { seek, ..standing(1, 4) };
+    let moved = |last| Standing { moves: Moves { last, before: None }, ..standing(1, 4) };
     assert_eq!(connected(&sink, moved(1)).await.1, Some(9), "after the move, its own counts");
     let (mut writer, cursor) = connected(&sink, moved(2)).await;
     assert_eq!(cursor, None, "it is older than the second move");
-    let repeating = Standing { before: Some(1), ..moved(2) };
+    let repeating = Standing { moves: Moves { last: 2, before: Some(1) }, ..moved(2) };
     let told = sink.clone().connect(repeating).await.unwrap().cursor.unwrap();
     assert_eq!((told.next.get(), told.is_older), (9, true), "where it stood before the second");
     writer.write(&records(4..=5).await, &Answers::default()).await;

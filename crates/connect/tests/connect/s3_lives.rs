@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use pluvio_connect::s3::S3;
 use pluvio_log::Offset;
-use pluvio_runtime::{Answers, Delivered, Outcome, Standing, Writer as _};
+use pluvio_runtime::{Answers, Delivered, Moves, Outcome, Standing, Writer as _};
 use proptest::prelude::*;
 
 use crate::{
@@ -53,7 +53,8 @@ impl World {
 
     fn standing(&self) -> Standing {
         let end = Offset::new(EVENTS).unwrap();
-        Standing { end, seek: self.lives, ..standing(1, self.own) }
+        let moves = Moves { last: self.lives, before: None };
+        Standing { end, moves, ..standing(1, self.own) }
     }
 
     /// The log is put back from a copy, and other events come.

@@ -103,8 +103,7 @@ pub struct TargetCursor {
     /// The last record that has arrived. A log that has another one at its offset was set back, by an older copy
     /// for example, and grew again. `None`: the target does not know.
     pub last: Option<Taken>,
-    /// It has a number from [`Standing::before`] on that is below [`Standing::seek`]: it does not say where the sink
-    /// goes on, but where it stood.
+    /// It is of [`Age::BeforeRepeat`]: it does not say where the sink goes on, but where it stood.
     pub is_older: bool,
 }
 
@@ -134,17 +133,49 @@ pub struct Standing {
     /// it was set back, by an older copy for example: what comes has offsets that the target has for
     /// something else.
     pub end: Offset,
-    /// Numbers the last place that was decided here and not by the target: an operator moved the sink, or the
-    /// log was set back. A target that keeps a cursor keeps this beside it, and a cursor with a lower
-    /// number is older than that word: it does not count. 0: there was none.
-    pub seek: u64,
-    /// While a stretch is handed over again behind which the sink goes on where it stood: the number that its place
-    /// had then. The log may be a moment behind the target, and a cursor with that number or a later one below
-    /// `seek` tells where that was.
-    pub before: Option<u64>,
+    /// The places that were decided here and not by the target.
+    pub moves: Moves,
     /// Whether another sink of this name may run at the same time, so that whatever may be connected only once
     /// is to be called otherwise.
     pub is_beside: bool,
+}
+
+/// The places of a sink that were decided by Pluvio and not by its target: an operator moved the sink, or the log was
+/// set back. Each has a number that is higher than those before it; a target that keeps a cursor keeps the number
+/// beside it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moves {
+    /// The number of the last one; 0: there was none.
+    pub last: u64,
+    /// While a stretch is handed over again behind which the sink goes on where it stood: the number that its place
+    /// had then. The log may be a moment behind the target, and a cursor with that number or a later one below
+    /// `last` tells where that was. `None`: nothing is handed over again.
+    pub before: Option<u64>,
+}
+
+/// What a cursor of a target says, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Age {
+    /// Where the sink goes on.
+    Current,
+    /// Where it stood before the stretch that it is handed again.
+    BeforeRepeat,
+    /// Nothing: its place was decided since.
+    Outdated,
+}
+
+impl Moves {
+    /// What a cursor with the number `seek` says.
+    #[must_use]
+    pub fn age(self, seek: u64) -> Age {
+        if seek >= self.last {
+            Age::Current
+        } else if self.before.is_some_and(|before| seek >= before) {
+            Age::BeforeRepeat
+        } else {
+            Age::Outdated
+        }
+    }
 }
 
 /// The configured name of a sink, for example `billing` of `[sinks.billing]`: 1 to 240 letters,

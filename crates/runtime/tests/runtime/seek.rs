@@ -59,7 +59,7 @@ async fn a_sink_that_is_moved_back_hands_over_again_from_there_and_the_status_te
     house.store(26..=26).await;
     assert_eq!(target.has(39).await[38], "26");
     let held = target.held.lock().unwrap();
-    let seeks: Vec<_> = held.connects.iter().map(|(standing, _)| standing.seek).collect();
+    let seeks: Vec<_> = held.connects.iter().map(|(standing, _)| standing.moves.last).collect();
     assert_eq!(
         (seeks, held.made),
         (vec![0, sought.number], 1),
@@ -317,7 +317,7 @@ async fn a_target_that_keeps_the_cursor_learns_the_number_of_the_move_and_goes_o
     assert_eq!(house.store(26..=26).await, again.has(1).await);
     let held = again.held.lock().unwrap();
     let standing = &held.connects[0].0;
-    assert_eq!((standing.seek, standing.cursor.get()), (sought.number, 5));
+    assert_eq!((standing.moves.last, standing.cursor.get()), (sought.number, 5));
 }
 
 /// A sink that handed over 50 events and was killed when the log knew of 25: a cursor is put once a second.

@@ -209,7 +209,7 @@ async fn a_target_of_a_log_before_it_was_set_back_is_told_for_good_that_its_curs
     assert!(running.supervisor.drain().await);
     let seeks = |target: &Target| -> Vec<_> {
         let held = target.held.lock().unwrap();
-        held.connects.iter().map(|(standing, _)| standing.seek).collect()
+        held.connects.iter().map(|(standing, _)| standing.moves.last).collect()
     };
     let first = seeks(&target);
     assert!(matches!(first[..], [0, decided] if decided > 0), "{first:?}");
@@ -257,8 +257,14 @@ async fn a_log_that_was_set_back_and_grew_again_is_noticed_by_a_sink_that_it_kno
     let _running = house.run(&[("a", &target)]);
     let rest: Vec<_> = (6..=20).map(|number| number.to_string()).collect();
     assert_eq!(target.has(15).await, rest, "all that was stored since");
-    let seeks: Vec<_> =
-        target.held.lock().unwrap().connects.iter().map(|(standing, _)| standing.seek).collect();
+    let seeks: Vec<_> = target
+        .held
+        .lock()
+        .unwrap()
+        .connects
+        .iter()
+        .map(|(standing, _)| standing.moves.last)
+        .collect();
     assert!(matches!(seeks[..], [0, decided] if decided > 0), "it is told so: {seeks:?}");
 
     let same = Target::new(&[Door::Took(Taken { offset, recorded: recorded(8).await })], &[]);
@@ -287,8 +293,14 @@ async fn a_log_that_grew_before_a_hole_where_the_target_has_its_last_event_was_s
     let target = Target::new(&[Door::Took(last)], &[]);
     let _running = house.run(&[("a", &target)]);
     assert_eq!(target.has(3).await, ["6", "7", "8"]);
-    let seeks: Vec<_> =
-        target.held.lock().unwrap().connects.iter().map(|(standing, _)| standing.seek).collect();
+    let seeks: Vec<_> = target
+        .held
+        .lock()
+        .unwrap()
+        .connects
+        .iter()
+        .map(|(standing, _)| standing.moves.last)
+        .collect();
     assert!(matches!(seeks[..], [0, decided] if decided > 0), "it is told so: {seeks:?}");
 }
 
@@ -309,8 +321,14 @@ async fn a_hole_that_a_machines_end_left_at_the_end_of_a_log_is_no_sign_of_anoth
     let running = house.run(&[("a", &target)]);
     running.until("a", |status| status.position.as_deref() == Some("103")).await;
     assert_eq!(target.ids(), ["6", "7", "8"], "it has all that lies before the hole");
-    let seeks: Vec<_> =
-        target.held.lock().unwrap().connects.iter().map(|(standing, _)| standing.seek).collect();
+    let seeks: Vec<_> = target
+        .held
+        .lock()
+        .unwrap()
+        .connects
+        .iter()
+        .map(|(standing, _)| standing.moves.last)
+        .collect();
     assert_eq!(seeks, [0], "its cursor counts");
 }
 

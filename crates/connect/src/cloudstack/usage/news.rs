@@ -157,17 +157,31 @@ impl Metering {
                 listing.machineless.insert(record_id, vec![row]);
                 Ok(None)
             }
-            Some(captured)
-                if is_stored || captured.has(figure) || (is_unsure && !captured.is_complete()) =>
-            {
+            Some(_) if is_stored => {
                 listing.back.insert(record_id, row);
                 Ok(None)
             }
-            _ => {
-                listing.back.remove(&record_id);
-                self.give(record_id, &row)
-            }
+            _ => self.revision(record_id, figure, row, listing),
         }
+    }
+
+    /// The event of a figure that is not the newest captured one of its record. One that was captured before, or may
+    /// have been, waits for the end of the listing.
+    fn revision(
+        &mut self,
+        record_id: Uuid,
+        figure: Uuid,
+        row: UsageRecord,
+        listing: &mut Listing,
+    ) -> Result<Option<Record>, Error> {
+        let captured = self.past.of(record_id);
+        let is_unsure = listing.is_unsure(row.end.at);
+        if captured.is_some_and(|it| it.has(figure) || (is_unsure && !it.is_complete())) {
+            listing.back.insert(record_id, row);
+            return Ok(None);
+        }
+        listing.back.remove(&record_id);
+        self.give(record_id, &row)
     }
 
     /// What is new of volumes' rows, when the listing is at its end. One with the amount of a captured record of a
@@ -192,14 +206,7 @@ impl Metering {
                     listed.insert(of_a_machine);
                     continue;
                 }
-                let captured = self.past.of(record_id);
-                let is_unsure = listing.is_unsure(row.end.at);
-                if captured.is_some_and(|it| it.has(figure) || (is_unsure && !it.is_complete())) {
-                    listing.back.insert(record_id, row);
-                } else {
-                    listing.back.remove(&record_id);
-                    records.extend(self.give(record_id, &row)?);
-                }
+                records.extend(self.revision(record_id, figure, row, listing)?);
             }
         }
         Ok(records)

@@ -56,7 +56,7 @@ use super::{
     panic_text,
 };
 use crate::{
-    Connected, Failure, Response, Sink, SinkName, Standing, Taken, TargetCursor, Writer,
+    Connected, Failure, Moves, Response, Sink, SinkName, Standing, Taken, TargetCursor, Writer,
     status::{Kind, Reporter, State},
 };
 use delivery::Delivery;
@@ -355,8 +355,7 @@ impl Task<'_> {
             log_id: place.log_id(),
             cursor: place.next(),
             end: self.reach.max(place.next()),
-            seek: place.moves(),
-            before: place.before(),
+            moves: Moves { last: place.moves(), before: place.before() },
             is_beside: self.context.is_beside,
         };
         let connect = sink.connect(standing);

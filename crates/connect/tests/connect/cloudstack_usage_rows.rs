@@ -132,7 +132,7 @@ fn row_of((volume, hours): &Row<'_>) -> Value {
 }
 
 /// A parameter of a call, in its address or its body.
-fn parameter(asked: &Asked, name: &str) -> Option<String> {
+pub(crate) fn parameter(asked: &Asked, name: &str) -> Option<String> {
     let text = asked.text();
     let (_, query) = asked.line.split_once('?').unwrap_or_default();
     let mut all = query.split('&').chain(text.split('&'));
@@ -153,7 +153,7 @@ fn page(asked: &Asked, rows: &[Value]) -> Answer {
 }
 
 /// Lets the cloud answer.
-fn forward(asked: &Asked, cloud: &str) -> Answer {
+pub(crate) fn forward(asked: &Asked, cloud: &str) -> Answer {
     let mut stream = TcpStream::connect(cloud).unwrap();
     let mut request = format!("{} HTTP/1.1\r\nhost: {cloud}\r\nconnection: close\r\n", asked.line);
     for name in ["content-type", "content-length", "cookie"] {

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use pluvio_log::Position;
+use pluvio_log::{Position, SourceName};
 use pluvio_runtime::{Resume, Start};
 use tracing::{info, warn};
 
@@ -45,9 +45,34 @@ impl Begun {
     }
 }
 
-/// Where a re-list begins. A vCenter whose clock was set back is listed from its own now.
+/// Where a re-list begins. A vCenter whose clock is behind is listed from its own now, and what it shows of what
+/// was before the beginning is left out by its keys.
 pub(super) fn reaches_back_to(settings: &Settings, place: &Place, now: Timestamp) -> Timestamp {
-    before(place.time.min(now), settings).max(place.begin)
+    let (from, begin) = (place.time.min(now), place.begin);
+    if from < begin { before(from, settings) } else { before(from, settings).max(begin) }
+}
+
+/// Takes the place back where the vCenter's clock is behind how far events were read: what happens next has
+/// earlier times. Either was that clock ahead, or it is behind now, which ours tells.
+pub(super) fn set_back(
+    settings: &Settings,
+    place: &mut Place,
+    now: Timestamp,
+    source: &SourceName,
+) {
+    let (was, latest) = (place.time, latest(settings, now));
+    if before(was, settings) <= now {
+        return;
+    }
+    place.set_back(now, latest);
+    let why = if was > latest { "had been ahead" } else { "is behind" };
+    warn!(%source, %was, %now, "the vCenter's clock {why}: events are read from its own now");
+}
+
+/// The latest time at which an event may have happened when a vCenter's clock says `now`.
+fn latest(settings: &Settings, now: Timestamp) -> Timestamp {
+    let latest = now.max(Timestamp::now());
+    latest.checked_add(settings.overlap).unwrap_or(latest)
 }
 
 /// So long before `time` as an event may become visible late.
@@ -82,15 +107,12 @@ fn place(
         }
         Start::Here(place) => place,
     };
-    if place.begin > now {
+    if place.begin > latest(settings, now) {
         warn!(%source, was = %place.begin, is = %begin,
             "the first start took its beginning from a clock that was ahead: it begins anew");
         (place.begin, place.time, place.last) = (begin, begin, None);
     }
-    let (was, latest) = (place.time, now.checked_add(settings.overlap).unwrap_or(now));
-    if place.set_back(now, latest) {
-        warn!(%source, %was, %now, "the vCenter's clock had been ahead: events are read from its own now");
-    }
+    set_back(settings, &mut place, now, source);
     if place.ask_for(&settings.scope) {
         info!(%source, "`event_types`, `users` or `entity` changed: what was captured last may not be listed \
             any more");

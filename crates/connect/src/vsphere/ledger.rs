@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use pluvio_runtime::supervise::PULLS_ON_THE_WAY;
 use uuid::Uuid;
 
-use super::place::Place;
+use super::{place::Place, reach::Reach};
 
 /// Two writings of the same creation time may differ by rounding, never by a second.
 const SAME_TIME_MS: i64 = 1000;
@@ -39,6 +39,10 @@ pub(super) struct Ledger {
     now: Timestamp,
     /// What may be stored without the log's knowing it.
     forgotten: Option<Forgotten>,
+    /// What the listing that is read on and on has shown.
+    reach: Reach,
+    /// Whether events are judged that it may not have come to yet.
+    is_sweeping: bool,
     /// Ids of the last pulls with their times; the newest last.
     in_flight: VecDeque<HashMap<String, Option<Timestamp>>>,
 }
@@ -57,13 +61,15 @@ pub(super) struct Forgotten {
 pub(super) struct Read {
     /// The greatest key.
     key: Option<i64>,
+    /// When the last event that was read was created; what is later was not.
     time: Timestamp,
 }
 
 impl Read {
     /// As far as a place says.
     pub(super) fn up_to(place: &Place) -> Self {
-        Self { key: place.key, time: place.time }
+        let time = place.last.map_or(place.time, |last| last.max(place.time));
+        Self { key: place.key, time }
     }
 }
 
@@ -93,7 +99,8 @@ type Stored = Option<Timestamp>;
 impl Ledger {
     pub(super) fn new(place: Place) -> Self {
         let in_flight = VecDeque::from([HashMap::new()]);
-        Self { place, now: Timestamp::MAX, forgotten: None, in_flight }
+        let (now, reach) = (Timestamp::MAX, Reach::default());
+        Self { place, now, forgotten: None, reach, is_sweeping: false, in_flight }
     }
 
     /// Tells what may be stored without the log's knowing it, of the events that are judged next.
@@ -104,6 +111,27 @@ impl Ledger {
     /// Tells the time at which no event can have happened yet.
     pub(super) fn set_now(&mut self, now: Timestamp) {
         self.now = now;
+    }
+
+    /// Tells whether the events that are judged next are of a sweep, which shows what the listing has not come to.
+    pub(super) fn set_sweeping(&mut self, is_sweeping: bool) {
+        self.is_sweeping = is_sweeping;
+    }
+
+    /// Takes in when the events of a page were created that the listing has shown, whether they were new or not.
+    pub(super) fn has_listed(&mut self, created: &[Timestamp], is_full: bool) {
+        let times = created.iter().copied().filter(|created| *created <= self.now);
+        self.place.read_up_to(self.reach.page(times, is_full));
+    }
+
+    /// Tells that the listing is at its end.
+    pub(super) fn has_listed_all(&mut self) {
+        self.place.read_up_to(self.reach.end());
+    }
+
+    /// Tells that another listing begins, at the place.
+    pub(super) fn lists_anew(&mut self) {
+        self.reach = Reach::default();
     }
 
     /// The ids under which `event` may be stored, oldest epoch first; empty when it cannot be.
@@ -130,7 +158,7 @@ impl Ledger {
         raw_id: impl FnOnce() -> String,
         stored: impl Fn(&str) -> Option<Stored>,
     ) -> Verdict {
-        if created.is_some_and(|created| created < self.place.begin) {
+        if created.is_some_and(|created| created < self.place.begin) && !self.is_dated_behind(key) {
             return Verdict::Before;
         }
         let lookup = |ledger: &Self, id: &str| {
@@ -163,8 +191,18 @@ impl Ledger {
         self.admit(id(key, self.place.epoch), Some(key), created)
     }
 
+    /// Whether an event that is dated before the beginning has happened since, by a clock that is behind or was:
+    /// nothing that was captured has a greater key.
+    fn is_dated_behind(&self, key: Option<i64>) -> bool {
+        match self.place.key {
+            Some(greatest) => key.is_some_and(|key| key > greatest),
+            None => self.now < self.place.begin,
+        }
+    }
+
     fn admit(&mut self, id: String, key: Option<i64>, created: Stored) -> Verdict {
-        self.place.pass(key, created.filter(|created| *created <= self.now));
+        let is_said = |created: &Timestamp| *created <= self.now && !self.is_sweeping;
+        self.place.pass(key, created.filter(is_said));
         if let Some(pull) = self.in_flight.back_mut() {
             pull.insert(id.clone(), created);
         }
@@ -371,6 +409,9 @@ mod tests {
         let mut book = Book::new();
         book.ledger.set_now(at(10));
         assert_eq!(book.list(&[(1, 5), (2, 86_400), (3, 6)]), ["1", "2", "3"]);
+        book.ledger.has_listed(&[at(5), at(86_400), at(6)], true);
+        assert_eq!(book.ledger.place.time, at(0), "there may be more");
+        book.ledger.has_listed_all();
         assert_eq!((book.ledger.place.last, book.ledger.place.time), (Some(at(6)), at(6)));
         assert_eq!(book.ledger.place.key, Some(3));
         book.reconnect();

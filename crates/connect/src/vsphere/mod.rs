@@ -25,6 +25,7 @@ mod ledger;
 mod listing;
 mod map;
 mod place;
+mod reach;
 mod session;
 mod source;
 mod sweep;

@@ -28,7 +28,8 @@ pub(super) struct Place {
     /// The greatest key of all epochs. A greater one cannot have been stored.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) key: Option<i64>,
-    /// Everything up to here was read, by the vCenter's clock; goes back only with [that](Self::set_back).
+    /// Everything up to here was read, by the vCenter's clock; goes back only with [that](Self::set_back), also
+    /// before the beginning.
     pub(super) time: Timestamp,
     /// When the newest stored event was created; `None` after a gap or a change of scope, when a re-list
     /// cannot be expected to show it again.
@@ -98,25 +99,25 @@ impl Place {
         Position::new(text)
     }
 
-    /// Moves behind an event.
+    /// Takes in an event that is stored. How far events were read is [another question](Self::read_up_to).
     pub(super) fn pass(&mut self, key: Option<i64>, time: Option<Timestamp>) {
         if let Some(key) = key {
             self.key = Some(self.key.map_or(key, |max| max.max(key)));
         }
         if let Some(time) = time {
-            self.time = self.time.max(time);
             self.last = Some(self.last.map_or(time, |last| last.max(time)));
         }
     }
 
-    /// Goes back to `now` where that clock had been ahead and was set right: what is dated later than `latest` was
-    /// read by the wrong one, and would hide for as long how far events were read. `true`: it had been.
-    pub(super) fn set_back(&mut self, now: Timestamp, latest: Timestamp) -> bool {
-        let was_ahead = self.time > latest;
-        if was_ahead {
-            (self.time, self.last) = (now, self.last.filter(|last| *last <= latest));
-        }
-        was_ahead
+    /// Everything up to `time` was read.
+    pub(super) fn read_up_to(&mut self, time: Option<Timestamp>) {
+        self.time = time.map_or(self.time, |time| time.max(self.time));
+    }
+
+    /// Goes back to `now`, the time of a clock that was set back. When the newest stored event was created is kept
+    /// unless that is later than `latest`, when nothing can have happened yet.
+    pub(super) fn set_back(&mut self, now: Timestamp, latest: Timestamp) {
+        (self.time, self.last) = (now, self.last.filter(|last| *last <= latest));
     }
 
     /// Begins another life of the keys. The greatest key stays: a re-list shows events of the

@@ -20,7 +20,7 @@ use tracing::{info, warn};
 
 use super::{
     Error,
-    begin::{Begun, expects_known_since, reaches_back_to},
+    begin::{Begun, expects_known_since, reaches_back_to, set_back},
     config::Settings,
     cursor::Cursor,
     ledger::{Forgotten, Ledger, Read, Verdict, id_of_text},
@@ -201,7 +201,15 @@ impl Connection for Reading {
             if !page.events.is_empty() {
                 self.vain_rings = 0;
                 self.looks_in_flow = LOOKS_IN_FLOW;
+                let created: Vec<_> =
+                    page.events.iter().filter_map(|listed| key_and_time(listed).1).collect();
+                let is_full = page.events.len() >= self.session.page_events() || page.is_cut;
                 let mut records = self.records(page, self.cursor_read).await?;
+                self.ledger.has_listed(&created, is_full);
+                if let Some(last) = records.last_mut() {
+                    // Those before it do not say that the page was read.
+                    last.position = self.ledger.place.position()?;
+                }
                 self.busy_looks += 1;
                 if self.busy_looks.is_multiple_of(SWEEP_EVERY) {
                     records.extend(self.sweep_a_page().await?.unwrap_or_default());
@@ -210,6 +218,9 @@ impl Connection for Reading {
                     continue;
                 }
                 return Ok(pull(records));
+            }
+            if self.cursor.listing.goes_on() {
+                self.ledger.has_listed_all();
             }
             if let Some(left) = self.looks_in_flow.checked_sub(1) {
                 self.looks_in_flow = left;
@@ -322,10 +333,7 @@ impl Reading {
 
     /// Takes the place back where it was read by a clock that was ahead.
     fn set_back(&mut self, now: Timestamp) {
-        let (was, latest) = (self.ledger.place.time, self.last(now));
-        if self.ledger.place.set_back(now, latest) {
-            warn!(source = %self.history.source(), %was, %now, "the vCenter's clock had been ahead and was set right");
-        }
+        set_back(&self.settings, &mut self.ledger.place, now, self.history.source());
     }
 
     /// Turns a page into records of what is new in it. `read`: how far events were read when its listing began.
@@ -486,7 +494,10 @@ impl Reading {
         } else {
             self.sweep.listing = Some((slice, behind));
         }
-        let records = self.records(page, Read::up_to(&self.ledger.place)).await?;
+        self.ledger.set_sweeping(true);
+        let records = self.records(page, Read::up_to(&self.ledger.place)).await;
+        self.ledger.set_sweeping(false);
+        let records = records?;
         if !records.is_empty() {
             info!(source = %self.history.source(), events = records.len(), "sweep found late events");
         }
@@ -499,7 +510,7 @@ impl Reading {
         let now = self.session.current_time().await?;
         // A moment earlier than the event stored last, in case the server rounds.
         let begin = self.ledger.place.time.min(now).checked_sub(SAME_SECOND).unwrap_or(now);
-        let begin = begin.max(self.ledger.place.begin);
+        let begin = begin.max(self.ledger.place.begin).min(now);
         let (mut from, last) = (begin, self.last(now));
         // The answer begins with the event stored last, unless the vCenter forgot it.
         self.expects_known_since = self.ledger.place.last.filter(|last| *last >= begin);
@@ -561,6 +572,7 @@ impl Reading {
         let from = reaches_back_to(&self.settings, &self.ledger.place, now);
         let cursor = Cursor::open(&self.session, &self.settings, from).await?;
         self.forget_ahead();
+        self.ledger.lists_anew();
         self.cursor_read = Read::up_to(&self.ledger.place);
         std::mem::replace(&mut self.cursor, cursor).close(&self.session).await;
         Ok(())

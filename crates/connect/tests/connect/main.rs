@@ -24,4 +24,5 @@ mod s3_lives;
 mod site;
 mod stdout;
 mod vsphere;
+mod vsphere_clock;
 mod webhook;

@@ -507,36 +507,6 @@ async fn an_event_that_appears_hours_late_is_found_by_the_sweep() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_is_set_back_loses_nothing() {
-    let mut site = Site::open().await;
-    site.until_complete().await;
-    site.stop().await;
-    site.vcenter.inject(Fault::Skew { seconds: -900 });
-    site.vcenter.post(20);
-    site.start();
-    site.until_complete().await;
-}
-
-/// Found by an attack: the position kept the time of the clock that was ahead.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_was_once_ahead_hides_nothing_of_a_later_downtime() {
-    const DAY_S: i64 = 86_400;
-    let mut site = Site::open().await;
-    for days in [0, 365, 0] {
-        site.stop().await;
-        site.vcenter.inject(Fault::Skew { seconds: days * DAY_S });
-        site.vcenter.post(5);
-        site.start();
-        site.until_complete().await;
-    }
-    site.stop().await;
-    site.vcenter.post(20);
-    site.vcenter.inject(Fault::Skew { seconds: 2 * DAY_S });
-    site.start();
-    site.until_complete().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_is_told_and_not_tried_again_at_once() {
     let site =
         Site::with(|config| config.password = pluvio_secret::SecretSource::literal("")).await;

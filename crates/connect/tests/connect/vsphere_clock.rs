@@ -1,0 +1,123 @@
+//! Clocks that are wrong: the vCenter's own, and those of hosts that date events.
+
+use std::time::Duration;
+
+use pluvio_log::MemoryConfig;
+use pluvio_runtime::unit::Period;
+use pluvio_sim::{Fault, VCenterConfig};
+
+use crate::site::Site;
+
+const DAY_S: i64 = 86_400;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_set_back_loses_nothing() {
+    let mut site = Site::open().await;
+    site.until_complete().await;
+    site.stop().await;
+    site.vcenter.inject(Fault::Skew { seconds: -900 });
+    site.vcenter.post(20);
+    site.start();
+    site.until_complete().await;
+}
+
+/// Found by an attack: the position kept the time of the clock that was ahead.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_was_once_ahead_hides_nothing_of_a_later_downtime() {
+    let mut site = Site::open().await;
+    for days in [0, 365, 0] {
+        site.stop().await;
+        site.vcenter.inject(Fault::Skew { seconds: days * DAY_S });
+        site.vcenter.post(5);
+        site.start();
+        site.until_complete().await;
+    }
+    site.stop().await;
+    site.vcenter.post(20);
+    site.vcenter.inject(Fault::Skew { seconds: 2 * DAY_S });
+    site.start();
+    site.until_complete().await;
+}
+
+/// Found by an attack: the listing began anew at the time of the event that was dated ahead.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_dated_ahead_hides_nothing_when_catching_up_is_broken_off() {
+    for api_version in ["8.0.3.0", "9.0.0.0"] {
+        let mut site = Site::of_version(api_version).await;
+        site.until_complete().await;
+        site.stop().await;
+        site.vcenter.post(500);
+        site.vcenter.inject(Fault::Early { seconds: DAY_S as u32, count: 1 });
+        site.vcenter.post(8000);
+        site.vcenter.inject(Fault::Skew { seconds: 3 * DAY_S });
+        site.vcenter.post(10);
+        site.vcenter.inject(Fault::Slow { ms: 100 });
+        site.start();
+        site.until(|captured| captured.len() > 1200).await;
+        site.stop().await;
+        assert!(site.captured().await.len() < 8000, "{api_version}: broken off");
+        site.vcenter.inject(Fault::Slow { ms: 0 });
+        site.start();
+        site.until_complete().await;
+    }
+}
+
+/// Found while the one before was mended: a sweep shows what the catching up has not come to.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_hides_nothing_when_catching_up_is_broken_off() {
+    let mut site = Site::with(|config| config.sweep = Period(Duration::from_millis(1))).await;
+    site.until_complete().await;
+    site.stop().await;
+    site.vcenter.post(30_000);
+    site.vcenter.inject(Fault::Skew { seconds: 3 * DAY_S });
+    site.vcenter.post(10);
+    let newest = site.vcenter.events().last().unwrap().created_time;
+    site.vcenter.inject(Fault::Slow { ms: 20 });
+    site.start();
+    site.until(|captured| captured.iter().any(|(_, event)| event.time() == Some(newest))).await;
+    site.stop().await;
+    assert!(site.captured().await.len() < 30_000, "broken off");
+    site.vcenter.inject(Fault::Slow { ms: 0 });
+    site.config.sweep = Period(Duration::from_secs(3600));
+    site.start();
+    site.until_complete().await;
+}
+
+/// Found by an attack: the place went back with a clock that was behind, and what the log had forgotten came again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_behind_once_doubles_nothing_that_the_log_has_forgotten() {
+    let memory = MemoryConfig { ids_max: 50, ..MemoryConfig::default() };
+    let mut site = Site::on(memory, |_| {}).await;
+    site.until_complete().await;
+    for days in [-4, 0] {
+        site.stop().await;
+        site.vcenter.inject(Fault::Skew { seconds: days * DAY_S });
+        site.vcenter.post(5);
+        site.start();
+        site.until_complete().await;
+    }
+}
+
+/// Found by an attack: the beginning went back with a clock that was behind.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_behind_the_beginning_brings_what_happens_and_no_history() {
+    let day = VCenterConfig { backlog_span: Duration::from_secs(86_400), ..Site::quiet() };
+    let mut site = Site::at(day, MemoryConfig::default(), |config| {
+        config.begin = Period(Duration::from_secs(3600));
+    })
+    .await;
+    let greatest = site.vcenter.events().last().unwrap().key;
+    let key = |event: &pluvio_event::Event| event.id().parse::<i32>().unwrap();
+    site.until(|captured| captured.iter().any(|(_, event)| key(event) >= greatest)).await;
+    let first = key(&site.captured().await[0].1);
+    assert!(first > 1, "most of the history was not asked for");
+    for hours in [-12, 0] {
+        site.stop().await;
+        site.vcenter.inject(Fault::Skew { seconds: hours * 3600 });
+        site.vcenter.post(20);
+        site.start();
+        let vcenter = &site.vcenter;
+        let happened = || vcenter.events().into_iter().map(|it| it.key).filter(|key| *key >= first);
+        site.until(|captured| captured.iter().map(|(_, event)| key(event)).eq(happened())).await;
+    }
+}

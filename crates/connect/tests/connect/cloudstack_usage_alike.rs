@@ -100,6 +100,10 @@ async fn a_volumes_time_at_machines_is_beside_all_of_its_time_also_when_a_machin
         vec![at("b", "9"), all("24"), at("a", "5")],
         vec![all("24"), all("5"), at("b", "9")],
         vec![all("9"), all("5"), all("24")],
+        // A job that ran again, in whichever order.
+        vec![all("24"), all("5"), at("b", "9"), all("24"), all("5"), at("b", "9")],
+        vec![all("5"), all("24"), all("9"), all("5"), all("24"), all("9")],
+        vec![all("24"), all("24"), all("5"), all("5"), all("9"), all("9")],
     ] {
         stays(before.clone(), left, &expected).await;
     }

@@ -76,20 +76,21 @@ impl Ledger {
                 row[name] = json!(value);
             }
         }
-        let count = rows.len();
         *self.rows.lock().unwrap() = rows;
         let before = self.site.captured().await.len();
-        let asked = || {
-            let is_list =
-                |asked: &Asked| parameter(asked, "command").as_deref() == Some("listUsageRecords");
-            self.peer.asked().iter().filter(|asked| is_list(asked)).count()
+        let asked_before = self.peer.asked().len();
+        // Behind the list it is asked, row by row, whether there is more now; what was in it is on its way into the log.
+        let has_ended = || {
+            let asked = self.peer.asked();
+            let is_row = |it: &Asked| {
+                parameter(it, "command").as_deref() == Some("listUsageRecords")
+                    && parameter(it, "pagesize").as_deref() == Some("1")
+            };
+            asked[asked_before..].iter().any(is_row)
         };
-        let pages = count / self.config.page_size as usize;
-        let until = asked() + pages + 4;
         let source = self.config.clone().build().unwrap();
         self.site.start_source(NAME, source);
-        // Two pages, and the questions whether there is more now.
-        self.site.until("the end of the list", |_| asked() >= until).await;
+        self.site.until("the end of the list", |_| has_ended()).await;
         self.site.stop().await;
         self.site.captured().await.len() - before
     }

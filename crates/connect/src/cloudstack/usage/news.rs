@@ -187,7 +187,7 @@ impl Metering {
     /// What is new of volumes' rows, when the listing is at its end. One with the amount of a captured record of a
     /// volume's time at a machine that is not listed any more is that record: the machine was purged.
     pub(super) fn machineless(&mut self, listing: &mut Listing) -> Result<Vec<Record>, Error> {
-        let mut records = Vec::new();
+        let (mut records, mut found) = (Vec::new(), HashSet::new());
         for (record_id, rows) in std::mem::take(&mut listing.machineless) {
             for row in rows {
                 let figure = records::figure(record_id, &row.amount());
@@ -200,10 +200,13 @@ impl Metering {
                 let amount = records::amount_name(&row.amount());
                 let is_it = |(id, captured): &(Uuid, &Captured)| {
                     let newest = captured.newest().map(|figure| records::amount_in(*id, figure));
-                    !listed.contains(id) && newest == Some(amount)
+                    newest == Some(amount) && (!listed.contains(id) || found.contains(id))
                 };
-                if let Some((of_a_machine, _)) = self.past.alike(group).find(is_it) {
-                    listed.insert(of_a_machine);
+                // One that has no row yet; a job that ran again leaves a second row of each.
+                let of_a_machine = self.past.alike(group).filter(is_it).map(|(id, _)| id);
+                if let Some(id) = of_a_machine.min_by_key(|id| found.contains(id)) {
+                    listed.insert(id);
+                    found.insert(id);
                     continue;
                 }
                 records.extend(self.revision(record_id, figure, row, listing)?);

@@ -1,6 +1,6 @@
 //! What an operator may say about a MongoDB, and how that becomes a sink.
 
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
 use mongodb::options::ConnectionString;
 use pluvio_net::{TlsError, TlsOptions};
@@ -149,14 +149,14 @@ impl Config {
             (None, Some(_)) => return Err(ConfigError::Login("username")),
             (Some(_), Some(_)) | (None, None) => (),
         }
-        Ok(Mongodb(Arc::new(Settings {
+        Ok(Mongodb::new(Settings {
             url: self.url,
             database: self.database,
             collection: self.collection,
             login: Login { username: self.username, password: self.password },
             capped_bytes: self.capped_size.map(|size| size.0),
             tls: tls(self.tls)?,
-        })))
+        }))
     }
 
     /// Which events it can be handed, in CEL; `None`: all.

@@ -1,6 +1,6 @@
 //! What can go wrong with a MongoDB, and what the supervisor and the operator should do.
 
-use std::{fmt, time::Duration};
+use std::{fmt, io, time::Duration};
 
 use mongodb::error::ErrorKind;
 use pluvio_log::Offset;
@@ -100,6 +100,17 @@ pub enum Error {
         collection: String,
         /// What went wrong.
         source: Driver,
+    },
+    /// The driver has no threads.
+    #[error("failed to run the driver's threads")]
+    Threads(#[source] io::Error),
+    /// A connection has no end.
+    #[error("failed to look at collection `{collection}` within {} s", .within.as_secs())]
+    NoAnswer {
+        /// Without its database.
+        collection: String,
+        /// How long it was waited for.
+        within: Duration,
     },
     /// An insert has no end.
     #[error("failed to insert into collection `{collection}` within {} s", .within.as_secs())]
@@ -216,6 +227,10 @@ impl Failure for Error {
             (Self::Slow { .. }, _) => {
                 "check the load of the server and of its secondaries, and that it says in `n` how many \
                  documents it has inserted"
+            }
+            (Self::NoAnswer { .. }, _) => {
+                "check that `url` names the server that is meant, and its load; a login that takes so long is asked \
+                 for by no MongoDB"
             }
             (_, Some(AUTHENTICATION_FAILED | ATLAS_ERROR)) => {
                 "check user and password, and `authSource` in `url`"

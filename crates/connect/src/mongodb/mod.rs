@@ -24,6 +24,7 @@ mod document;
 mod error;
 mod refusal;
 mod sink;
+mod threads;
 
 pub use config::{Config, ConfigError};
 pub use error::{Driver, Error};

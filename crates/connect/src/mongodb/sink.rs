@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io,
     sync::Arc,
     time::Duration,
 };
@@ -24,6 +25,7 @@ use super::{
     document::document,
     error::{Error, not_now},
     refusal::{DUPLICATE_KEY, Refusal, names_id},
+    threads::Threads,
 };
 use crate::fate::{Fate, Tally};
 
@@ -40,26 +42,74 @@ const NAMESPACE_EXISTS: i32 = 48;
 /// MongoDB rounds the size of a capped collection up to a multiple of this.
 const CAPPED_STEP: u64 = 256;
 
+/// How long connecting may take, all servers that are named and the looking together.
+const CONNECT_MAX: Duration = Duration::from_secs(30);
+
 /// A collection as a sink.
 #[derive(Clone, Debug)]
-pub struct Mongodb(pub(super) Arc<Settings>);
+pub struct Mongodb {
+    settings: Arc<Settings>,
+    /// From the first connection on.
+    threads: Option<Threads>,
+}
 
 impl Sink for Mongodb {
     type Writer = Inserter;
     type Error = Error;
 
     async fn connect(&mut self, _: Standing) -> Result<Connected<Inserter>, Error> {
+        let (threads, settings) = (self.threads()?, Arc::clone(&self.settings));
+        let target = self.within(threads.run(async move { settings.connect().await })).await?;
+        let writer = Inserter { threads, target: Arc::new(target) };
+        Ok(Connected { writer, cursor: None })
+    }
+
+    async fn probe(&mut self) -> Result<String, Error> {
+        let (threads, settings) = (self.threads()?, Arc::clone(&self.settings));
+        self.within(threads.run(async move { settings.probe().await })).await
+    }
+}
+
+impl Mongodb {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self { settings: Arc::new(settings), threads: None }
+    }
+
+    fn threads(&mut self) -> Result<Threads, Error> {
+        if let Some(threads) = &self.threads {
+            return Ok(threads.clone());
+        }
+        let threads = Threads::start().map_err(Error::Threads)?;
+        Ok(self.threads.insert(threads).clone())
+    }
+
+    /// Waits for an answer as long as connecting may take.
+    async fn within<T>(
+        &self,
+        question: impl Future<Output = io::Result<Result<T, Error>>>,
+    ) -> Result<T, Error> {
+        match timeout(CONNECT_MAX, question).await {
+            Ok(answer) => answer.map_err(Error::Threads)?,
+            Err(_) => {
+                let collection = self.settings.collection.clone();
+                Err(Error::NoAnswer { collection, within: CONNECT_MAX })
+            }
+        }
+    }
+}
+
+impl Settings {
+    async fn connect(&self) -> Result<Target, Error> {
         let open = self.open().await?;
         let found = self.look(&open).await?;
         if found.is_none() {
             self.make(&open).await?;
         }
-        let collection = open.database.collection(&self.0.collection);
-        let writer = Inserter { client: open.client, name: open.name, collection };
-        Ok(Connected { writer, cursor: None })
+        let collection = open.database.collection(&self.collection);
+        Ok(Target { client: open.client, name: open.name, collection })
     }
 
-    async fn probe(&mut self) -> Result<String, Error> {
+    async fn probe(&self) -> Result<String, Error> {
         let open = self.open().await?;
         let info = open.database.run_command(doc! { "buildInfo": 1 }).await;
         let info = info.map_err(|source| open.look(source))?;
@@ -92,9 +142,9 @@ impl Open {
     }
 }
 
-impl Mongodb {
+impl Settings {
     async fn open(&self) -> Result<Open, Error> {
-        let settings = &self.0;
+        let settings = self;
         // Its host is told in errors; its password is noted once it is known.
         let url = settings.url.resolve_name()?;
         let url = url.expose();
@@ -137,14 +187,14 @@ impl Mongodb {
 
     /// What is there: `None`, nothing; otherwise how large it may grow, if it is capped.
     async fn look(&self, open: &Open) -> Result<Option<Option<u64>>, Error> {
-        let filter = doc! { "name": &self.0.collection };
+        let filter = doc! { "name": &self.collection };
         let listed = open.database.list_collections().filter(filter).await;
         let mut listed = listed.map_err(|source| open.look(source))?;
         let Some(found) = listed.try_next().await.map_err(|source| open.look(source))? else {
             return Ok(None);
         };
         let bytes = found.options.size.filter(|_| found.options.capped == Some(true));
-        if let Some(wanted) = self.0.capped_bytes
+        if let Some(wanted) = self.capped_bytes
             && bytes.is_none_or(|bytes| bytes.abs_diff(wanted) >= CAPPED_STEP)
         {
             return Err(Error::Other { collection: open.name.clone(), bytes, wanted });
@@ -153,12 +203,11 @@ impl Mongodb {
     }
 
     async fn make(&self, open: &Open) -> Result<(), Error> {
-        let Some(bytes) = self.0.capped_bytes else {
+        let Some(bytes) = self.capped_bytes else {
             // Otherwise it comes into being with the first document.
             return Ok(());
         };
-        let made =
-            open.database.create_collection(&self.0.collection).capped(true).size(bytes).await;
+        let made = open.database.create_collection(&self.collection).capped(true).size(bytes).await;
         match made {
             Err(error) if code(&error) == Some(NAMESPACE_EXISTS) => {
                 // Somebody was faster; whether alike shows a second look.
@@ -190,9 +239,16 @@ fn driver_tls(tls: &Tls) -> DriverTls {
     DriverTls::Enabled(options)
 }
 
-/// A collection to insert into.
+/// Inserts into a collection.
 #[derive(Debug)]
 pub struct Inserter {
+    threads: Threads,
+    target: Arc<Target>,
+}
+
+/// A collection to insert into.
+#[derive(Debug)]
+struct Target {
     client: Client,
     name: String,
     collection: Collection<RawDocumentBuf>,
@@ -213,11 +269,14 @@ impl Writer for Inserter {
             }
         }
         let Some(last) = offsets.last().copied() else { return Outcome::Answered };
-        let mut refused = match timeout(INSERT_MAX, self.insert(&documents)).await {
-            Ok(Ok(refused)) => refused,
-            Ok(Err(error)) => return error.outcome(documents.len(), last),
+        let target = Arc::clone(&self.target);
+        let inserted = self.threads.run(async move { target.insert(&documents).await });
+        let mut refused = match timeout(INSERT_MAX, inserted).await {
+            Ok(Ok(Ok(refused))) => refused,
+            Ok(Ok(Err(error))) => return error.outcome(offsets.len(), last),
+            Ok(Err(source)) => return Outcome::NotConnected(Error::Threads(source)),
             Err(_) => {
-                let collection = self.name.clone();
+                let collection = self.target.name.clone();
                 return Outcome::NotConnected(Error::Slow { collection, within: INSERT_MAX });
             }
         };
@@ -229,11 +288,12 @@ impl Writer for Inserter {
     }
 
     async fn close(self) {
-        self.client.shutdown().immediate(true).await;
+        let closed = async move { self.target.client.clone().shutdown().immediate(true).await };
+        let _ended_anyway = timeout(CONNECT_MAX, self.threads.run(closed)).await;
     }
 }
 
-impl Inserter {
+impl Target {
     /// Inserts; gives what became of those that were refused and are not there, by their index.
     async fn insert(
         &self,

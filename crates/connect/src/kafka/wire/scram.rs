@@ -3,7 +3,7 @@
 //!
 //! Pure but for the nonce. Passwords are taken as they are written: SASLprep changes a few characters
 //! beyond ASCII, and neither Kafka nor librdkafka does it. It refuses channel binding, which Kafka does
-//! not have, and more rounds than are sane.
+//! not have, and fewer or more rounds than are sane.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -12,7 +12,9 @@ use sha2::{Digest as _, Sha256, Sha512};
 
 use super::Mechanism;
 
-/// Most rounds of PBKDF2 that are computed: Kafka's own limit is 16,384.
+/// Fewest and most rounds of PBKDF2 that are computed. Kafka's own limits are 4,096 and 16,384; with fewer, whoever
+/// answers in place of a server could find the password by trying.
+const ROUNDS_MIN: u32 = 4096;
 const ROUNDS_MAX: u32 = 1 << 20;
 const NONCE_BYTES: usize = 18;
 /// What `n,,` is in base64: no binding.
@@ -24,9 +26,9 @@ pub enum ScramError {
     /// The challenge is none, or for another client.
     #[error("the server's challenge is malformed")]
     Challenge,
-    /// More work than is sane.
-    #[error("the server asks for more than {ROUNDS_MAX} rounds")]
-    Rounds,
+    /// More work than is sane, or too little.
+    #[error("the server asks for {0} rounds; {ROUNDS_MIN} to {ROUNDS_MAX} are computed")]
+    Rounds(u32),
     /// The server does not know the password: it is not the one that it says it is.
     #[error("the server does not prove that it knows the password")]
     Server,
@@ -74,11 +76,8 @@ impl Scram {
         }
         let salt = BASE64_STANDARD.decode(salt).map_err(|_| ScramError::Challenge)?;
         let rounds: u32 = rounds.parse().map_err(|_| ScramError::Challenge)?;
-        if rounds == 0 {
-            return Err(ScramError::Challenge);
-        }
-        if rounds > ROUNDS_MAX {
-            return Err(ScramError::Rounds);
+        if !(ROUNDS_MIN..=ROUNDS_MAX).contains(&rounds) {
+            return Err(ScramError::Rounds(rounds));
         }
         let hash = Hash(self.mechanism);
         let salted = hash.salted(password, &salt, rounds);
@@ -178,9 +177,10 @@ mod tests {
         for bad in ["", "r=x,s=,i=1", "r=rOprNGfwEbeRWgbNEkqO,s=,i=1"] {
             assert_eq!(refused(bad), Some(ScramError::Challenge), "{bad}");
         }
-        let many = format!("r={NONCE}x,s=,i=2000000");
-        assert_eq!(refused(&many), Some(ScramError::Rounds));
-        assert_eq!(refused(&format!("r={NONCE}x,s=,i=0")), Some(ScramError::Challenge));
+        for rounds in [0, 1, 4095, 2_000_000] {
+            let asked = format!("r={NONCE}x,s=,i={rounds}");
+            assert_eq!(refused(&asked), Some(ScramError::Rounds(rounds)));
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use fe2o3_amqp_types::{
 use pluvio_runtime::{Failure, Response};
 use pluvio_secret::SecretError;
 
+use super::frame::Refusal;
 use crate::peer::PeerError;
 
 /// Why events could not be sent.
@@ -58,6 +59,14 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The peer sent a frame that is not handed on.
+    #[error("failed to read from {broker}")]
+    Frame {
+        /// Host and port.
+        broker: String,
+        /// What is wrong with it.
+        source: Refusal,
+    },
     /// The connection was not opened.
     #[error("failed to open a connection to {broker}")]
     Open {
@@ -89,6 +98,12 @@ pub enum Error {
         address: String,
         /// What went wrong.
         source: Box<SendError>,
+    },
+    /// The peer has ended the link.
+    #[error("the link to `{address}` was detached, and it was not said why")]
+    Detached {
+        /// The queue or topic.
+        address: String,
     },
     /// The peer says no, and why.
     #[error("`{address}` refuses: {said}")]
@@ -247,22 +262,33 @@ impl Error {
             SendError::Detached(error) => of_detach(error),
             _ => None,
         };
-        let is_cut = matches!(
-            source,
-            SendError::LinkStateError(LinkStateError::SessionStopped(_))
-                | SendError::Detached(DetachError::SessionStopped(_))
-        );
-        match said {
-            Some(said) => Self::Refused { address, said },
-            None if is_cut => Self::Cut { broker },
-            None => Self::Send { address, source: Box::new(source) },
+        if let Some(said) = said {
+            return Self::Refused { address, said };
+        }
+        #[expect(deprecated, reason = "the client still says it")]
+        match source {
+            SendError::LinkStateError(
+                LinkStateError::SessionStopped(_) | LinkStateError::IllegalState,
+            )
+            | SendError::Detached(DetachError::SessionStopped(_) | DetachError::IllegalState) => {
+                Self::Cut { broker }
+            }
+            SendError::LinkStateError(
+                LinkStateError::RemoteDetached | LinkStateError::RemoteClosed,
+            )
+            | SendError::Detached(DetachError::DetachedByRemote | DetachError::ClosedByRemote) => {
+                Self::Detached { address }
+            }
+            source => Self::Send { address, source: Box::new(source) },
         }
     }
 
     /// Whether a message may have ended it.
     pub(super) fn blame(&self) -> Blame {
         match self {
-            Self::Cut { .. } | Self::Send { .. } => Blame::Some,
+            Self::Cut { .. } | Self::Send { .. } | Self::Detached { .. } | Self::Frame { .. } => {
+                Blame::Some
+            }
             Self::Refused { said, .. } if said.is_about_size() => Blame::Largest,
             Self::Refused { said, .. } if said.is_about_some() => Blame::Some,
             _ => Blame::None,
@@ -399,6 +425,10 @@ mod tests {
             assert_eq!(refused.blame(), blame, "{condition}");
         }
         assert_eq!(Error::Cut { broker: "b".to_owned() }.blame(), Blame::Some);
+        let detached = Error::Detached { address: "q".to_owned() };
+        assert_eq!(detached.blame(), Blame::Some);
+        let frame = Error::Frame { broker: "b".to_owned(), source: Refusal::Malformed };
+        assert_eq!(frame.blame(), Blame::Some);
         assert_eq!(Error::Silent { broker: "b".to_owned() }.blame(), Blame::None);
     }
 }

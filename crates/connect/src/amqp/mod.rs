@@ -10,18 +10,23 @@
 //! stored. What comes back **rejected** is that event's fault, unless the error names a right, an
 //! address or a limit, which would hit every event, or says that the peer is busy: Azure's services
 //! throttle by rejecting. What is **released** or **modified** comes again, and so does what had no
-//! credit: a full queue gives none. `docs/sinks-refusals.md` lists the conditions.
+//! credit: a full queue gives none. `docs/sinks-refusals.md` lists the conditions. Frames are checked before
+//! the client decodes them, because it trusts a peer with the stack and the processor.
 //!
 //! Messages are CloudEvents' AMQP binding. It refuses other SASL mechanisms than PLAIN and ANONYMOUS,
 //! transactions, and an address for each event: a broker's own routing does that.
 
 mod config;
 mod error;
+mod flight;
+mod frame;
+mod guard;
 mod message;
 mod sink;
 
 pub use config::{Config, ConfigError, Prefix};
 pub use error::Error;
+pub use frame::Refusal;
 pub use sink::Amqp;
 
 /// The `type` in a configuration.

@@ -1,28 +1,24 @@
 //! The sink: a link to one address, and what the peer says to each message.
 
-use std::{
-    collections::BTreeMap,
-    future::{Future, pending},
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use fe2o3_amqp::{
     Connection, Sender, Session, connection::ConnectionHandle, link::SendError,
     sasl_profile::SaslProfile, session::SessionHandle,
 };
-use fe2o3_amqp_types::messaging::{Outcome as Settled, Rejected as PeerRejected};
-use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
-use pluvio_log::Offset;
-use pluvio_runtime::{Answers, Chain, Connected, Delivered, Outcome, Sink, Standing, Writer};
+use futures::{FutureExt as _, StreamExt as _};
+use pluvio_net::Stream;
+use pluvio_runtime::{Answers, Connected, Delivered, Outcome, Sink, Standing, Writer};
 use tokio::time::{Instant, interval, timeout};
 
 use super::{
     config::Settings,
-    error::{Blame, Error, Said},
+    error::Error,
+    flight::Flight,
+    guard::{FRAME_BYTES_MAX, Guard, Heard},
     message::message,
 };
-use crate::fate::{Fate, Tally};
+use crate::fate::Fate;
 
 /// How long a peer may take to let us in.
 const LOGIN_MAX: Duration = Duration::from_secs(10);
@@ -69,19 +65,7 @@ pub struct Link {
     sender: Sender,
     session: SessionHandle<()>,
     connection: ConnectionHandle<()>,
-}
-
-/// An answer to a message that is on its way, with its offset.
-type Underway = FuturesUnordered<BoxFuture<'static, (Offset, Result<Settled, SendError>)>>;
-
-/// One write.
-struct Flight<'a> {
-    tally: Tally<'a, Error>,
-    underway: Underway,
-    /// What is on its way, and how large its event is.
-    open: BTreeMap<Offset, usize>,
-    /// Why no more answers come.
-    failure: Option<SendError>,
+    heard: Arc<Heard>,
 }
 
 impl Link {
@@ -91,7 +75,6 @@ impl Link {
     }
 
     async fn attach_once(settings: &Arc<Settings>, name: &str) -> Result<Self, Error> {
-        let broker = settings.peer.to_string();
         let credentials = settings.login.resolve()?;
         let profile = match (credentials.username, credentials.password) {
             (Some(username), Some(password)) => SaslProfile::Plain {
@@ -100,12 +83,26 @@ impl Link {
             },
             _ => SaslProfile::Anonymous,
         };
-        let stream = settings.peer.dial().await?;
+        let heard = Arc::<Heard>::default();
+        let stream = Guard::new(settings.peer.dial().await?, Arc::clone(&heard));
+        let attached = Self::attach_on(stream, profile, settings, name, &heard).await;
+        attached.map_err(|error| judged(error, &heard, settings))
+    }
+
+    async fn attach_on(
+        stream: Guard<Stream>,
+        profile: SaslProfile,
+        settings: &Arc<Settings>,
+        name: &str,
+        heard: &Arc<Heard>,
+    ) -> Result<Self, Error> {
+        let broker = settings.peer.to_string();
         let opening = Connection::builder()
             .container_id(name)
             // TLS, if any, is below; the scheme says what is spoken above it.
             .scheme("amqp")
             .hostname(settings.peer.host.as_str())
+            .max_frame_size(FRAME_BYTES_MAX)
             .idle_time_out(SILENCE_MAX_MILLIS)
             .sasl_profile(profile)
             .open_with_stream(stream);
@@ -116,7 +113,8 @@ impl Link {
         let mut session = session.map_err(|source| Error::begin(broker, source))?;
         let sender = Sender::attach(&mut session, name, settings.address.as_str()).await;
         let sender = sender.map_err(|source| Error::attach(settings.address.clone(), source))?;
-        Ok(Self { settings: Arc::clone(settings), sender, session, connection })
+        let (settings, heard) = (Arc::clone(settings), Arc::clone(heard));
+        Ok(Self { settings, sender, session, connection, heard })
     }
 
     /// Sends as many as there is credit for, in order, and takes in answers meanwhile.
@@ -155,24 +153,33 @@ impl Link {
         Ok(())
     }
 
-    /// Takes in the answers to all that were sent.
-    async fn settle(&self, flight: &mut Flight<'_>) -> Result<(), Error> {
-        let line = (&self.session, &self.connection);
-        while !flight.underway.is_empty() {
-            match watched(line, Some(LOOK_INTERVAL), pending(), flight, &self.settings).await {
-                Watched::Done(()) | Watched::OutOfPatience => {}
-                Watched::Cut => break,
+    /// Takes in the answers to all that were sent, or until the link ends.
+    async fn settle(&mut self, flight: &mut Flight<'_>) -> Result<(), Error> {
+        let mut end = None;
+        let mut looks = interval(LOOK_INTERVAL);
+        looks.tick().await;
+        while end.is_none() && !flight.underway.is_empty() {
+            tokio::select! {
+                biased;
+                Some((offset, settled)) = flight.underway.next() => {
+                    flight.note(offset, settled, &self.settings);
+                }
+                // A link that is detached without being closed leaves what is open without an answer.
+                why = self.sender.on_detach() => end = Some(self.failed(SendError::Detached(why))),
+                _ = looks.tick() => if self.session.is_ended() || self.connection.is_closed() {
+                    end = Some(self.cut());
+                }
             }
         }
         // What was said before the end.
         while let Some(Some((offset, settled))) = flight.underway.next().now_or_never() {
             flight.note(offset, settled, &self.settings);
         }
-        match flight.failure.take() {
-            Some(error) => Err(self.failed(error)),
-            None if flight.open.is_empty() => Ok(()),
-            None => Err(self.cut()),
+        if flight.open.is_empty() {
+            return Ok(());
         }
+        let failure = flight.failure.take().map(|error| self.failed(error));
+        Err(end.or(failure).unwrap_or_else(|| self.cut()))
     }
 
     fn cut(&self) -> Error {
@@ -184,61 +191,16 @@ impl Link {
     }
 }
 
-impl Flight<'_> {
-    fn note(&mut self, offset: Offset, settled: Result<Settled, SendError>, settings: &Settings) {
-        match settled {
-            Ok(settled) => {
-                self.open.remove(&offset);
-                self.tally.note(offset, fate(settled, settings));
-            }
-            Err(error) => self.failure = self.failure.take().or(Some(error)),
+/// What ended a link: what was heard of it, if that says more than the client does.
+fn judged(error: Error, heard: &Heard, settings: &Settings) -> Error {
+    match (heard.refusal.get(), heard.said.get()) {
+        (Some(refusal), _) => {
+            Error::Frame { broker: settings.peer.to_string(), source: refusal.clone() }
         }
-    }
-
-    /// What the end of the link says about those without an answer.
-    fn ended(self, error: Error, answers: &Answers) -> Outcome<Error> {
-        let tally = self.tally.outcome();
-        if matches!(tally, Outcome::NotConnected(_)) {
-            return tally;
+        (None, Some(said)) if !matches!(error, Error::Refused { .. }) => {
+            Error::Refused { address: settings.address.clone(), said: said.clone() }
         }
-        let largest = self.open.iter().max_by_key(|(_, bytes)| **bytes);
-        match (error.blame(), self.open.last_key_value(), largest) {
-            (Blame::Largest, _, Some((offset, bytes))) => {
-                let reason = format!("an event of {bytes} bytes: {}", Chain(&error));
-                answers.rejected(*offset, reason);
-                Outcome::NotConnected(error)
-            }
-            (Blame::Some, Some((sent_to, _)), _) => Outcome::Broken { error, sent_to: *sent_to },
-            _ => Outcome::NotConnected(error),
-        }
-    }
-}
-
-/// What the peer says to a message: `docs/sinks-refusals.md` has the table.
-fn fate(settled: Settled, settings: &Settings) -> Fate<Error> {
-    let address = &settings.address;
-    let later = |why: String| Fate::Later(Duration::ZERO, why);
-    match settled {
-        Settled::Accepted(_) => Fate::Taken,
-        Settled::Released(_) => later(format!(
-            "`{address}` released messages: it does not take them now, or no queue is bound to it"
-        )),
-        Settled::Modified(_) => later(format!("`{address}` gave messages back as modified")),
-        Settled::Rejected(PeerRejected { error: None }) => {
-            Fate::Rejected("the broker rejects it, and does not say why".to_owned())
-        }
-        Settled::Rejected(PeerRejected { error: Some(error) }) => {
-            let said = Said::from(&error);
-            if said.is_about_all() {
-                return Fate::Failed(Error::Refused { address: address.clone(), said });
-            }
-            match said.is_about_now() {
-                true => later(format!("`{address}` does not take messages now: {said}")),
-                false => Fate::Rejected(said.to_string()),
-            }
-        }
-        #[expect(unreachable_patterns, reason = "the type has more with transactions")]
-        _ => later(format!("`{address}` answered something unknown")),
+        (None, _) => error,
     }
 }
 
@@ -246,17 +208,12 @@ impl Writer for Link {
     type Error = Error;
 
     async fn write(&mut self, batch: &[Delivered], answers: &Answers) -> Outcome<Error> {
-        let mut flight = Flight {
-            tally: Tally::new(answers),
-            underway: FuturesUnordered::new(),
-            open: BTreeMap::new(),
-            failure: None,
-        };
+        let mut flight = Flight::new(answers);
         let sent = self.send(batch, &mut flight).await;
         let settled = self.settle(&mut flight).await;
         match sent.and(settled) {
             Ok(()) => flight.tally.outcome(),
-            Err(error) => flight.ended(error, answers),
+            Err(error) => flight.ended(judged(error, &self.heard, &self.settings), answers),
         }
     }
 

@@ -2,6 +2,8 @@
 //! hand: whatever interrupts them, the target holds what they acknowledged.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod amqp;
+mod amqp_peer;
 mod cloudstack;
 mod cloudstack_site;
 mod cloudstack_usage;

@@ -313,20 +313,18 @@ async fn a_cloud_whose_clock_is_an_hour_ahead_or_behind_is_read_by_its_clock() {
 async fn a_cloud_that_does_not_tell_its_clock_is_read_from_the_start_and_at_once_whoever_is_ahead()
 {
     // A history from before the clock was set back would not be one of that clock.
-    for (seconds, backlog_events) in [(0, 0), (0, 50), (90, 0), (90, 50), (-90, 0)] {
+    for (seconds, backlog_events) in [(0, 0), (0, 50), (300, 0), (300, 50), (-300, 0)] {
         let config = CloudStackConfig { backlog_events, sends_date: false, ..quiet() };
         let mut site = CloudSite::stopped(config).await;
         site.config.begin = period("0s");
         site.cloud.inject(Fault::Skew { seconds });
         site.start();
         site.until_begun().await;
-        let begun = std::time::Instant::now();
+        // Whoever waits until its own clock is as far waits for longer than a test does; a check comes each minute.
         site.cloud.post(20);
         site.until("what happened first", |captured| captured.len() >= 20).await;
         site.cloud.post(20);
         site.until("what happened then", |captured| captured.len() >= 40).await;
-        // Whoever waits until its own clock is as far waits for longer than that; a check comes each minute.
-        assert!(begun.elapsed().as_secs() < 85, "{seconds}: {:?}", begun.elapsed());
         let captured = site.captured().await.len();
         // Those of the newest second there was may be among them.
         assert!(captured <= 46, "{captured} of 40, {seconds} s, {backlog_events} before");

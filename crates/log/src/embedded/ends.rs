@@ -80,6 +80,16 @@ impl Last {
         file.read_at(&mut head, u64::from(place.at))?;
         Ok(Self::of(&head, u64::from(place.at)))
     }
+
+    /// Whether `encoded` is this batch, wherever it lies.
+    pub(super) fn is(&self, encoded: &[u8]) -> bool {
+        Self::of(encoded, self.byte).as_ref() == Some(self)
+    }
+
+    /// Whether `encoded` is this batch but perhaps for its offset, which the checksum does not cover.
+    pub(super) fn has_checksum_of(&self, encoded: &[u8]) -> bool {
+        Self::of(encoded, self.byte).is_some_and(|other| other.crc == self.crc)
+    }
 }
 
 /// What a look at the names of segments tells of a noted end.

@@ -9,11 +9,12 @@ use std::{io, ops::Range};
 
 use bytes::Bytes;
 
-use super::index::Place;
+use super::{index::Place, recover::PLAIN_BYTES_MAX};
 use crate::{
     Offset,
-    batch::{self, BATCH_BYTES_MAX, Header},
+    batch::{self, BATCH_BYTES_MAX, Decoded, Header},
     disk::File,
+    pack::{CONTENT_TYPE, POSITION_HEADER},
 };
 
 /// What a segment holds.
@@ -91,9 +92,13 @@ pub(super) fn scan(
     while scan.end < length {
         let refused = match next(&mut window, scan.end, &expected)? {
             Ok((place, bytes)) => {
+                if let Some(reason) = expected.lacks(&place, &bytes) {
+                    let (byte, offset) = (scan.end, expected.offset);
+                    return Err(ScanError::Damage(Damage { byte, offset, reason }));
+                }
                 visit(&place, &bytes);
                 scan.end += bytes.len() as u64;
-                expected = expected.after(&place);
+                expected = expected.behind(&place, &bytes);
                 scan.places.push(place);
                 continue;
             }
@@ -156,18 +161,63 @@ pub(super) struct Expected {
     pub(super) time: i64,
     /// Offsets that the batch before this one left out.
     skipped: Range<Offset>,
+    before: Before,
+}
+
+/// What lies before a batch in its segment.
+#[derive(Clone, Debug)]
+enum Before {
+    /// The segment begins with it.
+    Nothing,
+    /// Something whose bytes were not looked at, or are not what was written.
+    Unknown,
+    Batch(Bytes),
 }
 
 impl Expected {
     /// Of a segment that begins at `base`.
     pub(super) fn first(base: Offset) -> Self {
-        Self { offset: base, time: i64::MIN, skipped: base..base }
+        Self { offset: base, time: i64::MIN, skipped: base..base, before: Before::Nothing }
     }
 
-    /// Behind `place`.
+    /// Behind `place`, whose bytes were not looked at.
     pub(super) fn after(&self, place: &Place) -> Self {
         let skipped = self.offset..place.base;
-        Self { offset: place.last().following(), time: place.time, skipped }
+        Self {
+            offset: place.last().following(),
+            time: place.time,
+            skipped,
+            before: Before::Unknown,
+        }
+    }
+
+    /// Behind the batch `bytes` at `place`.
+    pub(super) fn behind(&self, place: &Place, bytes: &Bytes) -> Self {
+        Self { before: Before::Batch(bytes.clone()), ..self.after(place) }
+    }
+
+    /// The same, where bytes that are not what was written lie between.
+    pub(super) fn behind_damage(&self) -> Self {
+        Self { before: Before::Unknown, ..self.clone() }
+    }
+
+    /// Why records must be missing directly before the batch `bytes` at `place`, if so: it says how many of its
+    /// group lie before it, and a group lies within one segment, so another number behind offsets that no batch
+    /// holds means that one was taken out. Where a repair has told of that already, its event lies between.
+    pub(super) fn lacks(&self, place: &Place, bytes: &[u8]) -> Option<String> {
+        let said = Header::parse(bytes).ok()?.base_sequence;
+        if said < 1 || place.base <= self.offset {
+            return None;
+        }
+        let lie = match &self.before {
+            Before::Unknown => return None,
+            Before::Nothing => 0,
+            Before::Batch(before) if is_word_of_loss(before) => return None,
+            Before::Batch(before) => Header::parse(before).ok()?.base_sequence.max(0) + 1,
+        };
+        (lie != said).then(|| {
+            format!("{said} batches of its group were written before it, and {lie} lie there")
+        })
     }
 
     /// Whether the batch before may only seem to lie so high, for this one would fit below it.
@@ -199,6 +249,18 @@ impl Expected {
     ) -> io::Result<bool> {
         Ok(self.is_torn(whole) && !has_group_after(window, at, self.offset)?)
     }
+}
+
+/// Whether a batch is the event with which a repair tells of lost records: no source appended it.
+fn is_word_of_loss(bytes: &Bytes) -> bool {
+    Header::parse(bytes).is_ok_and(|header| header.count == 1)
+        && batch::decode(bytes, PLAIN_BYTES_MAX).is_ok_and(|records| tells_of_loss(&records))
+}
+
+/// The same, of the records of a batch.
+pub(super) fn tells_of_loss(records: &[Decoded]) -> bool {
+    matches!(records, [only] if only.headers.get(CONTENT_TYPE.0) == Some(CONTENT_TYPE.1)
+        && only.headers.get(POSITION_HEADER).is_none())
 }
 
 /// The batch at `at`, or what is wrong with it.

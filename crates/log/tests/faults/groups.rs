@@ -6,9 +6,11 @@ use std::{path::Path, sync::Arc};
 use jiff::Timestamp;
 use pluvio_event::Event;
 use pluvio_log::{
-    Embedded, EmbeddedConfig, Log as _, OpenError, Position, Record, SourceName, StreamName,
+    Embedded, EmbeddedConfig, Log as _, Offset, OpenError, Position, Record, SourceName,
+    StreamName,
     batch::Header,
     disk::{Disk as _, SimulatedDisk},
+    inspect::{self, Repair},
 };
 
 const GROUPS: usize = 3;
@@ -28,21 +30,30 @@ fn config(disk: &SimulatedDisk) -> EmbeddedConfig {
 
 /// A log whose process was killed behind its last group.
 async fn killed() -> SimulatedDisk {
+    killed_with(1).await
+}
+
+/// The same, with records `apart` offsets from each other.
+async fn killed_with(apart: usize) -> SimulatedDisk {
     let disk = SimulatedDisk::new(1);
     let log = Embedded::open(config(&disk)).unwrap();
     log.open(&StreamName::events()).await.unwrap();
     for group in 0..GROUPS {
-        let records = (0..BATCHES).map(|batch| Record {
-            event: Event::builder(format!("{group}-{batch}"), "urn:cloud", "t").build().unwrap(),
-            source: SourceName::new("cloud").unwrap(),
-            position: Position::new("p").unwrap(),
-            at_least: None,
-        });
+        let records = (0..BATCHES).map(|batch| record(group * BATCHES + batch, apart));
         log.append(&StreamName::events(), records.collect()).await.unwrap();
     }
     std::mem::forget(log);
     disk.kill();
     disk
+}
+
+fn record(nth: usize, apart: usize) -> Record {
+    Record {
+        event: Event::builder(format!("{nth}"), "urn:cloud", "t").build().unwrap(),
+        source: SourceName::new("cloud").unwrap(),
+        position: Position::new("p").unwrap(),
+        at_least: Offset::new((nth * apart) as i64),
+    }
 }
 
 fn segment() -> &'static Path {
@@ -84,6 +95,74 @@ async fn a_broken_batch_is_damage_if_another_group_lies_behind_it_and_else_a_wri
             Err(OpenError::Damaged { byte, .. }) if !is_in_last => assert_eq!(byte, at),
             Ok(_) => panic!("batch {broken} was acknowledged"),
             Err(error) => panic!("batch {broken}: {error}"),
+        }
+    }
+}
+
+/// What a repair says that it does.
+fn repaired(disk: &SimulatedDisk) -> Vec<String> {
+    let mut told = Vec::new();
+    let repair = Repair::plan(Arc::new(disk.clone()), Path::new("/log"), &mut |_, _| {}).unwrap();
+    repair.apply(&mut |done| told.push(done.what)).unwrap();
+    told
+}
+
+fn is_damaged(disk: &SimulatedDisk) -> bool {
+    let verified = inspect::verify(disk, Path::new("/log"), &mut |_, _| {}).unwrap();
+    verified.damage().next().is_some()
+}
+
+#[tokio::test]
+async fn a_batch_taken_out_in_front_of_another_of_its_group_is_told_and_named_as_lost() {
+    let in_front = (0..GROUPS * BATCHES).filter(|nth| nth % BATCHES < BATCHES - 1);
+    for (taken, is_noted) in in_front.flat_map(|nth| [(nth, true), (nth, false)]) {
+        let disk = killed().await;
+        let (from, to) = (batches(&disk)[taken].0, batches(&disk)[taken + 1].0);
+        let file = disk.open(segment()).unwrap();
+        let mut behind = vec![0; (file.len().unwrap() - to) as usize];
+        file.read_at(&mut behind, to).unwrap();
+        file.write_at(&behind, from).unwrap();
+        file.set_len(from + behind.len() as u64).unwrap();
+        drop(file);
+        if !is_noted {
+            disk.remove(Path::new("/log/ENDS")).unwrap();
+        }
+        let refused = Embedded::open(config(&disk));
+        assert!(matches!(refused, Err(OpenError::Damaged { .. })), "batch {taken} was not missed");
+        assert!(is_damaged(&disk), "batch {taken}");
+        let told = repaired(&disk);
+        let named = format!("records {taken} to {taken} are lost");
+        assert!(told.iter().any(|step| step.contains(&named)), "batch {taken}: {told:?}");
+        assert!(!is_damaged(&disk), "batch {taken}");
+        let log = Embedded::open(config(&disk)).unwrap();
+        let next = log.extent(&StreamName::events()).unwrap().next.get();
+        assert_eq!(next, (GROUPS * BATCHES) as i64, "batch {taken}");
+    }
+}
+
+/// What lies between two batches of a group may never have been given out.
+#[tokio::test]
+async fn offsets_that_a_group_left_out_are_no_loss_not_even_behind_a_repair_in_it() {
+    const APART: usize = 10;
+    for is_sealed in [false, true] {
+        for broken in 0..(GROUPS - 1) * BATCHES {
+            let disk = killed_with(APART).await;
+            assert!(!is_damaged(&disk));
+            let log = Embedded::open(EmbeddedConfig {
+                segment_bytes_max: if is_sealed { 1 } else { 1 << 20 },
+                ..config(&disk)
+            });
+            let log = log.unwrap();
+            let last = record(GROUPS * BATCHES, APART);
+            log.append(&StreamName::events(), vec![last]).await.unwrap();
+            drop(log);
+            let (at, _) = batches(&disk)[broken];
+            assert!(disk.flip(segment(), at + 30, 1));
+            assert!(is_damaged(&disk));
+            repaired(&disk);
+            assert!(!is_damaged(&disk), "batch {broken}, sealed: {is_sealed}");
+            assert!(repaired(&disk).is_empty(), "batch {broken}, sealed: {is_sealed}");
+            assert!(Embedded::open(config(&disk)).is_ok(), "batch {broken}, sealed: {is_sealed}");
         }
     }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod beside;
+mod displaced;
 mod ends;
 mod flips;
 mod gone;

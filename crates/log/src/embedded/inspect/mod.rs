@@ -14,6 +14,7 @@
 //! copy of anything.
 
 mod aside;
+mod displaced;
 mod dump;
 mod folder;
 mod info;

@@ -265,8 +265,7 @@ impl Repair {
         let limit = files.segments.iter().find(|behind| **behind > base).copied();
         let places = if is_table || limit.is_none() { &[] } else { index.places() };
         let end = self.noted(folder).filter(|end| end.base() == base && limit.is_none());
-        let noted = end.and_then(|end| Some((end.last()?, end.bytes())));
-        let known = Known { noted, ..Known::new(base, places, limit) };
+        let known = Known { noted: end.as_ref(), ..Known::new(base, places, limit) };
         let walk = walk::walk(&*file, known, &mut |_, _| {})?;
         let (beside, new) = self.beside(&path)?;
         let stream = name(folder);
@@ -290,7 +289,9 @@ impl Repair {
                 }
                 Piece::Broken(piece) => {
                     let range = piece.from..piece.to;
-                    aside::keep(&*self.disk, folder, &name(&path), &*file, range)?;
+                    if !piece.is_nothing() {
+                        aside::keep(&*self.disk, folder, &name(&path), &*file, range)?;
+                    }
                     let Some((place, bytes)) = &piece.mended else {
                         let reason = format!("{}:{}: {}", name(&path), piece.from, piece.reason);
                         broken = Some(Gone { reason, last: piece.last });

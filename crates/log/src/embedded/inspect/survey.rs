@@ -213,7 +213,7 @@ impl Reading<'_> {
         };
         let end = self.ends.get(listed.name.as_str()).filter(|end| end.base() == base).cloned();
         let end = end.filter(|_| next.is_none());
-        let noted = end.as_ref().and_then(|end| Some((end.last()?, end.bytes())));
+        let noted = end.as_ref();
         let is_written = next.is_none() && self.used.holder.is_some();
         let known = Known { noted, is_written, ..Known::new(base, index.places(), next) };
         let (read_before, total) = (self.survey.verified.bytes, self.total);
@@ -315,6 +315,7 @@ impl Reading<'_> {
         let reaches = self.reaches(listed, next, walk);
         // What a broken end held is known to reach so far.
         let reaches = reaches.max(end.filter(|_| is_damaged && is_last).map(End::next));
+        let reaches = reaches.max(walk.astray.filter(|_| is_last));
         let is_hollow = !is_last && !is_table && walk.batches().next().is_none();
         let zeros = walk.zeros.filter(|_| !is_last && !is_table);
         if let Some(at) = zeros {
@@ -382,6 +383,12 @@ fn right_instead(broken: &Broken, end: Option<&End>) -> String {
             end.bytes(),
             end.next()
         ),
+        (None, None) if broken.is_nothing() => match broken.last {
+            Some(last) => {
+                format!("records {} to {last}, as far as these were written", broken.offset)
+            }
+            None => "every batch where it was written".to_owned(),
+        },
         (None, None) => format!("a batch of {} bytes", broken.to - broken.from),
     }
 }

@@ -4,20 +4,26 @@
 //! it: where the index knows the next batch, there; otherwise where the next whole batch begins. It
 //! tells *broken* ranges, and gives a broken batch back where only bytes were hit that its checksum
 //! does not cover or that follow from its place. It changes nothing.
+//!
+//! A range without a byte stands between two whole batches that do not follow each other: something
+//! else tells that records lay there.
 
-use std::{io, time::Duration};
+use std::{io, ops::Range, time::Duration};
 
 use bytes::Bytes;
 
+use super::displaced;
 use crate::{
     Offset,
     batch::{self, Header},
     disk::File,
     embedded::{
-        ends::Last,
+        ends::{End, Last},
         index::{Id, Place},
         recover::{self, PLAIN_BYTES_MAX},
-        scan::{Expected, Window, batch_after, has_group_after, is_zero, next, place},
+        scan::{
+            Expected, Window, batch_after, has_group_after, is_zero, next, place, tells_of_loss,
+        },
     },
     pack::{CONTENT_TYPE, POSITION_HEADER},
 };
@@ -32,6 +38,8 @@ pub(super) struct Walk {
     pub(super) zeros: Option<u64>,
     /// The offset behind all that was read.
     pub(super) end: Offset,
+    /// The offset behind whole batches that are set aside and would follow the last one that is kept.
+    pub(super) astray: Option<Offset>,
 }
 
 #[derive(Debug)]
@@ -48,6 +56,10 @@ pub(super) struct Whole {
     pub(super) ids: Vec<Id>,
     /// Records that are not what their headers say.
     pub(super) odd: Vec<(Offset, String)>,
+    /// It is the last batch that is noted, wherever it lies.
+    pub(super) is_noted: bool,
+    /// A repair tells with it that the offsets directly before it are lost.
+    pub(super) is_word_of_loss: bool,
 }
 
 /// A range that is not.
@@ -68,6 +80,20 @@ pub(super) struct Broken {
     pub(super) is_tail: bool,
 }
 
+impl Broken {
+    /// Nothing lies at byte `at`, and records from `offset` up to `to` lay there.
+    pub(super) fn missing(at: u64, offset: Offset, to: Offset, reason: String) -> Self {
+        let last = Offset::new(to.get() - 1).filter(|last| *last >= offset);
+        let (mended, is_tail) = (None, false);
+        Self { from: at, to: at, offset, last, reason, mended, is_misplaced: true, is_tail }
+    }
+
+    /// Whether no byte lies there.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.from == self.to
+    }
+}
+
 /// What is known of a segment before it is read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Known<'a> {
@@ -76,8 +102,8 @@ pub(super) struct Known<'a> {
     pub(super) places: &'a [Place],
     /// Where the next segment begins.
     pub(super) limit: Option<Offset>,
-    /// The last batch that is noted, and the byte behind it.
-    pub(super) noted: Option<(Last, u64)>,
+    /// Where it is noted to end.
+    pub(super) noted: Option<&'a End>,
     /// A running Pluvio writes to it: what seems broken may be half of a write, or older bytes beside newer
     /// ones in one read, and is read again.
     pub(super) is_written: bool,
@@ -94,14 +120,19 @@ impl<'a> Known<'a> {
         Self { base, places, limit, noted: None, is_written: false }
     }
 
-    /// Where the batch at `from` ends, by what is noted.
-    fn noted_end(&self, from: u64) -> Option<u64> {
-        self.noted.filter(|(last, _)| last.byte == from).map(|(_, end)| end)
+    /// The last batch, as it is noted.
+    fn last(&self) -> Option<Last> {
+        self.noted.and_then(End::last)
     }
 
-    /// The offset of the batch at `from`, by what is noted.
-    fn noted_offset(&self, from: u64) -> Option<i64> {
-        self.noted.filter(|(last, _)| last.byte == from).map(|(last, _)| last.offset)
+    /// The batch at `from`, if it is noted.
+    fn noted_at(&self, from: u64) -> Option<Last> {
+        self.last().filter(|last| last.byte == from)
+    }
+
+    /// Where the batch at `from` ends, by what is noted.
+    fn noted_end(&self, from: u64) -> Option<u64> {
+        self.noted_at(from).and(self.noted.map(End::bytes))
     }
 }
 
@@ -150,13 +181,19 @@ pub(super) fn walk(
         at: 0,
         expected: expected.clone(),
         before: expected,
+        astray: Vec::new(),
         walk: Walk { length, ..Walk::default() },
     };
     while walker.at < walker.walk.length {
         walker.step(sees)?;
     }
-    walker.walk.end = walker.expected.offset;
-    Ok(walker.walk)
+    let Walker { expected: Expected { offset: end, .. }, astray, walk, .. } = walker;
+    let astray = astray.into_iter().find(|range| range.start == end).map(|range| range.end);
+    let mut walk = Walk { end, astray, ..walk };
+    if let Some(noted) = known.noted {
+        displaced::tell(&mut walk, known.base, noted);
+    }
+    Ok(walk)
 }
 
 /// Whether the file is shorter than it was.
@@ -172,6 +209,8 @@ struct Walker<'a> {
     expected: Expected,
     /// What was expected of the last batch.
     before: Expected,
+    /// The offsets of whole batches that lie in a wrong place.
+    astray: Vec<Range<Offset>>,
     walk: Walk,
 }
 
@@ -180,9 +219,15 @@ impl Walker<'_> {
     fn step(&mut self, sees: &mut dyn FnMut(u64, Option<&Bytes>)) -> io::Result<()> {
         let wrong = match self.take()? {
             Ok((whole, bytes)) => {
+                if let Some(reason) = self.lacks(&whole.place, &bytes) {
+                    let (from, to) = (self.expected.offset, whole.place.base);
+                    let missing = Broken::missing(self.at, from, to, reason);
+                    self.walk.pieces.push(Piece::Broken(missing));
+                    sees(self.at, None);
+                }
                 self.at += whole.bytes;
                 sees(self.at, Some(&bytes));
-                self.passed(whole.place);
+                self.passed(self.expected.behind(&whole.place, &bytes));
                 self.walk.pieces.push(Piece::Batch(whole));
                 return Ok(());
             }
@@ -218,7 +263,7 @@ impl Walker<'_> {
         }
         let is_misplaced = whole.as_ref().is_some_and(|header| !self.expected.is_torn(header));
         let whole = whole.filter(|_| !is_torn_end);
-        self.broken(wrong, whole.map(|header| header.bytes as u64), is_misplaced)?;
+        self.broken(wrong, whole, is_misplaced)?;
         sees(self.at, None);
         Ok(())
     }
@@ -262,9 +307,22 @@ impl Walker<'_> {
         }
     }
 
-    fn passed(&mut self, place: Place) {
-        let behind = self.expected.after(&place);
+    fn passed(&mut self, behind: Expected) {
         self.before = std::mem::replace(&mut self.expected, behind);
+    }
+
+    /// Why records are missing directly before a batch, if something tells so.
+    fn lacks(&self, place: &Place, bytes: &Bytes) -> Option<String> {
+        let is_told = matches!(self.walk.pieces.last(), Some(Piece::Broken(broken)) if broken.mended.is_none());
+        if is_told {
+            return None;
+        }
+        let (from, to) = (self.expected.offset, place.base);
+        let astray = self.astray.iter().find(|range| range.start < to && from < range.end);
+        let astray = astray.map(|range| {
+            format!("the batch of offset {} lies in a wrong place before it", range.start)
+        });
+        astray.or_else(|| self.expected.lacks(place, bytes))
     }
 
     fn place_at(&self, at: u64) -> Option<&Place> {
@@ -281,15 +339,11 @@ impl Walker<'_> {
         {
             return Err(format!("it says offset {}, its index {}", place.base, known.base));
         }
-        if let Some(noted) = self.known.noted_offset(self.at)
-            && noted != place.base.get()
+        if let Some(noted) = self.known.noted_at(self.at)
+            && noted.has_checksum_of(bytes)
+            && noted.offset != place.base.get()
         {
-            return Err(format!("it says offset {}, but {noted} was noted", place.base));
-        }
-        if let Some((last, _)) = self.known.noted.filter(|(last, _)| last.byte == self.at)
-            && Last::of(bytes, self.at) != Some(last)
-        {
-            return Err("it is not the batch that was written here".to_owned());
+            return Err(format!("it says offset {}, but {} was noted", place.base, noted.offset));
         }
         if self.known.limit.is_some_and(|limit| place.last() >= limit) {
             return Err(format!("it reaches offset {}, in the next segment", place.last()));
@@ -305,7 +359,9 @@ impl Walker<'_> {
         let odd =
             records.iter().filter_map(|record| Some((Offset::new(record.offset)?, odd(record)?)));
         let (odd, ids) = (odd.collect(), recover::ids_of(bytes));
-        Ok(Whole { place, bytes: bytes.len() as u64, ids, odd })
+        let is_noted = self.known.last().is_some_and(|last| last.is(bytes));
+        let is_word_of_loss = tells_of_loss(&records);
+        Ok(Whole { place, bytes: bytes.len() as u64, ids, odd, is_noted, is_word_of_loss })
     }
 
     /// The header of a batch that is whole and in the wrong place.
@@ -327,6 +383,7 @@ impl Walker<'_> {
             return false;
         }
         let (from, base) = (u64::from(last.place.at), last.place.base);
+        self.astray.push(base..last.place.last().following());
         self.walk.pieces.pop();
         self.walk.pieces.push(Piece::Broken(Broken {
             from,
@@ -338,19 +395,24 @@ impl Walker<'_> {
             is_misplaced: true,
             is_tail: false,
         }));
-        self.expected = self.before.clone();
+        self.expected = self.before.behind_damage();
         true
     }
 
     /// Takes the range up to the next batch for broken.
-    fn broken(&mut self, reason: String, whole: Option<u64>, is_misplaced: bool) -> io::Result<()> {
+    fn broken(
+        &mut self,
+        reason: String,
+        whole: Option<Header>,
+        is_misplaced: bool,
+    ) -> io::Result<()> {
         let (from, length) = (self.at, self.walk.length);
         let behind = self.known.places.iter().find(|place| u64::from(place.at) > from);
         let noted = self.known.noted_end(from).filter(|end| *end <= length);
-        let to = match (behind, whole) {
+        let to = match (behind, &whole) {
             (Some(place), _) => Some(u64::from(place.at)),
-            (None, _) if noted.is_some() => noted,
-            (None, Some(bytes)) => Some(from + bytes),
+            (None, Some(whole)) => Some(from + whole.bytes as u64),
+            (None, None) if noted.is_some() => noted,
             (None, None) if !self.known.places.is_empty() => Some(length),
             (None, None) if !has_group_after(&mut self.window, from, self.expected.offset)? => None,
             (None, None) => batch_after(&mut self.window, from, self.expected.offset)?,
@@ -359,7 +421,11 @@ impl Walker<'_> {
         let mended = self.mended(from, to)?;
         let offset = self.expected.offset;
         if let Some((place, _)) = &mended {
-            self.passed(*place);
+            self.passed(self.expected.after(place));
+        } else {
+            self.expected = self.expected.behind_damage();
+            let place = whole.and_then(|header| place(&header, from).ok());
+            self.astray.extend(place.map(|place| place.base..place.last().following()));
         }
         let is_tail = is_tail && mended.is_none();
         let last = self.place_at(from).map(Place::last);
@@ -376,12 +442,12 @@ impl Walker<'_> {
         if !(batch::HEADER_BYTES as u64..=PLAIN_BYTES_MAX as u64).contains(&bytes) {
             return Ok(None);
         }
-        let known = self.place_at(from).copied();
+        let (known, noted) = (self.place_at(from).copied(), self.known.noted_at(from));
         let mut content = self.window.get(from, bytes)?.to_vec();
         if let Some(known) = known {
             content[..8].copy_from_slice(&known.base.get().to_be_bytes());
-        } else if let Some(noted) = self.known.noted_offset(from) {
-            content[..8].copy_from_slice(&noted.to_be_bytes());
+        } else if let Some(noted) = noted {
+            content[..8].copy_from_slice(&noted.offset.to_be_bytes());
         }
         content[8..12].copy_from_slice(&((bytes - 12) as u32).to_be_bytes());
         content[12..16].fill(0);
@@ -391,7 +457,8 @@ impl Walker<'_> {
         let Ok(place) = place(&header, from) else { return Ok(None) };
         let fits = place.base >= self.expected.offset
             && place.time >= self.expected.time
-            && known.is_none_or(|known| known == place);
+            && known.is_none_or(|known| known == place)
+            && noted.is_none_or(|noted| noted.is(&content));
         let is_whole = fits && self.judge(place, &content).is_ok();
         Ok(is_whole.then_some((place, content)))
     }

@@ -90,6 +90,32 @@ fn dump_stops_at_damage_and_names_it() {
 }
 
 #[test]
+fn dump_tells_of_an_end_that_comes_too_early_and_of_segments_that_are_gone() {
+    type Harm = fn(&Site);
+    let harms: [(&str, Harm, i64); 5] = [
+        ("emptied", |site| site.replace(file(16, "log"), b""), 16),
+        ("cut", |site| site.replace(file(16, "log"), &site.bytes(file(16, "log"))[..100]), 16),
+        ("no last segment", |site| site.remove(file(16, "log")), 16),
+        ("no segment in the middle", |site| site.remove(file(6, "log")), 6),
+        ("no first segment", |site| site.remove(file(0, "log")), 0),
+    ];
+    for (what, harm, from) in harms {
+        let site = Site::new();
+        harm(&site);
+        let mut behind = 0;
+        let mut visit = |record: inspect::Dumped| {
+            behind = record.offset + 1;
+            ControlFlow::Continue(())
+        };
+        let told = inspect::dump(&site.disk, Path::new(FOLDER), &events(), at(0), &mut visit);
+        let told = told.unwrap_err().to_string();
+        assert!(told.contains(&format!("at offset {from}")), "{what}: {told}");
+        assert_eq!(behind, from, "{what}");
+        assert!(site.try_open(1).is_err(), "{what}: a start says the same");
+    }
+}
+
+#[test]
 fn looking_beside_a_running_log_changes_nothing_and_names_its_holder() {
     let site = Site::new();
     let log = site.open(1);

@@ -74,11 +74,13 @@ impl Read {
 }
 
 impl Forgotten {
-    /// An event without a key is told by its time alone.
-    fn has(&self, key: Option<i64>, created: Option<Timestamp>) -> bool {
+    /// An event without a key is told by its time alone. One that is dated later than `now` is listed again and again
+    /// until then, and its time says nothing of when it was stored: it is told by its key.
+    fn has(&self, key: Option<i64>, created: Option<Timestamp>, now: Timestamp) -> bool {
         let Read { key: greatest, time } = self.read;
+        let is_old = |created: Timestamp| created < self.before && created <= time;
         key.is_none_or(|key| greatest.is_some_and(|greatest| key <= greatest))
-            && created.is_some_and(|created| created < self.before && created <= time)
+            && created.is_some_and(|created| is_old(created) || (key.is_some() && created > now))
     }
 }
 
@@ -164,7 +166,7 @@ impl Ledger {
         let lookup = |ledger: &Self, id: &str| {
             ledger.in_flight.iter().find_map(|pull| pull.get(id).copied()).or_else(|| stored(id))
         };
-        let is_forgotten = self.forgotten.is_some_and(|it| it.has(key, dated));
+        let is_forgotten = self.forgotten.is_some_and(|it| it.has(key, dated, self.now));
         let Some((key, time)) = key.zip(created) else {
             let id = raw_id();
             if lookup(self, &id).is_some() || is_forgotten {
@@ -387,6 +389,16 @@ mod tests {
         assert_eq!(unread(Some(at(60))), Verdict::New("unread".to_owned()));
         book.ledger.set_forgotten(Some(Forgotten { before: at(4), read }));
         assert_eq!(book.list(&[(1, 0), (5, 4)]), ["5"], "the log knows what is later");
+
+        let mut book = Book::new();
+        book.list(&[(1, 0), (2, 86_400), (3, 4)]);
+        book.reconnect();
+        book.stored.clear();
+        book.ledger.set_now(at(60));
+        let read = Read::up_to(&book.ledger.place);
+        book.ledger.set_forgotten(Some(Forgotten { before: at(50), read }));
+        let ahead = [(2, 86_400), (4, 86_400)];
+        assert_eq!(book.list(&ahead), ["4"], "what is dated ahead is told by its key");
 
         let mut book = Book::new();
         book.list(&[(1, 0), (2, 1), (1, 50), (2, 51)]);

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use pluvio_log::{Position, SourceName};
 use pluvio_runtime::{Resume, Start};
 use tracing::{info, warn};
@@ -64,7 +64,9 @@ pub(super) fn set_back(
     if before(was, settings) <= now {
         return;
     }
-    place.set_back(now, latest);
+    // It may have been behind for as long as has passed by our clock.
+    let passed = Timestamp::now().duration_since(was).max(SignedDuration::ZERO);
+    place.set_back(now.checked_sub(passed).unwrap_or(Timestamp::MIN), latest);
     let why = if was > latest { "had been ahead" } else { "is behind" };
     warn!(%source, %was, %now, "the vCenter's clock {why}: events are read from its own now");
 }
@@ -102,7 +104,7 @@ fn place(
             return place;
         }
         Start::Elsewhere(mut place) => {
-            place.leave_behind(before(place.time, settings));
+            place.leave_behind(before(place.time.min(latest(settings, now)), settings));
             place
         }
         Start::Here(place) => place,

@@ -37,6 +37,8 @@ pub(super) struct Ledger {
     /// The vCenter's clock and a little: an event from beyond it is taken, and says nothing of how far the
     /// history was read. Hosts date events, and some have a wrong clock.
     now: Timestamp,
+    /// The same by the machine's clock.
+    ours: Timestamp,
     /// What may be stored without the log's knowing it.
     forgotten: Option<Forgotten>,
     /// What the listing that is read on and on has shown.
@@ -101,8 +103,8 @@ type Stored = Option<Timestamp>;
 impl Ledger {
     pub(super) fn new(place: Place) -> Self {
         let in_flight = VecDeque::from([HashMap::new()]);
-        let (now, reach) = (Timestamp::MAX, Reach::default());
-        Self { place, now, forgotten: None, reach, is_sweeping: false, in_flight }
+        let (now, ours, reach) = (Timestamp::MAX, Timestamp::MAX, Reach::default());
+        Self { place, now, ours, forgotten: None, reach, is_sweeping: false, in_flight }
     }
 
     /// Tells what may be stored without the log's knowing it, of the events that are judged next.
@@ -110,9 +112,9 @@ impl Ledger {
         self.forgotten = forgotten;
     }
 
-    /// Tells the time at which no event can have happened yet.
-    pub(super) fn set_now(&mut self, now: Timestamp) {
-        self.now = now;
+    /// Tells the time at which no event can have happened yet, by the vCenter's clock and by ours.
+    pub(super) fn set_now(&mut self, now: Timestamp, ours: Timestamp) {
+        (self.now, self.ours) = (now, ours);
     }
 
     /// Tells whether the events that are judged next are of a sweep, which shows what the listing has not come to.
@@ -122,13 +124,10 @@ impl Ledger {
 
     /// Takes in when the events of a page were created that the listing has shown, whether they were new or not.
     pub(super) fn has_listed(&mut self, created: &[Timestamp], is_full: bool) {
-        let times = created.iter().copied().filter(|created| *created <= self.now);
+        // Where the two clocks differ, the later one may be ahead.
+        let now = self.now.min(self.ours);
+        let times = created.iter().copied().filter(|created| *created <= now);
         self.place.read_up_to(self.reach.page(times, is_full));
-    }
-
-    /// Tells that the listing is at its end.
-    pub(super) fn has_listed_all(&mut self) {
-        self.place.read_up_to(self.reach.end());
     }
 
     /// Tells that another listing begins, at the place.
@@ -394,7 +393,7 @@ mod tests {
         book.list(&[(1, 0), (2, 86_400), (3, 4)]);
         book.reconnect();
         book.stored.clear();
-        book.ledger.set_now(at(60));
+        book.ledger.set_now(at(60), at(60));
         let read = Read::up_to(&book.ledger.place);
         book.ledger.set_forgotten(Some(Forgotten { before: at(50), read }));
         let ahead = [(2, 86_400), (4, 86_400)];
@@ -419,11 +418,11 @@ mod tests {
     #[test]
     fn an_event_of_tomorrow_is_taken_and_moves_no_place() {
         let mut book = Book::new();
-        book.ledger.set_now(at(10));
+        book.ledger.set_now(at(10), at(10));
         assert_eq!(book.list(&[(1, 5), (2, 86_400), (3, 6)]), ["1", "2", "3"]);
         book.ledger.has_listed(&[at(5), at(86_400), at(6)], true);
         assert_eq!(book.ledger.place.time, at(0), "there may be more");
-        book.ledger.has_listed_all();
+        book.ledger.has_listed(&[at(5), at(86_400), at(7), at(6)], false);
         assert_eq!((book.ledger.place.last, book.ledger.place.time), (Some(at(6)), at(6)));
         assert_eq!(book.ledger.place.key, Some(3));
         book.reconnect();

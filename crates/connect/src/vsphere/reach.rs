@@ -3,8 +3,8 @@
 //! Events come in the order in which the vCenter took them, and each has the time of the host that it is of. While
 //! days are caught up with, one that is dated a day ahead is no sign that the day was read: a listing that begins
 //! anew at its time would pass over all that lies between. So while a listing goes on only the earliest of the last
-//! pages' times counts, behind a page that is not full the time of its last event, and the latest time when the
-//! listing is at its end. It refuses to judge events.
+//! pages' times counts, and behind a page that is not full the earlier one of its last two events. An empty page
+//! tells nothing: one may come in the middle. It refuses to judge events.
 
 use std::collections::VecDeque;
 
@@ -13,12 +13,11 @@ use jiff::Timestamp;
 /// Pages whose earliest time counts. As many must be dated ahead, event by event, before that is believed.
 const PAGES: usize = 4;
 
-/// What a listing has shown since it began, or was last at its end.
+/// What a listing has shown since it began.
 #[derive(Debug, Default)]
 pub(super) struct Reach {
-    /// The earliest time of each of the last pages; the newest last.
+    /// The earliest time of each of the last full pages; the newest last.
     earliest: VecDeque<Timestamp>,
-    latest: Option<Timestamp>,
 }
 
 impl Reach {
@@ -29,25 +28,19 @@ impl Reach {
         times: impl Iterator<Item = Timestamp>,
         is_full: bool,
     ) -> Option<Timestamp> {
-        let (mut earliest, mut last) = (None, None);
+        let (mut earliest, mut last_two) = (None, None);
         for time in times {
             earliest = Some(earliest.map_or(time, |it: Timestamp| it.min(time)));
-            self.latest = self.latest.max(Some(time));
-            last = Some(time);
+            last_two = Some((last_two.map_or(time, |(_, before)| before), time));
         }
         if !is_full {
-            return last;
+            return last_two.map(|(before, last)| last.min(before));
         }
         self.earliest.extend(earliest);
         if self.earliest.len() > PAGES {
             self.earliest.pop_front();
         }
         self.earliest.iter().min().copied().filter(|_| self.earliest.len() == PAGES)
-    }
-
-    /// The listing is at its end: everything up to the time that comes back was read.
-    pub(super) fn end(&mut self) -> Option<Timestamp> {
-        std::mem::take(self).latest
     }
 }
 
@@ -64,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_is_dated_ahead_says_nothing_until_the_listing_is_at_its_end() {
+    fn an_event_that_is_dated_ahead_says_nothing_of_those_behind_it() {
         let mut reach = Reach::default();
         assert_eq!(page(&mut reach, &[1, 2, 3]), None);
         assert_eq!(page(&mut reach, &[4, 9_000, 5]), None);
@@ -72,9 +65,10 @@ mod tests {
         assert_eq!(page(&mut reach, &[6, 7]), Some(1));
         assert_eq!(page(&mut reach, &[]), Some(1), "a page without times");
         assert_eq!(page(&mut reach, &[8]), Some(4));
-        assert_eq!(reach.page([at(9_000), at(9)].into_iter(), false), Some(at(9)), "not full");
-        assert_eq!(reach.end(), Some(at(9_001)));
-        assert_eq!(reach.end(), None);
-        assert_eq!(page(&mut reach, &[9_002]), None, "it begins anew");
+        let mut not_full = |times: &[i64]| reach.page(times.iter().copied().map(at), false);
+        assert_eq!(not_full(&[9_000, 9]), Some(at(9)));
+        assert_eq!(not_full(&[10, 11, 9_000]), Some(at(11)));
+        assert_eq!(not_full(&[12]), Some(at(12)));
+        assert_eq!(not_full(&[]), None);
     }
 }

@@ -219,9 +219,6 @@ impl Connection for Reading {
                 }
                 return Ok(pull(records));
             }
-            if self.cursor.listing.goes_on() {
-                self.ledger.has_listed_all();
-            }
             if let Some(left) = self.looks_in_flow.checked_sub(1) {
                 self.looks_in_flow = left;
                 tokio::time::sleep(LOOK_IN_FLOW_AFTER).await;
@@ -326,7 +323,7 @@ impl Reading {
         }
         self.set_back(now);
         let place = &mut self.ledger.place;
-        place.time = place.time.max(now);
+        place.read_up_to(Some(now.min(Timestamp::now())));
         let checkpoint = Some(place.position()?);
         Ok(Pull { checkpoint, seen_up_to: Some(now), ..Pull::default() })
     }
@@ -343,7 +340,7 @@ impl Reading {
         let stored = self.stored(&page.events).await?;
         if let Some(now) = self.session.clock() {
             self.set_back(now);
-            self.ledger.set_now(self.last(now));
+            self.ledger.set_now(self.last(now), self.last(Timestamp::now()));
         }
         let before = self.ledger.place.clone();
         let mut records = Vec::with_capacity(page.events.len());

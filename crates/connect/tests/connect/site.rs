@@ -72,6 +72,17 @@ impl Site {
         memory: MemoryConfig,
         change: impl FnOnce(&mut Config),
     ) -> Self {
+        let mut site = Self::stopped(vcenter, memory, change).await;
+        site.start();
+        site
+    }
+
+    /// The same before anything is captured.
+    pub(crate) async fn stopped(
+        vcenter: VCenterConfig,
+        memory: MemoryConfig,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let vcenter = VCenter::start(vcenter).await.unwrap();
         let mut config = Config::new(vcenter.url());
         config.username = SecretSource::literal("user");
@@ -83,9 +94,7 @@ impl Site {
         let status = StatusBoard::default();
         let (supervisor, name) = (None, "vcenter");
         let stream = StreamName::events();
-        let mut site = Self { vcenter, log, status, supervisor, config, name, stream };
-        site.start();
-        site
+        Self { vcenter, log, status, supervisor, config, name, stream }
     }
 
     pub(crate) fn start(&mut self) {

@@ -39,23 +39,42 @@ async fn a_clock_that_was_once_ahead_hides_nothing_of_a_later_downtime() {
     site.until_complete().await;
 }
 
-/// Found by an attack: the listing began anew at the time of the event that was dated ahead.
+/// A vCenter whose events of three days ago were captured, with more of that time and the newest to come.
+async fn three_days_behind(api_version: &str, more: impl FnOnce(&Site)) -> Site {
+    let api_version = api_version.to_owned();
+    let vcenter = VCenterConfig { api_version, backlog_events: 0, ..Site::quiet() };
+    let mut site = Site::stopped(vcenter, MemoryConfig::default(), |_| {}).await;
+    site.vcenter.inject(Fault::Skew { seconds: -3 * DAY_S });
+    site.vcenter.post(20);
+    site.start();
+    site.until_complete().await;
+    site.stop().await;
+    more(&site);
+    site.vcenter.inject(Fault::Skew { seconds: 0 });
+    site.vcenter.post(10);
+    site
+}
+
+/// Found by an attack: the listing began anew at the time of the event that was dated ahead, also behind an empty
+/// page in the middle.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_dated_ahead_hides_nothing_when_catching_up_is_broken_off() {
-    for api_version in ["8.0.3.0", "9.0.0.0"] {
-        let mut site = Site::of_version(api_version).await;
-        site.until_complete().await;
-        site.stop().await;
-        site.vcenter.post(500);
-        site.vcenter.inject(Fault::Early { seconds: DAY_S as u32, count: 1 });
-        site.vcenter.post(8000);
-        site.vcenter.inject(Fault::Skew { seconds: 3 * DAY_S });
-        site.vcenter.post(10);
+    for (api_version, empty_pages) in [("8.0.3.0", 0), ("9.0.0.0", 0), ("8.0.3.0", 2)] {
+        let mut site = three_days_behind(api_version, |site| {
+            site.vcenter.post(500);
+            site.vcenter.inject(Fault::Early { seconds: DAY_S as u32, count: 1 });
+            site.vcenter.post(12_000);
+        })
+        .await;
         site.vcenter.inject(Fault::Slow { ms: 100 });
         site.start();
         site.until(|captured| captured.len() > 1200).await;
+        if empty_pages > 0 {
+            site.vcenter.inject(Fault::EmptyPages { count: empty_pages });
+            site.until(|captured| captured.len() > 5200).await;
+        }
         site.stop().await;
-        assert!(site.captured().await.len() < 8000, "{api_version}: broken off");
+        assert!(site.captured().await.len() < 12_000, "{api_version}: broken off");
         site.vcenter.inject(Fault::Slow { ms: 0 });
         site.start();
         site.until_complete().await;
@@ -65,14 +84,10 @@ async fn an_event_dated_ahead_hides_nothing_when_catching_up_is_broken_off() {
 /// Found while the one before was mended: a sweep shows what the catching up has not come to.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sweep_hides_nothing_when_catching_up_is_broken_off() {
-    let mut site = Site::with(|config| config.sweep = Period(Duration::from_millis(1))).await;
-    site.until_complete().await;
-    site.stop().await;
-    site.vcenter.post(30_000);
-    site.vcenter.inject(Fault::Skew { seconds: 3 * DAY_S });
-    site.vcenter.post(10);
+    let mut site = three_days_behind("8.0.3.0", |site| site.vcenter.post(30_000)).await;
     let newest = site.vcenter.events().last().unwrap().created_time;
     site.vcenter.inject(Fault::Slow { ms: 20 });
+    site.config.sweep = Period(Duration::from_millis(1));
     site.start();
     site.until(|captured| captured.iter().any(|(_, event)| event.time() == Some(newest))).await;
     site.stop().await;
@@ -81,6 +96,39 @@ async fn a_sweep_hides_nothing_when_catching_up_is_broken_off() {
     site.config.sweep = Period(Duration::from_secs(3600));
     site.start();
     site.until_complete().await;
+}
+
+/// Found by an attack: the clock that was ahead was put right while Pluvio was away.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_was_ahead_when_pluvio_was_stopped_hides_nothing_of_the_downtime() {
+    let mut site = Site::open().await;
+    site.until_complete().await;
+    site.stop().await;
+    site.vcenter.inject(Fault::Skew { seconds: 3 * DAY_S });
+    site.vcenter.post(20);
+    site.start();
+    site.until_complete().await;
+    site.stop().await;
+    site.vcenter.inject(Fault::Skew { seconds: 0 });
+    site.vcenter.post(20);
+    site.vcenter.inject(Fault::Skew { seconds: 5 * DAY_S });
+    site.start();
+    site.until_complete().await;
+}
+
+/// Found by an attack: only what came after the connection was read by the clock that was behind.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happened_under_a_clock_that_was_behind_before_pluvio_connected_is_captured() {
+    let vcenter = VCenterConfig { backlog_events: 0, ..Site::quiet() };
+    let mut site = Site::stopped(vcenter, MemoryConfig::default(), |_| {}).await;
+    for (seconds, minutes_later) in [(-900, 0), (-5 * DAY_S, 10), (0, 0)] {
+        site.vcenter.inject(Fault::Skew { seconds });
+        site.vcenter.post(20);
+        site.vcenter.inject(Fault::Skew { seconds: seconds + minutes_later * 60 });
+        site.start();
+        site.until_complete().await;
+        site.stop().await;
+    }
 }
 
 /// Found by an attack: the place went back with a clock that was behind, and what the log had forgotten came again.

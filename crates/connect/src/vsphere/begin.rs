@@ -66,9 +66,10 @@ pub(super) fn set_back(
     }
     // It may have been behind for as long as has passed by our clock.
     let passed = Timestamp::now().duration_since(was).max(SignedDuration::ZERO);
-    place.set_back(now.checked_sub(passed).unwrap_or(Timestamp::MIN), latest);
+    let from = now.checked_sub(passed).unwrap_or(Timestamp::MIN);
+    place.set_back(from, latest);
     let why = if was > latest { "had been ahead" } else { "is behind" };
-    warn!(%source, %was, %now, "the vCenter's clock {why}: events are read from its own now");
+    warn!(%source, %was, %now, %from, "the vCenter's clock {why}: events are read from there by its own time");
 }
 
 /// The latest time at which an event may have happened when a vCenter's clock says `now`.

@@ -114,10 +114,10 @@ impl Place {
         self.time = time.map_or(self.time, |time| time.max(self.time));
     }
 
-    /// Goes back to `now`, the time of a clock that was set back. When the newest stored event was created is kept
+    /// Goes back to `to`, by a clock that was set back. When the newest stored event was created is kept
     /// unless that is later than `latest`, when nothing can have happened yet.
-    pub(super) fn set_back(&mut self, now: Timestamp, latest: Timestamp) {
-        (self.time, self.last) = (now, self.last.filter(|last| *last <= latest));
+    pub(super) fn set_back(&mut self, to: Timestamp, latest: Timestamp) {
+        (self.time, self.last) = (to, self.last.filter(|last| *last <= latest));
     }
 
     /// Begins another life of the keys. The greatest key stays: a re-list shows events of the

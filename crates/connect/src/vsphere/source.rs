@@ -328,7 +328,7 @@ impl Reading {
         Ok(Pull { checkpoint, seen_up_to: Some(now), ..Pull::default() })
     }
 
-    /// Takes the place back where it was read by a clock that was ahead.
+    /// Takes the place back where the vCenter's clock, which says `now`, is behind it.
     fn set_back(&mut self, now: Timestamp) {
         set_back(&self.settings, &mut self.ledger.place, now, self.history.source());
     }

@@ -257,19 +257,18 @@ async fn a_log_that_was_set_back_and_grew_again_is_noticed_by_a_sink_that_it_kno
     let _running = house.run(&[("a", &target)]);
     let rest: Vec<_> = (6..=20).map(|number| number.to_string()).collect();
     assert_eq!(target.has(15).await, rest, "all that was stored since");
-    let seeks: Vec<_> = target
-        .held
-        .lock()
-        .unwrap()
-        .connects
-        .iter()
-        .map(|(standing, _)| standing.moves.last)
-        .collect();
+    let seeks = moves(&target);
     assert!(matches!(seeks[..], [0, decided] if decided > 0), "it is told so: {seeks:?}");
 
     let same = Target::new(&[Door::Took(Taken { offset, recorded: recorded(8).await })], &[]);
     let _running = house.run(&[("b", &same)]);
     assert_eq!(same.has(11).await, rest[4..], "the same log");
+}
+
+/// The number of the last move that the target was told of, at each connection.
+fn moves(target: &Target) -> Vec<u64> {
+    let held = target.held.lock().unwrap();
+    held.connects.iter().map(|(standing, _)| standing.moves.last).collect()
 }
 
 /// A moment that lies behind all that was recorded, and before all that will be.
@@ -293,14 +292,7 @@ async fn a_log_that_grew_before_a_hole_where_the_target_has_its_last_event_was_s
     let target = Target::new(&[Door::Took(last)], &[]);
     let _running = house.run(&[("a", &target)]);
     assert_eq!(target.has(3).await, ["6", "7", "8"]);
-    let seeks: Vec<_> = target
-        .held
-        .lock()
-        .unwrap()
-        .connects
-        .iter()
-        .map(|(standing, _)| standing.moves.last)
-        .collect();
+    let seeks = moves(&target);
     assert!(matches!(seeks[..], [0, decided] if decided > 0), "it is told so: {seeks:?}");
 }
 
@@ -321,14 +313,7 @@ async fn a_hole_that_a_machines_end_left_at_the_end_of_a_log_is_no_sign_of_anoth
     let running = house.run(&[("a", &target)]);
     running.until("a", |status| status.position.as_deref() == Some("103")).await;
     assert_eq!(target.ids(), ["6", "7", "8"], "it has all that lies before the hole");
-    let seeks: Vec<_> = target
-        .held
-        .lock()
-        .unwrap()
-        .connects
-        .iter()
-        .map(|(standing, _)| standing.moves.last)
-        .collect();
+    let seeks = moves(&target);
     assert_eq!(seeks, [0], "its cursor counts");
 }
 

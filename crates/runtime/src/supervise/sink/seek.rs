@@ -13,7 +13,8 @@
 //!
 //! **Moves are numbered.** A target that keeps a cursor itself keeps the number beside it. A cursor with
 //! a lower number is older than the operator's word and does not count; but where a stretch is repeated and the
-//! number is that of the place before it or a later one, it tells where the sink stood, which the log may not know after a crash.
+//! number is that of the place before it or a later one, it tells where the sink stood, which the log may not know
+//! after a crash.
 //!
 //! It refuses offsets and times that the stream does not have, `until` where nothing would be handed over
 //! again, and what the target does not allow ([`Repeats`]).

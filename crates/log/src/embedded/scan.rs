@@ -113,9 +113,7 @@ pub(super) fn scan(
                 !expected.is_torn_end(&whole, &mut window, scan.end)?
             }
             Some(whole) => !expected.is_torn(&whole),
-            None => {
-                tail == Tail::Synced && has_group_after(&mut window, scan.end, expected.offset)?
-            }
+            None => tail == Tail::Synced && expected.has_group_after(&mut window, scan.end)?,
         };
         if was_acknowledged {
             let (byte, offset) = (scan.end, expected.offset);
@@ -247,7 +245,28 @@ impl Expected {
         window: &mut Window<'_>,
         at: u64,
     ) -> io::Result<bool> {
-        Ok(self.is_torn(whole) && !has_group_after(window, at, self.offset)?)
+        Ok(self.is_torn(whole) && !self.has_group_after(window, at)?)
+    }
+
+    /// Whether a whole batch lies anywhere behind the byte `after` that begins a group. Only asked when something is
+    /// wrong.
+    pub(super) fn has_group_after(&self, window: &mut Window<'_>, after: u64) -> io::Result<bool> {
+        Ok(whole_after(window, after, self.lowest(), Header::begins_group)?.is_some())
+    }
+
+    /// Where the next whole batch begins behind the byte `after`.
+    pub(super) fn batch_after(
+        &self,
+        window: &mut Window<'_>,
+        after: u64,
+    ) -> io::Result<Option<u64>> {
+        whole_after(window, after, self.lowest(), |_| true)
+    }
+
+    /// The lowest offset that may lie behind: the one of the batch before is under no checksum, so what that seems to
+    /// have left out counts too.
+    fn lowest(&self) -> Offset {
+        self.skipped.start.min(self.offset)
     }
 }
 
@@ -319,28 +338,11 @@ pub(super) fn is_zero(file: &dyn File, from: u64, to: u64) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Whether a whole batch lies anywhere behind `after` that begins a group. Only asked when something is wrong.
-pub(super) fn has_group_after(
-    window: &mut Window<'_>,
-    after: u64,
-    expected: Offset,
-) -> io::Result<bool> {
-    Ok(whole_after(window, after, expected, Header::begins_group)?.is_some())
-}
-
-/// Where the next whole batch begins behind `after`.
-pub(super) fn batch_after(
-    window: &mut Window<'_>,
-    after: u64,
-    expected: Offset,
-) -> io::Result<Option<u64>> {
-    whole_after(window, after, expected, |_| true)
-}
-
+/// Where a whole batch that `is_wanted` begins behind `after`.
 fn whole_after(
     window: &mut Window<'_>,
     after: u64,
-    expected: Offset,
+    lowest: Offset,
     is_wanted: impl Fn(&Header) -> bool,
 ) -> io::Result<Option<u64>> {
     const MAGIC_AT: usize = 16;
@@ -355,7 +357,7 @@ fn whole_after(
                 break;
             }
             let Ok(header) = Header::parse(&content[start..]) else { continue };
-            let is_likely = header.base_offset >= expected.get()
+            let is_likely = header.base_offset >= lowest.get()
                 && header.bytes as u64 <= BATCH_BYTES_LIMIT
                 && is_wanted(&header);
             if !is_likely {

@@ -99,6 +99,33 @@ async fn a_broken_batch_is_damage_if_another_group_lies_behind_it_and_else_a_wri
     }
 }
 
+/// One bit of an offset, which no checksum covers, in each of its bytes: where it is not of the last group, no sound
+/// batch is cut.
+#[tokio::test]
+async fn an_offset_that_rots_into_a_greater_one_costs_its_own_batch_and_none_behind_it() {
+    for (broken, byte) in (0..(GROUPS - 1) * BATCHES).flat_map(|nth| (0..7).map(move |n| (nth, n)))
+    {
+        let what = format!("byte {byte} of the offset of batch {broken}");
+        let disk = killed().await;
+        // It is noted where the first group ends: what lies before is not looked at by a start.
+        disk.remove(Path::new("/log/ENDS")).unwrap();
+        let (at, _) = batches(&disk)[broken];
+        assert!(disk.flip(segment(), at + byte, 1));
+        match Embedded::open(config(&disk)) {
+            Err(OpenError::Damaged { .. }) => {}
+            Err(error) => panic!("{what}: {error}"),
+            Ok(_) => panic!("{what}: a start takes it"),
+        }
+        assert!(is_damaged(&disk), "{what}: `verify` says nothing");
+        let told = repaired(&disk);
+        let named = format!("records {broken} to {broken} are lost");
+        assert!(told.iter().any(|step| step.contains(&named)), "{what}: {told:?}");
+        let log = Embedded::open(config(&disk)).unwrap();
+        let next = log.extent(&StreamName::events()).unwrap().next.get();
+        assert_eq!(next, (GROUPS * BATCHES) as i64, "{what}");
+    }
+}
+
 /// What a repair says that it does.
 fn repaired(disk: &SimulatedDisk) -> Vec<String> {
     let mut told = Vec::new();

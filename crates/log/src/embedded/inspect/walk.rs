@@ -21,9 +21,7 @@ use crate::{
         ends::{End, Last},
         index::{Id, Place},
         recover::{self, PLAIN_BYTES_MAX},
-        scan::{
-            Expected, Window, batch_after, has_group_after, is_zero, next, place, tells_of_loss,
-        },
+        scan::{Expected, Window, is_zero, next, place, tells_of_loss},
     },
     pack::{CONTENT_TYPE, POSITION_HEADER},
 };
@@ -414,8 +412,8 @@ impl Walker<'_> {
             (None, Some(whole)) => Some(from + whole.bytes as u64),
             (None, None) if noted.is_some() => noted,
             (None, None) if !self.known.places.is_empty() => Some(length),
-            (None, None) if !has_group_after(&mut self.window, from, self.expected.offset)? => None,
-            (None, None) => batch_after(&mut self.window, from, self.expected.offset)?,
+            (None, None) if !self.expected.has_group_after(&mut self.window, from)? => None,
+            (None, None) => self.expected.batch_after(&mut self.window, from)?,
         };
         let (to, is_tail) = (to.unwrap_or(length), to.is_none());
         let mended = self.mended(from, to)?;

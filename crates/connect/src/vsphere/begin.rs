@@ -13,6 +13,9 @@ use tracing::{info, warn};
 
 use super::{Error, config::Settings, cursor::Cursor, place::Place, session::Session};
 
+/// Two writings of one time differ by less.
+pub(super) const SAME_SECOND: SignedDuration = SignedDuration::from_secs(1);
+
 /// What a connection begins with.
 pub(super) struct Begun {
     pub(super) cursor: Cursor,
@@ -34,7 +37,15 @@ impl Begun {
         let now = session.current_time().await?;
         let start = resume.place::<Place, Error>(&settings.mapping.source, &settings.scope).await?;
         let is_resumed = start.is_resumed();
-        let place = place(settings, &session.uuid(), resume, start, now);
+        let was = match &start {
+            Start::Here(place) | Start::Elsewhere(place) => Some(place.time),
+            Start::New | Start::Other(_) => None,
+        };
+        let mut place = place(settings, &session.uuid(), resume, start, now);
+        if was.is_some_and(|was| place.time < was) {
+            let source = resume.history.source();
+            look_for_what_was_stored_last(settings, session, &mut place, source).await?;
+        }
         let position = place.position()?;
         let unannounced = Some(position).filter(|it| resume.position.as_ref() != Some(it));
         let from = reaches_back_to(settings, &place, now);
@@ -50,6 +61,26 @@ impl Begun {
 pub(super) fn reaches_back_to(settings: &Settings, place: &Place, now: Timestamp) -> Timestamp {
     let (from, begin) = (place.time.min(now), place.begin);
     if from < begin { before(from, settings) } else { before(from, settings).max(begin) }
+}
+
+/// A vCenter whose clock went back may have been taken back as a whole, to a snapshot with its memory: then it does
+/// not show the event that was stored last. What happens there from the `place` on is new, whatever keys it has and
+/// even if it is dated before the beginning, and nothing that was stored must be shown again.
+async fn look_for_what_was_stored_last(
+    settings: &Settings,
+    session: &Session,
+    place: &mut Place,
+    source: &SourceName,
+) -> Result<(), Error> {
+    let Some(last) = place.last else { return Ok(()) };
+    let from = last.checked_sub(SAME_SECOND).unwrap_or(last);
+    let to = last.checked_add(SAME_SECOND).unwrap_or(last);
+    if !session.shows_any(settings, from, to).await? {
+        warn!(%source, %last, "the vCenter was taken back, its clock and its history: its events have other ids now");
+        place.open_epoch();
+        place.last = None;
+    }
+    Ok(())
 }
 
 /// Takes the place back where the vCenter's clock is behind how far events were read: what happens next has
@@ -100,7 +131,7 @@ fn place(
             let mut place = first(begin.min(before(other.time, settings)));
             // The same vCenter under another attribute: its keys are looked up, in whatever life they are.
             if other.uuid == uuid && !uuid.is_empty() {
-                (place.epoch, place.key) = (other.epoch, other.key);
+                place.read_before_as(&other);
             }
             return place;
         }
@@ -113,7 +144,7 @@ fn place(
     if place.begin > latest(settings, now) {
         warn!(%source, was = %place.begin, is = %begin,
             "the first start took its beginning from a clock that was ahead: it begins anew");
-        (place.begin, place.time, place.last) = (begin, begin, None);
+        place.begin_at(begin);
     }
     set_back(settings, &mut place, now, source);
     if place.ask_for(&settings.scope) {

@@ -12,11 +12,15 @@
 //! has its key, before or after, and none hides it. Only two that agree in every letter are taken for one.
 //!
 //! What the log may have forgotten cannot be looked up: an event that is as old, and not newer than all that was
-//! read, is known as well. One without a time is not: it is stored again under the same id.
+//! read, is known as well. One without a time is not: it is stored again under the same id. And one that is newer
+//! than all that was read but has an earlier key has a namesake there: an epoch begins with it.
 //!
 //! Pure: the caller looks ids up in the log between [`Ledger::questions`] and [`Ledger::judge`].
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use pluvio_runtime::supervise::PULLS_ON_THE_WAY;
@@ -26,6 +30,8 @@ use super::{place::Place, reach::Reach};
 
 /// Two writings of the same creation time may differ by rounding, never by a second.
 const SAME_TIME_MS: i64 = 1000;
+/// So many keys before the greatest an event may have that becomes visible late.
+const LATE_KEYS: i64 = 1000;
 /// Pages whose records may still be on their way into the log: a pull is of at most two pages; the rest is
 /// margin.
 const PULLS_IN_FLIGHT: usize = 2 * PULLS_ON_THE_WAY + 4;
@@ -41,7 +47,9 @@ pub(super) struct Ledger {
     ours: Timestamp,
     /// What may be stored without the log's knowing it.
     forgotten: Option<Forgotten>,
-    /// What the listing that is read on and on has shown.
+    /// How far events were read when the listing began that is read on and on.
+    read: Read,
+    /// What that listing has shown.
     reach: Reach,
     /// Whether events are judged that it may not have come to yet.
     is_sweeping: bool,
@@ -56,6 +64,8 @@ pub(super) struct Forgotten {
     pub(super) before: Timestamp,
     /// And had been read before this listing began.
     pub(super) read: Read,
+    /// How much later than others an event may become visible.
+    pub(super) overlap: Duration,
 }
 
 /// How far events were read.
@@ -63,6 +73,8 @@ pub(super) struct Forgotten {
 pub(super) struct Read {
     /// The greatest key.
     key: Option<i64>,
+    /// The greatest key of its epoch.
+    own: Option<i64>,
     /// When the last event that was read was created; what is later was not.
     time: Timestamp,
 }
@@ -71,7 +83,7 @@ impl Read {
     /// As far as a place says.
     pub(super) fn up_to(place: &Place) -> Self {
         let time = place.last.map_or(place.time, |last| last.max(place.time));
-        Self { key: place.key, time }
+        Self { key: place.key, own: place.own_key(), time }
     }
 }
 
@@ -79,7 +91,7 @@ impl Forgotten {
     /// An event without a key is told by its time alone. One that is dated later than `now` is listed again and again
     /// until then, and its time says nothing of when it was stored: it is told by its key.
     fn has(&self, key: Option<i64>, created: Option<Timestamp>, now: Timestamp) -> bool {
-        let Read { key: greatest, time } = self.read;
+        let Read { key: greatest, time, .. } = self.read;
         let is_old = |created: Timestamp| created < self.before && created <= time;
         key.is_none_or(|key| greatest.is_some_and(|greatest| key <= greatest))
             && created.is_some_and(|created| is_old(created) || (key.is_some() && created > now))
@@ -103,8 +115,9 @@ type Stored = Option<Timestamp>;
 impl Ledger {
     pub(super) fn new(place: Place) -> Self {
         let in_flight = VecDeque::from([HashMap::new()]);
-        let (now, ours, reach) = (Timestamp::MAX, Timestamp::MAX, Reach::default());
-        Self { place, now, ours, forgotten: None, reach, is_sweeping: false, in_flight }
+        let (now, ours) = (Timestamp::MAX, Timestamp::MAX);
+        let (forgotten, read, reach) = (None, Read::up_to(&place), Reach::default());
+        Self { place, now, ours, forgotten, read, reach, is_sweeping: false, in_flight }
     }
 
     /// Tells what may be stored without the log's knowing it, of the events that are judged next.
@@ -132,7 +145,12 @@ impl Ledger {
 
     /// Tells that another listing begins, at the place.
     pub(super) fn lists_anew(&mut self) {
-        self.reach = Reach::default();
+        (self.read, self.reach) = (Read::up_to(&self.place), Reach::default());
+    }
+
+    /// How far events were read when the listing began that is read on and on.
+    pub(super) fn read(&self) -> Read {
+        self.read
     }
 
     /// The ids under which `event` may be stored, oldest epoch first; empty when it cannot be.
@@ -186,16 +204,32 @@ impl Ledger {
         if is_forgotten {
             return Verdict::Known;
         }
-        if is_reused {
+        if is_reused || self.is_forgotten_namesakes(key, time) {
             self.place.open_epoch();
+            // What follows in this listing is of the same life.
+            self.read.own = None;
         }
         self.admit(id(key, self.place.epoch), Some(key), created)
+    }
+
+    /// Whether the key must have been given before though the log knows nothing of it any more: the vCenter had given
+    /// it when this listing began, and the event happened later, and by more than events come late.
+    fn is_forgotten_namesakes(&self, key: i64, created: Timestamp) -> bool {
+        let (Some(Forgotten { before, overlap, .. }), Some(greatest)) =
+            (self.forgotten, self.read.own)
+        else {
+            return false;
+        };
+        let behind = |keys: i64| key.saturating_add(keys) <= greatest;
+        let late = self.read.time.checked_add(overlap).unwrap_or(Timestamp::MAX);
+        let is_late = !behind(LATE_KEYS) && created <= late;
+        behind(0) && created >= before && created > self.read.time && !is_late
     }
 
     /// Whether an event that is dated before the beginning has happened since, by a clock that is behind or was:
     /// nothing that was captured has a greater key.
     fn is_dated_behind(&self, key: Option<i64>) -> bool {
-        match self.place.key {
+        match self.place.own_key() {
             Some(greatest) => key.is_some_and(|key| key > greatest),
             None => self.now < self.place.begin,
         }
@@ -223,7 +257,7 @@ impl Ledger {
     }
 }
 
-fn id(key: i64, epoch: u32) -> String {
+fn id(key: i64, epoch: u16) -> String {
     if epoch == 1 { key.to_string() } else { format!("{key}-{epoch}") }
 }
 
@@ -263,6 +297,10 @@ mod tests {
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + second).unwrap_or(Timestamp::MAX)
+    }
+
+    fn forgotten(before: i64, read: Read) -> Forgotten {
+        Forgotten { before: at(before), read, overlap: Duration::from_secs(60) }
     }
 
     impl Book {
@@ -378,7 +416,7 @@ mod tests {
         book.reconnect();
         book.stored.clear();
         let read = Read::up_to(&book.ledger.place);
-        book.ledger.set_forgotten(Some(Forgotten { before: at(50), read }));
+        book.ledger.set_forgotten(Some(forgotten(50, read)));
         assert_eq!(book.list(&[(1, 0), (2, 1), (5, 4), (6, 4), (3, 5), (7, 60)]), ["6", "3", "7"]);
         // By what was read before the listing began, and not by what it has shown meanwhile.
         assert_eq!(book.list(&[(4, 5)]), ["4"]);
@@ -386,7 +424,7 @@ mod tests {
             |dated| book.ledger.judge(None, None, dated, || "unread".to_owned(), |_| None);
         assert_eq!(unread(Some(at(4))), Verdict::Known, "one that cannot be read has its age");
         assert_eq!(unread(Some(at(60))), Verdict::New("unread".to_owned()));
-        book.ledger.set_forgotten(Some(Forgotten { before: at(4), read }));
+        book.ledger.set_forgotten(Some(forgotten(4, read)));
         assert_eq!(book.list(&[(1, 0), (5, 4)]), ["5"], "the log knows what is later");
 
         let mut book = Book::new();
@@ -395,7 +433,7 @@ mod tests {
         book.stored.clear();
         book.ledger.set_now(at(60), at(60));
         let read = Read::up_to(&book.ledger.place);
-        book.ledger.set_forgotten(Some(Forgotten { before: at(50), read }));
+        book.ledger.set_forgotten(Some(forgotten(50, read)));
         let ahead = [(2, 86_400), (4, 86_400)];
         assert_eq!(book.list(&ahead), ["4"], "what is dated ahead is told by its key");
 
@@ -404,9 +442,30 @@ mod tests {
         book.reconnect();
         book.stored.remove("2");
         let read = Read::up_to(&book.ledger.place);
-        book.ledger.set_forgotten(Some(Forgotten { before: at(10), read }));
+        book.ledger.set_forgotten(Some(forgotten(10, read)));
         assert!(book.list(&[(1, 0), (2, 1), (2, 51)]).is_empty());
         assert_eq!(book.ledger.place.epoch, 2, "no life of its own");
+    }
+
+    #[test]
+    fn a_key_that_the_log_has_forgotten_begins_an_epoch_when_it_comes_again() {
+        let reused = |listed: &[(i64, i64)]| {
+            let mut book = Book::new();
+            book.list(&[(1, 0), (2, 1), (9, 4)]);
+            book.stored.clear();
+            let mut list = || {
+                book.reconnect();
+                let read = book.ledger.read();
+                book.ledger.set_forgotten(Some(forgotten(10, read)));
+                book.list(listed)
+            };
+            let ids = list();
+            assert_eq!(list(), [""; 0], "a re-list doubles nothing");
+            ids
+        };
+        // A restore takes longer than events come late.
+        assert_eq!(reused(&[(2, 90), (3, 91), (8, 92)]), ["2-2", "3-2", "8-2"]);
+        assert_eq!(reused(&[(9, 4), (8, 30), (10, 31)]), ["8", "10"], "it came late");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Where this source stands in a vCenter's history, as each record carries it.
 //!
 //! The position is ours to read years later, so it is small JSON with words in it:
-//! `{"of":"…","in":"…","uuid":"…","epoch":1,"key":63,"time":"…","last":"…","begin":"…"}`.
+//! `{"of":"…","in":"…","uuid":"…","epoch":2,"key":63,"own":12,"time":"…","last":"…","begin":"…"}`.
 
 use std::fmt::Write as _;
 
@@ -11,6 +11,9 @@ use pluvio_runtime::Resumable;
 use serde::{Deserialize, Serialize};
 
 use crate::mark::{mark_of, note_scope};
+
+/// Below each key, which has 32 bits.
+const NO_KEY: i64 = i32::MIN as i64 - 1;
 
 /// A place in one vCenter's history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,18 +27,21 @@ pub(super) struct Place {
     /// `about.instanceUuid` of the vCenter that was read.
     pub(super) uuid: String,
     /// Which life of the keys this is, from 1: a restored or reinstalled vCenter uses keys again.
-    pub(super) epoch: u32,
+    pub(super) epoch: u16,
     /// The greatest key of all epochs. A greater one cannot have been stored.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) key: Option<i64>,
-    /// Everything up to here was read, by the vCenter's clock; goes back only with [that](Self::set_back), also
-    /// before the beginning.
+    /// The greatest key of this epoch; `None` where that is `key`, [`NO_KEY`] where it has none yet.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    own: Option<i64>,
+    /// Everything up to here was read, by the vCenter's clock, to the millisecond; goes back only with
+    /// [that](Self::set_back), also before the beginning.
     pub(super) time: Timestamp,
     /// When the newest stored event was created; `None` after a gap or a change of scope, when a re-list
     /// cannot be expected to show it again.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) last: Option<Timestamp>,
-    /// No re-list reaches before this: what happened earlier was never ours to capture.
+    /// No re-list reaches before this: what happened earlier was never ours to capture. To the millisecond.
     pub(super) begin: Timestamp,
 }
 
@@ -56,8 +62,15 @@ pub(super) fn plain_uuid(text: &str) -> String {
 impl Place {
     /// A first look at the events of this `source` attribute, at `begin`; `scope`: what is asked for.
     pub(super) fn first(source: &str, scope: &str, uuid: String, begin: Timestamp) -> Self {
-        let (of, scope) = (mark_of(source), Some(scope.to_owned()));
-        Self { of, scope, uuid, epoch: 1, key: None, time: begin, last: None, begin }
+        let (of, scope, begin) =
+            (mark_of(source), Some(scope.to_owned()), to_the_millisecond(begin));
+        Self { of, scope, uuid, epoch: 1, key: None, own: None, time: begin, last: None, begin }
+    }
+
+    /// The same of a vCenter that was read under another `source` attribute, up to `other`: its keys are looked up,
+    /// in whatever epoch they are, and their order says nothing of what is listed again.
+    pub(super) fn read_before_as(&mut self, other: &Self) {
+        (self.epoch, self.key, self.own) = (other.epoch, other.key, Some(NO_KEY));
     }
 
     /// From now on, this is asked for; whether it was something else before. Then a re-list need not show what
@@ -72,10 +85,21 @@ impl Place {
 
     /// Goes on in another stream, where nothing is stored: what happened before `begin` is not listed again.
     pub(super) fn leave_behind(&mut self, begin: Timestamp) {
-        (self.last, self.begin) = (None, self.begin.max(begin));
+        (self.last, self.begin) = (None, self.begin.max(to_the_millisecond(begin)));
     }
 
-    /// As a record carries it: two marks, a UUID, two numbers and three times, about 235 bytes.
+    /// Begins anew at `begin`, as if nothing had been captured.
+    pub(super) fn begin_at(&mut self, begin: Timestamp) {
+        let begin = to_the_millisecond(begin);
+        (self.begin, self.time, self.last) = (begin, begin, None);
+    }
+
+    /// The greatest key of this epoch, if it has one yet.
+    pub(super) fn own_key(&self) -> Option<i64> {
+        self.own.or(self.key).filter(|own| *own > NO_KEY)
+    }
+
+    /// As a record carries it: two marks, a UUID, two or three numbers and three times, about 235 bytes.
     pub(super) fn position(&self) -> Result<Position, PositionTooLong> {
         // Every record carries one: written by hand, which takes a third of the time.
         let mut text = String::with_capacity(Position::BYTES_MAX);
@@ -91,6 +115,9 @@ impl Place {
         if let Some(key) = self.key {
             let _infallible = write!(text, ",\"key\":{key}");
         }
+        if let Some(own) = self.own {
+            let _infallible = write!(text, ",\"own\":{own}");
+        }
         let _infallible = write!(text, ",\"time\":\"{}\"", self.time);
         if let Some(last) = self.last {
             let _infallible = write!(text, ",\"last\":\"{last}\"");
@@ -103,6 +130,12 @@ impl Place {
     pub(super) fn pass(&mut self, key: Option<i64>, time: Option<Timestamp>) {
         if let Some(key) = key {
             self.key = Some(self.key.map_or(key, |max| max.max(key)));
+            if let Some(own) = &mut self.own
+                && i32::try_from(key).is_ok()
+            {
+                *own = key.max(*own);
+            }
+            self.own = self.own.filter(|_| self.own != self.key);
         }
         if let Some(time) = time {
             self.last = Some(self.last.map_or(time, |last| last.max(time)));
@@ -111,20 +144,27 @@ impl Place {
 
     /// Everything up to `time` was read.
     pub(super) fn read_up_to(&mut self, time: Option<Timestamp>) {
-        self.time = time.map_or(self.time, |time| time.max(self.time));
+        self.time = time.map_or(self.time, |time| to_the_millisecond(time).max(self.time));
     }
 
     /// Goes back to `to`, by a clock that was set back. When the newest stored event was created is kept
     /// unless that is later than `latest`, when nothing can have happened yet.
     pub(super) fn set_back(&mut self, to: Timestamp, latest: Timestamp) {
-        (self.time, self.last) = (to, self.last.filter(|last| *last <= latest));
+        (self.time, self.last) = (to_the_millisecond(to), self.last.filter(|last| *last <= latest));
     }
 
-    /// Begins another life of the keys. The greatest key stays: a re-list shows events of the
+    /// Begins another life of the keys. The greatest key of all stays: a re-list shows events of the
     /// earlier lives, too, and they must be looked up.
     pub(super) fn open_epoch(&mut self) {
-        self.epoch += 1;
+        self.epoch = self.epoch.saturating_add(1);
+        self.own = Some(NO_KEY);
     }
+}
+
+/// The same or a little earlier, in fewer letters.
+fn to_the_millisecond(time: Timestamp) -> Timestamp {
+    let nanoseconds = time.subsec_nanosecond();
+    Timestamp::new(time.as_second(), nanoseconds - nanoseconds % 1_000_000).unwrap_or(time)
 }
 
 impl Resumable for Place {
@@ -175,7 +215,8 @@ mod tests {
         let end = at("9999-12-30T22:00:00.999999999Z");
         let mut place = Place::first("urn:a", SCOPE, "x".repeat(1000), end);
         place.pass(Some(i64::MIN), Some(end));
-        place.epoch = u32::MAX;
+        place.epoch = u16::MAX - 1;
+        place.open_epoch();
         assert_eq!(Place::parse(&place.position().unwrap()).unwrap().last, Some(end));
     }
 
@@ -185,9 +226,14 @@ mod tests {
         let first =
             Place::first("urn:a", SCOPE, "524c-x".into(), at("2026-11-20T04:17:06.007764Z"));
         let mut later = first.clone();
-        later.pass(Some(-2_147_483_648), Some(at("2026-11-20T05:00:00.123456789Z")));
-        later.open_epoch();
-        for place in [first, later] {
+        later.pass(Some(2_147_483_647), Some(at("2026-11-20T05:00:00.123456789Z")));
+        let mut restored = later.clone();
+        restored.open_epoch();
+        let mut went_on = restored.clone();
+        went_on.pass(Some(-2_147_483_648), None);
+        let keys = [&first, &later, &restored, &went_on].map(Place::own_key);
+        assert_eq!(keys, [None, Some(2_147_483_647), None, Some(-2_147_483_648)]);
+        for place in [first, later, restored, went_on] {
             assert_eq!(Place::parse(&place.position().unwrap()).unwrap(), place);
         }
     }

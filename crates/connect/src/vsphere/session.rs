@@ -186,6 +186,18 @@ impl Session {
         })
     }
 
+    /// Whether it shows any event from `begin` to `end`, both inclusive.
+    pub(super) async fn shows_any(
+        &self,
+        settings: &Settings,
+        begin: Timestamp,
+        end: Timestamp,
+    ) -> Result<bool, CallError> {
+        let one = filter(settings, begin, Some(end), 1);
+        let page = self.client.query_events(&self.content.event_manager, &one).await?;
+        Ok(!page.events.is_empty() || page.is_cut)
+    }
+
     /// Makes a collector of what happened from `begin` to `end`, both inclusive.
     pub(super) async fn collector(
         &self,

@@ -20,7 +20,7 @@ use tracing::{info, warn};
 
 use super::{
     Error,
-    begin::{Begun, expects_known_since, reaches_back_to, set_back},
+    begin::{Begun, SAME_SECOND, expects_known_since, reaches_back_to, set_back},
     config::Settings,
     cursor::Cursor,
     ledger::{Forgotten, Ledger, Read, Verdict, id_of_text},
@@ -45,8 +45,6 @@ pub struct Reading {
     cursor: Cursor,
     /// The page after a full one, asked for before the full one is looked at.
     ahead: Option<JoinHandle<Result<(Page, Listing), Error>>>,
-    /// How far events were read when the cursor was opened.
-    cursor_read: Read,
     sweep: Sweep,
     ledger: Ledger,
     history: History,
@@ -83,9 +81,6 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// Spans of known events that are asked for without the cursor at one look. Each holds a thousand; beyond
 /// that the server shows other spans than it was asked for.
 const SPANS_MAX: u32 = 100;
-
-/// How much earlier than the event stored last the newest events are asked for.
-const SAME_SECOND: SignedDuration = SignedDuration::from_secs(1);
 
 type Listed = Result<NativeEvent, Malformed>;
 
@@ -166,7 +161,6 @@ impl Source for Vsphere {
             Ok(Begun { cursor, place, unannounced, is_resumed, categories }) => Ok(Reading {
                 expects_known_since: expects_known_since(&self.settings, &place),
                 sweep: Sweep::new(self.settings.sweep, is_resumed),
-                cursor_read: Read::up_to(&place),
                 ledger: Ledger::new(place),
                 history: resume.history,
                 settings: Arc::clone(&self.settings),
@@ -204,7 +198,7 @@ impl Connection for Reading {
                 let created: Vec<_> =
                     page.events.iter().filter_map(|listed| key_and_time(listed).1).collect();
                 let is_full = page.events.len() >= self.session.page_events() || page.is_cut;
-                let mut records = self.records(page, self.cursor_read).await?;
+                let mut records = self.records(page, self.ledger.read()).await?;
                 self.ledger.has_listed(&created, is_full);
                 if let Some(last) = records.last_mut() {
                     // Those before it do not say that the page was read.
@@ -336,7 +330,8 @@ impl Reading {
     /// Turns a page into records of what is new in it. `read`: how far events were read when its listing began.
     async fn records(&mut self, page: Page, read: Read) -> Result<Vec<Record>, Error> {
         let before = self.remembered_from()?;
-        self.ledger.set_forgotten(before.map(|before| Forgotten { before, read }));
+        let overlap = self.settings.overlap;
+        self.ledger.set_forgotten(before.map(|before| Forgotten { before, read, overlap }));
         let stored = self.stored(&page.events).await?;
         if let Some(now) = self.session.clock() {
             self.set_back(now);
@@ -434,7 +429,7 @@ impl Reading {
         let begin = since.checked_sub(SAME_SECOND).unwrap_or(since).max(self.ledger.place.begin);
         let (page, _) = self.oldest_without_cursor(begin, self.last(now)).await?;
         if !page.events.is_empty() {
-            return self.records(page, self.cursor_read).await.map(Some);
+            return self.records(page, self.ledger.read()).await.map(Some);
         }
         self.expects_known_since = None;
         if now <= since {
@@ -570,7 +565,6 @@ impl Reading {
         let cursor = Cursor::open(&self.session, &self.settings, from).await?;
         self.forget_ahead();
         self.ledger.lists_anew();
-        self.cursor_read = Read::up_to(&self.ledger.place);
         std::mem::replace(&mut self.cursor, cursor).close(&self.session).await;
         Ok(())
     }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use pluvio_log::MemoryConfig;
+use jiff::{SignedDuration, Timestamp};
+use pluvio_event::Event;
+use pluvio_log::{MemoryConfig, Offset};
 use pluvio_runtime::unit::Period;
 use pluvio_sim::{Fault, VCenterConfig};
 
@@ -155,7 +157,7 @@ async fn a_clock_that_is_behind_the_beginning_brings_what_happens_and_no_history
     })
     .await;
     let greatest = site.vcenter.events().last().unwrap().key;
-    let key = |event: &pluvio_event::Event| event.id().parse::<i32>().unwrap();
+    let key = |event: &Event| event.id().parse::<i32>().unwrap();
     site.until(|captured| captured.iter().any(|(_, event)| key(event) >= greatest)).await;
     let first = key(&site.captured().await[0].1);
     assert!(first > 1, "most of the history was not asked for");
@@ -167,5 +169,73 @@ async fn a_clock_that_is_behind_the_beginning_brings_what_happens_and_no_history
         let vcenter = &site.vcenter;
         let happened = || vcenter.events().into_iter().map(|it| it.key).filter(|key| *key >= first);
         site.until(|captured| captured.iter().map(|(_, event)| key(event)).eq(happened())).await;
+    }
+}
+
+/// Found by an attack: nothing told that keys had been given before, because the log had forgotten the events.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vcenter_restored_from_a_backup_older_than_the_logs_ids_gives_no_id_twice() {
+    let memory = MemoryConfig { ids_max: 20, ..MemoryConfig::default() };
+    let site = Site::on(memory, |_| {}).await;
+    site.until_complete().await;
+    site.vcenter.post(100);
+    site.until_complete().await;
+    for seconds in [600, 1200] {
+        let last = site.vcenter.status().next_key - 1;
+        // A restore takes minutes.
+        site.vcenter.inject(Fault::Skew { seconds });
+        site.vcenter.inject(Fault::Restore { key: last - 90 });
+        for _ in 0..2 {
+            site.vcenter.post(30);
+            site.until_complete().await;
+        }
+    }
+    let epochs = site.position().await["epoch"].as_u64();
+    assert_eq!(epochs, Some(3), "an epoch for each restore, and no more");
+}
+
+/// Found by an attack: what happened until the clock was right was taken for history, or for forgotten.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vcenter_taken_back_to_a_snapshot_with_its_memory_loses_nothing_that_happens_there() {
+    for (days, ids_max) in [(12, 1000), (12, 20), (2, 20)] {
+        let vcenter =
+            VCenterConfig { backlog_span: Duration::from_secs(20 * 86_400), ..Site::quiet() };
+        let memory = MemoryConfig { ids_max, ..MemoryConfig::default() };
+        let mut site = Site::at(vcenter, memory, |config| {
+            config.begin = Period(Duration::from_secs(10 * 86_400));
+        })
+        .await;
+        let greatest = site.vcenter.events().last().unwrap().key;
+        let key = |event: &Event| -> i32 { event.id().split('-').next().unwrap().parse().unwrap() };
+        site.until(|captured| captured.iter().any(|(_, event)| key(event) >= greatest)).await;
+        site.stop().await;
+        let snapshot = Timestamp::now() - SignedDuration::from_hours(24 * days);
+        let events = site.vcenter.events();
+        let last = events.iter().rfind(|event| event.created_time < snapshot).unwrap().key;
+        site.vcenter.inject(Fault::Restore { key: last });
+        site.vcenter.inject(Fault::Skew { seconds: -days * DAY_S });
+        let before = site.vcenter.event_count();
+        site.vcenter.post(20);
+        site.start();
+        // The clock is right in the end; a little later, for two events of one key and second are one event.
+        for seconds in [-days * DAY_S, 120] {
+            site.vcenter.inject(Fault::Skew { seconds });
+            site.vcenter.post(20);
+            let happened = site.vcenter.events().split_off(before);
+            site.until(|captured| {
+                happened.iter().all(|it| {
+                    let is_it = |(_, event): &&(Offset, Event)| {
+                        key(event) == it.key && event.time() == Some(it.created_time)
+                    };
+                    captured.iter().filter(is_it).count() == 1
+                })
+            })
+            .await;
+        }
+        let captured = site.captured().await;
+        let what = format!("{days} days, {ids_max} ids");
+        let ids: std::collections::BTreeSet<_> = captured.iter().map(|(_, it)| it.id()).collect();
+        assert_eq!(ids.len(), captured.len(), "{what}: an id was given twice");
+        assert_eq!(site.gaps().await, 0, "{what}");
     }
 }

@@ -364,6 +364,10 @@ impl Failure for Error {
             Self::Refused { said, .. } if said.is(&AmqpError::NotFound) => {
                 "make that queue or topic at the broker, or choose another `address`"
             }
+            // It goes away, or is busy: nothing of ours is wrong.
+            Self::Refused { said, .. } if NOT_NOW.contains(&said.condition.as_str()) => {
+                return None;
+            }
             // Artemis calls a missing right an internal error.
             Self::Refused { .. } => "check `address`, and what the broker lets `username` do",
             _ => return None,
@@ -408,6 +412,16 @@ mod tests {
             assert_eq!(said.is_about_all(), is_about_all, "{said}");
             assert_eq!(said.is_about_now(), is_about_now, "{said}");
         }
+    }
+
+    #[test]
+    fn a_broker_that_is_restarted_is_told_without_a_remedy_for_rights() {
+        let refused = |condition: &str| {
+            let said = Said { condition: condition.to_owned(), description: None };
+            Error::Refused { address: "q".to_owned(), said }.remedy()
+        };
+        assert_eq!(refused("amqp:connection:forced"), None);
+        assert!(refused("amqp:internal-error").is_some_and(|remedy| remedy.contains("username")));
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub(super) struct Client {
     /// What is still to be written.
     pub(super) outbox: BytesMut,
     is_flushed: bool,
+    /// Why nothing can be written any more; what the broker said before that may still be read.
+    unwritable: Option<io::Error>,
     frame_max: u32,
     heartbeat: Duration,
     written_at: Instant,
@@ -54,21 +56,7 @@ impl Client {
     /// Connects, logs in and finds the exchange: one attempt.
     pub(super) async fn connect(settings: &Settings, name: &str) -> Result<Self, Error> {
         let credentials = settings.login.resolve()?;
-        let now = Instant::now();
-        let mut client = Self {
-            broker: settings.peer.to_string(),
-            stream: settings.peer.dial().await?,
-            inbox: BytesMut::new(),
-            outbox: BytesMut::from(&PROTOCOL[..]),
-            is_flushed: true,
-            frame_max: FRAME_BYTES_MAX,
-            heartbeat: Duration::from_secs(HEARTBEAT_S.into()),
-            written_at: now,
-            heard_at: now,
-            blocked: None,
-            next_tag: 1,
-            underway: Underway::default(),
-        };
+        let mut client = Self::on(settings.peer.dial().await?, settings.peer.to_string());
         let username = credentials.username.as_ref().map_or("", |secret| secret.expose());
         let password = credentials.password.as_ref().map_or("", |secret| secret.expose());
         let login = client.log_in(settings, name, username, password);
@@ -77,6 +65,26 @@ impl Client {
             Err(_) => return Err(Error::Silent { broker: client.broker }),
         }
         Ok(client)
+    }
+
+    /// On a connection on which nothing was said.
+    fn on(stream: Stream, broker: String) -> Self {
+        let now = Instant::now();
+        Self {
+            broker,
+            stream,
+            inbox: BytesMut::new(),
+            outbox: BytesMut::from(&PROTOCOL[..]),
+            is_flushed: true,
+            unwritable: None,
+            frame_max: FRAME_BYTES_MAX,
+            heartbeat: Duration::from_secs(HEARTBEAT_S.into()),
+            written_at: now,
+            heard_at: now,
+            blocked: None,
+            next_tag: 1,
+            underway: Underway::default(),
+        }
     }
 
     async fn log_in(
@@ -202,11 +210,12 @@ impl Client {
     async fn turn(&mut self) -> Result<(), Error> {
         let silent_at = self.heard_at + 2 * self.heartbeat;
         let beat_at = self.written_at + self.heartbeat / 2;
-        let has_output = !self.outbox.is_empty() || !self.is_flushed;
+        let is_writable = self.unwritable.is_none();
+        let has_output = is_writable && (!self.outbox.is_empty() || !self.is_flushed);
         let (mut reader, mut writer) = split(&mut self.stream);
         let done = tokio::select! {
             read = reader.read_buf(&mut self.inbox) => match read {
-                Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(0) => Err(self.unwritable.take().unwrap_or(io::ErrorKind::UnexpectedEof.into())),
                 read => {
                     self.heard_at = Instant::now();
                     read.map(|_| ())
@@ -214,12 +223,17 @@ impl Client {
             },
             written = push(&mut writer, &mut self.outbox), if has_output => {
                 self.written_at = Instant::now();
-                written.map(|is_flushed| self.is_flushed = is_flushed)
+                match written {
+                    Ok(is_flushed) => self.is_flushed = is_flushed,
+                    // Why it ended the connection may have come before that.
+                    Err(error) => self.unwritable = Some(error),
+                }
+                Ok(())
             },
             () = sleep_until(silent_at) => {
                 return Err(Error::Silent { broker: self.broker.clone() });
             }
-            () = sleep_until(beat_at), if !has_output => {
+            () = sleep_until(beat_at), if is_writable && !has_output => {
                 frame::heartbeat(&mut self.outbox);
                 Ok(())
             }
@@ -257,5 +271,38 @@ async fn push(writer: &mut (impl AsyncWrite + Unpin), outbox: &mut BytesMut) -> 
     match writer.write_buf(outbox).await? {
         0 => Err(io::ErrorKind::WriteZero.into()),
         _ => Ok(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// Found by an attack: one end of eight was told as a cut connection, because the write failed before the read.
+    #[tokio::test]
+    async fn what_a_broker_says_last_is_heard_though_nothing_can_be_written_to_it() {
+        // `connection.close` with code 320.
+        let closes = b"\x01\0\0\0\0\0\x12\0\x0a\0\x32\x01\x40\x07restart\0\0\0\0\xce";
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        for _ in 0..50 {
+            let dialed = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (mut broker, _) = listener.accept().await.unwrap();
+            let mut client = Client::on(Stream::Plain(dialed), "broker".to_owned());
+            // What it has not read when it leaves makes the system end the connection at once.
+            client.stream.write_all(PROTOCOL).await.unwrap();
+            broker.readable().await.unwrap();
+            broker.write_all(closes).await.unwrap();
+            drop(broker);
+            while client.stream.write_all(PROTOCOL).await.is_ok() {}
+            let said = client.said().await;
+            assert!(
+                matches!(&said, Err(Error::Closed { refusal, .. }) if refusal.code == 320),
+                "{said:?}"
+            );
+        }
     }
 }

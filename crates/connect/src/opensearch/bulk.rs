@@ -55,13 +55,21 @@ fn index(template: &Template, event: &Event, place: Place<'_>) -> String {
     }
 }
 
+/// One document of a request.
+#[derive(Debug)]
+struct Asked {
+    /// Where its event lies.
+    offset: Offset,
+    index: String,
+    id: Uuid,
+}
+
 /// A request made of a batch.
 #[derive(Debug, Default)]
 pub(super) struct Bulk {
     /// Lines of JSON.
     pub(super) body: Vec<u8>,
-    /// Where each item's event lies, and its index.
-    items: Vec<(Offset, String)>,
+    items: Vec<Asked>,
     /// Records that no document can be made of.
     rejected: Vec<Rejected>,
 }
@@ -103,7 +111,7 @@ impl Bulk {
         // The brace that begins the event goes before the time.
         let brace = at + head.len() - 1;
         self.body[at..=brace].rotate_right(1);
-        self.items.push((record.offset(), index));
+        self.items.push(Asked { offset: record.offset(), index, id });
         Ok(())
     }
 
@@ -114,18 +122,22 @@ impl Bulk {
 
     /// The last event of the request.
     pub(super) fn last(&self) -> Option<Offset> {
-        self.items.last().map(|(offset, _)| *offset)
+        self.items.last().map(|asked| asked.offset)
     }
 
-    /// Notes what the answer says of each; `false`: it is none to this request.
+    /// Notes what the answer says of each, in their order; `false`: it is none to this request.
     pub(super) fn note(self, answer: &Answer, tally: &mut Tally<'_, Error>) -> bool {
-        if answer.items.len() != self.items.len() {
-            return false;
+        let is_of = |asked: &Asked, item: &Item| {
+            item.create.id.as_ref().is_none_or(|id| *id == asked.id.to_string())
+        };
+        let is_to_this = answer.items.len() == self.items.len()
+            && self.items.iter().zip(&answer.items).all(|(asked, item)| is_of(asked, item));
+        if is_to_this {
+            for (asked, item) in self.items.iter().zip(&answer.items) {
+                tally.note(asked.offset, item.create.fate(&asked.index));
+            }
         }
-        for ((offset, index), item) in self.items.into_iter().zip(&answer.items) {
-            tally.note(offset, item.create.fate(&index));
-        }
-        true
+        is_to_this
     }
 }
 
@@ -136,7 +148,7 @@ pub(super) struct Answer {
 }
 
 /// What of an answer is asked for.
-pub(super) const FILTER_PATH: &str = "items.create.status,items.create.error.type,\
+pub(super) const FILTER_PATH: &str = "items.create._id,items.create.status,items.create.error.type,\
      items.create.error.reason,items.create.error.caused_by.reason";
 
 #[derive(Debug, Deserialize)]
@@ -146,6 +158,9 @@ struct Item {
 
 #[derive(Debug, Deserialize)]
 struct Created {
+    /// The document's; absent where something between leaves it out.
+    #[serde(rename = "_id")]
+    id: Option<String>,
     status: u16,
     error: Option<Refusal>,
 }
@@ -347,7 +362,24 @@ mod tests {
 
     #[test]
     fn an_answer_to_another_request_says_nothing() {
-        let answers = pluvio_runtime::Answers::default();
-        assert!(!bulk(&batch(1)).note(&Answer::default(), &mut Tally::new(&answers)));
+        let item = |id: &str| format!("{{\"create\":{{\"_id\":\"{id}\",\"status\":201}}}}");
+        let [first, second] = [0, 1].map(|number| document_id(&event(number)).to_string());
+        for (ids, is_to_this) in [
+            (vec![&first, &second], true),
+            (vec![&second, &first], false),
+            (vec![&first], false),
+            (vec![], false),
+        ] {
+            let items: Vec<String> = ids.iter().map(|id| item(id)).collect();
+            let answer = serde_json::from_str(&format!("{{\"items\":[{}]}}", items.join(",")));
+            let answer: Answer = answer.unwrap_or_else(|e| unreachable!("{e}"));
+            let answers = pluvio_runtime::Answers::default();
+            assert_eq!(
+                bulk(&batch(2)).note(&answer, &mut Tally::new(&answers)),
+                is_to_this,
+                "{ids:?}"
+            );
+            assert_eq!(answers.take().taken.len(), if is_to_this { 2 } else { 0 }, "{ids:?}");
+        }
     }
 }

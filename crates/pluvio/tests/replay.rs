@@ -62,6 +62,11 @@ fn receiver(answer: &'static str) -> (String, Arc<AtomicUsize>) {
 
 /// Answers each event, which it is given, as `answer` says; gives its address.
 fn receiver_that(answer: impl Fn(&Event) -> &'static str + Send + Sync + 'static) -> String {
+    server(move |_, body| answer(&json::decode(body).unwrap()).to_owned())
+}
+
+/// Answers each request, of which it is given head and body, as `answer` says; gives its address.
+fn server(answer: impl Fn(&str, &[u8]) -> String + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let answer = Arc::new(answer);
@@ -73,18 +78,27 @@ fn receiver_that(answer: impl Fn(&Event) -> &'static str + Send + Sync + 'static
                 let mut buffer = [0; 8192];
                 while let Ok(count @ 1..) = stream.read(&mut buffer) {
                     text.extend_from_slice(&buffer[..count]);
-                    // The event ends the request: its bodies are JSON objects on one line.
-                    if text.ends_with(b"}") {
-                        let head = text.windows(4).position(|end| end == b"\r\n\r\n").unwrap();
-                        let event = json::decode(&text[head + 4..]).unwrap();
-                        text.clear();
-                        let _ended = stream.write_all(answer(&event).as_bytes());
+                    while let Some((head, body)) = request(&mut text) {
+                        let _ended = stream.write_all(answer(&head, &body).as_bytes());
                     }
                 }
             });
         }
     });
     url
+}
+
+/// Takes a whole request, if there is one.
+fn request(text: &mut Vec<u8>) -> Option<(String, Vec<u8>)> {
+    let end = text.windows(4).position(|end| end == b"\r\n\r\n")? + 4;
+    let head = String::from_utf8_lossy(&text[..end]).to_lowercase();
+    let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
+    let length = length.map_or(0, |length| length.parse().unwrap());
+    if text.len() < end + length {
+        return None;
+    }
+    let body = text.drain(..end + length).skip(end).collect();
+    Some((head, body))
 }
 
 fn replay(folder: &Path, url: &str, options: &[&str]) -> Output {
@@ -146,6 +160,30 @@ async fn letters_that_the_filter_does_not_pass_any_more_are_left_out_and_counted
     let told =
         format!("1 handed over to `hook` again\n{left_out} left out by the sink's `filter`\n");
     assert_eq!((said, requests.load(Ordering::SeqCst)), (told, 1));
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test]
+async fn letters_go_to_the_name_that_the_sink_itself_makes_of_its_own() {
+    let folder = folder("replay-name");
+    write_letters(&folder.join("data"), 0..1).await;
+    let actions = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&actions);
+    let url = server(move |head, body| {
+        let answer = if head.starts_with("post") {
+            let action = body.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            noted.lock().unwrap().push(String::from_utf8_lossy(action).into_owned());
+            r#"{"items":[{"create":{"status":201}}]}"#
+        } else {
+            r#"{"cluster_name":"sky","version":{"number":"2.19.1","distribution":"opensearch"}}"#
+        };
+        format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{answer}", answer.len())
+    });
+    let section = format!("type = \"opensearch\"\nurl = \"{url}\"\nindex = \"of-{{sink}}\"\n");
+    let output = replay_to(&folder, &section, &[]);
+    assert!(output.status.success(), "{output:?}");
+    let actions = std::mem::take(&mut *actions.lock().unwrap());
+    assert!(actions.len() == 1 && actions[0].contains(r#""_index":"of-hook""#), "{actions:?}");
     fs::remove_dir_all(&folder).unwrap();
 }
 

@@ -29,6 +29,9 @@ const REACHED_PAUSE: Duration = Duration::from_millis(10);
 /// Names another build of Pluvio to measure, to compare two of them.
 const OTHER_BUILD: &str = "PLUVIO_BENCH_BINARY";
 
+/// Names an earlier build of Pluvio, to be measured beside this one where a goal compares the two.
+const EARLIER_BUILD: &str = "PLUVIO_BENCH_EARLIER";
+
 /// What `/api/v1/range` tells; nothing while the stream is empty.
 #[derive(Debug, Default, Deserialize)]
 struct Range {
@@ -43,6 +46,13 @@ pub(crate) fn stage(root: &Path) -> Result<Stage> {
         None => built(root)?,
     };
     Ok(Stage { folder: Folder::new("bench")?, seed: 1, pluvio, tools: Tools::on_demand(tell) })
+}
+
+/// The same stage for the earlier build, if one is named.
+pub(crate) fn earlier(stage: &Stage) -> Result<Option<Stage>> {
+    let Some(pluvio) = std::env::var_os(EARLIER_BUILD) else { return Ok(None) };
+    let pluvio = std::path::absolute(pluvio)?;
+    Ok(Some(Stage { pluvio, ..stage.with(Folder::new("bench-earlier")?) }))
 }
 
 fn built(root: &Path) -> Result<std::path::PathBuf> {

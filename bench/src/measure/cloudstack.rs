@@ -1,8 +1,8 @@
 //! CloudStack: a long history into the log, against a bare paging loop by the same client; and the memory
 //! of a sweep over a day that is as long.
 //!
-//! Beside it what fluent-plugin-cloudstack could have read at best, which asks for one page of 500 rows
-//! each 300 s.
+//! Beside it an earlier build, if `PLUVIO_BENCH_EARLIER` names one, and what fluent-plugin-cloudstack could
+//! have read at best, which asks for one page of 500 rows each 300 s.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ use crate::{
 };
 
 const EVENTS: usize = 1_000_000;
-const PAIRS: usize = 2;
+const PAIRS: usize = 7;
 const PAGE_ROWS: u32 = 500;
 /// Ids of the day that is swept.
 const SWEPT: usize = 2_000_000;
@@ -42,6 +42,7 @@ pub(super) async fn run(stage: &Stage) -> Result<Vec<Row>> {
     let cloud = SimulatedCloudstack::start(stage, "4.20", EVENTS).await?;
     let events = cloud.happened().await?.len();
     let (mut rates, mut memory) = (Pairs::default(), Vec::new());
+    let (earlier, mut against) = (servers::earlier(stage)?, Pairs::default());
     for (number, side) in interleaved(PAIRS).enumerate() {
         let seconds = match side {
             Side::A => {
@@ -52,6 +53,11 @@ pub(super) async fn run(stage: &Stage) -> Result<Vec<Row>> {
             Side::B => page(&cloud, events).await?,
         };
         rates.push(side, events as f64 / seconds);
+        if let (Side::A, Some(earlier)) = (side, &earlier) {
+            let (before, _) = capture(earlier, &cloud, events, number).await?;
+            against.push(Side::A, events as f64 / seconds);
+            against.push(Side::B, events as f64 / before);
+        }
     }
     let (a, b) = (median(&rates.a), median(&rates.b));
     let resident = median(&memory);
@@ -61,7 +67,11 @@ pub(super) async fn run(stage: &Stage) -> Result<Vec<Row>> {
     let plugin: Vec<_> = rates.a.iter().map(|rate| rate / PLUGIN_PER_SECOND).collect();
     drop(cloud);
     let swept = sweep(stage).await?;
-    Ok(vec![
+    let than = earlier.map(|_| {
+        let figures = format!("{:.0} events/s by the earlier build", median(&against.b));
+        Row::ratio("the same ÷ an earlier build", Goal::AtLeast(2.5), &against.ratios(), figures)
+    });
+    let mut rows = vec![
         swept,
         Row::ratio(&name, Goal::AtLeast(0.75), &rates.ratios(), figures),
         Row::ratio(
@@ -70,7 +80,9 @@ pub(super) async fn run(stage: &Stage) -> Result<Vec<Row>> {
             &plugin,
             format!("it reads at most {PLUGIN_PER_SECOND:.2} events/s"),
         ),
-    ])
+    ];
+    rows.extend(than);
+    Ok(rows)
 }
 
 /// From the start of the process until all is in the log; and the memory then.

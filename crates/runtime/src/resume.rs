@@ -124,7 +124,7 @@ impl Resume {
         let Some(Candidate { noted, place }) = self.farthest(own, source, scope) else {
             let other = other
                 .or_else(|| self.own_elsewhere().max_by_key(P::time))
-                .or_else(|| self.of_others(source).max_by_key(P::time));
+                .or_else(|| self.places_of(source).max_by_key(P::time));
             return Ok(match other {
                 Some(place) => {
                     let why = match place.is_of(source) {
@@ -188,7 +188,7 @@ impl Resume {
     }
 
     /// The places of this `source` attribute under other names, whatever was asked for.
-    fn of_others<P: Resumable>(&self, source: &str) -> impl Iterator<Item = P> {
+    pub fn places_of<P: Resumable>(&self, source: &str) -> impl Iterator<Item = P> {
         let here = self.others.iter().map(|(_, position)| position);
         let elsewhere = self.elsewhere.iter().map(|it| &it.position);
         let places = here.chain(elsewhere).filter_map(|position| P::parse(position).ok());

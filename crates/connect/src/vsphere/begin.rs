@@ -4,7 +4,7 @@
 //! are in this stream. Everywhere else a place says from when on, and nothing else: it refuses to tell a loss
 //! there.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use pluvio_log::{Position, SourceName};
@@ -37,19 +37,19 @@ impl Begun {
         let now = session.current_time().await?;
         let start = resume.place::<Place, Error>(&settings.mapping.source, &settings.scope).await?;
         let is_resumed = start.is_resumed();
+        let source = resume.history.source();
         let was = match &start {
             Start::Here(place) | Start::Elsewhere(place) => Some(place.time),
             Start::New | Start::Other(_) => None,
         };
         let mut place = place(settings, &session.uuid(), resume, start, now);
-        if was.is_some_and(|was| place.time < was) {
-            let source = resume.history.source();
-            look_for_what_was_stored_last(settings, session, &mut place, source).await?;
+        if was.is_some_and(|was| now < was.max(place.begin)) {
+            look_for_what_was_stored_last(settings, session, &mut place, now, source).await?;
         }
         let position = place.position()?;
         let unannounced = Some(position).filter(|it| resume.position.as_ref() != Some(it));
         let from = reaches_back_to(settings, &place, now);
-        info!(source = %resume.history.source(), %from, epoch = place.epoch, "reading events");
+        info!(%source, %from, epoch = place.epoch, "reading events");
         let categories = session.categories().await;
         let cursor = Cursor::open(session, settings, from).await?;
         Ok(Self { cursor, place, unannounced, is_resumed, categories })
@@ -70,6 +70,7 @@ async fn look_for_what_was_stored_last(
     settings: &Settings,
     session: &Session,
     place: &mut Place,
+    now: Timestamp,
     source: &SourceName,
 ) -> Result<(), Error> {
     let Some(last) = place.last else { return Ok(()) };
@@ -79,21 +80,35 @@ async fn look_for_what_was_stored_last(
         warn!(%source, %last, "the vCenter was taken back, its clock and its history: its events have other ids now");
         place.open_epoch();
         place.last = None;
+        // Even by less than events come late.
+        place.set_back(place.time.min(before(now, settings)), now);
     }
     Ok(())
 }
 
 /// Takes the place back where the vCenter's clock is behind how far events were read: what happens next has
 /// earlier times. Either was that clock ahead, or it is behind now, which ours tells.
+///
+/// `since`: for how long it was read. A beginning that was taken from a clock that was ahead is so long ago and
+/// `begin`. Whether another listing is to be begun.
 pub(super) fn set_back(
     settings: &Settings,
     place: &mut Place,
     now: Timestamp,
+    since: Duration,
     source: &SourceName,
-) {
+) -> bool {
     let (was, latest) = (place.time, latest(settings, now));
+    if place.begin > latest {
+        let begin = now.checked_sub(settings.begin.saturating_add(since));
+        let begin = begin.unwrap_or(Timestamp::UNIX_EPOCH);
+        warn!(%source, was = %place.begin, is = %begin,
+            "the first start took its beginning from a clock that was ahead: it begins anew");
+        place.begin_at(begin);
+        return true;
+    }
     if before(was, settings) <= now {
-        return;
+        return false;
     }
     // It may have been behind for as long as has passed by our clock.
     let passed = Timestamp::now().duration_since(was).max(SignedDuration::ZERO);
@@ -101,6 +116,7 @@ pub(super) fn set_back(
     place.set_back(from, latest);
     let why = if was > latest { "had been ahead" } else { "is behind" };
     warn!(%source, %was, %now, %from, "the vCenter's clock {why}: events are read from there by its own time");
+    true
 }
 
 /// The latest time at which an event may have happened when a vCenter's clock says `now`.
@@ -129,10 +145,11 @@ fn place(
         Start::New => return first(begin),
         Start::Other(other) => {
             let mut place = first(begin.min(before(other.time, settings)));
-            // The same vCenter under another attribute: its keys are looked up, in whatever life they are.
-            if other.uuid == uuid && !uuid.is_empty() {
-                place.read_before_as(&other);
-            }
+            // Whatever was asked for, and of whichever vCenter: an id is given once under one attribute. Of the
+            // same vCenter under another attribute the keys are looked up, too, in whatever life they are.
+            let all = resume.places_of::<Place>(&settings.mapping.source);
+            let same = Some(other).filter(|other| other.uuid == uuid && !uuid.is_empty());
+            all.chain(same).for_each(|read| place.read_before_as(&read));
             return place;
         }
         Start::Elsewhere(mut place) => {
@@ -141,12 +158,7 @@ fn place(
         }
         Start::Here(place) => place,
     };
-    if place.begin > latest(settings, now) {
-        warn!(%source, was = %place.begin, is = %begin,
-            "the first start took its beginning from a clock that was ahead: it begins anew");
-        place.begin_at(begin);
-    }
-    set_back(settings, &mut place, now, source);
+    set_back(settings, &mut place, now, Duration::ZERO, source);
     if place.ask_for(&settings.scope) {
         info!(%source, "`event_types`, `users` or `entity` changed: what was captured last may not be listed \
             any more");

@@ -88,13 +88,11 @@ impl Read {
 }
 
 impl Forgotten {
-    /// An event without a key is told by its time alone. One that is dated later than `now` is listed again and again
-    /// until then, and its time says nothing of when it was stored: it is told by its key.
-    fn has(&self, key: Option<i64>, created: Option<Timestamp>, now: Timestamp) -> bool {
+    /// An event without a key is told by its time alone.
+    fn has(&self, key: Option<i64>, created: Option<Timestamp>) -> bool {
         let Read { key: greatest, time, .. } = self.read;
-        let is_old = |created: Timestamp| created < self.before && created <= time;
         key.is_none_or(|key| greatest.is_some_and(|greatest| key <= greatest))
-            && created.is_some_and(|created| is_old(created) || (key.is_some() && created > now))
+            && created.is_some_and(|created| created < self.before && created <= time)
     }
 }
 
@@ -177,15 +175,17 @@ impl Ledger {
         raw_id: impl FnOnce() -> String,
         stored: impl Fn(&str) -> Option<Stored>,
     ) -> Verdict {
-        if created.is_some_and(|created| created < self.place.begin) && !self.is_dated_behind(key) {
-            return Verdict::Before;
-        }
         let lookup = |ledger: &Self, id: &str| {
             ledger.in_flight.iter().find_map(|pull| pull.get(id).copied()).or_else(|| stored(id))
         };
-        let is_forgotten = self.forgotten.is_some_and(|it| it.has(key, dated, self.now));
+        let is_before =
+            created.is_some_and(|created| created < self.place.begin) && !self.is_dated_behind(key);
+        let is_forgotten = self.forgotten.is_some_and(|forgotten| forgotten.has(key, dated));
         let Some((key, time)) = key.zip(created) else {
             let id = raw_id();
+            if is_before {
+                return Verdict::Before;
+            }
             if lookup(self, &id).is_some() || is_forgotten {
                 return Verdict::Known;
             }
@@ -200,8 +200,12 @@ impl Ledger {
                 is_reused = epoch == self.place.epoch;
             }
         }
+        // What was before the beginning has no namesake in this life.
+        if is_before && !is_reused {
+            return Verdict::Before;
+        }
         // Before the keys' lives: a namesake of another life may be all that is left of it.
-        if is_forgotten {
+        if is_forgotten || (!is_reused && self.is_forgotten_and_ahead(key, time)) {
             return Verdict::Known;
         }
         if is_reused || self.is_forgotten_namesakes(key, time) {
@@ -210,6 +214,14 @@ impl Ledger {
             self.read.own = None;
         }
         self.admit(id(key, self.place.epoch), Some(key), created)
+    }
+
+    /// Whether an event that is dated later than now may be stored: it is listed again and again until then, and its
+    /// time says nothing of when it was stored. It is told by its key.
+    fn is_forgotten_and_ahead(&self, key: i64, created: Timestamp) -> bool {
+        self.forgotten.is_some()
+            && created > self.now
+            && self.read.own.is_some_and(|greatest| key <= greatest)
     }
 
     /// Whether the key must have been given before though the log knows nothing of it any more: the vCenter had given
@@ -227,9 +239,9 @@ impl Ledger {
     }
 
     /// Whether an event that is dated before the beginning has happened since, by a clock that is behind or was:
-    /// nothing that was captured has a greater key.
+    /// nothing that was captured before this listing has a greater key.
     fn is_dated_behind(&self, key: Option<i64>) -> bool {
-        match self.place.own_key() {
+        match self.read.own {
             Some(greatest) => key.is_some_and(|key| key > greatest),
             None => self.now < self.place.begin,
         }

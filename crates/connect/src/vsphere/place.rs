@@ -67,10 +67,12 @@ impl Place {
         Self { of, scope, uuid, epoch: 1, key: None, own: None, time: begin, last: None, begin }
     }
 
-    /// The same of a vCenter that was read under another `source` attribute, up to `other`: its keys are looked up,
-    /// in whatever epoch they are, and their order says nothing of what is listed again.
+    /// Takes in that events were read before, up to `other`: their keys are looked up, in whatever epoch they are,
+    /// and their order says nothing of what is listed again. Those of another vCenter are of an epoch before.
     pub(super) fn read_before_as(&mut self, other: &Self) {
-        (self.epoch, self.key, self.own) = (other.epoch, other.key, Some(NO_KEY));
+        let is_another = other.uuid != self.uuid && !other.uuid.is_empty() && !self.uuid.is_empty();
+        self.epoch = self.epoch.max(other.epoch.saturating_add(is_another.into()));
+        (self.key, self.own) = (self.key.max(other.key), Some(NO_KEY));
     }
 
     /// From now on, this is asked for; whether it was something else before. Then a re-list need not show what

@@ -51,6 +51,11 @@ pub struct Reading {
     categories: HashMap<String, String>,
     /// Since when the re-list must show something known; `None` once it did.
     expects_known_since: Option<Timestamp>,
+    connected: Instant,
+    /// The place went back: the cursor does not show what is before where it began.
+    is_set_back: bool,
+    /// What retention took cannot be told any more; looked up now and then.
+    remembered: Remembered,
     /// A place that is not noted as it is, to be noted before anything is read.
     unannounced: Option<Position>,
     /// Looks without the bell that are left since events came.
@@ -77,6 +82,9 @@ const LOOK_IN_FLOW_AFTER: Duration = Duration::from_millis(20);
 const VAIN_RINGS_MAX: u32 = 2;
 /// How soon a cursor is read again that gave nothing though its bell rang.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// How long it is taken for unchanged from when on the log knows its ids: they outlive what is swept by an hour.
+const REMEMBERED_FOR: Duration = Duration::from_secs(30);
 
 /// Spans of known events that are asked for without the cursor at one look. Each holds a thousand; beyond
 /// that the server shows other spans than it was asked for.
@@ -164,6 +172,9 @@ impl Source for Vsphere {
                 ledger: Ledger::new(place),
                 history: resume.history,
                 settings: Arc::clone(&self.settings),
+                connected: Instant::now(),
+                is_set_back: false,
+                remembered: Remembered::default(),
                 unannounced,
                 looks_in_flow: 0,
                 busy_looks: 0,
@@ -199,7 +210,10 @@ impl Connection for Reading {
                     page.events.iter().filter_map(|listed| key_and_time(listed).1).collect();
                 let is_full = page.events.len() >= self.session.page_events() || page.is_cut;
                 let mut records = self.records(page, self.ledger.read()).await?;
-                self.ledger.has_listed(&created, is_full);
+                // What lies before where the cursor began is not listed by it.
+                if !self.is_set_back {
+                    self.ledger.has_listed(&created, is_full);
+                }
                 if let Some(last) = records.last_mut() {
                     // Those before it do not say that the page was read.
                     last.position = self.ledger.place.position()?;
@@ -226,6 +240,9 @@ impl Connection for Reading {
                     continue;
                 }
                 return Ok(pull(records));
+            }
+            if self.is_set_back {
+                continue;
             }
             if self.vain_rings >= VAIN_RINGS_MAX {
                 self.vain_rings = 0;
@@ -273,13 +290,13 @@ impl Reading {
     /// The cursor's next page. A full one is seldom the last, so the one after it is fetched and
     /// decoded while this one is being looked at.
     async fn next_page(&mut self) -> Result<Page, Error> {
-        if !self.cursor.listing.goes_on() {
+        if !self.cursor.listing.goes_on() || self.is_set_back {
             if matches!(self.cursor.listing, Listing::Lost) {
                 info!(source = %self.history.source(), "keys no longer tell the order of events: \
                     listing by a collector until the next connection");
                 self.session.stop_listing_by_key();
             }
-            let now = self.session.current_time().await?;
+            let now = self.ask_the_time().await?;
             self.replace_cursor(now).await?;
         }
         let (page, behind) = match self.ahead.take() {
@@ -310,26 +327,38 @@ impl Reading {
 
     /// A minute without news: is the cursor deaf? If not, everything up to now was seen.
     async fn quiet_look(&mut self) -> Result<Pull, Error> {
-        let now = self.session.current_time().await?;
+        let now = self.ask_the_time().await?;
+        if self.is_set_back {
+            // Nothing is known of the time from there on until it is listed.
+            return Ok(Pull { checkpoint: Some(self.ledger.place.position()?), ..Pull::default() });
+        }
         let records = self.unseen_by_the_cursor().await?;
         if !records.is_empty() {
             return Ok(pull(records));
         }
-        self.set_back(now);
         let place = &mut self.ledger.place;
         place.read_up_to(Some(now.min(Timestamp::now())));
         let checkpoint = Some(place.position()?);
         Ok(Pull { checkpoint, seen_up_to: Some(now), ..Pull::default() })
     }
 
+    /// The vCenter's time, by which the place is judged.
+    async fn ask_the_time(&mut self) -> Result<Timestamp, Error> {
+        let now = self.session.current_time().await?;
+        self.set_back(now);
+        Ok(now)
+    }
+
     /// Takes the place back where the vCenter's clock, which says `now`, is behind it.
     fn set_back(&mut self, now: Timestamp) {
-        set_back(&self.settings, &mut self.ledger.place, now, self.history.source());
+        let since = self.connected.elapsed();
+        let (place, source) = (&mut self.ledger.place, self.history.source());
+        self.is_set_back |= set_back(&self.settings, place, now, since, source);
     }
 
     /// Turns a page into records of what is new in it. `read`: how far events were read when its listing began.
     async fn records(&mut self, page: Page, read: Read) -> Result<Vec<Record>, Error> {
-        let before = self.remembered_from()?;
+        let before = self.remembered_from().await?;
         let overlap = self.settings.overlap;
         self.ledger.set_forgotten(before.map(|before| Forgotten { before, read, overlap }));
         let stored = self.stored(&page.events).await?;
@@ -425,8 +454,8 @@ impl Reading {
     /// of it is known.
     async fn instead_of_an_empty_list(&mut self) -> Result<Option<Vec<Record>>, Error> {
         let Some(since) = self.expects_known_since else { return Ok(None) };
-        let now = self.session.current_time().await?;
-        let begin = since.checked_sub(SAME_SECOND).unwrap_or(since).max(self.ledger.place.begin);
+        let now = self.ask_the_time().await?;
+        let begin = since.checked_sub(SAME_SECOND).unwrap_or(since).max(self.lists_from());
         let (page, _) = self.oldest_without_cursor(begin, self.last(now)).await?;
         if !page.events.is_empty() {
             return self.records(page, self.ledger.read()).await.map(Some);
@@ -442,23 +471,25 @@ impl Reading {
     }
 
     /// What was created earlier may be stored without the log's knowing it; `None`: nothing may.
-    fn remembered_from(&self) -> Result<Option<Timestamp>, Error> {
-        let forgotten = self.history.forgotten_until()?;
+    async fn remembered_from(&mut self) -> Result<Option<Timestamp>, Error> {
+        let lost = self.history.forgotten_until()?;
+        let forgotten = lost.max(self.remembered.from(&self.history).await?);
         let later = |until: Timestamp| until.checked_add(self.settings.overlap);
         Ok(forgotten.map(|until| later(until).unwrap_or(Timestamp::MAX)))
     }
 
     /// A sweep need not list what the log would not recognize.
-    fn sweep_from(&self) -> Result<Timestamp, Error> {
+    async fn sweep_from(&mut self) -> Result<Timestamp, Error> {
         let begin = self.ledger.place.begin;
-        Ok(self.remembered_from()?.map_or(begin, |from| from.max(begin)))
+        Ok(self.remembered_from().await?.map_or(begin, |from| from.max(begin)))
     }
 
     /// Lists one page of the sweep; `None` when none runs.
     async fn sweep_a_page(&mut self) -> Result<Option<Vec<Record>>, Error> {
         if self.sweep.is_due() {
-            let now = self.session.current_time().await?;
-            self.sweep.plan(self.sweep_from()?, now);
+            let now = self.ask_the_time().await?;
+            let from = self.sweep_from().await?;
+            self.sweep.plan(from, now);
         }
         let (slice, listing) = match self.sweep.listing.clone() {
             Some(listed) => listed,
@@ -499,10 +530,10 @@ impl Reading {
     /// Asks for the newest events without the cursor. Unknown ones mean that it is deaf: they are
     /// taken from the answer, oldest first, and the cursor is replaced.
     async fn unseen_by_the_cursor(&mut self) -> Result<Vec<Record>, Error> {
-        let now = self.session.current_time().await?;
+        let now = self.ask_the_time().await?;
         // A moment earlier than the event stored last, in case the server rounds.
         let begin = self.ledger.place.time.min(now).checked_sub(SAME_SECOND).unwrap_or(now);
-        let begin = begin.max(self.ledger.place.begin).min(now);
+        let begin = begin.max(self.lists_from()).min(now);
         let (mut from, last) = (begin, self.last(now));
         // The answer begins with the event stored last, unless the vCenter forgot it.
         self.expects_known_since = self.ledger.place.last.filter(|last| *last >= begin);
@@ -553,20 +584,44 @@ impl Reading {
             } else if page.events.is_empty() && to < last {
                 (from, to) = (to, last);
             } else {
-                let begin = self.ledger.place.begin;
+                let begin = self.lists_from();
                 page.events.retain(|it| key_and_time(it).1.is_none_or(|created| created >= begin));
                 return Ok((page, to));
             }
         }
     }
 
+    /// Before this nothing is asked for: the beginning, unless a clock that is behind it is read.
+    fn lists_from(&self) -> Timestamp {
+        let Place { time, begin, .. } = self.ledger.place;
+        if time < begin { Timestamp::MIN } else { begin }
+    }
+
     async fn replace_cursor(&mut self, now: Timestamp) -> Result<(), Error> {
         let from = reaches_back_to(&self.settings, &self.ledger.place, now);
         let cursor = Cursor::open(&self.session, &self.settings, from).await?;
         self.forget_ahead();
+        self.is_set_back = false;
         self.ledger.lists_anew();
         std::mem::replace(&mut self.cursor, cursor).close(&self.session).await;
         Ok(())
+    }
+}
+
+/// From when on the log knows the ids of what it held, as it was a while ago: that takes a read of the log.
+#[derive(Debug, Default)]
+struct Remembered {
+    from: Option<Timestamp>,
+    looked: Option<Instant>,
+}
+
+impl Remembered {
+    async fn from(&mut self, history: &History) -> Result<Option<Timestamp>, Error> {
+        if self.looked.is_none_or(|looked| looked.elapsed() >= REMEMBERED_FOR) {
+            self.from = history.remembers_from().await?;
+            self.looked = Some(Instant::now());
+        }
+        Ok(self.from)
     }
 }
 

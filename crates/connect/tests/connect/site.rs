@@ -179,6 +179,20 @@ impl Site {
         }
     }
 
+    /// Waits until so many records were stored, whether retention took them or not.
+    pub(crate) async fn until_stored(&self, records: i64) {
+        let stored = || self.log.extent(&StreamName::events()).unwrap().next;
+        let waited = tokio::time::timeout(PATIENCE, async {
+            while stored().get() < records {
+                let wait = Duration::from_millis(100);
+                let limit = ReadLimit { wait, ..ReadLimit::default() };
+                self.log.read(&StreamName::events(), stored(), limit).await.unwrap();
+            }
+        });
+        let is_stored = waited.await.is_ok();
+        assert!(is_stored, "{:?} of {records}; status: {:?}", stored(), self.source_status());
+    }
+
     /// Waits until each of the cloud's events is in one of the streams.
     pub(crate) async fn until_nothing_is_missing(&self) {
         let waited = tokio::time::timeout(PATIENCE, async {

@@ -1,12 +1,13 @@
 //! Connections to systems: one folder for each, whatever it gives or takes.
 //!
-//! A folder holds the component (`source`, `sink`), which makes one attempt and says what happened,
-//! and a pure `map` from the system's record to an event. Requests and answers are `clouds`'
-//! business; when to try again is `runtime`'s. [`message`] and [`template`] are what sinks of unlike
-//! systems have in common.
+//! A folder holds its section of a configuration (`config`), which makes the component by the contract in
+//! [`component`]; the component itself (`source`, `sink`), which makes one attempt and says what happened; and a
+//! pure `map` from the system's record to an event. Requests and answers are `clouds`' business; when to try
+//! again is `runtime`'s. [`message`] and [`template`] are what sinks of unlike systems have in common.
 
 pub mod amqp;
 pub mod cloudstack;
+pub mod component;
 pub mod fate;
 pub mod file;
 pub mod fluentd;

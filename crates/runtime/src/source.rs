@@ -31,6 +31,10 @@ pub trait Source: Send + 'static {
         &mut self,
         resume: Resume,
     ) -> impl Future<Output = Result<Self::Connection, Self::Error>> + Send;
+
+    /// Asks the other side and says in one line what was found: what `pluvio check --connect` does.
+    /// Changes nothing there.
+    fn probe(&mut self) -> impl Future<Output = Result<String, Self::Error>> + Send;
 }
 
 /// A connected source.

@@ -1,16 +1,14 @@
-//! What an operator may say about a peer of AMQP 1.0, and how that becomes a sink.
-
-use std::sync::Arc;
+//! What an operator may say about a peer of AMQP 1.0, and how that becomes the settings of a sink.
 
 use pluvio_net::TlsOptions;
 use pluvio_secret::SecretSource;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::sink::Amqp;
 use crate::{
+    component::KeyedError,
     message::MessageFormat,
-    peer::{self, InvalidPeer, Login, Peer, Schemes},
+    peer::{InvalidPeer, Login, Peer, Schemes},
 };
 
 /// A broker of AMQP 1.0 that events are sent to: Artemis, RabbitMQ 4, Qpid, Azure Service Bus. For
@@ -90,9 +88,8 @@ pub enum ConfigError {
     Login(&'static str),
 }
 
-impl ConfigError {
-    /// The key that is wrong.
-    pub fn key(&self) -> &'static str {
+impl KeyedError for ConfigError {
+    fn key(&self) -> &'static str {
         match self {
             Self::Peer(error) => error.key(),
             Self::Path => "url",
@@ -128,8 +125,8 @@ impl Config {
         }
     }
 
-    /// Checks everything that can be checked without the broker.
-    pub fn build(self) -> Result<Amqp, ConfigError> {
+    /// Checks the section.
+    pub(super) fn resolve(self) -> Result<Settings, ConfigError> {
         let peer = Peer::new(&self.url, SCHEMES, self.tls)?;
         if peer.path.as_deref().is_some_and(|path| !path.is_empty()) {
             return Err(ConfigError::Path);
@@ -142,24 +139,14 @@ impl Config {
             (None, Some(_)) => return Err(ConfigError::Login("username")),
             (Some(_), Some(_)) | (None, None) => (),
         }
-        Ok(Amqp(Arc::new(Settings {
+        Ok(Settings {
             peer,
             address: self.address,
             login: Login { username: self.username, password: self.password },
             format: self.format,
             prefix: self.prefix,
             durable: self.durable,
-        })))
-    }
-
-    /// Which events it can be handed, in CEL; `None`: all.
-    pub fn only(&self) -> Option<&'static str> {
-        self.format.only()
-    }
-
-    /// The secrets, to check that they can be read before anything starts.
-    pub fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
-        peer::secrets(&self.username, &self.password)
+        })
     }
 }
 
@@ -172,7 +159,7 @@ mod tests {
         let refused = |change: fn(&mut Config)| {
             let mut config = Config::new("amqp://broker", "events");
             change(&mut config);
-            config.build().err().map(|error| error.key())
+            config.resolve().err().map(|error| error.key())
         };
         assert_eq!(refused(|_| ()), None);
         assert_eq!(refused(|config| config.url = "broker".into()), Some("url"));

@@ -24,16 +24,22 @@ mod guard;
 mod message;
 mod sink;
 
+use std::sync::Arc;
+
+use pluvio_secret::SecretSource;
+
+use crate::{component::SinkConfig, peer};
+
 pub use config::{Config, ConfigError, Prefix};
 pub use error::Error;
 pub use frame::Refusal;
 pub use sink::Amqp;
 
-/// The `type` in a configuration.
-pub const NAME: &str = "amqp";
-
-/// A configuration to begin with.
-pub const EXAMPLE: &str = r#"
+impl SinkConfig for Config {
+    const TYPE: &'static str = "amqp";
+    const SUMMARY: &'static str =
+        "a queue or topic of AMQP 1.0: Artemis, RabbitMQ 4, Qpid, Azure Service Bus";
+    const EXAMPLE: &'static str = r#"
 [sinks.bus]
 type = "amqp"
 url = "amqps://broker.example.org"
@@ -41,3 +47,18 @@ address = "events"
 username = "pluvio"
 password = { file = "/run/secrets/amqp-password" }
 "#;
+    type Sink = Amqp;
+    type Error = ConfigError;
+
+    fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
+        peer::secrets(&self.username, &self.password)
+    }
+
+    fn only(&self) -> Option<&'static str> {
+        self.format.only()
+    }
+
+    fn build(self) -> Result<Amqp, ConfigError> {
+        Ok(Amqp(Arc::new(self.resolve()?)))
+    }
+}

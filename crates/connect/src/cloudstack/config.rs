@@ -1,4 +1,4 @@
-//! What an operator may say about a CloudStack, and how that becomes a source.
+//! What an operator may say about a CloudStack, and how that becomes the settings of a source.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ use super::{
     people::People,
     reader::Rules,
     redact::Redaction,
-    source::Cloudstack,
 };
+use crate::component::KeyedError;
 
 /// A CloudStack whose events are captured.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -177,9 +177,8 @@ pub enum ConfigError {
     Tls(#[source] TlsError),
 }
 
-impl ConfigError {
-    /// The key that is wrong.
-    pub fn key(&self) -> &'static str {
+impl KeyedError for ConfigError {
+    fn key(&self) -> &'static str {
         match self {
             Self::Url(_) => "url",
             Self::Credentials { key } | Self::Range { key, .. } => key,
@@ -227,8 +226,8 @@ impl Config {
         }
     }
 
-    /// Checks everything that can be checked without the cloud.
-    pub fn build(self) -> Result<Cloudstack, ConfigError> {
+    /// Checks the section.
+    pub(super) fn resolve(self) -> Result<Settings, ConfigError> {
         let millisecond = Duration::from_millis(1);
         let second = Duration::from_secs(1);
         within("overlap", self.overlap, second, OVERLAP_MAX)?;
@@ -259,24 +258,13 @@ impl Config {
             reach_s: seconds(REACH),
             purge_s: seconds(self.purge_after.0),
         };
-        Ok(Cloudstack::new(Settings {
+        Ok(Settings {
             access,
             begin: self.begin.0,
             poll_min: self.poll_min.0,
             poll_max: self.poll_max.0,
             rules,
-        }))
-    }
-
-    /// The secrets, to check that they can be read before anything starts.
-    pub fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
-        let secrets = [
-            ("api_key", &self.api_key),
-            ("secret_key", &self.secret_key),
-            ("username", &self.username),
-            ("password", &self.password),
-        ];
-        secrets.into_iter().filter_map(|(key, secret)| Some((key, secret.as_ref()?))).collect()
+        })
     }
 }
 
@@ -314,13 +302,14 @@ pub(super) fn seconds(period: Duration) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::component::SourceConfig as _;
 
     fn refused(change: impl FnOnce(&mut Config)) -> Option<&'static str> {
         let mut config = Config::new("https://cloud.example.org");
         config.api_key = Some(SecretSource::literal("key"));
         config.secret_key = Some(SecretSource::literal("hunter2"));
         change(&mut config);
-        config.build().err().map(|error| error.key())
+        config.resolve().err().map(|error| error.key())
     }
 
     #[test]
@@ -347,7 +336,7 @@ mod tests {
         config.password = Some(SecretSource::literal("p"));
         let keys: Vec<_> = config.secrets().into_iter().map(|(key, _)| key).collect();
         assert_eq!(keys, ["username", "password"]);
-        let identity = config.build().map(|source| source.identity().to_owned()).ok();
+        let identity = config.resolve().map(|settings| settings.rules.mapping.source).ok();
         assert_eq!(identity.as_deref(), Some("https://cloud.example.org/client/api"));
     }
 }

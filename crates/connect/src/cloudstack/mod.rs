@@ -41,17 +41,19 @@ mod span;
 mod unread;
 pub mod usage;
 
+use pluvio_secret::SecretSource;
+
+use crate::component::{SourceConfig, SourceSlot};
+
 pub use config::{Config, ConfigError};
 pub use error::Error;
-pub use probe::Found;
 pub use redact::redact_recorded;
 pub use source::Cloudstack;
 
-/// The `type` in a configuration.
-pub const NAME: &str = "cloudstack";
-
-/// A configuration to begin with.
-pub const EXAMPLE: &str = r#"
+impl SourceConfig for Config {
+    const TYPE: &'static str = "cloudstack";
+    const SUMMARY: &'static str = "events of an Apache CloudStack";
+    const EXAMPLE: &'static str = r#"
 [sources.prod]
 type = "cloudstack"
 url = "https://cloud.example.org/client/api"
@@ -59,3 +61,24 @@ api_key = { file = "/run/secrets/cloudstack/api-key" }
 secret_key = { file = "/run/secrets/cloudstack/secret-key" }
 begin = "1h"                                    # how far back the first start reaches
 "#;
+    type Source = Cloudstack;
+    type Error = ConfigError;
+
+    fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
+        let secrets = [
+            ("api_key", &self.api_key),
+            ("secret_key", &self.secret_key),
+            ("username", &self.username),
+            ("password", &self.password),
+        ];
+        secrets.into_iter().filter_map(|(key, secret)| Some((key, secret.as_ref()?))).collect()
+    }
+
+    fn build(self, _: SourceSlot) -> Result<Cloudstack, ConfigError> {
+        Ok(Cloudstack::new(self.resolve()?))
+    }
+
+    fn identity(source: &Cloudstack) -> String {
+        source.identity().to_owned()
+    }
+}

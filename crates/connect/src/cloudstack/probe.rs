@@ -23,7 +23,7 @@ const DAY_S: i64 = 86_400;
 
 /// What a probe found.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub(super) struct Found {
     version: Option<String>,
     role: Option<String>,
     domains: Option<u64>,

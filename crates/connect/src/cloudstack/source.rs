@@ -17,16 +17,8 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::{
-    Error,
-    access::log_out,
-    config::Settings,
-    lists::Lists as _,
-    place::Place,
-    probe::{self, Found},
-    reader::Reader,
-    session::Session,
-    slices::Slices,
-    span::at,
+    Error, access::log_out, config::Settings, lists::Lists as _, place::Place, probe,
+    reader::Reader, session::Session, slices::Slices, span::at,
 };
 
 /// A source that reads one CloudStack.
@@ -72,15 +64,6 @@ impl Cloudstack {
     /// The `source` attribute of its events.
     pub fn identity(&self) -> &str {
         &self.settings.rules.mapping.source
-    }
-
-    /// Connects once, looks, and leaves: what `pluvio check --connect` does.
-    pub async fn probe(&self) -> Result<Found, Error> {
-        let mut session =
-            Session::open(&self.settings.access, &self.settings.rules.mapping).await?;
-        let found = probe::look(&mut session).await;
-        log_out(&session.client).await;
-        found
     }
 
     /// The stored place, as far as it counts; at the first start, `begin` ago by the cloud's clock.
@@ -179,6 +162,14 @@ impl Source for Cloudstack {
                 Err(error)
             }
         }
+    }
+
+    async fn probe(&mut self) -> Result<String, Error> {
+        let mut session =
+            Session::open(&self.settings.access, &self.settings.rules.mapping).await?;
+        let found = probe::look(&mut session).await;
+        log_out(&session.client).await;
+        Ok(found?.to_string())
     }
 }
 

@@ -1,13 +1,15 @@
-//! What an operator may say about a file, and how that becomes a sink.
+//! What an operator may say about a file, and how that becomes the settings of a sink.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use pluvio_runtime::unit::{ByteSize, Period};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::sink::File;
-use crate::name::{InvalidTemplate, Template};
+use crate::{
+    component::KeyedError,
+    name::{InvalidTemplate, Template},
+};
 
 /// A file of events, one line of JSON each.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -99,9 +101,8 @@ pub enum ConfigError {
     Age,
 }
 
-impl ConfigError {
-    /// The key that is wrong.
-    pub fn key(&self) -> &'static str {
+impl KeyedError for ConfigError {
+    fn key(&self) -> &'static str {
         match self {
             Self::Path => "path",
             Self::Finished(_) => "finished",
@@ -137,8 +138,8 @@ impl Config {
         }
     }
 
-    /// Checks everything that can be checked without the disk.
-    pub fn build(self) -> Result<File, ConfigError> {
+    /// Checks the section.
+    pub(super) fn resolve(self) -> Result<Settings, ConfigError> {
         let path = std::path::absolute(&self.path).map_err(|_| ConfigError::Path)?;
         let folder = path.parent().ok_or(ConfigError::Path)?.to_owned();
         let file_name = path.file_name().and_then(|name| name.to_str());
@@ -152,7 +153,7 @@ impl Config {
         if self.rotate_age.0.is_zero() {
             return Err(ConfigError::Age);
         }
-        Ok(File(Arc::new(Settings {
+        Ok(Settings {
             finished: Template::new(&self.finished)?,
             path,
             folder,
@@ -160,6 +161,6 @@ impl Config {
             rotate_bytes: self.rotate_size.0,
             rotate_age: self.rotate_age.0,
             compression: self.compression,
-        })))
+        })
     }
 }

@@ -25,19 +25,37 @@ mod sink;
 mod spool;
 mod tail;
 
+use std::sync::Arc;
+
+use crate::component::{Files, SinkConfig, Target};
+
 pub use config::{Compression, Config, ConfigError};
 pub use error::Error;
 pub use sink::File;
 
 pub use crate::name::Names;
 
-/// The `type` in a configuration.
-pub const NAME: &str = "file";
-
-/// A configuration to begin with.
-pub const EXAMPLE: &str = r#"
+impl SinkConfig for Config {
+    const TYPE: &'static str = "file";
+    const SUMMARY: &'static str = "a file of JSON lines, finished by size and age";
+    const EXAMPLE: &'static str = r#"
 [sinks.archive]
 type = "file"
 path = "/var/lib/pluvio/archive/events.ndjson"
 compression = "zstd"
 "#;
+    type Sink = File;
+    type Error = ConfigError;
+
+    fn build(self) -> Result<File, ConfigError> {
+        Ok(File(Arc::new(self.resolve()?)))
+    }
+
+    fn target(file: &File) -> Target {
+        Target {
+            exclusive: Some(format!("`{}`", file.identity())),
+            files: Some(Files::Local(file.clone())),
+            ..Target::default()
+        }
+    }
+}

@@ -1,6 +1,6 @@
-//! What an operator may say about Fluentd, and how that becomes a sink.
+//! What an operator may say about Fluentd, and how that becomes the settings of a sink.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use pluvio_net::{Dialer, TlsError, TlsOptions};
 use pluvio_runtime::unit::Period;
@@ -8,7 +8,7 @@ use pluvio_secret::SecretSource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::sink::Fluentd;
+use crate::component::KeyedError;
 use crate::template::{InvalidTemplate, Template};
 
 /// A Fluentd, Fluent Bit or other server of the forward protocol.
@@ -110,9 +110,8 @@ pub enum ConfigError {
     Tls(#[from] TlsError),
 }
 
-impl ConfigError {
-    /// The key that is wrong.
-    pub fn key(&self) -> &'static str {
+impl KeyedError for ConfigError {
+    fn key(&self) -> &'static str {
         match self {
             Self::Host => "host",
             Self::Tag(_) => "tag",
@@ -162,8 +161,8 @@ impl Config {
         }
     }
 
-    /// Checks everything that can be checked without the server.
-    pub fn build(self) -> Result<Fluentd, ConfigError> {
+    /// Checks the section.
+    pub(super) fn resolve(self) -> Result<Settings, ConfigError> {
         let host = self.host.trim();
         if host.is_empty() || host.contains(['/', ' ', '@', ',']) {
             return Err(ConfigError::Host);
@@ -185,7 +184,7 @@ impl Config {
             (None, Some(_)) => return Err(ConfigError::Credentials { key: "shared_key" }),
             (Some(shared_key), user) => Some(Security { shared_key, user }),
         };
-        Ok(Fluentd(Arc::new(Settings {
+        Ok(Settings {
             host: host.to_owned(),
             port: self.port,
             tag: self.tag.as_deref().map(Template::new).transpose()?,
@@ -195,22 +194,7 @@ impl Config {
             compression: self.compression,
             timeout: self.timeout.0,
             tls: self.tls,
-        })))
-    }
-
-    /// Which events it can be handed, in CEL; `None`: all.
-    pub fn only(&self) -> Option<&'static str> {
-        None
-    }
-
-    /// The secrets, to check that they can be read before anything starts.
-    pub fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
-        let secrets = [
-            ("shared_key", &self.shared_key),
-            ("username", &self.username),
-            ("password", &self.password),
-        ];
-        secrets.into_iter().filter_map(|(key, secret)| Some((key, secret.as_ref()?))).collect()
+        })
     }
 }
 
@@ -221,7 +205,7 @@ mod tests {
     fn refused(change: impl FnOnce(&mut Config)) -> Option<&'static str> {
         let mut config = Config::new("fluentd.example.org", 24224);
         change(&mut config);
-        config.build().err().map(|error| error.key())
+        config.resolve().err().map(|error| error.key())
     }
 
     #[test]

@@ -164,7 +164,7 @@ mod tests {
     use pluvio_log::StoredRecord;
 
     use super::*;
-    use crate::fluentd::Config;
+    use crate::{component::SinkConfig as _, fluentd::Config};
 
     fn record(number: i64, event_type: &str, value: Option<&[u8]>) -> Delivered {
         let event = Event::builder(number.to_string(), "urn:a", event_type);

@@ -28,18 +28,40 @@ mod greeting;
 mod msgpack;
 mod sink;
 
+use std::sync::Arc;
+
+use pluvio_secret::SecretSource;
+
+use crate::component::SinkConfig;
+
 pub use config::{Compression, Config, ConfigError, Form};
 pub use error::Error;
 pub use sink::Fluentd;
 
-/// The `type` in a configuration.
-pub const NAME: &str = "fluentd";
-
-/// A configuration to begin with.
-pub const EXAMPLE: &str = r#"
+impl SinkConfig for Config {
+    const TYPE: &'static str = "fluentd";
+    const SUMMARY: &'static str =
+        "records to Fluentd, Fluent Bit or another server of the forward protocol";
+    const EXAMPLE: &'static str = r#"
 [sinks.aggregator]
 type = "fluentd"
 host = "fluentd.example.org"
 shared_key = { file = "/run/secrets/fluentd-key" }
 tls = {}
 "#;
+    type Sink = Fluentd;
+    type Error = ConfigError;
+
+    fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
+        let secrets = [
+            ("shared_key", &self.shared_key),
+            ("username", &self.username),
+            ("password", &self.password),
+        ];
+        secrets.into_iter().filter_map(|(key, secret)| Some((key, secret.as_ref()?))).collect()
+    }
+
+    fn build(self) -> Result<Fluentd, ConfigError> {
+        Ok(Fluentd(Arc::new(self.resolve()?)))
+    }
+}

@@ -1,4 +1,4 @@
-//! What an operator may say about a Kafka cluster, and how that becomes a sink.
+//! What an operator may say about a Kafka cluster, and how that becomes the settings of a sink.
 
 use std::time::Duration;
 
@@ -8,8 +8,9 @@ use pluvio_secret::SecretSource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{sink::Kafka, wire::Mechanism};
+use super::wire::Mechanism;
 use crate::{
+    component::KeyedError,
     message::MessageFormat,
     template::{InvalidTemplate, Template},
 };
@@ -130,9 +131,8 @@ pub enum ConfigError {
     ClientId,
 }
 
-impl ConfigError {
-    /// The key that is wrong.
-    pub fn key(&self) -> &'static str {
+impl KeyedError for ConfigError {
+    fn key(&self) -> &'static str {
         match self {
             Self::Brokers(_) => "brokers",
             Self::Template(_) | Self::Topic => "topic",
@@ -193,19 +193,8 @@ impl Config {
         }
     }
 
-    /// Which events it can be handed, in CEL; `None`: all.
-    pub fn only(&self) -> Option<&'static str> {
-        self.format.only()
-    }
-
-    /// The secrets by their keys, to be checked before anything starts.
-    pub fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
-        let named = [("username", &self.username), ("password", &self.password)];
-        named.into_iter().filter_map(|(key, secret)| Some((key, secret.as_ref()?))).collect()
-    }
-
-    /// Checks everything that can be checked without a broker.
-    pub fn build(self) -> Result<Kafka, ConfigError> {
+    /// Checks the section.
+    pub(super) fn resolve(self) -> Result<Settings, ConfigError> {
         let topic = Template::new(&self.topic)?;
         if !is_topic(&self.topic, topic.constant().is_some()) {
             return Err(ConfigError::Topic);
@@ -230,7 +219,7 @@ impl Config {
         if name.is_empty() || name.len() > 200 || !name.chars().all(is_legal) {
             return Err(ConfigError::ClientId);
         }
-        Ok(Kafka::new(Settings {
+        Ok(Settings {
             brokers: brokers(&self.brokers)?,
             topic,
             format: self.format,
@@ -243,7 +232,7 @@ impl Config {
             tls: self.tls,
             timeout: self.timeout.0,
             client_id: self.client_id,
-        }))
+        })
     }
 }
 
@@ -307,7 +296,7 @@ mod tests {
     fn wrong(change: impl FnOnce(&mut Config)) -> Option<(&'static str, String)> {
         let mut config = Config::new("kafka:9092", "events");
         change(&mut config);
-        config.build().err().map(|error| (error.key(), error.to_string()))
+        config.resolve().err().map(|error| (error.key(), error.to_string()))
     }
 
     fn key(change: impl FnOnce(&mut Config)) -> Option<&'static str> {

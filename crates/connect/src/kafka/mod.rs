@@ -38,16 +38,19 @@ mod sink;
 mod transaction;
 mod wire;
 
+use pluvio_secret::SecretSource;
+
+use crate::component::{SinkConfig, Target};
+
 pub use config::{Compression, Config, ConfigError};
 pub use error::Error;
 pub use sink::{Kafka, Producer};
 pub use wire::{Mechanism, ScramError};
 
-/// The `type` in a configuration.
-pub const NAME: &str = "kafka";
-
-/// A configuration to begin with.
-pub const EXAMPLE: &str = r#"
+impl SinkConfig for Config {
+    const TYPE: &'static str = "kafka";
+    const SUMMARY: &'static str = "topics of an Apache Kafka cluster";
+    const EXAMPLE: &'static str = r#"
 [sinks.billing]
 type = "kafka"
 brokers = ["kafka-1.example.org:9093", "kafka-2.example.org:9093"]
@@ -57,3 +60,24 @@ password = { file = "/run/secrets/kafka-password" }
 mechanism = "SCRAM-SHA-512"
 tls = { ca_file = "/etc/ssl/kafka-ca.pem" }
 "#;
+    type Sink = Kafka;
+    type Error = ConfigError;
+
+    fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
+        let named = [("username", &self.username), ("password", &self.password)];
+        named.into_iter().filter_map(|(key, secret)| Some((key, secret.as_ref()?))).collect()
+    }
+
+    fn only(&self) -> Option<&'static str> {
+        self.format.only()
+    }
+
+    fn build(self) -> Result<Kafka, ConfigError> {
+        Ok(Kafka::new(self.resolve()?))
+    }
+
+    fn target(sink: &Kafka) -> Target {
+        let exclusive = sink.identity().map(|id| format!("the transactional id `{id}`"));
+        Target { exclusive, ..Target::default() }
+    }
+}

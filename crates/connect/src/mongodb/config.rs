@@ -1,4 +1,4 @@
-//! What an operator may say about a MongoDB, and how that becomes a sink.
+//! What an operator may say about a MongoDB, and how that becomes the settings of a sink.
 
 use std::path::PathBuf;
 
@@ -9,8 +9,7 @@ use pluvio_secret::SecretSource;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::sink::Mongodb;
-use crate::peer::Login;
+use crate::{component::KeyedError, peer::Login};
 
 /// A collection of a MongoDB, 4.2 or newer, or of what speaks its protocol.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -76,9 +75,8 @@ pub enum ConfigError {
     Files(#[from] TlsError),
 }
 
-impl ConfigError {
-    /// The key that is wrong.
-    pub fn key(&self) -> &'static str {
+impl KeyedError for ConfigError {
+    fn key(&self) -> &'static str {
         match self {
             Self::Url | Self::NoDatabase => "url",
             Self::Name(key) | Self::Login(key) => key,
@@ -122,8 +120,8 @@ impl Config {
         }
     }
 
-    /// Checks everything that can be checked without the server.
-    pub fn build(self) -> Result<Mongodb, ConfigError> {
+    /// Checks the section.
+    pub(super) fn resolve(self) -> Result<Settings, ConfigError> {
         // One that cannot be read is told by who looks at all secrets.
         if let Ok(url) = self.url.resolve_name() {
             let is_plain = url.expose().starts_with("mongodb://");
@@ -149,26 +147,14 @@ impl Config {
             (None, Some(_)) => return Err(ConfigError::Login("username")),
             (Some(_), Some(_)) | (None, None) => (),
         }
-        Ok(Mongodb::new(Settings {
+        Ok(Settings {
             url: self.url,
             database: self.database,
             collection: self.collection,
             login: Login { username: self.username, password: self.password },
             capped_bytes: self.capped_size.map(|size| size.0),
             tls: tls(self.tls)?,
-        }))
-    }
-
-    /// Which events it can be handed, in CEL; `None`: all.
-    pub fn only(&self) -> Option<&'static str> {
-        None
-    }
-
-    /// The secrets, to check that they can be read before anything starts.
-    pub fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
-        let mut secrets = vec![("url", &self.url)];
-        secrets.extend(crate::peer::secrets(&self.username, &self.password));
-        secrets
+        })
     }
 }
 
@@ -197,7 +183,7 @@ mod tests {
         let refused = |change: fn(&mut Config)| {
             let mut config = Config::new("mongodb://db/events", "cloud");
             change(&mut config);
-            config.build().err().map(|error| error.key())
+            config.resolve().err().map(|error| error.key())
         };
         assert_eq!(refused(|_| ()), None);
         assert_eq!(refused(|it| it.url = SecretSource::literal("db:27017")), Some("url"));

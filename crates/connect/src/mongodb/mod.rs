@@ -26,18 +26,34 @@ mod refusal;
 mod sink;
 mod threads;
 
+use pluvio_secret::SecretSource;
+
+use crate::{component::SinkConfig, peer};
+
 pub use config::{Config, ConfigError};
 pub use error::{Driver, Error};
 pub use sink::Mongodb;
 
-/// The `type` in a configuration.
-pub const NAME: &str = "mongodb";
-
-/// A configuration to begin with.
-pub const EXAMPLE: &str = r#"
+impl SinkConfig for Config {
+    const TYPE: &'static str = "mongodb";
+    const SUMMARY: &'static str = "documents in a MongoDB, each once";
+    const EXAMPLE: &'static str = r#"
 [sinks.archive]
 type = "mongodb"
 url = { file = "/run/secrets/mongodb-url" }  # mongodb://user:password@db:27017/events
 collection = "cloud"
 capped_size = "1 GiB"
 "#;
+    type Sink = Mongodb;
+    type Error = ConfigError;
+
+    fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
+        let mut secrets = vec![("url", &self.url)];
+        secrets.extend(peer::secrets(&self.username, &self.password));
+        secrets
+    }
+
+    fn build(self) -> Result<Mongodb, ConfigError> {
+        Ok(Mongodb::new(self.resolve()?))
+    }
+}

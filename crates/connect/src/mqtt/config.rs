@@ -1,6 +1,6 @@
-//! What an operator may say about an MQTT broker, and how that becomes a sink.
+//! What an operator may say about an MQTT broker, and how that becomes the settings of a sink.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use pluvio_net::TlsOptions;
 use pluvio_runtime::unit::{ByteSize, Period};
@@ -9,10 +9,10 @@ use rmqtt_codec::types::QoS;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use super::sink::Mqtt;
 use crate::{
+    component::KeyedError,
     message::MessageFormat,
-    peer::{self, InvalidPeer, Login, Peer, Schemes},
+    peer::{InvalidPeer, Login, Peer, Schemes},
     template::{InvalidTemplate, Template},
 };
 
@@ -172,9 +172,8 @@ pub enum ConfigError {
     PacketSize,
 }
 
-impl ConfigError {
-    /// The key that is wrong.
-    pub fn key(&self) -> &'static str {
+impl KeyedError for ConfigError {
+    fn key(&self) -> &'static str {
         match self {
             Self::Peer(error) => error.key(),
             Self::Path => "url",
@@ -222,8 +221,8 @@ impl Config {
         }
     }
 
-    /// Checks everything that can be checked without the broker.
-    pub fn build(self) -> Result<Mqtt, ConfigError> {
+    /// Checks the section.
+    pub(super) fn resolve(self) -> Result<Settings, ConfigError> {
         let peer = Peer::new(&self.url, SCHEMES, self.tls)?;
         if peer.path.as_deref().is_some_and(|path| !path.is_empty()) {
             return Err(ConfigError::Path);
@@ -249,7 +248,7 @@ impl Config {
         if !(PACKET_BYTES_MIN..=PACKET_BYTES_MAX).contains(&self.packet_size_max.0) {
             return Err(ConfigError::PacketSize);
         }
-        Ok(Mqtt(Arc::new(Settings {
+        Ok(Settings {
             peer,
             version: self.version,
             client_id: self.client_id,
@@ -260,17 +259,7 @@ impl Config {
             format: self.format,
             keep_alive: self.keep_alive.0,
             packet_bytes_max: usize::try_from(self.packet_size_max.0).unwrap_or(usize::MAX),
-        })))
-    }
-
-    /// Which events it can be handed, in CEL; `None`: all.
-    pub fn only(&self) -> Option<&'static str> {
-        self.format.only()
-    }
-
-    /// The secrets, to check that they can be read before anything starts.
-    pub fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
-        peer::secrets(&self.username, &self.password)
+        })
     }
 }
 
@@ -281,7 +270,7 @@ mod tests {
     fn refused(change: impl FnOnce(&mut Config)) -> Option<&'static str> {
         let mut config = Config::new("mqtt://broker");
         change(&mut config);
-        config.build().err().map(|error| error.key())
+        config.resolve().err().map(|error| error.key())
     }
 
     #[test]

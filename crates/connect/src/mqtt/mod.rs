@@ -27,15 +27,23 @@ mod flight;
 mod packet;
 mod sink;
 
+use std::sync::Arc;
+
+use pluvio_secret::SecretSource;
+
+use crate::{
+    component::{SinkConfig, Target},
+    peer,
+};
+
 pub use config::{Config, ConfigError, Qos, Version};
 pub use error::Error;
 pub use sink::Mqtt;
 
-/// The `type` in a configuration.
-pub const NAME: &str = "mqtt";
-
-/// A configuration to begin with.
-pub const EXAMPLE: &str = r#"
+impl SinkConfig for Config {
+    const TYPE: &'static str = "mqtt";
+    const SUMMARY: &'static str = "topics of an MQTT broker, 3.1.1 and 5";
+    const EXAMPLE: &'static str = r#"
 [sinks.floor]
 type = "mqtt"
 url = "mqtts://broker.example.org"
@@ -43,3 +51,23 @@ username = "pluvio"
 password = { file = "/run/secrets/mqtt-password" }
 topic = "cloud/{type}"
 "#;
+    type Sink = Mqtt;
+    type Error = ConfigError;
+
+    fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
+        peer::secrets(&self.username, &self.password)
+    }
+
+    fn only(&self) -> Option<&'static str> {
+        self.format.only()
+    }
+
+    fn build(self) -> Result<Mqtt, ConfigError> {
+        Ok(Mqtt(Arc::new(self.resolve()?)))
+    }
+
+    fn target(sink: &Mqtt) -> Target {
+        let client = sink.identity();
+        Target { exclusive: client.clone(), client, files: None }
+    }
+}

@@ -249,7 +249,7 @@ mod tests {
     use pluvio_log::StoredRecord;
 
     use super::*;
-    use crate::opensearch::Config;
+    use crate::{component::SinkConfig as _, opensearch::Config};
 
     fn event(number: i64) -> Event {
         let event = Event::builder(number.to_string(), "urn:A b", "VM.START");

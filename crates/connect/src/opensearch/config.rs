@@ -1,6 +1,6 @@
-//! What an operator may say about OpenSearch, and how that becomes a sink.
+//! What an operator may say about OpenSearch, and how that becomes the settings of a sink.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use pluvio_net::{TlsError, TlsOptions};
 use pluvio_runtime::unit::Period;
@@ -9,8 +9,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{bulk::is_legal, sink::OpenSearch};
+use super::bulk::is_legal;
 use crate::{
+    component::KeyedError,
     template::{InvalidTemplate, Template},
     web::{Identity, IdentityError, InvalidUrl, address},
 };
@@ -104,9 +105,8 @@ pub enum ConfigError {
     Tls(#[from] TlsError),
 }
 
-impl ConfigError {
-    /// The key that is wrong.
-    pub fn key(&self) -> &'static str {
+impl KeyedError for ConfigError {
+    fn key(&self) -> &'static str {
         match self {
             Self::Url(_) | Self::Query => "url",
             Self::Index(_) | Self::IndexName(_) => "index",
@@ -145,8 +145,8 @@ impl Config {
         }
     }
 
-    /// Checks everything that can be checked without the other side.
-    pub fn build(self) -> Result<OpenSearch, ConfigError> {
+    /// Checks the section.
+    pub(super) fn resolve(self) -> Result<Settings, ConfigError> {
         let mut url = address(&self.url)?;
         if url.query().is_some() {
             return Err(ConfigError::Query);
@@ -175,29 +175,14 @@ impl Config {
             (None, Some(_), None) => return Err(ConfigError::Credentials { key: "username" }),
         };
         identity.check()?;
-        Ok(OpenSearch(Arc::new(Settings {
+        Ok(Settings {
             url,
             index,
             identity,
             compression: self.compression,
             timeout: self.timeout.0,
             tls: self.tls,
-        })))
-    }
-
-    /// Which events it can be handed, in CEL; `None`: all.
-    pub fn only(&self) -> Option<&'static str> {
-        None
-    }
-
-    /// The secrets, to check that they can be read before anything starts.
-    pub fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
-        let secrets = [
-            ("username", &self.username),
-            ("password", &self.password),
-            ("api_key", &self.api_key),
-        ];
-        secrets.into_iter().filter_map(|(key, secret)| Some((key, secret.as_ref()?))).collect()
+        })
     }
 }
 
@@ -208,7 +193,7 @@ mod tests {
     fn refused(change: impl FnOnce(&mut Config)) -> Option<&'static str> {
         let mut config = Config::new("https://search.example.org:9200/prefix");
         change(&mut config);
-        config.build().err().map(|error| error.key())
+        config.resolve().err().map(|error| error.key())
     }
 
     #[test]

@@ -29,15 +29,20 @@ mod config;
 mod error;
 mod sink;
 
+use std::sync::Arc;
+
+use pluvio_secret::SecretSource;
+
+use crate::component::SinkConfig;
+
 pub use config::{Compression, Config, ConfigError};
 pub use error::Error;
 pub use sink::OpenSearch;
 
-/// The `type` in a configuration.
-pub const NAME: &str = "opensearch";
-
-/// A configuration to begin with.
-pub const EXAMPLE: &str = r#"
+impl SinkConfig for Config {
+    const TYPE: &'static str = "opensearch";
+    const SUMMARY: &'static str = "documents in OpenSearch or Elasticsearch, each once";
+    const EXAMPLE: &'static str = r#"
 [sinks.search]
 type = "opensearch"
 url = "https://search.example.org:9200"
@@ -45,3 +50,19 @@ username = "pluvio"
 password = { file = "/run/secrets/search-password" }
 index = "events-{date}"
 "#;
+    type Sink = OpenSearch;
+    type Error = ConfigError;
+
+    fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
+        let secrets = [
+            ("username", &self.username),
+            ("password", &self.password),
+            ("api_key", &self.api_key),
+        ];
+        secrets.into_iter().filter_map(|(key, secret)| Some((key, secret.as_ref()?))).collect()
+    }
+
+    fn build(self) -> Result<OpenSearch, ConfigError> {
+        Ok(OpenSearch(Arc::new(self.resolve()?)))
+    }
+}

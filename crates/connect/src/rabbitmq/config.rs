@@ -1,17 +1,13 @@
-//! What an operator may say about RabbitMQ, and how that becomes a sink.
-
-use std::sync::Arc;
+//! What an operator may say about RabbitMQ, and how that becomes the settings of a sink.
 
 use pluvio_net::TlsOptions;
 use pluvio_secret::SecretSource;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{
-    key::{KEY_BYTES_MAX, RoutingKey},
-    sink::Rabbitmq,
-};
+use super::key::{KEY_BYTES_MAX, RoutingKey};
 use crate::{
+    component::KeyedError,
     message::MessageFormat,
     peer::{InvalidPeer, Login, Peer, Schemes},
     template::InvalidTemplate,
@@ -81,9 +77,8 @@ pub enum ConfigError {
     RoutingKey(#[from] InvalidTemplate),
 }
 
-impl ConfigError {
-    /// The key that is wrong.
-    pub fn key(&self) -> &'static str {
+impl KeyedError for ConfigError {
+    fn key(&self) -> &'static str {
         match self {
             Self::Peer(error) => error.key(),
             Self::VirtualHost => "url",
@@ -107,8 +102,8 @@ pub(super) struct Settings {
 }
 
 impl Config {
-    /// Checks everything that can be checked without the broker.
-    pub fn build(self) -> Result<Rabbitmq, ConfigError> {
+    /// Checks the section.
+    pub(super) fn resolve(self) -> Result<Settings, ConfigError> {
         let peer = Peer::new(&self.url, SCHEMES, self.tls)?;
         let virtual_host = match peer.path.as_deref() {
             // With nothing behind the last `/` the name would be empty, which nobody means.
@@ -121,7 +116,7 @@ impl Config {
         if self.exchange.len() > KEY_BYTES_MAX {
             return Err(ConfigError::Exchange);
         }
-        Ok(Rabbitmq(Arc::new(Settings {
+        Ok(Settings {
             peer,
             virtual_host,
             login: Login { username: Some(self.username), password: Some(self.password) },
@@ -130,17 +125,7 @@ impl Config {
             mandatory: self.mandatory,
             persistent: self.persistent,
             format: self.format,
-        })))
-    }
-
-    /// Which events it can be handed, in CEL; `None`: all.
-    pub fn only(&self) -> Option<&'static str> {
-        self.format.only()
-    }
-
-    /// The secrets, to check that they can be read before anything starts.
-    pub fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
-        vec![("username", &self.username), ("password", &self.password)]
+        })
     }
 }
 
@@ -171,9 +156,9 @@ mod tests {
             ("amqp://mq:1/production", "production"),
             ("amqps://mq/a%2Fb", "a/b"),
         ] {
-            let sink = config(url, "x", "{type}").build();
+            let settings = config(url, "x", "{type}").resolve();
             assert_eq!(
-                sink.ok().map(|sink| sink.0.virtual_host.clone()).as_deref(),
+                settings.ok().map(|settings| settings.virtual_host).as_deref(),
                 Some(expected)
             );
         }
@@ -182,7 +167,7 @@ mod tests {
     #[test]
     fn a_bad_configuration_names_its_key() {
         let refused = |url, exchange: &str, key| {
-            config(url, exchange, key).build().err().map(|error| error.key())
+            config(url, exchange, key).resolve().err().map(|error| error.key())
         };
         assert_eq!(refused("mq", "x", "k"), Some("url"));
         assert_eq!(refused("amqp://mq/a/b", "x", "k"), Some("url"));

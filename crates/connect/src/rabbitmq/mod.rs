@@ -35,16 +35,22 @@ mod method;
 mod sink;
 mod underway;
 
+use std::sync::Arc;
+
+use pluvio_secret::SecretSource;
+
+use crate::component::SinkConfig;
+
 pub use config::{Config, ConfigError};
 pub use error::Error;
 pub use frame::{Malformed, Refusal};
 pub use sink::Rabbitmq;
 
-/// The `type` in a configuration.
-pub const NAME: &str = "rabbitmq";
-
-/// A configuration to begin with.
-pub const EXAMPLE: &str = r#"
+impl SinkConfig for Config {
+    const TYPE: &'static str = "rabbitmq";
+    const SUMMARY: &'static str =
+        "an exchange of RabbitMQ, with routing keys; also CloudStack's own";
+    const EXAMPLE: &'static str = r#"
 [sinks.bus]
 type = "rabbitmq"
 url = "amqps://rabbit.example.org"
@@ -53,3 +59,18 @@ password = { file = "/run/secrets/rabbitmq-password" }
 exchange = "cloudstack-events"
 routing_key = "cloudstack"
 "#;
+    type Sink = Rabbitmq;
+    type Error = ConfigError;
+
+    fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
+        vec![("username", &self.username), ("password", &self.password)]
+    }
+
+    fn only(&self) -> Option<&'static str> {
+        self.format.only()
+    }
+
+    fn build(self) -> Result<Rabbitmq, ConfigError> {
+        Ok(Rabbitmq(Arc::new(self.resolve()?)))
+    }
+}

@@ -1,9 +1,6 @@
-//! What an operator may say about a bucket, and how that becomes a sink.
+//! What an operator may say about a bucket, and how that becomes the settings of a sink.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
 use pluvio_net::{TlsError, TlsOptions};
 use pluvio_runtime::unit::Period;
@@ -12,8 +9,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{sink::S3, store::read};
+use super::store::read;
 use crate::{
+    component::{KeyedError, SinkConfig as _},
     name::{InvalidTemplate, Template},
     web::{IdentityError, InvalidUrl, address},
 };
@@ -140,9 +138,8 @@ pub enum ConfigError {
     Tls(#[from] TlsError),
 }
 
-impl ConfigError {
-    /// The key that is wrong.
-    pub fn key(&self) -> &'static str {
+impl KeyedError for ConfigError {
+    fn key(&self) -> &'static str {
         match self {
             Self::Bucket => "bucket",
             Self::Region => "region",
@@ -194,8 +191,8 @@ impl Config {
         }
     }
 
-    /// Checks everything that can be checked without the bucket.
-    pub fn build(self) -> Result<S3, ConfigError> {
+    /// Checks the section.
+    pub(super) fn resolve(self) -> Result<Settings, ConfigError> {
         let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let bucket = &self.bucket;
         let is_bucket = bucket.chars().all(|c| is_name(c) || c == '.')
@@ -225,7 +222,7 @@ impl Config {
             }
         }
         self.tls.client_config()?;
-        let settings = Settings {
+        Ok(Settings {
             url,
             endpoint,
             name: Template::key(&self.name)?,
@@ -238,8 +235,7 @@ impl Config {
             session_token: self.session_token,
             timeout: self.timeout.0,
             tls: self.tls,
-        };
-        Ok(S3 { settings: Arc::new(settings), putting: Arc::new(Mutex::new(None)) })
+        })
     }
 
     fn endpoint_url(&self) -> Result<Url, ConfigError> {
@@ -263,18 +259,6 @@ impl Config {
         }
         Ok(url)
     }
-
-    /// Which events it can be handed, in CEL; `None`: all.
-    pub fn only(&self) -> Option<&'static str> {
-        None
-    }
-
-    /// The secrets, to check that they can be read before anything starts.
-    pub fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
-        let mut secrets = vec![("access_key", &self.access_key), ("secret_key", &self.secret_key)];
-        secrets.extend(self.session_token.iter().map(|token| ("session_token", token)));
-        secrets
-    }
 }
 
 #[cfg(test)]
@@ -285,8 +269,8 @@ mod tests {
         let secret = || SecretSource::literal("x");
         let mut config = Config::new("cloud-events", secret(), secret());
         change(&mut config);
-        let built = config.build();
-        built.map(|sink| sink.settings.url.to_string()).map_err(|error| error.key())
+        let built = config.resolve();
+        built.map(|settings| settings.url.to_string()).map_err(|error| error.key())
     }
 
     #[test]

@@ -55,16 +55,19 @@ mod sink;
 mod store;
 mod writer;
 
+use pluvio_secret::SecretSource;
+
+use crate::component::{Batch, Files, SinkConfig, Target};
+
 pub use config::{Compression, Config, ConfigError};
 pub use error::Error;
 pub use keys::{Clash, Keys};
 pub use sink::S3;
 
-/// The `type` in a configuration.
-pub const NAME: &str = "s3";
-
-/// A configuration to begin with.
-pub const EXAMPLE: &str = r#"
+impl SinkConfig for Config {
+    const TYPE: &'static str = "s3";
+    const SUMMARY: &'static str = "objects of JSON lines in a bucket of S3, each event once";
+    const EXAMPLE: &'static str = r#"
 [sinks.archive]
 type = "s3"
 bucket = "cloud-events"
@@ -73,9 +76,26 @@ access_key = { file = "/run/secrets/s3-access-key" }
 secret_key = { file = "/run/secrets/s3-secret-key" }
 compression = "gzip"
 "#;
+    /// An object in five minutes, or of 8 MiB.
+    const BATCH: Batch = Batch { events: Some(100_000), age: Some("5m"), size: Some("8 MiB") };
+    type Sink = S3;
+    type Error = ConfigError;
 
-/// How large an object grows unless the configuration says otherwise: one in five minutes, or of
-/// 8 MiB.
-pub const BATCH: [(&str, &str); 2] = [("batch_age", "5m"), ("batch_size", "8 MiB")];
-/// The same for the number of its events.
-pub const BATCH_EVENTS: i64 = 100_000;
+    fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
+        let mut secrets = vec![("access_key", &self.access_key), ("secret_key", &self.secret_key)];
+        secrets.extend(self.session_token.iter().map(|token| ("session_token", token)));
+        secrets
+    }
+
+    fn build(self) -> Result<S3, ConfigError> {
+        Ok(S3::new(self.resolve()?))
+    }
+
+    fn target(bucket: &S3) -> Target {
+        Target {
+            exclusive: Some(format!("`{}`", bucket.identity())),
+            files: Some(Files::Bucket(bucket.clone())),
+            ..Target::default()
+        }
+    }
+}

@@ -22,6 +22,10 @@ pub struct S3 {
 }
 
 impl S3 {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self { settings: Arc::new(settings), putting: Arc::new(Mutex::new(None)) }
+    }
+
     /// Where it puts objects and keeps its place.
     pub fn identity(&self) -> String {
         format!("{}{}", self.settings.url, self.settings.prefix)

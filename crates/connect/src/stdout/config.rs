@@ -1,15 +1,7 @@
 //! What an operator may say about standard output.
 
-use std::{
-    io::Write,
-    sync::{Arc, Mutex},
-};
-
-use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use super::{line::Palette, sink::Stdout};
 
 /// Events on standard output, one line each.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -34,17 +26,4 @@ pub enum Form {
     CloudeventsStored,
     /// The data alone.
     Native,
-}
-
-impl Config {
-    /// The process's standard output.
-    pub fn build(self) -> Stdout {
-        let out = Arc::new(Mutex::new(std::io::stdout()));
-        Stdout { form: self.format, palette: Palette::of_stdout(), zone: TimeZone::system(), out }
-    }
-
-    /// Any output, for tests: without colors, in UTC.
-    pub fn build_on(self, out: Arc<Mutex<dyn Write + Send>>) -> Stdout {
-        Stdout { form: self.format, palette: Palette::plain(), zone: TimeZone::UTC, out }
-    }
 }

@@ -10,16 +10,41 @@ mod config;
 mod line;
 mod sink;
 
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex},
+};
+
+use jiff::tz::TimeZone;
+
+use crate::component::{SinkConfig, Target};
+
 pub use config::{Config, Form};
 pub use line::{Palette, line};
 pub use sink::{Error, Stdout};
 
-/// The `type` in a configuration.
-pub const NAME: &str = "stdout";
-
-/// A configuration to begin with.
-pub const EXAMPLE: &str = r#"
+impl SinkConfig for Config {
+    const TYPE: &'static str = "stdout";
+    const SUMMARY: &'static str = "lines on standard output, for people and pipes";
+    const EXAMPLE: &'static str = r#"
 [sinks.terminal]
 type = "stdout"
 filter = 'severitynumber >= 13'
 "#;
+    type Sink = Stdout;
+    type Error = Infallible;
+
+    fn build(self) -> Result<Stdout, Infallible> {
+        let (palette, zone) = (Palette::of_stdout(), TimeZone::system());
+        Ok(Stdout {
+            form: self.format,
+            palette,
+            zone,
+            out: Arc::new(Mutex::new(std::io::stdout())),
+        })
+    }
+
+    fn target(_: &Stdout) -> Target {
+        Target { exclusive: Some("standard output".to_owned()), ..Target::default() }
+    }
+}

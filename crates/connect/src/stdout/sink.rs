@@ -57,6 +57,13 @@ impl std::fmt::Debug for Stdout {
     }
 }
 
+impl Stdout {
+    /// On any output, for tests: without colors, in UTC.
+    pub fn on(form: Form, out: Arc<Mutex<dyn Write + Send>>) -> Self {
+        Self { form, palette: Palette::plain(), zone: TimeZone::UTC, out }
+    }
+}
+
 impl Sink for Stdout {
     type Writer = Self;
     type Error = Error;

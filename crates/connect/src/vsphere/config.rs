@@ -1,4 +1,4 @@
-//! What an operator may say about a vCenter, and how that becomes a source.
+//! What an operator may say about a vCenter, and how that becomes the settings of a source.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,9 +16,8 @@ use url::Url;
 use super::{
     map::{Mapping, TYPE_PREFIX, TYPE_SUFFIX},
     session::Pages,
-    source::Vsphere,
 };
-use crate::mark::scope_of;
+use crate::{component::KeyedError, mark::scope_of};
 
 /// A vCenter whose events are captured.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -165,9 +164,8 @@ pub enum ConfigError {
     },
 }
 
-impl ConfigError {
-    /// The key that is wrong.
-    pub fn key(&self) -> &'static str {
+impl KeyedError for ConfigError {
+    fn key(&self) -> &'static str {
         match self {
             Self::Url(_) | Self::UserInfo => "url",
             Self::Source => "source",
@@ -219,9 +217,8 @@ impl Config {
         }
     }
 
-    /// Checks everything that can be checked without the vCenter. `keys_are_offsets`: the source is
-    /// alone in its stream, so an event's key becomes its offset as long as keys grow.
-    pub fn build(self, keys_are_offsets: bool) -> Result<Vsphere, ConfigError> {
+    /// Checks the section; `keys_are_offsets`: an event gets its key as its offset where that is free.
+    pub(super) fn resolve(self, keys_are_offsets: bool) -> Result<Settings, ConfigError> {
         let Endpoint { url, user, password } =
             Endpoint::normalise(&self.url).map_err(ConfigError::Url)?;
         if user.is_some() || password.is_some() {
@@ -239,7 +236,7 @@ impl Config {
         self.event_types.iter().try_for_each(|name| event_type(name))?;
         let source = self.source.unwrap_or_else(|| url.to_string());
         let redaction = Redaction::with(self.redact);
-        Ok(Vsphere::new(Settings {
+        Ok(Settings {
             mapping: Mapping { source, format: self.format, redaction },
             url,
             username: self.username,
@@ -254,7 +251,7 @@ impl Config {
             scope,
             keys_are_offsets,
             pages: Arc::default(),
-        }))
+        })
     }
 
     /// The mark of what the vCenter is asked for.
@@ -263,11 +260,6 @@ impl Config {
         let users = self.users.iter().map(|name| ("users", name.as_str()));
         let entity = self.entity.iter().map(|entity| ("entity", entity.as_str()));
         scope_of(types.chain(users).chain(entity).collect())
-    }
-
-    /// The secrets, to check that they can be read before anything starts.
-    pub fn secrets(&self) -> [(&'static str, &SecretSource); 2] {
-        [("username", &self.username), ("password", &self.password)]
     }
 }
 
@@ -312,7 +304,7 @@ mod tests {
     fn refusal(change: impl FnOnce(&mut Config)) -> Option<(&'static str, String)> {
         let mut config = Config::new("http://vc.example.org");
         change(&mut config);
-        config.build(false).err().map(|error| (error.key(), error.to_string()))
+        config.resolve(false).err().map(|error| (error.key(), error.to_string()))
     }
 
     fn of_type(name: &str) -> Option<String> {

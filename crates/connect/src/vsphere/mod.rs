@@ -30,15 +30,18 @@ mod session;
 mod source;
 mod sweep;
 
+use pluvio_secret::SecretSource;
+
+use crate::component::{SourceConfig, SourceSlot};
+
 pub use config::{Config, ConfigError};
 pub use error::Error;
 pub use source::Vsphere;
 
-/// The `type` in a configuration.
-pub const NAME: &str = "vsphere";
-
-/// A configuration to begin with.
-pub const EXAMPLE: &str = r#"
+impl SourceConfig for Config {
+    const TYPE: &'static str = "vsphere";
+    const SUMMARY: &'static str = "events of a vCenter, 6.5 to 9";
+    const EXAMPLE: &'static str = r#"
 [sources.vcenter]
 type = "vsphere"
 url = "https://vc.example.org/sdk"
@@ -46,3 +49,18 @@ username = "events@vsphere.local"               # read-only on the root folder i
 password = { file = "/run/secrets/vcenter" }
 begin = "1h"                                    # how far back the first start reaches
 "#;
+    type Source = Vsphere;
+    type Error = ConfigError;
+
+    fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
+        vec![("username", &self.username), ("password", &self.password)]
+    }
+
+    fn build(self, slot: SourceSlot) -> Result<Vsphere, ConfigError> {
+        Ok(Vsphere::new(self.resolve(slot.is_alone)?))
+    }
+
+    fn identity(source: &Vsphere) -> String {
+        source.identity().to_owned()
+    }
+}

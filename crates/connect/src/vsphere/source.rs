@@ -102,14 +102,6 @@ impl Vsphere {
         &self.settings.mapping.source
     }
 
-    /// Connects once, looks, and leaves: what `pluvio check --connect` does.
-    pub async fn probe(&self) -> Result<Found, Error> {
-        let session = Session::open(&self.settings).await?;
-        let found = self.look(&session).await;
-        session.logout().await;
-        found
-    }
-
     async fn look(&self, session: &Session) -> Result<Found, Error> {
         let now = session.current_time().await?;
         let skew = now.duration_since(Timestamp::now());
@@ -140,7 +132,7 @@ impl Vsphere {
 
 /// What a probe found.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub(super) struct Found {
     name: String,
     version: String,
     build: String,
@@ -189,6 +181,13 @@ impl Source for Vsphere {
                 Err(error)
             }
         }
+    }
+
+    async fn probe(&mut self) -> Result<String, Error> {
+        let session = Session::open(&self.settings).await?;
+        let found = self.look(&session).await;
+        session.logout().await;
+        Ok(found?.to_string())
     }
 }
 

@@ -1,4 +1,4 @@
-//! What an operator may say about a webhook, and how that becomes a sink.
+//! What an operator may say about a webhook, and how that becomes the settings of a sink.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,10 +13,11 @@ use url::Url;
 use super::{
     error::Error,
     signature::{KeyError, Signer},
-    sink::Webhook,
 };
-use crate::message::MessageFormat;
-use crate::web::{Identity, IdentityError, InvalidUrl, address};
+use crate::{
+    component::KeyedError,
+    web::{Identity, IdentityError, InvalidUrl, address},
+};
 
 /// An address that events are sent to by HTTP.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -172,9 +173,8 @@ pub enum ConfigError {
     Tls(#[from] TlsError),
 }
 
-impl ConfigError {
-    /// The key that is wrong.
-    pub fn key(&self) -> &'static str {
+impl KeyedError for ConfigError {
+    fn key(&self) -> &'static str {
         match self {
             Self::Url(_) => "url",
             Self::Method => "method",
@@ -232,8 +232,8 @@ impl Config {
         }
     }
 
-    /// Checks everything that can be checked without the other side.
-    pub fn build(self) -> Result<Webhook, ConfigError> {
+    /// Checks the section.
+    pub(super) fn resolve(self) -> Result<Settings, ConfigError> {
         let url = address(&self.url)?;
         let method = match self.method.to_ascii_uppercase().as_str() {
             "POST" => Method::POST,
@@ -279,7 +279,7 @@ impl Config {
         if let Some(Err(Error::Key(error))) = signing.as_ref().map(Signer::new) {
             return Err(ConfigError::Key(error));
         }
-        Ok(Webhook::new(Settings {
+        Ok(Settings {
             url,
             format: self.format,
             method,
@@ -289,25 +289,7 @@ impl Config {
             timeout: self.timeout.0,
             in_flight_max: self.max_in_flight,
             tls: self.tls,
-        }))
-    }
-
-    /// Which events it can be handed, in CEL; `None`: all.
-    pub fn only(&self) -> Option<&'static str> {
-        let is_bus = self.format == Format::CloudstackBus;
-        is_bus.then_some(MessageFormat::CloudstackBus)?.only()
-    }
-
-    /// The secrets, to check that they can be read before anything starts.
-    pub fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
-        let secrets = [
-            ("token", &self.token),
-            ("username", &self.username),
-            ("password", &self.password),
-            ("secret", &self.secret),
-        ];
-        let secrets = secrets.into_iter().filter_map(|(key, secret)| Some((key, secret.as_ref()?)));
-        secrets.chain(self.headers.values().map(|value| ("headers", value))).collect()
+        })
     }
 }
 
@@ -357,7 +339,7 @@ mod tests {
     fn refused(change: impl FnOnce(&mut Config)) -> Option<&'static str> {
         let mut config = Config::new("https://hooks.example.org/pluvio");
         change(&mut config);
-        config.build().err().map(|error| error.key())
+        config.resolve().err().map(|error| error.key())
     }
 
     #[test]

@@ -34,18 +34,45 @@ mod request;
 mod signature;
 mod sink;
 
+use pluvio_secret::SecretSource;
+
+use crate::{component::SinkConfig, message::MessageFormat};
+
 pub use config::{Config, ConfigError, Format, Signature};
 pub use error::Error;
 pub use sink::Webhook;
 
-/// The `type` in a configuration.
-pub const NAME: &str = "webhook";
-
-/// A configuration to begin with.
-pub const EXAMPLE: &str = r#"
+impl SinkConfig for Config {
+    const TYPE: &'static str = "webhook";
+    const SUMMARY: &'static str =
+        "requests to an HTTP address: CloudEvents, or the cloud's own records";
+    const EXAMPLE: &'static str = r#"
 [sinks.hook]
 type = "webhook"
 url = "https://hooks.example.org/pluvio"
 token = { file = "/run/secrets/hook-token" }
 filter = 'type.startsWith("org.apache.cloudstack.VM.")'
 "#;
+    type Sink = Webhook;
+    type Error = ConfigError;
+
+    fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
+        let secrets = [
+            ("token", &self.token),
+            ("username", &self.username),
+            ("password", &self.password),
+            ("secret", &self.secret),
+        ];
+        let secrets = secrets.into_iter().filter_map(|(key, secret)| Some((key, secret.as_ref()?)));
+        secrets.chain(self.headers.values().map(|value| ("headers", value))).collect()
+    }
+
+    fn only(&self) -> Option<&'static str> {
+        let is_bus = self.format == Format::CloudstackBus;
+        is_bus.then_some(MessageFormat::CloudstackBus)?.only()
+    }
+
+    fn build(self) -> Result<Webhook, ConfigError> {
+        Ok(Webhook::new(self.resolve()?))
+    }
+}

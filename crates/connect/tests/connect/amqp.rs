@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pluvio_connect::amqp;
+use pluvio_connect::{amqp, component::SinkConfig as _};
 use pluvio_runtime::{Chain, Outcome};
 use tokio::time::timeout;
 

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use pluvio_clouds::cloudstack::{Method, Params};
+use pluvio_connect::component::{SourceConfig as _, SourceSlot};
 use pluvio_event::{Data, Event};
 use pluvio_log::{Log as _, StreamName};
+use pluvio_runtime::Source as _;
 use pluvio_secret::SecretSource;
 use pluvio_sim::{
     CloudStackConfig,
@@ -425,7 +427,8 @@ async fn a_page_that_is_larger_than_the_server_allows_becomes_smaller() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_probe_says_what_the_cloud_tells() {
     let site = CloudSite::stopped(quiet()).await;
-    let found = site.config.clone().build().unwrap().probe().await.unwrap().to_string();
+    let mut source = site.config.clone().build(SourceSlot { is_alone: true }).unwrap();
+    let found = source.probe().await.unwrap();
     assert!(found.starts_with("CloudStack 4.20.1"), "{found}");
     assert!(found.contains("100 events in the last hour"), "{found}");
     assert!(found.contains("clock "), "{found}");

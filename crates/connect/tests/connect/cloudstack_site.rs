@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use pluvio_clouds::cloudstack::{ApiKeys, Client, Credentials, Endpoint};
-use pluvio_connect::cloudstack::{self, Config};
+use pluvio_connect::{
+    cloudstack::Config,
+    component::{SourceConfig, SourceSlot},
+};
 use pluvio_event::Event;
 use pluvio_log::{
     Log as _, LogHandle, Memory, MemoryConfig, ReadLimit, Record, Seek, SourceName, StreamName,
@@ -84,8 +87,8 @@ impl CloudSite {
     }
 
     pub(crate) fn start(&mut self) {
-        let source = self.config.clone().build().unwrap();
-        self.start_source(cloudstack::NAME, source);
+        let source = self.config.clone().build(SourceSlot { is_alone: true }).unwrap();
+        self.start_source(Config::TYPE, source);
     }
 
     pub(crate) fn start_source<S: Source + Clone>(&mut self, kind: &'static str, source: S) {

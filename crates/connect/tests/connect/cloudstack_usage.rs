@@ -7,9 +7,13 @@ use std::{
 
 use jiff::tz::TimeZone;
 use pluvio_clouds::cloudstack::{DateFormat, Method, Params, Reply, UsageQuery};
-use pluvio_connect::cloudstack::usage::{Config, NAME};
+use pluvio_connect::{
+    cloudstack::usage::Config,
+    component::{SourceConfig as _, SourceSlot},
+};
 use pluvio_event::Event;
 use pluvio_log::{LogHandle, Memory, MemoryConfig};
+use pluvio_runtime::Source as _;
 use pluvio_secret::SecretSource;
 use pluvio_sim::{
     CloudStackConfig,
@@ -51,8 +55,8 @@ impl Usage {
     }
 
     fn start(&mut self) {
-        let source = self.config.clone().build().unwrap();
-        self.site.start_source(NAME, source);
+        let source = self.config.clone().build(SourceSlot { is_alone: true }).unwrap();
+        self.site.start_source(Config::TYPE, source);
     }
 
     /// Records and no ticks, of two days, asked for all the time.
@@ -379,8 +383,9 @@ async fn a_check_of_an_account_that_may_list_no_records_says_so() {
     let mut config = Config::new(site.cloud.url());
     config.api_key = Some(SecretSource::literal(user.api_key));
     config.secret_key = Some(SecretSource::literal(user.secret_key));
-    let refused = config.clone().build().unwrap().probe().await.unwrap_err().to_string();
+    let slot = SourceSlot { is_alone: true };
+    let refused = config.clone().build(slot).unwrap().probe().await.unwrap_err().to_string();
     assert!(refused.contains("may not call listUsageRecords"), "{refused}");
     config.records = false;
-    config.build().unwrap().probe().await.unwrap();
+    config.build(slot).unwrap().probe().await.unwrap();
 }

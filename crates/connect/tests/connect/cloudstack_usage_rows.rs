@@ -7,7 +7,10 @@ use std::{
 };
 
 use jiff::SignedDuration;
-use pluvio_connect::cloudstack::usage::{Config, NAME};
+use pluvio_connect::{
+    cloudstack::usage::Config,
+    component::{SourceConfig as _, SourceSlot},
+};
 use pluvio_event::Event;
 use serde_json::{Value, json};
 
@@ -88,8 +91,8 @@ impl Ledger {
             };
             asked[asked_before..].iter().any(is_row)
         };
-        let source = self.config.clone().build().unwrap();
-        self.site.start_source(NAME, source);
+        let source = self.config.clone().build(SourceSlot { is_alone: true }).unwrap();
+        self.site.start_source(Config::TYPE, source);
         self.site.until("the end of the list", |_| has_ended()).await;
         self.site.stop().await;
         self.site.captured().await.len() - before
@@ -185,8 +188,8 @@ async fn a_record_that_was_written_twice_is_billed_once_when_its_resource_is_pur
     assert_eq!(ledger.list(&[(PURGED, "24"), (PURGED, "24"), (B, "24")]).await, 0);
     assert_eq!(ledger.billed().await, billed(&[("24", 1), ("24", 1)]));
     // That another one may have been used as long is told.
-    let source = ledger.config.clone().build().unwrap();
-    ledger.site.start_source(NAME, source);
+    let source = ledger.config.clone().build(SourceSlot { is_alone: true }).unwrap();
+    ledger.site.start_source(Config::TYPE, source);
     let (told, _) = ledger.site.error().await;
     assert!(
         told.contains("1 records have the amounts of captured ones that look the same"),

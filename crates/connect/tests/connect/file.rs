@@ -7,7 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use pluvio_connect::file::{Compression, Config, File};
+use pluvio_connect::{
+    component::SinkConfig as _,
+    file::{Compression, Config, File},
+};
 use pluvio_log::Offset;
 use pluvio_runtime::{
     Answers, Delivered, Failure as _, Outcome, Sink as _, Standing, Writer as _,

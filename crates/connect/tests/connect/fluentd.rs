@@ -1,6 +1,9 @@
 //! A server of the forward protocol that answers as no real one can be made to.
 
-use pluvio_connect::fluentd::{Config, Fluentd};
+use pluvio_connect::{
+    component::SinkConfig as _,
+    fluentd::{Config, Fluentd},
+};
 use pluvio_runtime::{Failure as _, Outcome, Response, Sink as _, unit::Period};
 use pluvio_secret::SecretSource;
 use tokio::{

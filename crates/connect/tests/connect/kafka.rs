@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use pluvio_connect::kafka::{Config, Error};
+use pluvio_connect::{
+    component::SinkConfig as _,
+    kafka::{Config, Error},
+};
 use pluvio_runtime::{Failure, Response, Sink, unit::Period};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use pluvio_connect::kafka::Config;
+use pluvio_connect::{component::SinkConfig as _, kafka::Config};
 use pluvio_event::{Event, EventBuilder, Filter, json};
 use pluvio_log::{
     Log as _, LogHandle, Memory, MemoryConfig, Offset, Position, ReadLimit, Record, SourceName,

@@ -9,7 +9,10 @@ use std::{
 };
 
 use mongodb::bson::{Document, doc};
-use pluvio_connect::mongodb::{Config, Mongodb};
+use pluvio_connect::{
+    component::SinkConfig as _,
+    mongodb::{Config, Mongodb},
+};
 use pluvio_runtime::{Chain, Failure as _, Outcome, Sink as _, Writer as _};
 
 use super::{

@@ -2,7 +2,10 @@
 
 use std::net::SocketAddr;
 
-use pluvio_connect::mqtt::{Config, Mqtt};
+use pluvio_connect::{
+    component::SinkConfig as _,
+    mqtt::{Config, Mqtt},
+};
 use pluvio_runtime::{Failure as _, Outcome, Response, Writer as _};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},

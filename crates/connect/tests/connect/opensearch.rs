@@ -1,6 +1,6 @@
 //! An OpenSearch that answers as no real one can be made to.
 
-use pluvio_connect::opensearch::Config;
+use pluvio_connect::{component::SinkConfig as _, opensearch::Config};
 use pluvio_runtime::{Failure as _, Outcome, Response, Sink as _};
 
 use crate::{

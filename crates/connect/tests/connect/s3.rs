@@ -1,6 +1,9 @@
 //! A bucket that answers as no real one can be made to.
 
-use pluvio_connect::s3::{Config, S3};
+use pluvio_connect::{
+    component::SinkConfig as _,
+    s3::{Config, S3},
+};
 use pluvio_runtime::{
     Answers, Delivered, Failure as _, Moves, Outcome, Response, Sink as _, Standing, Writer,
 };

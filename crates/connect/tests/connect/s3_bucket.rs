@@ -5,7 +5,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use pluvio_connect::s3::{Config, S3};
+use pluvio_connect::{
+    component::SinkConfig as _,
+    s3::{Config, S3},
+};
 use pluvio_secret::SecretSource;
 
 use crate::http_peer::{Answer, Asked, Peer, status};

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use pluvio_connect::vsphere::Config;
+use pluvio_connect::{
+    component::{SourceConfig as _, SourceSlot},
+    vsphere::Config,
+};
 use pluvio_event::Event;
 use pluvio_log::{
     Log as _, LogHandle, Memory, MemoryConfig, Offset, ReadLimit, Seek, SourceName, StreamName,
@@ -99,7 +102,7 @@ impl Site {
 
     pub(crate) fn start(&mut self) {
         let supervisor = Supervisor::new(self.status.clone(), self.log.clone());
-        let source = self.config.clone().build(true).unwrap();
+        let source = self.config.clone().build(SourceSlot { is_alone: true }).unwrap();
         let (stream, name) = (self.stream.clone(), SourceName::new(self.name).unwrap());
         let ingest = Ingest::new(self.log.clone(), stream.clone(), name, 1 << 20);
         let context =

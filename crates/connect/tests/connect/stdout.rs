@@ -6,7 +6,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use pluvio_connect::stdout::{Config, Form};
+use pluvio_connect::stdout::{Form, Stdout};
 use pluvio_event::{Data, Event, json};
 use pluvio_log::{Offset, StoredRecord};
 use pluvio_runtime::{Answers, Delivered, Outcome, Writer as _};
@@ -36,7 +36,7 @@ impl Write for Pipe {
 
 async fn printed(format: Form) -> String {
     let pipe = Arc::new(Mutex::new(Pipe::default()));
-    let sink = Config { format }.build_on(pipe.clone());
+    let sink = Stdout::on(format, pipe.clone());
     let (mut writer, cursor) = connected(&sink, standing(1, 0)).await;
     assert_eq!(cursor, None);
     let batch = records(44..=45).await;
@@ -80,7 +80,7 @@ async fn what_a_terminal_would_obey_is_escaped_in_every_form_and_json_says_the_s
     })];
     for format in [Form::Text, Form::Cloudevents, Form::CloudeventsStored, Form::Native] {
         let pipe = Arc::new(Mutex::new(Pipe::default()));
-        let sink = Config { format }.build_on(pipe.clone());
+        let sink = Stdout::on(format, pipe.clone());
         let (mut writer, _) = connected(&sink, standing(1, 0)).await;
         let outcome = writer.write(&batch, &Answers::default()).await;
         assert!(matches!(outcome, Outcome::AckedTo(_)));
@@ -100,7 +100,7 @@ async fn what_a_terminal_would_obey_is_escaped_in_every_form_and_json_says_the_s
 #[tokio::test]
 async fn a_reader_that_ends_is_no_failure() {
     let pipe = Arc::new(Mutex::new(Pipe { is_broken: true, ..Pipe::default() }));
-    let sink = Config::default().build_on(pipe);
+    let sink = Stdout::on(Form::default(), pipe);
     let (mut writer, _) = connected(&sink, standing(1, 0)).await;
     assert!(matches!(
         writer.write(&records(1..=1).await, &Answers::default()).await,

@@ -3,11 +3,14 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use jiff::Timestamp;
-use pluvio_connect::vsphere::Config;
+use pluvio_connect::{
+    component::{SourceConfig as _, SourceSlot},
+    vsphere::Config,
+};
 use pluvio_event::Event;
 use pluvio_log::{Log as _, MemoryConfig, Offset, Retention, StreamName};
 use pluvio_net::{Thumbprint, TlsOptions};
-use pluvio_runtime::{Chain, status::State, unit::Period};
+use pluvio_runtime::{Chain, Source as _, status::State, unit::Period};
 use pluvio_secret::SecretSource;
 use pluvio_sim::{Fault, Malformation, Restart, Tls, VCenter, VCenterConfig};
 
@@ -31,7 +34,8 @@ async fn a_vcenter_with_a_certificate_of_its_own_making_is_trusted_by_its_thumbp
         config.username = SecretSource::literal("user");
         config.password = SecretSource::literal("secret");
         config.tls = TlsOptions { thumbprint, ..TlsOptions::default() };
-        config.build(true).unwrap().probe().await.map_err(|error| Chain(&error).to_string())
+        let mut source = config.build(SourceSlot { is_alone: true }).unwrap();
+        source.probe().await.map_err(|error| Chain(&error).to_string())
     };
     let shown = Thumbprint::sha256_of(vcenter.certificate().unwrap());
     assert!(probe(Some(shown)).await.is_ok());

@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use pluvio_connect::webhook::{Config, Format, Signature};
+use pluvio_connect::{
+    component::SinkConfig as _,
+    webhook::{Config, Format, Signature},
+};
 use pluvio_runtime::{Answers, Failure as _, Outcome, Response, Sink as _};
 use pluvio_secret::SecretSource;
 

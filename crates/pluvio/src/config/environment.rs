@@ -105,7 +105,7 @@ fn assembled(log: LogSection, vcenter: vsphere::Config, http: http::Config) -> C
         place,
         name,
         stream: StreamName::events(),
-        build: Box::new(move |slot| registry::build_vsphere(vcenter, slot)),
+        build: Box::new(move |slot| registry::built_source(vcenter, slot)),
     });
     let place = Place {
         name: "http".to_owned(),
@@ -185,7 +185,7 @@ pub(crate) fn demo(
         place: Place { name: "cloudstack".to_owned(), keys: BTreeMap::new() },
         name,
         stream: StreamName::events(),
-        build: Box::new(move |_| registry::build_cloudstack(cloudstack)),
+        build: Box::new(move |slot| registry::built_source(cloudstack, slot)),
     }));
     let kafka = kafka::Config { listen: listen_kafka, ..kafka::Config::default() };
     let resolve = move |is_closed| registry::resolve_kafka(kafka, is_closed);

@@ -21,6 +21,7 @@ mod template;
 
 use std::{io, path::Path};
 
+use pluvio_connect::component::SourceSlot;
 use pluvio_log::{SourceName, StreamName};
 
 pub(crate) use document::{Problem, suggestion};
@@ -36,7 +37,7 @@ pub(crate) use sections::{LogSection, LogType};
 pub(crate) use sinks::{ReadySink, begin};
 pub(crate) use template::{schema, template};
 
-use crate::registry::{BuildError, BuiltSource, SourceSlot};
+use crate::registry::{BuildError, BuiltSource};
 use document::Document;
 use listeners::ListenerSection;
 use reader::{Place, parse};

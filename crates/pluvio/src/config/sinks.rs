@@ -177,26 +177,27 @@ impl Configuration {
             }
             let file = sink.file();
             let is_twin = |other: &&ReadySink| {
-                let (ours, theirs) = (&sink.built, &other.built);
+                let (ours, theirs) = (&sink.built.target, &other.built.target);
                 // In a bucket it is the names that may not be the same; see `shares_keys`.
                 let is_one_target = ours.exclusive.is_some()
-                    && ours.bucket.is_none()
+                    && ours.bucket().is_none()
                     && theirs.exclusive == ours.exclusive;
                 is_one_target || file.is_some() && other.file() == file
             };
-            if let (Some(twin), Some(target)) = (ready.iter().find(is_twin), &sink.built.exclusive)
+            if let (Some(twin), Some(target)) =
+                (ready.iter().find(is_twin), &sink.built.target.exclusive)
             {
                 let twin = header("sinks", twin.name.as_str());
                 let message =
                     format!("writes to {target}, as {twin} does; give each a target of its own");
-                problems.push(place.problem(sink.built.file.as_ref().map(|_| "path"), message));
+                problems.push(place.problem(sink.built.target.local().map(|_| "path"), message));
             }
             if let Some(wrong) = file.and_then(|file| wrong_file(&file, &self.log)) {
                 problems.push(place.problem(Some("path"), wrong));
-            } else if let Some(wrong) = sink.built.file.as_ref().and_then(File::wrong_kind) {
+            } else if let Some(wrong) = sink.built.target.local().and_then(File::wrong_kind) {
                 problems.push(place.problem(Some("path"), format!("`path`: {wrong}")));
             }
-            let too_long = (sink.built.too_long)(sink.name.as_str(), sink.stream.as_str());
+            let too_long = sink.built.target.too_long(sink.name.as_str(), sink.stream.as_str());
             problems.extend(too_long.map(|(key, wrong)| place.problem(Some(key), wrong)));
             let beside = ready.iter().chain([&sink]).filter_map(|other| sink.meets(other));
             problems.extend(beside.map(|(key, wrong)| place.problem(Some(key), wrong)));
@@ -244,12 +245,12 @@ impl SinkSection {
 impl ReadySink {
     /// The file that it writes, by the path that the system would come to.
     fn file(&self) -> Option<PathBuf> {
-        self.built.file.as_ref().map(|file| real(file.path()))
+        self.built.target.local().map(|file| real(file.path()))
     }
 
     /// The names of the files that it finishes, and their folder; the name of the one that grows there.
     fn finished(&self) -> Option<(PathBuf, Names, String)> {
-        let file = self.built.file.as_ref()?;
+        let file = self.built.target.local()?;
         let folder = real(file.path().parent()?);
         let grown = file.path().file_name()?.to_string_lossy().into_owned();
         Some((folder, file.finished(self.name.as_str(), self.stream.as_str()), grown))
@@ -292,7 +293,7 @@ impl ReadySink {
 
     /// What it puts into a bucket, if it is one of S3.
     fn keys(&self) -> Option<Keys> {
-        let bucket = self.built.bucket.as_ref()?;
+        let bucket = self.built.target.bucket()?;
         Some(bucket.keys(self.name.as_str(), self.stream.as_str()))
     }
 

@@ -95,6 +95,10 @@ impl Source for Script {
             line => unreachable!("{line:?} is no line for connect"),
         }
     }
+
+    async fn probe(&mut self) -> Result<String, Scripted> {
+        Ok("a script".to_owned())
+    }
 }
 
 impl Connection for Script {

@@ -47,6 +47,10 @@ impl Source for Numbers {
         let next = resume.position.map_or(0, |position| position.as_str().parse().unwrap());
         Ok(Counting { next, random: StdRng::seed_from_u64(self.random.random()) })
     }
+
+    async fn probe(&mut self) -> Result<String, Broken> {
+        Ok("numbers".to_owned())
+    }
 }
 
 impl Connection for Counting {

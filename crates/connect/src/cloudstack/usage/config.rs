@@ -8,13 +8,10 @@ use pluvio_secret::SecretSource;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{
-    super::{
-        access::{Access, AccessOptions},
-        config::{ConfigError, mapping, seconds, within},
-        map::Mapping,
-    },
-    source::CloudstackUsage,
+use super::super::{
+    access::{Access, AccessOptions},
+    config::{ConfigError, mapping, seconds, within},
+    map::Mapping,
 };
 
 /// A CloudStack whose usage is captured.
@@ -154,8 +151,8 @@ impl Config {
         }
     }
 
-    /// Checks everything that can be checked without the cloud.
-    pub fn build(self) -> Result<CloudstackUsage, ConfigError> {
+    /// Checks the section.
+    pub(super) fn resolve(self) -> Result<Settings, ConfigError> {
         let second = Duration::from_secs(1);
         within("interval", self.interval, second, DAY)?;
         within("records_interval", self.records_interval, second, DAY)?;
@@ -178,24 +175,13 @@ impl Config {
             interval_s: seconds(self.records_interval.0),
             overlap_s: seconds(self.records_overlap.0),
         };
-        Ok(CloudstackUsage::new(Settings {
+        Ok(Settings {
             access,
             mapping,
             interval_s: seconds(self.interval.0),
             ticks: self.ticks,
             records: self.records.then_some(records),
             begin_s: i64::try_from(self.begin.0.as_secs()).unwrap_or(0),
-        }))
-    }
-
-    /// The secrets, to check that they can be read before anything starts.
-    pub fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
-        let secrets = [
-            ("api_key", &self.api_key),
-            ("secret_key", &self.secret_key),
-            ("username", &self.username),
-            ("password", &self.password),
-        ];
-        secrets.into_iter().filter_map(|(key, secret)| Some((key, secret.as_ref()?))).collect()
+        })
     }
 }

@@ -22,17 +22,44 @@ mod source;
 mod tick;
 mod totals;
 
+use pluvio_secret::SecretSource;
+
+use super::ConfigError;
+use crate::component::{SourceConfig, SourceSlot};
+
 pub use config::Config;
 pub use source::CloudstackUsage;
 
-/// The `type` in a configuration.
-pub const NAME: &str = "cloudstack-usage";
-
-/// A configuration to begin with.
-pub const EXAMPLE: &str = r#"
+impl SourceConfig for Config {
+    const TYPE: &'static str = "cloudstack-usage";
+    const SUMMARY: &'static str =
+        "usage of an Apache CloudStack: totals by the clock, and the usage server's records";
+    const EXAMPLE: &'static str = r#"
 [sources.usage]
 type = "cloudstack-usage"
 url = "https://cloud.example.org/client/api"
 api_key = { file = "/run/secrets/cloudstack/api-key" }
 secret_key = { file = "/run/secrets/cloudstack/secret-key" }
 "#;
+    type Source = CloudstackUsage;
+    type Error = ConfigError;
+
+    fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
+        let secrets = [
+            ("api_key", &self.api_key),
+            ("secret_key", &self.secret_key),
+            ("username", &self.username),
+            ("password", &self.password),
+        ];
+        secrets.into_iter().filter_map(|(key, secret)| Some((key, secret.as_ref()?))).collect()
+    }
+
+    fn build(self, _: SourceSlot) -> Result<CloudstackUsage, ConfigError> {
+        Ok(CloudstackUsage::new(self.resolve()?))
+    }
+
+    fn identity(source: &CloudstackUsage) -> String {
+        // Not the events of that name: those may be captured beside it.
+        format!("usage of {}", source.identity())
+    }
+}

@@ -19,13 +19,7 @@ use uuid::Uuid;
 
 use super::{
     super::{
-        Error,
-        access::log_out,
-        lists::Lists as _,
-        meter::Meter,
-        probe::{self, Found},
-        session::Session,
-        span::at,
+        Error, access::log_out, lists::Lists as _, meter::Meter, probe, session::Session, span::at,
     },
     config::Settings,
     listing::Listing,
@@ -97,15 +91,6 @@ impl CloudstackUsage {
     /// The `source` attribute of its events.
     pub fn identity(&self) -> &str {
         &self.settings.mapping.source
-    }
-
-    /// Connects once, looks, and leaves: what `pluvio check --connect` does.
-    pub async fn probe(&self) -> Result<Found, Error> {
-        let (mut session, may_list) = Session::open_for_usage(&self.settings.access).await?;
-        let reads_records = self.settings.records.is_some();
-        let found = probe::look_for_usage(&mut session, reads_records, may_list).await;
-        log_out(&session.client).await;
-        found
     }
 
     /// The stored place, as far as it counts; at the first start, now for ticks, and `begin` ago for records.
@@ -189,6 +174,14 @@ impl Source for CloudstackUsage {
                 Err(error)
             }
         }
+    }
+
+    async fn probe(&mut self) -> Result<String, Error> {
+        let (mut session, may_list) = Session::open_for_usage(&self.settings.access).await?;
+        let reads_records = self.settings.records.is_some();
+        let found = probe::look_for_usage(&mut session, reads_records, may_list).await;
+        log_out(&session.client).await;
+        Ok(found?.to_string())
     }
 }
 

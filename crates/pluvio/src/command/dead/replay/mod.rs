@@ -65,14 +65,14 @@ fn chosen(configuration: &Path, name: &str) -> Result<ReadySink, Failed> {
         };
         return Err(Failed::Usage(format!("no sink `{name}` in `{configuration}`; {known}")));
     };
-    if let Some(client) = &sink.built.client {
+    if let Some(client) = &sink.built.target.client {
         return Err(Failed::Usage(format!(
             "`{name}` connects as {client}, which can be connected only once; put another `client_id` into a \
              copy of `{}`, and hand the letters over with that",
             configuration.display()
         )));
     }
-    if let Some(target) = &sink.built.exclusive {
+    if let Some(target) = &sink.built.target.exclusive {
         return Err(Failed::Usage(format!(
             "`{name}` keeps its place in {target}, and letters would come out of turn; give them a \
              sink of their own: stream = \"{}.dead\"",

@@ -2,10 +2,12 @@
 //!
 //! A listener turns a connection into a [`Principal`](pluvio_runtime::Principal) and a request into
 //! reads of the log. It keeps no copy of an event beyond a small cache of rendered pages, and no
-//! queue for a reader: who reads slowly costs its own offset and nothing else.
+//! queue for a reader: who reads slowly costs its own offset and nothing else. [`component`] is how the binary
+//! makes one.
 //!
 //! It refuses to know any cloud, to write to the log behind the runtime's back, or to retry.
 
+pub mod component;
 mod connections;
 mod context;
 mod exposure;

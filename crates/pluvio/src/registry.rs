@@ -11,7 +11,7 @@ use pluvio_connect::{
     file, fluentd, kafka as kafka_sink, mongodb, mqtt, opensearch, rabbitmq, s3, stdout, vsphere,
     webhook,
 };
-use pluvio_listen::{Context, http, kafka};
+use pluvio_listen::{Context, component::ListenerConfig, http, kafka};
 use pluvio_runtime::{
     Chain, Failure, Sink, Source,
     supervise::{
@@ -84,6 +84,10 @@ pub(crate) const SINKS: &[SinkType] = &[
     sink::<fluentd::Config>(),
 ];
 
+/// Every type of listener.
+pub(crate) const LISTENERS: &[ListenerType] =
+    &[listener::<http::Config>(), listener::<kafka::Config>()];
+
 const fn source<C: SourceConfig>() -> SourceType {
     SourceType {
         name: C::TYPE,
@@ -105,6 +109,15 @@ const fn sink<C: SinkConfig>() -> SinkType {
     }
 }
 
+const fn listener<C: ListenerConfig>() -> ListenerType {
+    ListenerType {
+        name: C::TYPE,
+        summary: C::SUMMARY,
+        schema: || schemars::schema_for!(C),
+        resolve: |section, is_closed| unbound_listener(section_of::<C>(section)?, is_closed),
+    }
+}
+
 /// The keys of a sink's batches as its section would have them.
 fn batch(Batch { events, age, size }: Batch) -> toml::Table {
     let events = events.map(|events| ("batch_events", toml::Value::from(events)));
@@ -113,22 +126,6 @@ fn batch(Batch { events, age, size }: Batch) -> toml::Table {
     let keys = [events, age, size].into_iter().flatten();
     keys.map(|(key, value)| (key.to_owned(), value)).collect()
 }
-
-/// Every type of listener.
-pub(crate) const LISTENERS: &[ListenerType] = &[
-    ListenerType {
-        name: "http",
-        summary: "HTTP: pages, watches, status, metrics",
-        schema: || schemars::schema_for!(http::Config),
-        resolve: |section, is_closed| resolve_http(section_of(section)?, is_closed),
-    },
-    ListenerType {
-        name: "kafka",
-        summary: "Kafka's protocol: any consumer reads, and commits its offsets",
-        schema: || schemars::schema_for!(kafka::Config),
-        resolve: |section, is_closed| resolve_kafka(section_of(section)?, is_closed),
-    },
-];
 
 /// Why a section makes no component: the key, where it is one key's fault, and the reason.
 pub(crate) struct BuildError {
@@ -280,41 +277,21 @@ fn section_of<C: DeserializeOwned>(section: toml::Table) -> Result<C, BuildError
         .map_err(|error| BuildError { key: None, message: error.message().to_owned() })
 }
 
-/// An HTTP listener from a section, or for the environment's `PORT`.
-pub(crate) fn resolve_http(
-    config: http::Config,
+/// A listener from its section, from the environment, or a default one.
+pub(crate) fn unbound_listener<C: ListenerConfig>(
+    config: C,
     is_closed: bool,
 ) -> Result<UnboundListener, BuildError> {
-    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let (scheme, listen) = (config.scheme(), config.listen());
+    let connections_max = config.connections_max();
     let unbound = config.resolve(is_closed);
-    let unbound = unbound.map_err(|error| BuildError::of(error.key(), &error))?;
-    let (listen, connections_max) = (unbound.listen(), unbound.connections_max());
+    let unbound = unbound.map_err(|error| BuildError::of(C::key(&error), &error))?;
     let bind = move |context| {
-        let listener = unbound.bind(context);
-        let listener = listener.map_err(|error| BindError::of(error.key(), &error))?;
-        let url = format!("{scheme}://{}", listener.local_addr());
+        let listener = C::bind(unbound, context);
+        let listener = listener.map_err(|error| BindError::of(C::key(&error), &error))?;
+        let url = format!("{scheme}://{}", C::local_addr(&listener));
         let start =
-            move |supervisor: &Supervisor, name: &str| supervisor.listener(name, "http", listener);
-        Ok(BuiltListener { url, start: Box::new(start) })
-    };
-    Ok(UnboundListener { listen, connections_max, bind: Box::new(bind) })
-}
-
-/// A Kafka listener from a section, or the default one.
-pub(crate) fn resolve_kafka(
-    config: kafka::Config,
-    is_closed: bool,
-) -> Result<UnboundListener, BuildError> {
-    let scheme = if config.tls.is_some() { "kafka+tls" } else { "kafka" };
-    let unbound = config.resolve(is_closed);
-    let unbound = unbound.map_err(|error| BuildError::of(error.key(), &error))?;
-    let (listen, connections_max) = (unbound.listen(), unbound.connections_max());
-    let bind = move |context| {
-        let listener = unbound.bind(context);
-        let listener = listener.map_err(|error| BindError::of(error.key(), &error))?;
-        let url = format!("{scheme}://{}", listener.local_addr());
-        let start =
-            move |supervisor: &Supervisor, name: &str| supervisor.listener(name, "kafka", listener);
+            move |supervisor: &Supervisor, name: &str| supervisor.listener(name, C::TYPE, listener);
         Ok(BuiltListener { url, start: Box::new(start) })
     };
     Ok(UnboundListener { listen, connections_max, bind: Box::new(bind) })

@@ -1,4 +1,4 @@
-//! What an operator can set, and the two steps that turn it into a bound listener: [`Config::resolve`]
+//! What an operator can set, and the two steps that turn it into a bound listener: [`Unbound::new`]
 //! judges it without touching anything, [`Unbound::bind`] takes the port.
 
 use std::{
@@ -148,22 +148,7 @@ pub struct Unbound {
 }
 
 impl Config {
-    /// Checks everything and reads the certificate; takes no port. `is_closed`: everybody must say who
-    /// they are.
-    pub fn resolve(self, is_closed: bool) -> Result<Unbound, Error> {
-        self.check(is_closed)?;
-        let listen = self.listen;
-        let tls = self.tls.as_ref().map(ServerTls::server_config).transpose();
-        let tls = tls.map_err(|source| Error::Tls { listen, source: Box::new(source) })?;
-        Ok(Unbound { config: self, tls })
-    }
-
-    /// Both steps at once.
-    pub fn build(self, context: Context) -> Result<HttpListener, Error> {
-        self.resolve(context.access.demands_authentication())?.bind(context)
-    }
-
-    fn connections_max(&self) -> usize {
+    pub(super) fn connections_max(&self) -> usize {
         let default = if self.tls.is_some() { TLS_CONNECTIONS_MAX } else { CONNECTIONS_MAX };
         self.connections_max.unwrap_or(default)
     }
@@ -200,18 +185,18 @@ impl Config {
 }
 
 impl Unbound {
-    /// The address to be bound.
-    pub fn listen(&self) -> SocketAddr {
-        self.config.listen
-    }
-
-    /// Most connections that it will admit at a time.
-    pub fn connections_max(&self) -> usize {
-        self.config.connections_max()
+    /// Checks everything and reads the certificate; takes no port. `is_closed`: everybody must say who
+    /// they are.
+    pub(super) fn new(config: Config, is_closed: bool) -> Result<Self, Error> {
+        config.check(is_closed)?;
+        let listen = config.listen;
+        let tls = config.tls.as_ref().map(ServerTls::server_config).transpose();
+        let tls = tls.map_err(|source| Error::Tls { listen, source: Box::new(source) })?;
+        Ok(Self { config, tls })
     }
 
     /// Binds the port.
-    pub fn bind(self, context: Context) -> Result<HttpListener, Error> {
+    pub(super) fn bind(self, context: Context) -> Result<HttpListener, Error> {
         let Self { config, tls } = self;
         let listen = config.listen;
         let bound = TcpListener::bind(listen).and_then(|listener| {

@@ -47,8 +47,48 @@ mod socket;
 mod watch;
 mod work;
 
+use std::net::SocketAddr;
+
+use crate::component::ListenerConfig;
+
 pub use config::{Config, Error, Unbound};
 pub use limits::Limits;
 pub use listener::HttpListener;
 
 pub use crate::context::{Context, MetricsText};
+
+impl ListenerConfig for Config {
+    const TYPE: &'static str = "http";
+    const SUMMARY: &'static str = "HTTP: pages, watches, status, metrics";
+    type Unbound = Unbound;
+    type Listener = HttpListener;
+    type Error = Error;
+
+    fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
+    fn connections_max(&self) -> usize {
+        self.connections_max()
+    }
+
+    fn resolve(self, is_closed: bool) -> Result<Unbound, Error> {
+        Unbound::new(self, is_closed)
+    }
+
+    fn bind(unbound: Unbound, context: Context) -> Result<HttpListener, Error> {
+        unbound.bind(context)
+    }
+
+    fn local_addr(listener: &HttpListener) -> SocketAddr {
+        listener.local_addr()
+    }
+
+    fn key(error: &Error) -> &'static str {
+        error.key()
+    }
+}

@@ -1,4 +1,4 @@
-//! What an operator can set, and the two steps that turn it into a bound listener: [`Config::resolve`]
+//! What an operator can set, and the two steps that turn it into a bound listener: [`Unbound::new`]
 //! judges it without touching anything, [`Unbound::bind`] takes the port.
 
 use std::{
@@ -169,50 +169,35 @@ pub struct Unbound {
 }
 
 impl Config {
-    /// Checks everything and reads the certificate; takes no port. `is_closed`: everybody must say who
-    /// they are.
-    pub fn resolve(self, is_closed: bool) -> Result<Unbound, Error> {
-        let listen = self.listen;
-        let has_tls = self.tls.is_some();
-        if let Some(missing) = exposure::missing(listen, is_closed, has_tls, self.insecure) {
-            return Err(Error::Exposed { listen, missing });
-        }
-        let connections_max = self.connections_max();
-        if connections_max == 0 {
-            return Err(Error::Zero("connections_max"));
-        }
-        let advertised = self.advertised.as_deref().map(Advertised::from_str).transpose();
-        let advertised = advertised.map_err(Error::Advertised)?;
-        let tls = self.tls.as_ref().map(ServerTls::server_config).transpose();
-        let tls = tls.map_err(|source| Error::Tls { listen, source: Box::new(source) })?;
-        let settings = Settings { advertised, connections_max };
-        Ok(Unbound { listen, tls, settings })
-    }
-
-    /// Both steps at once.
-    pub fn build(self, context: Context) -> Result<KafkaListener, Error> {
-        self.resolve(context.access.demands_authentication())?.bind(context)
-    }
-
-    fn connections_max(&self) -> usize {
+    pub(super) fn connections_max(&self) -> usize {
         let default = if self.tls.is_some() { TLS_CONNECTIONS_MAX } else { CONNECTIONS_MAX };
         self.connections_max.unwrap_or(default)
     }
 }
 
 impl Unbound {
-    /// The address to be bound.
-    pub fn listen(&self) -> SocketAddr {
-        self.listen
-    }
-
-    /// Most connections that it will admit at a time.
-    pub fn connections_max(&self) -> usize {
-        self.settings.connections_max
+    /// Checks everything and reads the certificate; takes no port. `is_closed`: everybody must say who
+    /// they are.
+    pub(super) fn new(config: &Config, is_closed: bool) -> Result<Self, Error> {
+        let listen = config.listen;
+        let has_tls = config.tls.is_some();
+        if let Some(missing) = exposure::missing(listen, is_closed, has_tls, config.insecure) {
+            return Err(Error::Exposed { listen, missing });
+        }
+        let connections_max = config.connections_max();
+        if connections_max == 0 {
+            return Err(Error::Zero("connections_max"));
+        }
+        let advertised = config.advertised.as_deref().map(Advertised::from_str).transpose();
+        let advertised = advertised.map_err(Error::Advertised)?;
+        let tls = config.tls.as_ref().map(ServerTls::server_config).transpose();
+        let tls = tls.map_err(|source| Error::Tls { listen, source: Box::new(source) })?;
+        let settings = Settings { advertised, connections_max };
+        Ok(Self { listen, tls, settings })
     }
 
     /// Binds the port.
-    pub fn bind(self, context: Context) -> Result<KafkaListener, Error> {
+    pub(super) fn bind(self, context: Context) -> Result<KafkaListener, Error> {
         let Self { listen, tls, settings } = self;
         let bound = TcpListener::bind(listen).and_then(|listener| {
             listener.set_nonblocking(true)?;

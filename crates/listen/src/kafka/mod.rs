@@ -46,7 +46,47 @@ mod turn;
 mod versions;
 mod wire;
 
+use std::net::SocketAddr;
+
+use crate::{Context, component::ListenerConfig};
+
 pub use config::{Advertised, Config, Error, Unbound};
 pub(crate) use group::Coordinator;
 pub use limits::Limits;
 pub use listener::{KafkaListener, ServeError};
+
+impl ListenerConfig for Config {
+    const TYPE: &'static str = "kafka";
+    const SUMMARY: &'static str = "Kafka's protocol: any consumer reads, and commits its offsets";
+    type Unbound = Unbound;
+    type Listener = KafkaListener;
+    type Error = Error;
+
+    fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "kafka+tls" } else { "kafka" }
+    }
+
+    fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
+    fn connections_max(&self) -> usize {
+        self.connections_max()
+    }
+
+    fn resolve(self, is_closed: bool) -> Result<Unbound, Error> {
+        Unbound::new(&self, is_closed)
+    }
+
+    fn bind(unbound: Unbound, context: Context) -> Result<KafkaListener, Error> {
+        unbound.bind(context)
+    }
+
+    fn local_addr(listener: &KafkaListener) -> SocketAddr {
+        listener.local_addr()
+    }
+
+    fn key(error: &Error) -> &'static str {
+        error.key()
+    }
+}

@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use pluvio_event::{Filter, Pattern};
-use pluvio_listen::http::{Config, Error};
+use pluvio_listen::{
+    component::ListenerConfig as _,
+    http::{Config, Error},
+};
 use pluvio_log::{Log, LogHandle, Memory, MemoryConfig, StreamName};
 use pluvio_runtime::{
     AccessTable, Principal, Streams, Verb,

@@ -1,6 +1,9 @@
 //! What a web page in the browser of somebody on this machine gets: nothing.
 
-use pluvio_listen::http::{Config, Error};
+use pluvio_listen::{
+    component::ListenerConfig as _,
+    http::{Config, Error},
+};
 use pluvio_runtime::{AccessTable, status::StatusBoard};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use pluvio_listen::component::ListenerConfig as _;
+
 use crate::{client::within, house::plan};
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use pluvio_event::{AttributeName, Data, Event};
 use pluvio_listen::{
     Shared,
+    component::ListenerConfig as _,
     http::{Config, Context, Limits},
 };
 use pluvio_log::{

@@ -2,7 +2,10 @@
 
 use std::io::Read;
 
-use pluvio_listen::http::{Config, Error};
+use pluvio_listen::{
+    component::ListenerConfig as _,
+    http::{Config, Error},
+};
 
 use crate::{
     client::{Reply, send},

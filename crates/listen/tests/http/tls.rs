@@ -3,7 +3,7 @@
 use std::{io::Write as _, path::PathBuf, sync::Arc, time::Duration};
 
 use futures::stream::{FuturesUnordered, StreamExt};
-use pluvio_listen::http::Error;
+use pluvio_listen::{component::ListenerConfig as _, http::Error};
 use pluvio_net::ServerTls;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

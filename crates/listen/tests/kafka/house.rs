@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
 use pluvio_event::{Data, Event, Filter, Pattern};
 use pluvio_listen::{
     Context, Shared,
+    component::ListenerConfig as _,
     kafka::{Config, Limits},
 };
 use pluvio_log::{

@@ -5,7 +5,7 @@ use kafka_protocol::{
     ResponseError,
     messages::{MetadataRequest, MetadataResponse, metadata_request::MetadataRequestTopic},
 };
-use pluvio_listen::kafka::Error;
+use pluvio_listen::{component::ListenerConfig as _, kafka::Error};
 use pluvio_runtime::AccessTable;
 
 use crate::{

@@ -111,7 +111,7 @@ fn assembled(log: LogSection, vcenter: vsphere::Config, http: http::Config) -> C
         name: "http".to_owned(),
         keys: BTreeMap::from([(String::new(), "PORT".to_owned())]),
     };
-    let resolve = Box::new(move |is_closed| registry::resolve_http(http, is_closed));
+    let resolve = Box::new(move |is_closed| registry::unbound_listener(http, is_closed));
     let listeners = vec![ListenerSection { place, resolve }];
     let (principals, sinks) = (Principals::default(), Vec::new());
     let (sources, warnings) = (sources.into_iter().collect(), Vec::new());
@@ -188,7 +188,7 @@ pub(crate) fn demo(
         build: Box::new(move |slot| registry::built_source(cloudstack, slot)),
     }));
     let kafka = kafka::Config { listen: listen_kafka, ..kafka::Config::default() };
-    let resolve = move |is_closed| registry::resolve_kafka(kafka, is_closed);
+    let resolve = move |is_closed| registry::unbound_listener(kafka, is_closed);
     configuration.listeners.push(section("kafka", resolve));
     configuration
 }

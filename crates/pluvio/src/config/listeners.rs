@@ -48,8 +48,8 @@ impl Configuration {
         let is_default = self.listeners.is_empty();
         if is_default {
             self.listeners.extend([
-                section("kafka", |it| registry::resolve_kafka(kafka::Config::default(), it)),
-                section("http", |it| registry::resolve_http(http::Config::default(), it)),
+                section("kafka", |it| registry::unbound_listener(kafka::Config::default(), it)),
+                section("http", |it| registry::unbound_listener(http::Config::default(), it)),
             ]);
         }
         let is_closed = self.principals.demand_authentication();

@@ -223,6 +223,7 @@ pub struct Extent {
     /// Stored bytes, of whole batches.
     pub bytes: u64,
     /// Ids of events recorded up to then may be forgotten, because there were more than the id index
-    /// takes; `None`: it remembers all that it should.
+    /// takes, or because an index of deleted records was damaged, at an earlier start perhaps; `None`: it
+    /// remembers all that it should.
     pub ids_forgotten_until: Option<Timestamp>,
 }

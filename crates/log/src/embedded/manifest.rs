@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -25,6 +26,10 @@ pub(super) struct Manifest {
     /// No record gets an offset below it, whatever the segments hold: it was moved by a trim beyond
     /// the end, or by a stop that may have lost records whose offsets were told.
     pub(super) next: i64,
+    /// Ids of records that were recorded up to then and deleted may be gone with a damaged index. It outlives that
+    /// index, or the next start would take what a source lists again for new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ids_forgotten_until: Option<Timestamp>,
 }
 
 /// The part that every format has.
@@ -40,7 +45,14 @@ const BYTES_MAX: u64 = 64 << 10;
 impl Manifest {
     pub(super) fn new() -> Self {
         let release = env!("CARGO_PKG_VERSION").to_owned();
-        Self { format: FORMAT, release, log_id: Uuid::new_v4(), start: 0, next: 0 }
+        Self {
+            format: FORMAT,
+            release,
+            log_id: Uuid::new_v4(),
+            start: 0,
+            next: 0,
+            ids_forgotten_until: None,
+        }
     }
 
     pub(super) fn start(&self) -> Offset {
@@ -49,6 +61,22 @@ impl Manifest {
 
     pub(super) fn next(&self) -> Offset {
         Offset::new(self.next).unwrap_or(Offset::ZERO)
+    }
+
+    /// Notes, durably, that ids of records recorded up to `until` are forgotten. Only behind it may the index go.
+    pub(super) fn forget_ids(
+        &mut self,
+        disk: &dyn Disk,
+        folder: &Path,
+        until: Timestamp,
+    ) -> std::io::Result<()> {
+        if self.ids_forgotten_until.is_some_and(|noted| noted >= until) {
+            return Ok(());
+        }
+        let noted = Self { ids_forgotten_until: Some(until), ..self.clone() };
+        noted.write(disk, folder)?;
+        *self = noted;
+        Ok(())
     }
 
     /// `None` where there is none.
@@ -108,14 +136,17 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back_and_no_changed_bit_passes_for_another_stream() {
-        let manifest = Manifest { start: 5390, next: 6000, ..Manifest::new() };
-        let content = manifest.content().unwrap().into_bytes();
-        assert_eq!(Manifest::parse(&content), Ok(manifest.clone()));
-        for bit in 0..content.len() * 8 {
-            let mut changed = content.clone();
-            changed[bit / 8] ^= 1 << (bit % 8);
-            if let Ok(read) = Manifest::parse(&changed) {
-                assert_eq!(read, manifest, "bit {bit}: {}", String::from_utf8_lossy(&changed));
+        let plain = Manifest { start: 5390, next: 6000, ..Manifest::new() };
+        let forgotten = Timestamp::from_millisecond(1_795_000_000_123).ok();
+        for manifest in [Manifest { ids_forgotten_until: forgotten, ..plain.clone() }, plain] {
+            let content = manifest.content().unwrap().into_bytes();
+            assert_eq!(Manifest::parse(&content), Ok(manifest.clone()));
+            for bit in 0..content.len() * 8 {
+                let mut changed = content.clone();
+                changed[bit / 8] ^= 1 << (bit % 8);
+                if let Ok(read) = Manifest::parse(&changed) {
+                    assert_eq!(read, manifest, "bit {bit}: {}", String::from_utf8_lossy(&changed));
+                }
             }
         }
     }
@@ -129,7 +160,8 @@ mod tests {
             );
             Manifest::parse(text.as_bytes())
         };
-        assert_eq!(of(1).unwrap().start, 1);
+        let read = of(1).unwrap();
+        assert_eq!((read.start, read.ids_forgotten_until), (1, None));
         assert!(of(-1).unwrap_err().contains("below 0"));
     }
 }

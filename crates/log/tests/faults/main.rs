@@ -7,6 +7,7 @@
 mod clock;
 mod errors;
 mod flips;
+mod forgotten;
 mod found;
 mod groups;
 mod ids;

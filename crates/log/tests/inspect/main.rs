@@ -6,6 +6,7 @@ mod beside;
 mod displaced;
 mod ends;
 mod flips;
+mod forgotten;
 mod gone;
 mod hurt;
 mod interrupted;

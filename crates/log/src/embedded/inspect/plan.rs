@@ -27,7 +27,7 @@ pub(super) enum Step {
     Cut { folder: PathBuf, base: Offset, at: u64 },
     /// Make an index again.
     Reindex { folder: PathBuf, base: Offset },
-    /// Set the index of deleted records aside.
+    /// Set the index of deleted records aside, and note that its ids are forgotten.
     DropGhost { folder: PathBuf, base: Offset },
     /// Make a stream anew that is gone, and tell what was lost.
     Remake { folder: PathBuf, to: Offset },
@@ -135,8 +135,8 @@ impl fmt::Display for Step {
             }
             Self::DropGhost { folder, base } => write!(
                 f,
-                "set {} aside: events of deleted records may be captured once more if a cloud \
-                 still lists them",
+                "set {} aside, and note that its ids are forgotten: events of its time that a cloud \
+                 still lists are taken for captured",
                 layout::index(folder, *base).display()
             ),
             Self::Remake { folder, to } => write!(

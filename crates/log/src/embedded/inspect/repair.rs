@@ -121,8 +121,8 @@ impl Repair {
             }
             Step::DropGhost { folder, base } => {
                 let path = layout::index(folder, *base);
-                let done = self.set_aside(folder, &path);
-                (path, done)
+                let noted = self.forget_ids(folder, *base);
+                (path.clone(), noted.and_then(|()| self.set_aside(folder, &path)))
             }
             Step::Remake { folder, to } => (folder.clone(), self.remake(folder, *to)),
             Step::Empty { folder } => {
@@ -175,6 +175,17 @@ impl Repair {
             file.sync()?;
         }
         Ok(())
+    }
+
+    /// Notes that ids of records before those that are left are forgotten, or events of them that a source lists
+    /// again would be stored twice.
+    fn forget_ids(&self, folder: &Path, base: Offset) -> io::Result<()> {
+        let left = self.time_behind(folder, base)?;
+        let until = left.unwrap_or_else(|| self.time_of_end(folder));
+        let until = Timestamp::from_millisecond(until).map_err(io::Error::other)?;
+        let manifest = Manifest::read(&*self.disk, folder).map_err(io::Error::other)?;
+        let mut manifest = manifest.ok_or(io::ErrorKind::NotFound)?;
+        manifest.forget_ids(&*self.disk, folder, until)
     }
 
     /// Keeps a whole file and removes it.

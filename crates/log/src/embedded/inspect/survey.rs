@@ -19,7 +19,7 @@ use crate::{
     disk::Disk,
     embedded::{
         ends::{self, End},
-        index::{Id, Index},
+        index::{Id, Index, Unusable},
         layout,
         recover::is_gone,
     },
@@ -174,8 +174,7 @@ impl Reading<'_> {
             self.survey.steps.retain(|step| step.folder() != folder);
             self.survey.steps.push(Step::SetPositionsAside { folder });
         }
-        self.other_indexes(listed);
-        Ok(())
+        self.other_indexes(listed)
     }
 
     fn manifest(&mut self, listed: &Listed) {
@@ -335,7 +334,7 @@ impl Reading<'_> {
     }
 
     /// Indexes whose segment is not sealed, or gone.
-    fn other_indexes(&mut self, listed: &Listed) {
+    fn other_indexes(&mut self, listed: &Listed) -> Result<(), OpenError> {
         let segments = &listed.files.segments;
         for base in &listed.files.indexes {
             let is_sealed = segments.split_last().is_some_and(|(_, sealed)| sealed.contains(base));
@@ -353,6 +352,11 @@ impl Reading<'_> {
             });
             let (what, right, severity) = match read {
                 Ok(_) if is_ghost => continue,
+                // A running Pluvio forgot it meanwhile.
+                Err(Unusable::Disk(error)) if is_ghost && is_gone(&error) => continue,
+                Err(Unusable::Passing(source)) if is_ghost => {
+                    return Err(OpenError::disk("read", path, source));
+                }
                 Err(error) if is_ghost => {
                     let folder = listed.folder.clone();
                     self.survey.steps.push(Step::DropGhost { folder, base: *base });
@@ -371,6 +375,7 @@ impl Reading<'_> {
             let (right, offset) = (right.to_owned(), Some(*base));
             self.tell(Finding { file: path, bytes: 0..0, offset, what, right, severity });
         }
+        Ok(())
     }
 }
 

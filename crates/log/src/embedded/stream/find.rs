@@ -222,14 +222,25 @@ impl Stream {
         Ok(hits)
     }
 
-    /// Does without the ids of a deleted segment whose index is damaged, and tells so.
+    /// Does without the ids of a deleted segment whose index is damaged or gone, and tells so. Durably: what is gone
+    /// is not met again by the next start.
     fn forget_ghost(&self, base: Offset) {
-        let mut shared = lock(&self.shared);
-        if let Some(ghost) = shared.ghosts.iter().find(|ghost| ghost.base == base).copied() {
-            let until = Timestamp::from_millisecond(ghost.time).ok();
-            shared.ids_forgotten_until = shared.ids_forgotten_until.max(until);
-            shared.ghosts.retain(|ghost| ghost.base != base);
-            tracing::warn!(stream = %self.name, %base, "ids of deleted records are lost: their index is damaged");
+        let mut writer = lock(&self.writer);
+        let ghost = {
+            let mut shared = lock(&self.shared);
+            let at = shared.ghosts.iter().position(|ghost| ghost.base == base);
+            let Some(ghost) = at.and_then(|at| shared.ghosts.remove(at)) else { return };
+            shared.ids_forgotten_until = shared.ids_forgotten_until.max(Some(ghost.recorded()));
+            ghost
+        };
+        tracing::warn!(stream = %self.name, %base, "ids of deleted records are lost: their index is damaged");
+        // Where the folder is not ours any more, nothing is written to it.
+        if self.check_open().is_err() || self.check_place(&writer).is_err() {
+            return;
+        }
+        let disk = &*self.context.disk;
+        if let Err(error) = writer.manifest.forget_ids(disk, &self.folder, ghost.recorded()) {
+            tracing::warn!(stream = %self.name, %error, "failed to note that ids are lost: the next start may not know it");
         }
     }
 

@@ -71,7 +71,7 @@ struct Shared {
     ids: ActiveIds,
     /// Indexes of segments that are gone, kept for their ids.
     ghosts: VecDeque<Ghost>,
-    /// Ids of events recorded up to then are lost with a damaged index.
+    /// Ids of events recorded up to then are lost with a damaged index; the manifest says the same.
     ids_forgotten_until: Option<Timestamp>,
     stopped: Option<Arc<io::Error>>,
     /// What the last append found used up.
@@ -137,6 +137,12 @@ struct Ghost {
     base: Offset,
     /// Of its newest record, in milliseconds since 1970.
     time: i64,
+}
+
+impl Ghost {
+    fn recorded(self) -> Timestamp {
+        Timestamp::from_millisecond(self.time).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
 }
 
 /// Held by whoever changes files.

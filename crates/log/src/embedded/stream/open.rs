@@ -67,7 +67,7 @@ impl Stream {
         let used = noted.as_ref().map_or(manifest.start(), End::base).max(manifest.start());
         drop_unused(disk, &folder, &mut files, used)?;
         let mut mark = positions::read(&context.positions.entries(), name);
-        let (sealed, Ghosts { ghosts, lost: ids_lost }) =
+        let (sealed, Ghosts { ghosts, useless }) =
             sealed(context, &folder, &manifest, &files, found)?;
         replay_sealed(context, &folder, &sealed, &mut mark)?;
         let last = files.segments.last().copied();
@@ -79,7 +79,7 @@ impl Stream {
         let recorded = scan.places.last().map(|place| place.time);
         let recorded = recorded.or(sealed.back().map(|segment| segment.summary.time)).unwrap_or(0);
         let view = view(&active, &scan);
-        let ids_forgotten_until = ids_lost.then(|| oldest(&sealed, &scan, recorded));
+        forget_ids(context, &folder, &mut manifest, &useless, (&sealed, &scan))?;
         let stream = Self {
             context: Arc::clone(context),
             name: name.clone(),
@@ -110,7 +110,7 @@ impl Stream {
                 positions: mark.sources.into_iter().map(|(s, as_of)| (s, as_of.position)).collect(),
                 ids: ActiveIds { unread: scan.places, ..ActiveIds::default() },
                 ghosts,
-                ids_forgotten_until,
+                ids_forgotten_until: manifest.ids_forgotten_until,
                 stopped: None,
                 short: None,
             }),
@@ -279,8 +279,9 @@ fn sealed(
                     return Err(OpenError::disk("read", path, source));
                 }
                 Err(error) => {
-                    ghosts.lost = true;
                     tracing::warn!(path = %path.display(), %error, "ids of deleted records are lost");
+                    ghosts.useless.push(path);
+                    continue;
                 }
             }
         }
@@ -302,18 +303,49 @@ fn unsettled(error: ReadError, folder: &Path) -> OpenError {
     }
 }
 
-/// Up to when at most what was deleted was recorded: before what is left.
-fn oldest(sealed: &VecDeque<Arc<Sealed>>, scan: &Scan, recorded: i64) -> Timestamp {
-    let left = sealed.front().map(|segment| segment.summary.time);
-    milliseconds(left.or(scan.places.first().map(|place| place.time)).unwrap_or(recorded))
+/// When the first record was recorded that is left: what was deleted was recorded before.
+fn oldest(
+    disk: &dyn Disk,
+    folder: &Path,
+    sealed: &VecDeque<Arc<Sealed>>,
+    scan: &Scan,
+) -> Option<i64> {
+    let Some(first) = sealed.front() else { return Some(scan.places.first()?.time) };
+    let places = Index::open(disk, &layout::index(folder, first.base)).and_then(|it| it.places());
+    // Without its places, at its end at the latest.
+    let place = places.ok().and_then(|places| places.first().copied());
+    Some(place.map_or(first.summary.time, |place| place.time))
+}
+
+/// Removes indexes of deleted records that are of no use, behind noting up to when ids are forgotten with them.
+fn forget_ids(
+    context: &Context,
+    folder: &Path,
+    manifest: &mut Manifest,
+    useless: &[PathBuf],
+    (sealed, scan): (&VecDeque<Arc<Sealed>>, &Scan),
+) -> Result<(), OpenError> {
+    if useless.is_empty() {
+        return Ok(());
+    }
+    let disk = &*context.disk;
+    // Where nothing is left, what was deleted was recorded before the ends were noted.
+    let left = oldest(disk, folder, sealed, scan).map(milliseconds).or(context.ends.noted_at());
+    let until = left.unwrap_or_else(|| context.clock.recording());
+    let noted = manifest.forget_ids(disk, folder, until);
+    noted.map_err(|source| OpenError::disk("write the manifest of", folder, source))?;
+    for path in useless {
+        disk.remove(path).map_err(|source| OpenError::disk("remove", path, source))?;
+    }
+    Ok(())
 }
 
 /// The indexes that outlived their segments.
 #[derive(Default)]
 struct Ghosts {
     ghosts: VecDeque<Ghost>,
-    /// Whether there were others, of no use.
-    lost: bool,
+    /// Others, which are damaged.
+    useless: Vec<PathBuf>,
 }
 
 /// Positions in sealed segments that no mark covers: there are none unless `__positions` was lost.

@@ -43,6 +43,7 @@ impl Stream {
             tracing::error!(stream = %self.name, %error, "failed to delete what retention says");
         }
         self.forget(now);
+        self.forget_what_is_forgotten(writer, now);
     }
 
     /// The start after retention, if it moves.
@@ -121,6 +122,27 @@ impl Stream {
             let path = layout::index(&self.folder, ghost.base);
             if let Err(error) = self.context.disk.remove(&path) {
                 tracing::warn!(path = %path.display(), %error, "failed to remove an old index");
+            }
+        }
+    }
+
+    /// Drops the note of lost ids when they would not be known any more if they were not lost. A source may go on
+    /// long after the newest record, where it stood: its time counts, if the clock's is not earlier.
+    fn forget_what_is_forgotten(&self, writer: &mut Writer, now: Timestamp) {
+        let newest = writer.recorded.min(now);
+        let noted = lock(&self.shared).ids_forgotten_until;
+        if noted.is_none_or(|until| newest.duration_since(until) <= IDS_OUTLIVE) {
+            return;
+        }
+        let mut manifest = writer.manifest.clone();
+        manifest.ids_forgotten_until = None;
+        match manifest.write(&*self.context.disk, &self.folder) {
+            Ok(()) => {
+                writer.manifest = manifest;
+                lock(&self.shared).ids_forgotten_until = None;
+            }
+            Err(error) => {
+                tracing::warn!(stream = %self.name, %error, "failed to drop the note of ids that are lost");
             }
         }
     }

@@ -12,7 +12,7 @@ use pluvio_connect::{
     component::{SourceConfig as _, SourceSlot},
 };
 use pluvio_event::Event;
-use pluvio_log::{LogHandle, Memory, MemoryConfig};
+use pluvio_log::{Log as _, LogHandle, Memory, MemoryConfig};
 use pluvio_runtime::Source as _;
 use pluvio_secret::SecretSource;
 use pluvio_sim::{
@@ -24,6 +24,7 @@ use serde_json::Value;
 use crate::{
     cloudstack_site::{CloudSite, period, quiet},
     cloudstack_usage_rows::{forward, parameter},
+    forgetful::Forgetful,
     http_peer::Peer,
 };
 
@@ -64,6 +65,16 @@ impl Usage {
         config.begin = period("2d");
         config.ticks = false;
         config.records_interval = period("1s");
+    }
+
+    /// Waits until more was asked for than a listing of so many records takes.
+    async fn until_the_end(&self, records: usize) {
+        let is_over = |_: &[Event]| {
+            let calls = self.site.cloud.calls();
+            let calls = calls.get("listUsageRecords");
+            calls.is_some_and(|calls| calls.calls as usize > records / 10 + 3)
+        };
+        self.site.until("the end of the list", is_over).await;
     }
 
     /// How many records the cloud lists.
@@ -233,15 +244,7 @@ async fn a_record_that_the_log_may_have_forgotten_is_not_billed_twice_and_that_i
     assert!(usage.site.captured().await.iter().any(is_unread));
     // The listing comes to its end, and tells that.
     usage.list_again().await;
-    usage
-        .site
-        .until("the end of the list", |_| {
-            let calls = usage.site.cloud.calls();
-            calls
-                .get("listUsageRecords")
-                .is_some_and(|calls| calls.calls as usize > expected / 10 + 3)
-        })
-        .await;
+    usage.until_the_end(expected).await;
     usage.site.stop().await;
     // A log that has all of them and knows the ids of the last only.
     let memory = MemoryConfig { ids_max: 10, ..MemoryConfig::default() };
@@ -251,6 +254,26 @@ async fn a_record_that_the_log_may_have_forgotten_is_not_billed_twice_and_that_i
     assert!(told.contains("are left aside: the log does not know any more"), "{told}");
     let captured = usage.site.captured().await;
     assert_eq!((captured.len(), unique_ids(&captured)), (expected, expected));
+}
+
+/// Retention took the records; their ids are lost while they are listed again.
+#[tokio::test(flavor = "multi_thread")]
+async fn records_whose_ids_are_lost_in_the_middle_of_a_listing_are_not_billed_twice() {
+    let mut usage = Usage::with(Usage::records).await;
+    let expected = usage.listed().await;
+    usage.site.until("all records", |captured| captured.len() >= expected).await;
+    usage.list_again().await;
+    usage.until_the_end(expected).await;
+    usage.site.stop().await;
+    let log = LogHandle::new(Forgetful::new(Memory::new(MemoryConfig::default())));
+    let log = usage.site.copied_to(log).await;
+    let end = log.extent(&usage.site.stream).unwrap().next;
+    log.trim(&usage.site.stream, end).await.unwrap();
+    usage.site.log = log;
+    usage.start();
+    let told = usage.site.error().await.0;
+    assert!(told.starts_with(&format!("{expected} records")), "{told}");
+    assert_eq!(usage.site.captured().await.len(), 0);
 }
 
 fn text(event: &Event, attribute: &str) -> Option<String> {

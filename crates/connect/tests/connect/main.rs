@@ -11,6 +11,7 @@ mod cloudstack_usage_alike;
 mod cloudstack_usage_rows;
 mod file;
 mod fluentd;
+mod forgetful;
 mod hand;
 mod http_peer;
 mod kafka;

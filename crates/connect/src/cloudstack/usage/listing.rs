@@ -114,13 +114,30 @@ impl Metering {
             }
         }
         self.past = Past::default();
+        self.listing = Some(Listing::new(from, now, self.unsure_before(now).await?));
+        Ok(())
+    }
+
+    /// Of windows that ended before, what the log does not find it may have forgotten.
+    async fn unsure_before(&self, now: i64) -> Result<i64, Error> {
         // No record is captured before its window is over. The log's times are by our clock.
         let forgotten = self.history.remembers_from().await?.map_or(i64::MIN, |until| {
             now - Timestamp::now().duration_since(until).as_secs() + CLOCKS_DIFFER_S
         });
-        let unsure_before = forgotten.min(self.place.records.as_second());
-        self.listing = Some(Listing::new(from, now, unsure_before));
-        Ok(())
+        Ok(forgotten.min(self.place.records.as_second()))
+    }
+
+    /// Which ids of a listing are stored. Behind it the listing tells what the log had forgotten by then: another
+    /// source may have met a damaged index since it was planned.
+    pub(super) async fn stored_of(
+        &self,
+        ids: &[Uuid],
+        listing: &mut Listing,
+    ) -> Result<HashSet<Uuid>, Error> {
+        let stored = self.stored(ids).await?;
+        let unsure_before = self.unsure_before(self.session.now().as_second()).await?;
+        listing.unsure_before = listing.unsure_before.max(unsure_before);
+        Ok(stored)
     }
 
     /// Lists one page of records.

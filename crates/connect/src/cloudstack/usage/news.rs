@@ -57,7 +57,7 @@ impl Metering {
         let second = |it: &Whole| records::event_id(it.record_id, 2, it.figure);
         let ids = whole.iter().flat_map(|it| [it.figure, second(it)]);
         let ids: Vec<Uuid> = ids.chain(unreadable.iter().map(|(id, ..)| *id)).collect();
-        let stored = self.stored(&ids).await?;
+        let stored = self.stored_of(&ids, listing).await?;
         let mut records = self.unreadable(unreadable, &stored, listing)?;
         // Unless nothing was ever captured, another revision of what is not stored may be.
         let is_doubtful = |it: &Whole| !stored.contains(&it.figure) || stored.contains(&second(it));
@@ -237,7 +237,7 @@ impl Metering {
         let first =
             |(record_id, row): &(Uuid, UsageRecord)| records::figure(*record_id, &row.amount());
         let ids: Vec<Uuid> = fresh.iter().map(first).collect();
-        let stored = self.stored(&ids).await?;
+        let stored = self.stored_of(&ids, listing).await?;
         fresh.retain(|it| !stored.contains(&first(it)));
         let all = fresh.len();
         fresh.retain(|(_, row)| !listing.is_unsure(row.end.at));

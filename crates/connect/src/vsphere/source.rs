@@ -357,10 +357,11 @@ impl Reading {
 
     /// Turns a page into records of what is new in it. `read`: how far events were read when its listing began.
     async fn records(&mut self, page: Page, read: Read) -> Result<Vec<Record>, Error> {
+        let stored = self.stored(&page.events).await?;
+        // Behind the look-up, which may find that ids are lost.
         let before = self.remembered_from().await?;
         let overlap = self.settings.overlap;
         self.ledger.set_forgotten(before.map(|before| Forgotten { before, read, overlap }));
-        let stored = self.stored(&page.events).await?;
         if let Some(now) = self.session.clock() {
             self.set_back(now);
             self.ledger.set_now(self.last(now), self.last(Timestamp::now()));

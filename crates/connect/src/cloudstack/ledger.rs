@@ -37,6 +37,9 @@ pub(super) struct Ledger {
     pub(super) place: Place,
     /// Everything up to here was read before this connection.
     read_before: Timestamp,
+    /// What was there before the first start, if that was in this connection: it is not ours, though the place
+    /// begins anew before it.
+    pub(super) past: RowIds,
     pub(super) history: History,
     in_flight: VecDeque<RowIds>,
     /// By second of creation.
@@ -115,8 +118,16 @@ impl Ledger {
     pub(super) fn new(place: Place, history: History, recent_from: i64) -> Self {
         let in_flight = VecDeque::from([RowIds::default()]);
         let read_before = place.time;
-        let (recent, recent_ids) = (BTreeMap::new(), 0);
-        Self { place, read_before, history, in_flight, recent, recent_ids, recent_from }
+        let (past, recent, recent_ids) = (RowIds::default(), BTreeMap::new(), 0);
+        Self { place, read_before, past, history, in_flight, recent, recent_ids, recent_from }
+    }
+
+    /// Begins anew at `begin`; what was given on stays known.
+    pub(super) fn begin_anew(&mut self, begin: Timestamp) {
+        self.place.begin_anew(begin);
+        self.read_before = self.place.time;
+        // Complete from a second on that the clock has not come to again.
+        (self.recent, self.recent_ids, self.recent_from) = (BTreeMap::new(), 0, i64::MIN);
     }
 
     /// Which of the rows are stored, or about to be, or never will, because they are older than what is
@@ -223,6 +234,7 @@ impl Ledger {
 
     fn is_ours(&self, row: &Row) -> bool {
         dated(row).is_none_or(|created| created >= self.place.begin)
+            && !self.past.contains(&id_of(row))
     }
 
     fn remembers(&self, id: &RowId, created: Option<Timestamp>) -> bool {

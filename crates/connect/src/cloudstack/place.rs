@@ -1,10 +1,12 @@
 //! Where this source stands in a CloudStack's history, as each record carries it.
 //!
 //! The position is ours to read years later, so it is small JSON with words in it:
-//! `{"v":2,"of":"…","in":"…","time":"…","last":"…","begin":"…"}`. There is no number that grows and no id of the
+//! `{"v":2,"of":"…","in":"…","time":"…","last":"…","begin":"…","begun":"…"}`. There is no number that grows and no id of the
 //! cloud to put into it: CloudStack tells neither.
 
-use jiff::Timestamp;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 use pluvio_log::{Position, PositionTooLong};
 use pluvio_runtime::Resumable;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -35,6 +37,10 @@ pub(super) struct Place {
     pub(super) last: Option<Timestamp>,
     /// No re-list reaches before this: what happened earlier was never ours to capture.
     pub(super) begin: Timestamp,
+    /// When the first look was, by our clock: what tells how long ago that was where the cloud's clock went back
+    /// behind `begin`. `None` in positions of releases that did not write it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    begun: Option<Timestamp>,
 }
 
 /// A position that is not one of ours, or of a version to come.
@@ -63,7 +69,21 @@ impl Place {
     /// `scope`: what is asked for.
     pub(super) fn first(source: &str, scope: &str, begin: Timestamp) -> Self {
         let (of, scope, begin) = (mark_of(source), Some(scope.to_owned()), at(begin.as_second()));
-        Self { v: VERSION, of, scope, time: begin, last: None, begin }
+        let begun = Some(at(Timestamp::now().as_second()));
+        Self { v: VERSION, of, scope, time: begin, last: None, begin, begun }
+    }
+
+    /// How long ago the first look was, by our clock; `None`: that cannot be told, for our clock is behind it.
+    pub(super) fn age(&self) -> Option<Duration> {
+        let age =
+            self.begun.map_or(SignedDuration::ZERO, |begun| Timestamp::now().duration_since(begun));
+        Duration::try_from(age).ok()
+    }
+
+    /// The first look was at `begin`, and nothing was read since.
+    pub(super) fn begin_anew(&mut self, begin: Timestamp) {
+        let begin = at(begin.as_second());
+        (self.begin, self.time, self.last) = (begin, begin, None);
     }
 
     /// From now on, this is asked for; whether it was something else before. Then a re-list need not show what
@@ -81,14 +101,15 @@ impl Place {
         (self.last, self.begin) = (None, self.begin.max(at(begin.as_second())));
     }
 
-    /// As a record carries it: a number, two marks and three times, at most some 175 bytes.
+    /// As a record carries it: a number, two marks and four times, at most some 210 bytes.
     pub(super) fn position(&self) -> Result<Position, PositionTooLong> {
         let last = self.last.map(|last| format!(",\"last\":\"{last}\"")).unwrap_or_default();
         let scope =
             self.scope.as_ref().map(|scope| format!(",\"in\":\"{scope}\"")).unwrap_or_default();
+        let begun = self.begun.map(|begun| format!(",\"begun\":\"{begun}\"")).unwrap_or_default();
         let Self { v, of, time, begin, .. } = self;
         Position::new(format!(
-            "{{\"v\":{v},\"of\":\"{of}\"{scope},\"time\":\"{time}\"{last},\"begin\":\"{begin}\"}}"
+            "{{\"v\":{v},\"of\":\"{of}\"{scope},\"time\":\"{time}\"{last},\"begin\":\"{begin}\"{begun}}}"
         ))
     }
 

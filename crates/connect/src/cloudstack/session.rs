@@ -16,6 +16,7 @@ use super::{
     Error,
     access::{Access, Opened, ServerClock, UNTOLD_S, log_out},
     early::Early,
+    ledger::{RowIds, created, id_of},
     lists::{Answer, Expected, List, Lists},
     map::Mapping,
     order::Row,
@@ -127,6 +128,29 @@ impl Session {
             (None, None) => at(now.as_second() - UNTOLD_S),
         };
         now.checked_sub(before).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// What there is already that was created before `begin`, as far back as clocks are wrong and as a page
+    /// reaches: only what is listed before anything of ours happened is surely history. What cannot be listed now
+    /// may be taken for ours later.
+    pub(super) async fn before(&mut self, begin: Timestamp) -> RowIds {
+        let to = begin.as_second() - 1;
+        let span = Span { from: to - UNTOLD_S, to }.widened(self.slack_s);
+        let mut ids = RowIds::default();
+        for (projects, archived) in [(false, false), (true, false), (false, true), (true, true)] {
+            if archived && !self.knows_archived {
+                continue;
+            }
+            let paging = Paging { page: 1, page_rows: self.access.page_rows() };
+            match self.page(List { projects, archived }, span, paging).await {
+                Ok(Answer { rows, .. }) => {
+                    let rows = rows.iter().filter(|row| created(row).is_some_and(|it| it < begin));
+                    ids.extend(rows.map(id_of));
+                }
+                Err(error) => debug!(%error, "what was there before is not known"),
+            }
+        }
+        ids
     }
 
     /// Everything in scope, in one of the two lists that together hold it.

@@ -17,8 +17,17 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::{
-    Error, access::log_out, config::Settings, lists::Lists as _, place::Place, probe,
-    reader::Reader, session::Session, slices::Slices, span::at,
+    Error,
+    access::log_out,
+    config::Settings,
+    ledger::{Ledger, RowIds},
+    lists::Lists as _,
+    place::Place,
+    probe,
+    reader::Reader,
+    session::Session,
+    slices::Slices,
+    span::at,
 };
 
 /// A source that reads one CloudStack.
@@ -38,6 +47,9 @@ pub struct Reading {
     reader: Reader<Session>,
     /// A place that is not noted as it is, to be noted before anything is read.
     unannounced: Option<Position>,
+    /// How long ago the first start was when this began.
+    age: Duration,
+    since: Instant,
     interval: Duration,
     poll_due: Instant,
     late_due: Instant,
@@ -94,10 +106,11 @@ impl Cloudstack {
             Start::Here(place) => place,
         };
         if place.begin > session.latest() {
-            let (was, is) = (place.begin, begin);
-            warn!(source = %name, %was, %is, "the first start took its beginning from a clock that was ahead: \
-                it begins anew");
-            (place.begin, place.time, place.last) = (begin, begin, None);
+            // Where our clock was ahead, too, it does not tell.
+            let overlap = Duration::from_secs(settings.rules.overlap_s.unsigned_abs());
+            let begin = session.begin(settings.begin + place.age().unwrap_or(overlap));
+            warn_of_clock(name, place.begin, begin);
+            place.begin_anew(begin);
         }
         if place.ask_for(scope) {
             info!(source = %name, "the account, `domain_id` or `recursive` changed: what was captured last may not \
@@ -106,11 +119,11 @@ impl Cloudstack {
         place
     }
 
-    async fn begin(&self, session: Session, resume: Resume) -> Result<Reading, Error> {
+    async fn begin(&self, mut session: Session, resume: Resume) -> Result<Reading, Error> {
         let client = session.client.clone();
         let scope = self.settings.access.scope_mark()?;
         let start = resume.place::<Place, Error>(self.identity(), &scope).await?;
-        let is_resumed = start.is_resumed();
+        let (is_resumed, is_new) = (start.is_resumed(), start == Start::New);
         let place = self.place(start, &scope, &session, resume.history.source());
         let mut rules = self.settings.rules.clone();
         if is_resumed {
@@ -122,21 +135,31 @@ impl Cloudstack {
             warn_of_purge(&resume, &place, session.now(), rules.purge_s);
         }
         info!(source = %resume.history.source(), from = %place.time, "reading events");
-        let position = place.position()?;
+        let (position, age) = (place.position()?, place.age().unwrap_or_default());
         let unannounced = Some(position).filter(|it| resume.position.as_ref() != Some(it));
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let past = if is_new { session.before(place.begin).await } else { RowIds::default() };
+        let mut reader = Reader::new(session, rules, place, is_resumed, resume.history, kept)?;
+        reader.ledger.past = past;
         Ok(Reading {
-            reader: Reader::new(session, rules, place, is_resumed, resume.history, kept)?,
+            reader,
             settings: Arc::clone(&self.settings),
             kept: Arc::clone(&self.kept),
             client,
             unannounced,
+            age,
+            since: Instant::now(),
             interval: self.settings.poll_min,
             poll_due: Instant::now(),
             late_due: Instant::now(),
             races: 0,
         })
     }
+}
+
+fn warn_of_clock(source: &SourceName, was: Timestamp, is: Timestamp) {
+    warn!(%source, %was, %is, "the cloud's clock is behind the beginning that the first start took from it, so it \
+        was ahead then, or is behind now: it begins anew, from that first start by the clock as it is now");
 }
 
 fn warn_of_purge(resume: &Resume, place: &Place, now: Timestamp, purge_s: i64) {
@@ -184,6 +207,10 @@ impl Connection for Reading {
         }
         let ends = Instant::now() + LOOK_MAX;
         while Instant::now() < ends {
+            if self.reader.is_before_begin() && !self.reader.is_walking() {
+                let checkpoint = Some(self.begin_anew()?);
+                return Ok(Pull { checkpoint, ..Pull::default() });
+            }
             match self.step(ends).await {
                 Ok(records) if records.is_empty() => self.races = 0,
                 Ok(records) => {
@@ -221,6 +248,17 @@ impl Connection for Reading {
 }
 
 impl Reading {
+    /// The cloud's clock went back behind `begin`. What happened since the first start is ours, whatever clock it
+    /// is dated by: until the clock went back, by one that was later than `begin`.
+    fn begin_anew(&mut self) -> Result<Position, Error> {
+        let before = self.settings.begin + self.age + self.since.elapsed();
+        let begin = self.reader.lists().begin(before);
+        let Ledger { place, history, .. } = &self.reader.ledger;
+        warn_of_clock(history.source(), place.begin, begin);
+        self.reader.begin_anew(begin)?;
+        Ok(self.reader.ledger.place.position()?)
+    }
+
     /// Does what is due, or waits for it.
     async fn step(&mut self, ends: Instant) -> Result<Vec<Record>, Error> {
         if self.reader.is_walking() {

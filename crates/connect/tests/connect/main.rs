@@ -5,6 +5,7 @@
 mod amqp;
 mod amqp_peer;
 mod cloudstack;
+mod cloudstack_clock;
 mod cloudstack_site;
 mod cloudstack_usage;
 mod cloudstack_usage_alike;

@@ -115,6 +115,11 @@ const PURGED: &str = "the cloud no longer lists the events captured last: a purg
 const OUTLIVED: &str = "the cloud was not asked for longer than it keeps events";
 
 impl<L: Lists> Reader<L> {
+    /// The cloud.
+    pub(super) fn lists(&self) -> &L {
+        &self.lists
+    }
+
     /// The cloud's time, if it told it.
     pub(super) fn clock(&self) -> Option<Timestamp> {
         self.lists.clock()
@@ -157,7 +162,8 @@ impl<L: Lists> Reader<L> {
         };
         // What a connection of minutes ago counted is as good as counting again.
         let is_recent = now.duration_since(reader.ledger.place.time).as_secs() < reader.overlap_s();
-        match kept.filter(|_| is_resumed && is_recent && slack_s == 0) {
+        let is_going_on = is_resumed && is_recent && reader.ledger.place.was_read();
+        match kept.filter(|_| is_going_on && slack_s == 0) {
             Some(kept) => reader.slices = kept,
             None => reader.begin(is_resumed, now)?,
         }
@@ -189,6 +195,25 @@ impl<L: Lists> Reader<L> {
         if let Some(unknown) = Span::new(beginning(day), from - 1) {
             self.slices.add_unknown(unknown);
         }
+        Ok(())
+    }
+
+    /// Whether the cloud's clock is behind the place's `begin`, so that nothing that happens now would be ours.
+    pub(super) fn is_before_begin(&self) -> bool {
+        self.ledger.place.begin > self.lists.latest()
+    }
+
+    /// The place begins anew at `begin`, with a walk from there, as with a new connection. Not while a walk is
+    /// under way.
+    pub(super) fn begin_anew(&mut self, begin: Timestamp) -> Result<(), Error> {
+        let now = self.lists.now();
+        self.ledger.begin_anew(begin);
+        self.begin(false, now)?;
+        self.ledger.forget_before(self.slices.open_from);
+        self.tasks.clear();
+        (self.listing, self.loss) = (None, None);
+        (self.polled, self.unexplained) = ([0; 2], Some(0));
+        self.walk_to(now.as_second());
         Ok(())
     }
 

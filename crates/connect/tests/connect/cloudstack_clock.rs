@@ -1,0 +1,120 @@
+//! A CloudStack whose clock was, or becomes, wrong.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use pluvio_event::Event;
+use pluvio_sim::cloudstack::{Emission, Fault, Produced};
+
+use crate::cloudstack_site::{CloudSite, period, quiet};
+
+/// A cloud with a history of some seconds ago, whose events from now on are captured.
+async fn from_now_on() -> CloudSite {
+    let mut site = CloudSite::stopped(quiet()).await;
+    site.cloud.advance(Duration::from_secs(15));
+    site.config.begin = period("0s");
+    site
+}
+
+fn skewed(site: &CloudSite, seconds: i64) {
+    site.cloud.inject(Fault::Skew { seconds });
+}
+
+/// How many of these are captured, and whether each is once.
+fn of(captured: &[Event], produced: &[Produced]) -> (usize, bool) {
+    let often = |id: String| captured.iter().filter(|event| event.id() == id).count();
+    let often: Vec<_> = produced.iter().map(|event| often(event.id.to_string())).collect();
+    (often.iter().filter(|times| **times > 0).count(), often.iter().all(|times| *times < 2))
+}
+
+/// Waits until all that happened since `first` is captured.
+async fn until_all_since(site: &CloudSite, first: usize, what: &str) {
+    let produced = site.cloud.events_from(first);
+    let all = (produced.len(), true);
+    site.until(what, |captured| of(captured, &produced) == all).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_was_ahead_at_the_first_start_and_is_put_right_while_connected_costs_no_event()
+{
+    let mut site = from_now_on().await;
+    let before = site.cloud.event_count();
+    skewed(&site, 240);
+    site.start();
+    site.until_begun().await;
+    site.cloud.post(20);
+    until_all_since(&site, before, "by the clock that is ahead").await;
+    skewed(&site, 0);
+    for _ in 0..2 {
+        site.cloud.post(20);
+        until_all_since(&site, before, "by the clock that is right").await;
+    }
+    assert_eq!(site.source_status().reconnects, 0);
+    site.stop().await;
+    site.cloud.post(20);
+    site.start();
+    until_all_since(&site, before, "after a restart").await;
+    assert_eq!(site.captured().await.len(), site.cloud.event_count() - before, "and no other");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happened_while_a_wrong_clock_was_put_right_in_steps_and_since_then_is_captured() {
+    let mut site = from_now_on().await;
+    let before = site.cloud.event_count();
+    skewed(&site, 240);
+    site.start();
+    site.until_begun().await;
+    for seconds in [160, 80, 0, -80] {
+        skewed(&site, seconds);
+        site.cloud.post(20);
+    }
+    let last = site.cloud.events_from(before + 60);
+    let all = (last.len(), true);
+    site.until("the last step", |captured| of(captured, &last) == all).await;
+    // Whatever a clock dates ahead is listed when that time comes.
+    site.cloud.advance(Duration::from_secs(240 + 80));
+    until_all_since(&site, before, "all steps").await;
+    assert_eq!(site.captured().await.len(), site.cloud.event_count() - before, "and no other");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happened_before_a_restart_by_a_clock_that_was_put_right_while_nobody_read_is_captured()
+ {
+    let mut site = from_now_on().await;
+    let before = site.cloud.event_count();
+    skewed(&site, 240);
+    site.start();
+    site.until_begun().await;
+    site.stop().await;
+    skewed(&site, 0);
+    site.cloud.post(20);
+    site.start();
+    until_all_since(&site, before, "what happened meanwhile").await;
+    assert_eq!(site.captured().await.len(), 20, "and no other");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_falls_behind_the_first_start_for_a_while_costs_no_event_and_brings_no_history()
+ {
+    let mut site = from_now_on().await;
+    // History to come, by the clock that is behind.
+    for seconds in [5, 30, 100, 170] {
+        let created = site.cloud.now().checked_sub(SignedDuration::from_secs(seconds)).ok();
+        site.cloud.emit(&Emission { created, ..Emission::default() });
+    }
+    let before = site.cloud.event_count();
+    site.start();
+    site.until_begun().await;
+    site.cloud.post(20);
+    until_all_since(&site, before, "by the clock that is right").await;
+    skewed(&site, -180);
+    for _ in 0..4 {
+        site.cloud.post(5);
+        until_all_since(&site, before, "by the clock that is behind").await;
+        site.cloud.advance(Duration::from_secs(20));
+    }
+    skewed(&site, 0);
+    site.cloud.post(20);
+    until_all_since(&site, before, "by the clock that is right again").await;
+    assert_eq!(site.captured().await.len(), site.cloud.event_count() - before, "and no other");
+}

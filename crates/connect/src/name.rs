@@ -8,6 +8,8 @@ use uuid::Uuid;
 
 /// As many digits tell the few logs apart that one bucket ever sees.
 const LOG_DIGITS: usize = 8;
+/// Of a whole id.
+const ID_DIGITS: usize = 32;
 
 /// A template that was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -194,6 +196,11 @@ impl Names {
             Part::Number => [these("-"), vec![Letter::Digit; digits]].concat(),
         });
         Self(letters.collect())
+    }
+
+    /// Those that have the whole id of a log between two texts.
+    pub(crate) fn of_logs(before: &str, behind: &str) -> Self {
+        Self(vec![Letter::HexDigit; ID_DIGITS]).between(before, behind)
     }
 
     /// The same, each with `ending` behind it.

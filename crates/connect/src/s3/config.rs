@@ -39,7 +39,9 @@ pub struct Config {
     /// (`https://bucket.host/…`). In the path if not set and there is an `endpoint`.
     pub path_style: Option<bool>,
     /// What all names begin with, for example `pluvio/`. Several sinks may have the same, if no name of one can be
-    /// that of another.
+    /// that of another. So may several Pluvios, whatever their sinks are called: objects and the cursor,
+    /// `.pluvio/<sink>-<stream>-<log>.json`, have the id of the log in their names. Only a copy of a log that runs
+    /// beside it needs another one.
     #[serde(default)]
     pub prefix: String,
     /// Names of objects behind the prefix. `{first}` and `{last}` are the offsets of the first and the

@@ -7,6 +7,7 @@
 use pluvio_log::Offset;
 use pluvio_runtime::{Delivered, Standing};
 use url::Url;
+use uuid::Uuid;
 
 use super::config::Settings;
 use crate::name::{Content, Names};
@@ -15,6 +16,8 @@ use crate::name::{Content, Names};
 const KEY_BYTES_MAX: usize = 1024;
 /// As often a log will not be put back, or a sink be moved with another filter, within one bucket.
 pub(super) const NUMBER_MAX: u32 = 99;
+/// What a cursor is called behind the id of the log.
+const CURSOR_END: &str = ".json";
 /// Digits of a number; 0: it is not written.
 const DIGITS: [usize; 3] = [0, 1, 2];
 
@@ -25,7 +28,8 @@ pub struct Keys {
     bucket: (Url, String),
     /// By the length of their numbers.
     objects: [Names; DIGITS.len()],
-    cursor: String,
+    /// By the logs that it may have.
+    cursors: Names,
 }
 
 /// How two sinks would put objects under one key.
@@ -47,7 +51,7 @@ impl Keys {
         Self {
             bucket: (endpoint.clone(), bucket.clone()),
             objects: DIGITS.map(names),
-            cursor: cursor(settings, &format!("{sink}-{stream}")),
+            cursors: Names::of_logs(&beginning(settings, sink, stream), CURSOR_END),
         }
     }
 
@@ -60,12 +64,12 @@ impl Keys {
         {
             return Some(Clash::Objects(names.to_string()));
         }
-        let is_there = |one: &Self, cursor: &str| {
-            one.cursor == cursor || one.objects.iter().any(|names| names.contain(cursor))
+        let is_there = |one: &Self, cursors: &Names| {
+            one.cursors.meet(cursors) || one.objects.iter().any(|names| names.meet(cursors))
         };
-        let cursors = [(self, &other.cursor), (other, &self.cursor)];
-        let cursor = cursors.into_iter().find(|(one, cursor)| is_there(one, cursor));
-        cursor.map(|(_, cursor)| Clash::Cursor(cursor.clone()))
+        let cursors = [(self, &other.cursors), (other, &self.cursors)];
+        let cursors = cursors.into_iter().find(|(one, cursors)| is_there(one, cursors));
+        cursors.map(|(_, cursors)| Clash::Cursor(cursors.to_string()))
     }
 
     /// Which key of the configuration makes the name of an object longer than S3 takes, and by how much.
@@ -80,9 +84,20 @@ impl Keys {
     }
 }
 
-/// Where a sink keeps its place.
-pub(super) fn cursor(settings: &Settings, name: &str) -> String {
-    format!("{}.pluvio/{name}.json", settings.prefix)
+/// Where a sink keeps its place in the log with this id: two Pluvios with sinks of one name may share a bucket, and
+/// neither finds, or replaces, what the other has noted.
+pub(super) fn cursor(settings: &Settings, sink: &str, stream: &str, log_id: Uuid) -> String {
+    format!("{}{}{CURSOR_END}", beginning(settings, sink, stream), log_id.simple())
+}
+
+/// What a cursor is called before the id of the log.
+fn beginning(settings: &Settings, sink: &str, stream: &str) -> String {
+    format!("{}.pluvio/{sink}-{stream}-", settings.prefix)
+}
+
+/// What has no cursor's name.
+pub(super) fn probe(settings: &Settings) -> String {
+    format!("{}.pluvio/probe.json", settings.prefix)
 }
 
 /// What an object is called that holds the events from `first` to the one at `last`.

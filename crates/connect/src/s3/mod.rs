@@ -4,9 +4,9 @@
 //!   stream   … 44 45 46 │ 47 48 … 91 │ 92 …
 //!                        └────┬─────┘
 //!                         a batch, of one day
-//!   1. PUT  .pluvio/<sink>-<stream>.json       "next": 47, "putting": 47 to 91, what comes now
+//!   1. PUT  .pluvio/<sink>-<stream>-<log>.json  "next": 47, "putting": 47 to 91, what comes now
 //!   2. PUT  events/2026-11-20/…47-…91-<log>.ndjson       whole, in one request, if there is none
-//!   3. PUT  .pluvio/<sink>-<stream>.json       "next": 92, the bucket's own cursor
+//!   3. PUT  .pluvio/<sink>-<stream>-<log>.json  "next": 92, the bucket's own cursor
 //!   4. acknowledged
 //! ```
 //!
@@ -30,6 +30,10 @@
 //! What remains: a batch over an object without an answer that is another, because `batch_size` or `filter` were
 //! changed with that very restart, or retention took more of it meanwhile; or a late put of the *cursor* with a crash in the moment
 //! before the next one. Then events can be in two objects. None is missing.
+//!
+//! **Two Pluvios may share a bucket**, and a prefix: the id of the log is in the names of objects and, whole, in that
+//! of the cursor. A log that was put back has its id, and so its cursor. What must not write beside each other is
+//! two Pluvios with copies of *one* log.
 //!
 //! **Moved back by an operator**, the sink puts everything from there on again: an object with the same events
 //! stays as it is, others overlap, and nothing is taken from what lies there. The cursor in the bucket carries

@@ -62,8 +62,9 @@ impl Sink for S3 {
 
     async fn connect(&mut self, standing: Standing) -> Result<Connected<S3Writer>, Error> {
         let store = Store::new(&self.settings)?;
-        let name = format!("{}-{}", standing.sink, standing.stream);
-        let noted = self.cursor(&store, &keys::cursor(&self.settings, &name)).await?;
+        let (sink, stream) = (standing.sink.as_str(), standing.stream.as_str());
+        let key = keys::cursor(&self.settings, sink, stream, standing.log_id);
+        let noted = self.cursor(&store, &key).await?;
         let age = |it: &Cursor| standing.moves.age(it.seek);
         let noted = noted.filter(|it| it.log_id == standing.log_id && age(it) != Age::Outdated);
         let is_older = noted.as_ref().is_some_and(|it| age(it) == Age::BeforeRepeat);
@@ -98,7 +99,7 @@ impl Sink for S3 {
     async fn probe(&mut self) -> Result<String, Error> {
         let store = Store::new(&self.settings)?;
         // Nothing is called so: what is asked is whether the keys may ask.
-        store.get(&keys::cursor(&self.settings, "probe")).await?;
+        store.get(&keys::probe(&self.settings)).await?;
         let Settings { bucket, prefix, .. } = &*self.settings;
         let below = if prefix.is_empty() { String::new() } else { format!(" below `{prefix}`") };
         let blind = match store.look(&format!("{prefix}probe")).await? {

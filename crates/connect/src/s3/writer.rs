@@ -191,7 +191,7 @@ impl S3Writer {
     fn cursor(&self, putting: Option<Putting>) -> (String, Object) {
         let next = self.from;
         let Standing { sink, stream, log_id, moves, .. } = &self.standing;
-        let key = keys::cursor(&self.sink.settings, &format!("{sink}-{stream}"));
+        let key = keys::cursor(&self.sink.settings, sink.as_str(), stream.as_str(), *log_id);
         // What lies behind is of the log before it was set back.
         let last = self.last.filter(|last| last.offset < next);
         let (log_id, stream, seek) = (*log_id, stream.to_string(), moves.last);

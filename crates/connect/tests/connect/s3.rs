@@ -12,7 +12,7 @@ use pluvio_secret::SecretSource;
 use crate::{
     hand::{connected, connection, records, records_of, standing, taken},
     http_peer::{Asked, Peer},
-    s3_bucket::{Bucket, Conditions, Fate, refusal},
+    s3_bucket::{Bucket, CURSOR, Conditions, Fate, refusal},
 };
 
 /// All that a server may make of a condition.
@@ -41,7 +41,7 @@ async fn an_object_comes_before_the_cursor_and_both_before_the_acknowledgement()
     assert_eq!(written(&mut writer, &records(3..=5).await).await, Some(5));
     let asked = bucket.peer.asked();
     for noted in &asked[1..3] {
-        assert_eq!(noted.line, "PUT /sky/.pluvio/archive-events.json", "what comes is noted");
+        assert_eq!(noted.line, format!("PUT {CURSOR}"), "what comes is noted");
         let putting = "\"next\":3,\"seek\":0,\"putting\":{\"first\":3,\"last\":5,\"recorded\":";
         assert!(noted.text().contains(putting), "{}", noted.text());
     }
@@ -50,7 +50,7 @@ async fn an_object_comes_before_the_cursor_and_both_before_the_acknowledgement()
     assert!(asked[3].line.ends_with(name), "{}", asked[3].line);
     assert_eq!(asked[3].text().lines().count(), 3);
     assert_eq!(asked[3].header("if-none-match"), "*", "nothing is overwritten");
-    assert_eq!(asked[4].line, "PUT /sky/.pluvio/archive-events.json");
+    assert_eq!(asked[4].line, format!("PUT {CURSOR}"));
     let behind = "\"next\":6,\"seek\":0,\"last\":{\"offset\":5,";
     assert!(asked[4].text().contains(behind), "{}", asked[4].text());
     assert_eq!(asked.len(), 5);
@@ -302,6 +302,47 @@ async fn the_bucket_says_where_to_go_on_unless_it_speaks_of_another_log() {
         "a filter may have passed more"
     );
     assert_eq!(connected(&sink, standing(2, 4)).await.1, None);
+}
+
+#[tokio::test]
+async fn two_logs_share_a_bucket_and_each_goes_on_exactly_where_it_stood() {
+    for conditions in CONDITIONS {
+        let bucket = Bucket::new(conditions).await;
+        let of = |log: u128| records_of(0..=8, move |_| Some(log.to_string()));
+        let batches = [of(1 << 100).await, of(2 << 100).await];
+        let stands = [standing(1 << 100, 0), standing(2 << 100, 0)];
+        // Each is killed once with a put that happened, and once with one that did not.
+        for (range, fate, arrived) in [
+            (0..3, Fate::Answered, 3),
+            (3..5, Fate::Unanswered, 5),
+            (5..7, Fate::Lost, 5),
+            (5..7, Fate::Answered, 7),
+        ] {
+            bucket.will(&[fate; 2]);
+            for (batch, stands) in batches.iter().zip(&stands) {
+                let (mut writer, cursor) = connected(&bucket.sink(), stands.clone()).await;
+                let next = i64::try_from(range.start).unwrap();
+                assert_eq!(cursor.unwrap_or_default(), next, "{conditions:?}");
+                written(&mut writer, &batch[range.clone()]).await;
+            }
+            for stands in &stands {
+                let cursor = connected(&bucket.sink(), stands.clone()).await.1;
+                assert_eq!(cursor, Some(arrived), "{conditions:?} {fate:?}");
+            }
+        }
+        // More has come meanwhile to what one of them was about to put.
+        bucket.will(&[Fate::Lost; 2]);
+        for part in [7..8, 7..9, 8..9] {
+            for (batch, stands) in batches.iter().zip(&stands) {
+                let (mut writer, _) = connected(&bucket.sink(), stands.clone()).await;
+                written(&mut writer, &batch[part.clone()]).await;
+            }
+        }
+        let each = (0..=8).flat_map(|id| [1_u128, 2].map(|log| (id, (log << 100).to_string())));
+        let mut each: Vec<_> = each.collect();
+        each.sort_unstable();
+        assert_eq!(bucket.events(), each, "{conditions:?}");
+    }
 }
 
 #[tokio::test]

@@ -16,7 +16,8 @@ use crate::http_peer::{Answer, Asked, Peer, status};
 /// What tells the lines of an object from others.
 const SHA256: &str = "x-amz-meta-pluvio-sha256";
 
-const CURSOR: &str = "/sky/.pluvio/archive-events.json";
+/// Of the log 1.
+pub(crate) const CURSOR: &str = "/sky/.pluvio/archive-events-00000000000000000000000000000001.json";
 
 /// What becomes of a put of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Where this source stands in a CloudStack's history, as each record carries it.
 //!
 //! The position is ours to read years later, so it is small JSON with words in it:
-//! `{"v":2,"of":"…","in":"…","time":"…","last":"…","begin":"…","begun":"…"}`. There is no number that grows and no id of the
-//! cloud to put into it: CloudStack tells neither.
+//! `{"v":2,"of":"…","in":"…","time":"…","last":"…","begin":"…","begun":"…"}`. There is no number that grows and no id of
+//! the cloud to put into it: CloudStack tells neither.
 
 use std::time::Duration;
 

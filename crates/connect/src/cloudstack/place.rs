@@ -11,7 +11,7 @@ use pluvio_log::{Position, PositionTooLong};
 use pluvio_runtime::Resumable;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::span::at;
+use super::{access::UNTOLD_S, span::at};
 use crate::mark::{mark_of, note_scope};
 
 /// What is written and read; another version is refused rather than guessed at.
@@ -41,6 +41,17 @@ pub(super) struct Place {
     /// behind `begin`. `None` in positions of releases that did not write it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     begun: Option<Timestamp>,
+}
+
+/// How `begin` lies to the cloud's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beginning {
+    /// Before now.
+    Right,
+    /// Ahead: it was taken from a clock that was wrong, or the clock fell back a little since.
+    Ahead,
+    /// Ahead of a clock that fell back by more than is followed.
+    LongPast,
 }
 
 /// A position that is not one of ours, or of a version to come.
@@ -78,6 +89,23 @@ impl Place {
         let age =
             self.begun.map_or(SignedDuration::ZERO, |begun| Timestamp::now().duration_since(begun));
         Duration::try_from(age).ok()
+    }
+
+    /// Judges `begin`, where an event can have happened up to `latest` by the cloud's clock. A clock that fell back
+    /// by more than a quarter of an hour is not followed: what is dated so cannot be told from history, and behind
+    /// a beginning that lies in the past all of that would be ours once the clock is right again.
+    pub(super) fn judged(&self, latest: Timestamp, overlap_s: i64) -> Beginning {
+        let ahead_s = self.begin.as_second() - latest.as_second();
+        if ahead_s <= 0 {
+            return Beginning::Right;
+        }
+        let was_ahead = self.begin.as_second() > Timestamp::now().as_second() + overlap_s;
+        let is_young =
+            self.age().is_none_or(|age| age <= Duration::from_secs(UNTOLD_S.unsigned_abs()));
+        match was_ahead || (is_young && ahead_s <= UNTOLD_S) {
+            true => Beginning::Ahead,
+            false => Beginning::LongPast,
+        }
     }
 
     /// The first look was at `begin`, and nothing was read since.

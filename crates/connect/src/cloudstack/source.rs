@@ -22,7 +22,7 @@ use super::{
     config::Settings,
     ledger::{Ledger, RowIds},
     lists::Lists as _,
-    place::Place,
+    place::{Beginning, Place},
     probe,
     reader::Reader,
     session::Session,
@@ -49,6 +49,8 @@ pub struct Reading {
     unannounced: Option<Position>,
     /// How long ago the first start was when this began.
     age: Duration,
+    /// The cloud's clock is so far behind the first start that nothing can be captured, which was told.
+    is_long_past: bool,
     since: Instant,
     interval: Duration,
     poll_due: Instant,
@@ -105,7 +107,7 @@ impl Cloudstack {
             }
             Start::Here(place) => place,
         };
-        if place.begin > session.latest() {
+        if place.judged(session.latest(), settings.rules.overlap_s) == Beginning::Ahead {
             // Where our clock was ahead, too, it does not tell.
             let overlap = Duration::from_secs(settings.rules.overlap_s.unsigned_abs());
             let begin = session.begin(settings.begin + place.age().unwrap_or(overlap));
@@ -148,6 +150,7 @@ impl Cloudstack {
             client,
             unannounced,
             age,
+            is_long_past: false,
             since: Instant::now(),
             interval: self.settings.poll_min,
             poll_due: Instant::now(),
@@ -207,9 +210,10 @@ impl Connection for Reading {
         }
         let ends = Instant::now() + LOOK_MAX;
         while Instant::now() < ends {
-            if self.reader.is_before_begin() && !self.reader.is_walking() {
-                let checkpoint = Some(self.begin_anew()?);
-                return Ok(Pull { checkpoint, ..Pull::default() });
+            if !self.reader.is_walking()
+                && let Some(told) = self.judge_beginning()?
+            {
+                return Ok(told);
             }
             match self.step(ends).await {
                 Ok(records) if records.is_empty() => self.races = 0,
@@ -248,15 +252,32 @@ impl Connection for Reading {
 }
 
 impl Reading {
-    /// The cloud's clock went back behind `begin`. What happened since the first start is ours, whatever clock it
-    /// is dated by: until the clock went back, by one that was later than `begin`.
-    fn begin_anew(&mut self) -> Result<Position, Error> {
-        let before = self.settings.begin + self.age + self.since.elapsed();
-        let begin = self.reader.lists().begin(before);
+    /// Where the cloud's clock went back behind `begin`, the place begins anew. What happened since the first start
+    /// is ours, whatever clock it is dated by: until the clock went back, by one that was later than `begin`.
+    fn judge_beginning(&mut self) -> Result<Option<Pull>, Error> {
+        let (latest, overlap_s) = (self.reader.lists().latest(), self.settings.rules.overlap_s);
         let Ledger { place, history, .. } = &self.reader.ledger;
-        warn_of_clock(history.source(), place.begin, begin);
-        self.reader.begin_anew(begin)?;
-        Ok(self.reader.ledger.place.position()?)
+        let (begin, judged) = (place.begin, place.judged(latest, overlap_s));
+        let was_told = std::mem::replace(&mut self.is_long_past, judged == Beginning::LongPast);
+        match judged {
+            Beginning::LongPast if !was_told => {
+                let flaw = format!(
+                    "the cloud's clock says {latest}, far behind the first start ({begin}): what happens until it \
+                     is right cannot be told from what was before, and is not captured"
+                );
+                warn!(source = %history.source(), "{flaw}");
+                Ok(Some(Pull { flaw: Some(flaw), ..Pull::default() }))
+            }
+            Beginning::Right | Beginning::LongPast => Ok(None),
+            Beginning::Ahead => {
+                let before = self.settings.begin + self.age + self.since.elapsed();
+                let anew = self.reader.lists().begin(before);
+                warn_of_clock(history.source(), begin, anew);
+                self.reader.begin_anew(anew)?;
+                let checkpoint = Some(self.reader.ledger.place.position()?);
+                Ok(Some(Pull { checkpoint, ..Pull::default() }))
+            }
+        }
     }
 
     /// Does what is due, or waits for it.

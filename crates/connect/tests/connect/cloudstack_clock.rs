@@ -118,3 +118,25 @@ async fn a_clock_that_falls_behind_the_first_start_for_a_while_costs_no_event_an
     until_all_since(&site, before, "by the clock that is right again").await;
     assert_eq!(site.captured().await.len(), site.cloud.event_count() - before, "and no other");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_years_behind_for_a_while_brings_no_history_once_it_is_right() {
+    let mut site = from_now_on().await;
+    let before = site.cloud.event_count();
+    site.start();
+    site.until_begun().await;
+    site.cloud.post(20);
+    until_all_since(&site, before, "by the clock that is right").await;
+    const YEARS_S: i64 = 6 * 365 * 86_400;
+    skewed(&site, -YEARS_S);
+    let told = site.error().await.0;
+    assert!(told.contains("far behind the first start"), "{told}");
+    site.stop().await;
+    site.start();
+    site.until_begun().await;
+    skewed(&site, 0);
+    let again = site.cloud.event_count();
+    site.cloud.post(20);
+    until_all_since(&site, again, "by the clock that is right again").await;
+    assert_eq!(site.captured().await.len(), site.cloud.event_count() - before, "and no other");
+}

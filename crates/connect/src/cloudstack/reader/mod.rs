@@ -198,11 +198,6 @@ impl<L: Lists> Reader<L> {
         Ok(())
     }
 
-    /// Whether the cloud's clock is behind the place's `begin`, so that nothing that happens now would be ours.
-    pub(super) fn is_before_begin(&self) -> bool {
-        self.ledger.place.begin > self.lists.latest()
-    }
-
     /// The place begins anew at `begin`, with a walk from there, as with a new connection. Not while a walk is
     /// under way.
     pub(super) fn begin_anew(&mut self, begin: Timestamp) -> Result<(), Error> {

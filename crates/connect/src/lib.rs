@@ -21,6 +21,7 @@ mod name;
 pub mod opensearch;
 pub mod peer;
 pub mod rabbitmq;
+mod remembered;
 pub mod s3;
 pub mod stdout;
 pub mod template;

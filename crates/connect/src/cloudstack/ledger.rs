@@ -20,7 +20,7 @@ use super::{
     map::Mapping,
     order::{self, Row},
     place::Place,
-    span::Span,
+    span::{Span, at},
 };
 
 /// A walk gives rows on one pull after they were admitted, and that many pulls may be on their way into the
@@ -117,7 +117,9 @@ impl Ledger {
     /// `recent_from`: ids created later are remembered from now on.
     pub(super) fn new(place: Place, history: History, recent_from: i64) -> Self {
         let in_flight = VecDeque::from([RowIds::default()]);
-        let read_before = place.time;
+        // Where a record was the last that was read, others of its second may be missing.
+        let is_within = place.last.is_some_and(|last| last >= place.time);
+        let read_before = at(place.time.as_second() - i64::from(is_within));
         let (past, recent, recent_ids) = (RowIds::default(), BTreeMap::new(), 0);
         Self { place, read_before, past, history, in_flight, recent, recent_ids, recent_from }
     }

@@ -8,10 +8,12 @@ use std::{collections::HashMap, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use pluvio_log::{Position, SourceName};
-use pluvio_runtime::{Resume, Start};
+use pluvio_runtime::{Resumable as _, Resume, Start};
 use tracing::{info, warn};
 
-use super::{Error, config::Settings, cursor::Cursor, place::Place, session::Session};
+use super::{
+    Error, config::Settings, cursor::Cursor, ledger::Read, place::Place, session::Session,
+};
 
 /// Two writings of one time differ by less.
 pub(super) const SAME_SECOND: SignedDuration = SignedDuration::from_secs(1);
@@ -20,6 +22,8 @@ pub(super) const SAME_SECOND: SignedDuration = SignedDuration::from_secs(1);
 pub(super) struct Begun {
     pub(super) cursor: Cursor,
     pub(super) place: Place,
+    /// How far events were read, also under another filter.
+    pub(super) read: Read,
     /// The place, unless it is noted as it is.
     pub(super) unannounced: Option<Position>,
     /// Whether events up to the place were captured before, in whatever stream.
@@ -42,9 +46,10 @@ impl Begun {
             Start::Here(place) | Start::Elsewhere(place) => Some(place.time),
             Start::New | Start::Other(_) => None,
         };
-        let mut place = place(settings, &session.uuid(), resume, start, now);
+        let (mut place, mut read) = place(settings, &session.uuid(), resume, start, now);
         if was.is_some_and(|was| now < was.max(place.begin)) {
             look_for_what_was_stored_last(settings, session, &mut place, now, source).await?;
+            read = Read::up_to(&place);
         }
         let position = place.position()?;
         let unannounced = Some(position).filter(|it| resume.position.as_ref() != Some(it));
@@ -52,7 +57,7 @@ impl Begun {
         info!(%source, %from, epoch = place.epoch, "reading events");
         let categories = session.categories().await;
         let cursor = Cursor::open(session, settings, from).await?;
-        Ok(Self { cursor, place, unannounced, is_resumed, categories })
+        Ok(Self { cursor, place, read, unannounced, is_resumed, categories })
     }
 }
 
@@ -136,21 +141,27 @@ fn place(
     resume: &Resume,
     start: Start<Place>,
     now: Timestamp,
-) -> Place {
+) -> (Place, Read) {
     let source = resume.history.source();
     let begin = now.checked_sub(settings.begin).unwrap_or(Timestamp::UNIX_EPOCH);
     let first =
         |begin| Place::first(&settings.mapping.source, &settings.scope, uuid.to_owned(), begin);
     let mut place = match start {
-        Start::New => return first(begin),
+        Start::New => {
+            let place = first(begin);
+            let read = Read::up_to(&place);
+            return (place, read);
+        }
         Start::Other(other) => {
             let mut place = first(begin.min(before(other.time, settings)));
             // Whatever was asked for, and of whichever vCenter: an id is given once under one attribute. Of the
             // same vCenter under another attribute the keys are looked up, too, in whatever life they are.
             let all = resume.places_of::<Place>(&settings.mapping.source);
-            let same = Some(other).filter(|other| other.uuid == uuid && !uuid.is_empty());
-            all.chain(same).for_each(|read| place.read_before_as(&read));
-            return place;
+            let same = Some(&other).filter(|other| other.uuid == uuid && !uuid.is_empty());
+            all.chain(same.cloned()).for_each(|read| place.read_before_as(&read));
+            let read = Read::up_to(&place);
+            let is_same = same.is_some() && other.is_of(&settings.mapping.source);
+            return (place, if is_same { read.with_time_of(&other) } else { read });
         }
         Start::Elsewhere(mut place) => {
             place.leave_behind(before(place.time.min(latest(settings, now)), settings));
@@ -159,6 +170,7 @@ fn place(
         Start::Here(place) => place,
     };
     set_back(settings, &mut place, now, Duration::ZERO, source);
+    let read = Read::up_to(&place);
     if place.ask_for(&settings.scope) {
         info!(%source, "`event_types`, `users` or `entity` changed: what was captured last may not be listed \
             any more");
@@ -171,8 +183,10 @@ fn place(
             "this is another vCenter than the one read before: its keys begin anew");
         uuid.clone_into(&mut place.uuid);
         place.open_epoch();
+        let read = Read::up_to(&place);
+        return (place, read);
     }
-    place
+    (place, read)
 }
 
 /// The earliest time from which a place's last event must be shown again; `None` where none must.

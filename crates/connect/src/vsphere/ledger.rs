@@ -71,19 +71,25 @@ pub(super) struct Forgotten {
 /// How far events were read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Read {
-    /// The greatest key.
+    /// The greatest key that a listing has shown in this epoch; in all where it has shown none.
     key: Option<i64>,
-    /// The greatest key of its epoch.
+    /// The same; `None` where it has shown none.
     own: Option<i64>,
     /// When the last event that was read was created; what is later was not.
     time: Timestamp,
 }
 
 impl Read {
+    /// The same keys, and as far as another place says.
+    pub(super) fn with_time_of(self, place: &Place) -> Self {
+        Self { time: self.time.max(Self::up_to(place).time), ..self }
+    }
+
     /// As far as a place says.
     pub(super) fn up_to(place: &Place) -> Self {
         let time = place.last.map_or(place.time, |last| last.max(place.time));
-        Self { key: place.key, own: place.own_key(), time }
+        let own = place.own_key();
+        Self { key: own.or(place.key), own, time }
     }
 }
 
@@ -111,10 +117,11 @@ pub(super) enum Verdict {
 type Stored = Option<Timestamp>;
 
 impl Ledger {
-    pub(super) fn new(place: Place) -> Self {
+    /// At `place`; `read`: how far events were read, which a place does not say where its filter is new.
+    pub(super) fn new(place: Place, read: Read) -> Self {
         let in_flight = VecDeque::from([HashMap::new()]);
         let (now, ours) = (Timestamp::MAX, Timestamp::MAX);
-        let (forgotten, read, reach) = (None, Read::up_to(&place), Reach::default());
+        let (forgotten, reach) = (None, Reach::default());
         Self { place, now, ours, forgotten, read, reach, is_sweeping: false, in_flight }
     }
 
@@ -227,15 +234,14 @@ impl Ledger {
     /// Whether the key must have been given before though the log knows nothing of it any more: the vCenter had given
     /// it when this listing began, and the event happened later, and by more than events come late.
     fn is_forgotten_namesakes(&self, key: i64, created: Timestamp) -> bool {
-        let (Some(Forgotten { before, overlap, .. }), Some(greatest)) =
-            (self.forgotten, self.read.own)
+        let (Some(Forgotten { overlap, .. }), Some(greatest)) = (self.forgotten, self.read.own)
         else {
             return false;
         };
         let behind = |keys: i64| key.saturating_add(keys) <= greatest;
         let late = self.read.time.checked_add(overlap).unwrap_or(Timestamp::MAX);
         let is_late = !behind(LATE_KEYS) && created <= late;
-        behind(0) && created >= before && created > self.read.time && !is_late
+        behind(0) && created > self.read.time && !is_late
     }
 
     /// Whether an event that is dated before the beginning has happened since, by a clock that is behind or was:
@@ -249,7 +255,7 @@ impl Ledger {
 
     fn admit(&mut self, id: String, key: Option<i64>, created: Stored) -> Verdict {
         let is_said = |created: &Timestamp| *created <= self.now && !self.is_sweeping;
-        self.place.pass(key, created.filter(is_said));
+        self.place.pass(key, created.filter(is_said), self.is_sweeping);
         if let Some(pull) = self.in_flight.back_mut() {
             pull.insert(id.clone(), created);
         }
@@ -318,7 +324,8 @@ mod tests {
     impl Book {
         fn new() -> Self {
             let place = Place::first("urn:a", "0a1b2c", "uuid".into(), at(0));
-            Self { ledger: Ledger::new(place), stored: BTreeMap::new() }
+            let read = Read::up_to(&place);
+            Self { ledger: Ledger::new(place, read), stored: BTreeMap::new() }
         }
 
         /// Lists (key, second) and gives the ids of the new ones.
@@ -353,7 +360,9 @@ mod tests {
 
         /// Reconnects: what was in flight is stored, the place comes from the log.
         fn reconnect(&mut self) {
-            self.ledger = Ledger::new(self.ledger.place.clone());
+            let place = self.ledger.place.clone();
+            let read = Read::up_to(&place);
+            self.ledger = Ledger::new(place, read);
         }
     }
 
@@ -478,6 +487,21 @@ mod tests {
         // A restore takes longer than events come late.
         assert_eq!(reused(&[(2, 90), (3, 91), (8, 92)]), ["2-2", "3-2", "8-2"]);
         assert_eq!(reused(&[(9, 4), (8, 30), (10, 31)]), ["8", "10"], "it came late");
+    }
+
+    #[test]
+    fn what_a_sweep_shows_says_nothing_of_what_is_not_caught_up_with() {
+        let mut book = Book::new();
+        book.list(&[(1, 0), (2, 100), (4, 101)]);
+        book.ledger.set_sweeping(true);
+        assert_eq!(book.list(&[(900, 90_000)]), ["900"]);
+        book.ledger.set_sweeping(false);
+        book.reconnect();
+        book.stored.clear();
+        let read = book.ledger.read();
+        book.ledger.set_forgotten(Some(forgotten(80_000, read)));
+        let listed = [(2, 100), (4, 101), (5, 99), (6, 70_000), (7, 85_000)];
+        assert_eq!(book.list(&listed), ["5", "6", "7"], "in one epoch");
     }
 
     #[test]

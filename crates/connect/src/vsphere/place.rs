@@ -31,7 +31,8 @@ pub(super) struct Place {
     /// The greatest key of all epochs. A greater one cannot have been stored.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) key: Option<i64>,
-    /// The greatest key of this epoch; `None` where that is `key`, [`NO_KEY`] where it has none yet.
+    /// The greatest key of this epoch that was read, and not only swept: a sweep shows the newest day while others
+    /// are caught up with. `None` where that is `key`, [`NO_KEY`] where there is none yet.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     own: Option<i64>,
     /// Everything up to here was read, by the vCenter's clock, to the millisecond; goes back only with
@@ -96,7 +97,7 @@ impl Place {
         (self.begin, self.time, self.last) = (begin, begin, None);
     }
 
-    /// The greatest key of this epoch, if it has one yet.
+    /// The greatest key of this epoch that was read, if it has one yet.
     pub(super) fn own_key(&self) -> Option<i64> {
         self.own.or(self.key).filter(|own| *own > NO_KEY)
     }
@@ -128,16 +129,15 @@ impl Place {
         Position::new(text)
     }
 
-    /// Takes in an event that is stored. How far events were read is [another question](Self::read_up_to).
-    pub(super) fn pass(&mut self, key: Option<i64>, time: Option<Timestamp>) {
+    /// Takes in an event that is stored; `is_swept`: not by the listing that is read on and on. How far events were
+    /// read is [another question](Self::read_up_to).
+    pub(super) fn pass(&mut self, key: Option<i64>, time: Option<Timestamp>, is_swept: bool) {
         if let Some(key) = key {
+            let own = self.own.or(self.key).unwrap_or(NO_KEY);
+            let is_read = !is_swept && i32::try_from(key).is_ok();
+            let own = if is_read { own.max(key) } else { own };
             self.key = Some(self.key.map_or(key, |max| max.max(key)));
-            if let Some(own) = &mut self.own
-                && i32::try_from(key).is_ok()
-            {
-                *own = key.max(*own);
-            }
-            self.own = self.own.filter(|_| self.own != self.key);
+            self.own = Some(own).filter(|_| self.key != Some(own));
         }
         if let Some(time) = time {
             self.last = Some(self.last.map_or(time, |last| last.max(time)));
@@ -216,7 +216,7 @@ mod tests {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let end = at("9999-12-30T22:00:00.999999999Z");
         let mut place = Place::first("urn:a", SCOPE, "x".repeat(1000), end);
-        place.pass(Some(i64::MIN), Some(end));
+        place.pass(Some(i64::MIN), Some(end), false);
         place.epoch = u16::MAX - 1;
         place.open_epoch();
         assert_eq!(Place::parse(&place.position().unwrap()).unwrap().last, Some(end));
@@ -228,11 +228,11 @@ mod tests {
         let first =
             Place::first("urn:a", SCOPE, "524c-x".into(), at("2026-11-20T04:17:06.007764Z"));
         let mut later = first.clone();
-        later.pass(Some(2_147_483_647), Some(at("2026-11-20T05:00:00.123456789Z")));
+        later.pass(Some(2_147_483_647), Some(at("2026-11-20T05:00:00.123456789Z")), false);
         let mut restored = later.clone();
         restored.open_epoch();
         let mut went_on = restored.clone();
-        went_on.pass(Some(-2_147_483_648), None);
+        went_on.pass(Some(-2_147_483_648), None, false);
         let keys = [&first, &later, &restored, &went_on].map(Place::own_key);
         assert_eq!(keys, [None, Some(2_147_483_647), None, Some(-2_147_483_648)]);
         for place in [first, later, restored, went_on] {

@@ -18,6 +18,8 @@ use pluvio_runtime::{Connection, History, Pull, Resume, Source};
 use tokio::{task::JoinHandle, time::Instant};
 use tracing::{info, warn};
 
+use crate::remembered::Remembered;
+
 use super::{
     Error,
     begin::{Begun, SAME_SECOND, expects_known_since, reaches_back_to, set_back},
@@ -82,9 +84,6 @@ const LOOK_IN_FLOW_AFTER: Duration = Duration::from_millis(20);
 const VAIN_RINGS_MAX: u32 = 2;
 /// How soon a cursor is read again that gave nothing though its bell rang.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
-
-/// How long it is taken for unchanged from when on the log knows its ids: they outlive what is swept by an hour.
-const REMEMBERED_FOR: Duration = Duration::from_secs(30);
 
 /// Spans of known events that are asked for without the cursor at one look. Each holds a thousand; beyond
 /// that the server shows other spans than it was asked for.
@@ -158,10 +157,10 @@ impl Source for Vsphere {
     async fn connect(&mut self, resume: Resume) -> Result<Reading, Error> {
         let session = Session::open(&self.settings).await?;
         match Begun::at(&self.settings, &session, &resume).await {
-            Ok(Begun { cursor, place, unannounced, is_resumed, categories }) => Ok(Reading {
+            Ok(Begun { cursor, place, read, unannounced, is_resumed, categories }) => Ok(Reading {
                 expects_known_since: expects_known_since(&self.settings, &place),
                 sweep: Sweep::new(self.settings.sweep, is_resumed),
-                ledger: Ledger::new(place),
+                ledger: Ledger::new(place, read),
                 history: resume.history,
                 settings: Arc::clone(&self.settings),
                 connected: Instant::now(),
@@ -472,9 +471,11 @@ impl Reading {
 
     /// What was created earlier may be stored without the log's knowing it; `None`: nothing may.
     async fn remembered_from(&mut self) -> Result<Option<Timestamp>, Error> {
-        let lost = self.history.forgotten_until()?;
-        let forgotten = lost.max(self.remembered.from(&self.history).await?);
-        let later = |until: Timestamp| until.checked_add(self.settings.overlap);
+        let forgotten = self.remembered.from(&self.history).await?;
+        // The log's times are ours: a vCenter whose clock is ahead dates later what it holds.
+        let ahead = self.session.clock().map(|now| now.duration_since(Timestamp::now()));
+        let ahead = ahead.unwrap_or_default().max(SignedDuration::ZERO);
+        let later = |until: Timestamp| until.checked_add(self.settings.overlap)?.checked_add(ahead);
         Ok(forgotten.map(|until| later(until).unwrap_or(Timestamp::MAX)))
     }
 
@@ -605,23 +606,6 @@ impl Reading {
         self.ledger.lists_anew();
         std::mem::replace(&mut self.cursor, cursor).close(&self.session).await;
         Ok(())
-    }
-}
-
-/// From when on the log knows the ids of what it held, as it was a while ago: that takes a read of the log.
-#[derive(Debug, Default)]
-struct Remembered {
-    from: Option<Timestamp>,
-    looked: Option<Instant>,
-}
-
-impl Remembered {
-    async fn from(&mut self, history: &History) -> Result<Option<Timestamp>, Error> {
-        if self.looked.is_none_or(|looked| looked.elapsed() >= REMEMBERED_FOR) {
-            self.from = history.remembers_from().await?;
-            self.looked = Some(Instant::now());
-        }
-        Ok(self.from)
     }
 }
 

@@ -1,10 +1,20 @@
 //! A CloudStack whose clock was, or becomes, wrong.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use pluvio_event::Event;
-use pluvio_sim::cloudstack::{Emission, Fault, Produced};
+use pluvio_log::{Log as _, MemoryConfig, Position, Record, Retention, SourceName, StreamName};
+use pluvio_sim::{
+    CloudStackConfig,
+    cloudstack::{Emission, Fault, Produced},
+};
 
 use crate::cloudstack_site::{CloudSite, period, quiet};
 
@@ -139,4 +149,46 @@ async fn a_clock_that_is_years_behind_for_a_while_brings_no_history_once_it_is_r
     site.cloud.post(20);
     until_all_since(&site, again, "by the clock that is right again").await;
     assert_eq!(site.captured().await.len(), site.cloud.event_count() - before, "and no other");
+}
+
+/// Found by an attack: only ids that a log had lost counted as forgotten, and not those that retention took.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_longer_than_retention_doubles_no_more_than_its_last_second_and_tells_no_loss() {
+    const DAYS: i64 = 3;
+    let days = Arc::new(AtomicI64::new(DAYS));
+    let behind = Arc::clone(&days);
+    let clock =
+        move || Timestamp::now() - SignedDuration::from_hours(24 * behind.load(Ordering::Relaxed));
+    let retention = Retention { records_max: Some(5), ..Retention::default() };
+    let memory = MemoryConfig { retention, clock: Arc::new(clock), ..MemoryConfig::default() };
+    let cloud = CloudStackConfig { backlog_events: 0, ..quiet() };
+    let mut site = CloudSite::on(cloud, memory).await;
+    skewed(&site, -DAYS * 86_400);
+    site.cloud.post(39);
+    site.cloud.advance(Duration::from_secs(10));
+    site.cloud.post(1);
+    site.start();
+    site.until_stored(40).await;
+    site.stop().await;
+    days.store(0, Ordering::Relaxed);
+    skewed(&site, 0);
+    // Other sources went on.
+    let other = Record {
+        event: Event::builder("1", "urn:other", "t").build().unwrap(),
+        source: SourceName::new("other").unwrap(),
+        position: Position::new("1").unwrap(),
+        at_least: None,
+    };
+    for _ in 0..10 {
+        site.log.append(&StreamName::events(), vec![other.clone()]).await.unwrap();
+    }
+    assert_eq!(site.log.extent(&StreamName::events()).unwrap().ids_forgotten_until, None);
+    site.cloud.post(10);
+    site.start();
+    site.until_stored(60).await;
+    let newest = site.cloud.events().last().unwrap().id.to_string();
+    site.until("the newest", |captured| captured.iter().any(|it| it.id() == newest)).await;
+    // The stop came before a look that found nothing: more may have happened in the last second.
+    assert_eq!(site.log.extent(&StreamName::events()).unwrap().next.get(), 61);
+    assert_eq!(site.gaps().await, 0);
 }

@@ -71,6 +71,11 @@ impl CloudSite {
 
     /// Nobody reads it yet.
     pub(crate) async fn stopped(cloud: CloudStackConfig) -> Self {
+        Self::on(cloud, MemoryConfig::default()).await
+    }
+
+    /// The same on a log of its own making.
+    pub(crate) async fn on(cloud: CloudStackConfig, memory: MemoryConfig) -> Self {
         let cloud = CloudStack::start(cloud).await.unwrap();
         let keys = cloud.keys().remove(0);
         let mut config = Config::new(cloud.url());
@@ -79,7 +84,7 @@ impl CloudSite {
         config.begin = period("1h");
         config.poll_min = period("20ms");
         config.poll_max = period("100ms");
-        let log = LogHandle::new(Memory::new(MemoryConfig::default()));
+        let log = LogHandle::new(Memory::new(memory));
         log.open(&StreamName::events()).await.unwrap();
         let (status, supervisor, name) = (StatusBoard::default(), None, "cloud");
         let stream = StreamName::events();
@@ -195,6 +200,20 @@ impl CloudSite {
             let captured = self.captured().await.len();
             unreachable!("{what}: {captured} captured; status: {:?}", self.source_status());
         }
+    }
+
+    /// Waits until so many records were stored, whether retention took them or not.
+    pub(crate) async fn until_stored(&self, records: i64) {
+        let stored = || self.log.extent(&self.stream).unwrap().next;
+        let waited = tokio::time::timeout(PATIENCE, async {
+            while stored().get() < records {
+                let wait = Duration::from_millis(100);
+                let limit = ReadLimit { wait, ..ReadLimit::default() };
+                self.log.read(&self.stream, stored(), limit).await.unwrap();
+            }
+        });
+        let is_stored = waited.await.is_ok();
+        assert!(is_stored, "{:?} of {records}; status: {:?}", stored(), self.source_status());
     }
 
     /// Waits until the log holds exactly what the cloud produced, each once.

@@ -40,6 +40,7 @@ use super::{
     slices::{Listed, Slices},
     span::{Span, at, beginning},
 };
+use crate::remembered::Remembered;
 
 /// Most rows of a slice, and so of a pull: a few MB.
 const SLICE_ROWS_MAX: u64 = 2000;
@@ -86,6 +87,9 @@ pub(super) struct Reader<L> {
     unexplained: Option<i64>,
     /// What must be lost unless the walk shows something known.
     loss: Option<Loss>,
+    /// Ids of events recorded before then may be forgotten, as it was when rows were looked up last.
+    forgotten: Option<Timestamp>,
+    remembered: Remembered,
     next_check: i64,
     next_sweep: i64,
     slack_s: i64,
@@ -153,6 +157,8 @@ impl<L: Lists> Reader<L> {
             polled: [0; 2],
             unexplained: Some(0),
             loss: None,
+            forgotten: None,
+            remembered: Remembered::default(),
             next_check: now.as_second(),
             next_sweep: now.as_second()
                 + if is_resumed { SETTLE_S.min(rules.sweep_s) } else { rules.sweep_s },
@@ -383,13 +389,14 @@ impl<L: Lists> Reader<L> {
     }
 
     /// Which of the rows are no news.
-    async fn known(&self, rows: &[Row]) -> Result<RowIds, Error> {
+    async fn known(&mut self, rows: &[Row]) -> Result<RowIds, Error> {
+        self.forgotten = self.remembered.from(&self.ledger.history).await?;
         self.ledger.known(&self.rules.mapping, rows, self.remembered_from()?).await
     }
 
     /// Nothing may be listed that the log would not recognize.
     fn remembered_from(&self) -> Result<i64, Error> {
-        let forgotten = self.ledger.history.forgotten_until()?;
+        let forgotten = self.ledger.history.forgotten_until()?.max(self.forgotten);
         let remembered = forgotten.map(|until| until.as_second() + self.overlap_s());
         let begin = self.ledger.place.begin.as_second();
         Ok(remembered.map_or(begin, |from| from.max(begin)))

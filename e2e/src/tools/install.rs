@@ -58,13 +58,35 @@ async fn make(recipe: &Recipe, folder: &Path) -> Result<()> {
     let _none_was_left = std::fs::remove_dir_all(&unfinished);
     std::fs::create_dir_all(&unfinished)
         .with_context(|| format!("failed to make `{}`", unfinished.display()))?;
-    let done = make_in(recipe, &unfinished).await;
+    let done = match make_in(recipe, &unfinished).await {
+        Ok(()) => name_finally(&unfinished, folder),
+        failed => failed,
+    };
     if done.is_ok() && !folder.exists() {
         std::fs::rename(&unfinished, folder)
             .with_context(|| format!("failed to make `{}`", folder.display()))?;
     }
     let _moved_or_gone = std::fs::remove_dir_all(&unfinished);
     done
+}
+
+/// Lets the scripts that pip makes name the interpreter where it will be: they begin with its whole path.
+fn name_finally(unfinished: &Path, folder: &Path) -> Result<()> {
+    let Ok(scripts) = std::fs::read_dir(unfinished.join("bin")) else { return Ok(()) };
+    let (from, to) = (unfinished.to_string_lossy(), folder.to_string_lossy());
+    for script in scripts {
+        let script = script?.path();
+        let is_link = script.is_symlink();
+        // What is no text is no script.
+        let Some(text) = std::fs::read_to_string(&script).ok().filter(|_| !is_link) else {
+            continue;
+        };
+        if text.contains(&*from) {
+            std::fs::write(&script, text.replace(&*from, &to))
+                .with_context(|| format!("failed to write `{}`", script.display()))?;
+        }
+    }
+    Ok(())
 }
 
 async fn make_in(recipe: &Recipe, folder: &Path) -> Result<()> {

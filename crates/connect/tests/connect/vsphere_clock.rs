@@ -307,6 +307,19 @@ async fn a_vcenter_taken_back_to_a_snapshot_with_its_memory_loses_nothing_that_h
             key.unwrap_or_else(|_| unreachable!("{event:?}"))
         };
         site.until(|captured| captured.iter().any(|(_, event)| key(event) >= greatest)).await;
+        // Each that happened since there were so many is captured once.
+        let until_once = async |site: &Site, since: usize| {
+            let happened = site.vcenter.events().split_off(since);
+            site.until(|captured| {
+                happened.iter().all(|it| {
+                    let is_it = |(_, event): &&(Offset, Event)| {
+                        key(event) == it.key && event.time() == Some(it.created_time)
+                    };
+                    captured.iter().filter(is_it).count() == 1
+                })
+            })
+            .await;
+        };
         site.stop().await;
         let snapshot = Timestamp::now() - SignedDuration::from_hours(hours);
         let events = site.vcenter.events();
@@ -320,16 +333,7 @@ async fn a_vcenter_taken_back_to_a_snapshot_with_its_memory_loses_nothing_that_h
         for seconds in [-hours * 3600, 120] {
             site.vcenter.inject(Fault::Skew { seconds });
             site.vcenter.post(20);
-            let happened = site.vcenter.events().split_off(before);
-            site.until(|captured| {
-                happened.iter().all(|it| {
-                    let is_it = |(_, event): &&(Offset, Event)| {
-                        key(event) == it.key && event.time() == Some(it.created_time)
-                    };
-                    captured.iter().filter(is_it).count() == 1
-                })
-            })
-            .await;
+            until_once(&site, before).await;
         }
         // And once more within the minute by which events may come late.
         if hours > 240 {
@@ -338,16 +342,7 @@ async fn a_vcenter_taken_back_to_a_snapshot_with_its_memory_loses_nothing_that_h
             site.vcenter.inject(Fault::Restore { key: last });
             let before = site.vcenter.event_count();
             site.vcenter.post(20);
-            let happened = site.vcenter.events().split_off(before);
-            site.until(|captured| {
-                happened.iter().all(|it| {
-                    let is_it = |(_, event): &&(Offset, Event)| {
-                        key(event) == it.key && event.time() == Some(it.created_time)
-                    };
-                    captured.iter().filter(is_it).count() == 1
-                })
-            })
-            .await;
+            until_once(&site, before).await;
         }
         let captured = site.captured().await;
         let what = format!("{hours} hours, {ids_max} ids");

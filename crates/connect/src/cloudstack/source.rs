@@ -51,6 +51,7 @@ pub struct Reading {
     age: Duration,
     /// The cloud's clock is so far behind the first start that nothing can be captured, which was told.
     is_long_past: bool,
+    /// When this began.
     since: Instant,
     interval: Duration,
     poll_due: Instant,

@@ -94,8 +94,8 @@ async fn look_for_what_was_stored_last(
 /// Takes the place back where the vCenter's clock is behind how far events were read: what happens next has
 /// earlier times. Either was that clock ahead, or it is behind now, which ours tells.
 ///
-/// `since`: for how long it was read. A beginning that was taken from a clock that was ahead is so long ago and
-/// `begin`. Whether another listing is to be begun.
+/// `since`: how long ago this connection was made. A beginning that was taken from a clock that was ahead becomes
+/// now, less that and `begin`. Returns whether another listing is to be begun.
 pub(super) fn set_back(
     settings: &Settings,
     place: &mut Place,

@@ -215,7 +215,7 @@ impl Ledger {
         if is_forgotten || (!is_reused && self.is_forgotten_and_ahead(key, time)) {
             return Verdict::Known;
         }
-        if is_reused || self.is_forgotten_namesakes(key, time) {
+        if is_reused || self.has_forgotten_namesake(key, time) {
             self.place.open_epoch();
             // What follows in this listing is of the same life.
             self.read.own = None;
@@ -231,9 +231,9 @@ impl Ledger {
             && self.read.own.is_some_and(|greatest| key <= greatest)
     }
 
-    /// Whether the key must have been given before though the log knows nothing of it any more: the vCenter had given
-    /// it when this listing began, and the event happened later, and by more than events come late.
-    fn is_forgotten_namesakes(&self, key: i64, created: Timestamp) -> bool {
+    /// Whether another event must have had this key, which the log has forgotten: keys had passed it when this listing
+    /// began, and the event happened after all that was read, by more than events come late.
+    fn has_forgotten_namesake(&self, key: i64, created: Timestamp) -> bool {
         let (Some(Forgotten { overlap, .. }), Some(greatest)) = (self.forgotten, self.read.own)
         else {
             return false;

@@ -49,10 +49,10 @@ pub struct Config {
     pub recursive: bool,
     /// How far back the first start begins, by the cloud's clock; now if 0. A cloud that sends no
     /// `Date` (4.11 and later without a proxy) does not tell its clock: now is then its newest event,
-    /// which is captured as well. Where the clock is told and goes back behind that beginning, it begins anew, at
-    /// the first start by the clock as it is now. Later starts resume where the last one ended, also where the section was
-    /// renamed or given another stream meanwhile. Where the section had another `source`, it begins anew: so
-    /// far back, or where that one ended if this is earlier.
+    /// which is captured as well. Where the clock is told, and was ahead then or falls back by at most a quarter of
+    /// an hour soon after, it begins anew, at the first start by the clock as it is now. Later starts resume where
+    /// the last one ended, also where the section was renamed or given another stream meanwhile. Where the section
+    /// had another `source`, it begins anew: so far back, or where that one ended if this is earlier.
     #[serde(default = "begin")]
     pub begin: Period,
     /// How late an event may become visible to be found within minutes, and how far a reconnect

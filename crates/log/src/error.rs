@@ -157,7 +157,7 @@ pub enum ReadError {
         /// Where the read wanted to begin.
         from: Offset,
         /// The bounds at that instant.
-        extent: Extent,
+        extent: Box<Extent>,
     },
     /// The disk did not give the bytes.
     #[error("failed to read `{path}`")]

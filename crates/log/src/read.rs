@@ -226,4 +226,7 @@ pub struct Extent {
     /// takes, or because an index of deleted records was damaged, at an earlier start perhaps; `None`: it
     /// remembers all that it should.
     pub ids_forgotten_until: Option<Timestamp>,
+    /// Ids of events recorded up to then are forgotten because their time had come, by the clock as it was
+    /// then; `None`: none are. If the clock was ahead, that is less than [`IDS_OUTLIVE`](crate::IDS_OUTLIVE) ago.
+    pub ids_outlived_until: Option<Timestamp>,
 }

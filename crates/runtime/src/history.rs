@@ -34,7 +34,7 @@ impl History {
     /// For sources that look further back than the log keeps ids of what retention took.
     pub async fn remembers_from(&self) -> Result<Option<Timestamp>, ReadError> {
         let extent = self.log.extent(&self.stream)?;
-        let forgotten = extent.ids_forgotten_until;
+        let forgotten = extent.ids_forgotten_until.max(extent.ids_outlived_until);
         if extent.start == Offset::ZERO {
             return Ok(forgotten);
         }

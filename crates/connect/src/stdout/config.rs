@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Events on standard output, one line each.
+/// Events on standard output, one line each. When its reader ends (`| head`), the sink ends, and Pluvio with it if no
+/// other sink and no listener is configured.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {

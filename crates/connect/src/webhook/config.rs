@@ -61,9 +61,7 @@ pub struct Config {
     pub timeout: Period,
     /// How many requests wait for their answers at once. With more than 1, events of one subject
     /// still arrive in order, and those of different subjects may not. A batch is one request. An end by `kill -9`
-    /// repeats what was taken in the second before; with more than 1, it may repeat all that was taken of the
-    /// batch under way (`batch_events`, `batch_size`), however long ago, for the place that is noted does not pass
-    /// the oldest event without an answer.
+    /// repeats what was taken in the second before.
     #[serde(default = "max_in_flight")]
     #[schemars(range(min = 1, max = 256))]
     pub max_in_flight: usize,

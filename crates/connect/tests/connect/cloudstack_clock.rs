@@ -154,24 +154,34 @@ async fn a_clock_that_is_years_behind_for_a_while_brings_no_history_once_it_is_r
 /// Found by an attack: only ids that a log had lost counted as forgotten, and not those that retention took.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_longer_than_retention_doubles_no_more_than_its_last_second_and_tells_no_loss() {
-    const DAYS: i64 = 3;
-    let days = Arc::new(AtomicI64::new(DAYS));
-    let behind = Arc::clone(&days);
+    outage(72, 0).await;
+}
+
+/// Found by an attack: when ids are forgotten is told by our clock, and the rows have the cloud's.
+#[tokio::test(flavor = "multi_thread")]
+async fn such_an_outage_of_a_cloud_whose_clock_is_ahead_doubles_no_more_and_tells_no_loss() {
+    outage(27, 6).await;
+}
+
+/// The cloud, whose clock is `ahead` hours ahead of ours, is away for so many hours. Retention takes all meanwhile.
+async fn outage(hours: i64, ahead: i64) {
+    let clock_is_behind = Arc::new(AtomicI64::new(hours));
+    let behind = Arc::clone(&clock_is_behind);
     let clock =
-        move || Timestamp::now() - SignedDuration::from_hours(24 * behind.load(Ordering::Relaxed));
+        move || Timestamp::now() - SignedDuration::from_hours(behind.load(Ordering::Relaxed));
     let retention = Retention { records_max: Some(5), ..Retention::default() };
     let memory = MemoryConfig { retention, clock: Arc::new(clock), ..MemoryConfig::default() };
     let cloud = CloudStackConfig { backlog_events: 0, ..quiet() };
     let mut site = CloudSite::on(cloud, memory).await;
-    skewed(&site, -DAYS * 86_400);
+    skewed(&site, (ahead - hours) * 3600);
     site.cloud.post(39);
     site.cloud.advance(Duration::from_secs(10));
     site.cloud.post(1);
     site.start();
     site.until_stored(40).await;
     site.stop().await;
-    days.store(0, Ordering::Relaxed);
-    skewed(&site, 0);
+    clock_is_behind.store(0, Ordering::Relaxed);
+    skewed(&site, ahead * 3600);
     // Other sources went on.
     let other = Record {
         event: Event::builder("1", "urn:other", "t").build().unwrap(),

@@ -206,7 +206,7 @@ impl From<ReadError> for Problem {
             ReadError::UnknownStream(stream) => {
                 Self::new(Kind::NotFound, format!("no stream `{stream}`"))
             }
-            ReadError::OutOfRange { from, extent } => Self::purged(from, extent),
+            ReadError::OutOfRange { from, extent } => Self::purged(from, *extent),
             error => {
                 // The log itself tells of damage, once a minute, however often it is met.
                 if matches!(error, ReadError::Damaged { .. }) {

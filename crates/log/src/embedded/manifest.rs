@@ -30,6 +30,10 @@ pub(super) struct Manifest {
     /// index, or the next start would take what a source lists again for new.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) ids_forgotten_until: Option<Timestamp>,
+    /// Ids of records that were recorded up to then and deleted had outlived them for as long as they are to, by
+    /// the clock as it was then. It may have been ahead: by the right one they were forgotten too early.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ids_outlived_until: Option<Timestamp>,
 }
 
 /// The part that every format has.
@@ -52,6 +56,7 @@ impl Manifest {
             start: 0,
             next: 0,
             ids_forgotten_until: None,
+            ids_outlived_until: None,
         }
     }
 
@@ -138,7 +143,9 @@ mod tests {
     fn what_is_written_is_read_back_and_no_changed_bit_passes_for_another_stream() {
         let plain = Manifest { start: 5390, next: 6000, ..Manifest::new() };
         let forgotten = Timestamp::from_millisecond(1_795_000_000_123).ok();
-        for manifest in [Manifest { ids_forgotten_until: forgotten, ..plain.clone() }, plain] {
+        let both = Manifest { ids_outlived_until: forgotten, ..plain.clone() };
+        let both = Manifest { ids_forgotten_until: forgotten, ..both };
+        for manifest in [both, plain] {
             let content = manifest.content().unwrap().into_bytes();
             assert_eq!(Manifest::parse(&content), Ok(manifest.clone()));
             for bit in 0..content.len() * 8 {
@@ -161,7 +168,10 @@ mod tests {
             Manifest::parse(text.as_bytes())
         };
         let read = of(1).unwrap();
-        assert_eq!((read.start, read.ids_forgotten_until), (1, None));
+        assert_eq!(
+            (read.start, read.ids_forgotten_until, read.ids_outlived_until),
+            (1, None, None)
+        );
         assert!(of(-1).unwrap_err().contains("below 0"));
     }
 }

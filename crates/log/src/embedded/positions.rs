@@ -8,7 +8,7 @@
 //!
 //! Never ahead of the records: the stream's segment is synced before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
@@ -46,6 +46,12 @@ impl Mark {
         let sources = self.sources.values().map(|as_of| as_of.offset).max();
         self.offset.max(sources).unwrap_or(Offset::ZERO)
     }
+}
+
+/// The streams that the table speaks of.
+pub(super) fn streams(entries: &Entries) -> BTreeSet<StreamName> {
+    let names = entries.keys().filter_map(|key| std::str::from_utf8(key).ok()?.split('/').next());
+    names.filter_map(|name| StreamName::new(name).ok()).collect()
 }
 
 /// What the table says of `stream`.

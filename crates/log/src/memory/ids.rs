@@ -16,12 +16,14 @@ pub(super) struct Ids {
     ids_max: usize,
     /// When the newest id was recorded that had to go although it was not its time.
     pub(super) forgotten_until: Option<Timestamp>,
+    /// When the newest id was recorded that went because it was its time.
+    pub(super) outlived_until: Option<Timestamp>,
 }
 
 impl Ids {
     pub(super) fn new(ids_max: usize) -> Self {
         let (newest, queue) = (HashMap::new(), VecDeque::new());
-        Self { newest, queue, ids_max, forgotten_until: None }
+        Self { newest, queue, ids_max, forgotten_until: None, outlived_until: None }
     }
 
     /// Adds the event with this hash and this time of its own.
@@ -49,7 +51,8 @@ impl Ids {
         let is_old = |(offset, recorded, _): &(Offset, Timestamp, u64)| {
             *offset < start && now.duration_since(*recorded) > IDS_OUTLIVE
         };
-        while self.queue.front().is_some_and(is_old) {
+        while let Some((_, recorded, _)) = self.queue.front().filter(|oldest| is_old(oldest)) {
+            self.outlived_until = Some(*recorded);
             self.forget_oldest();
         }
     }

@@ -54,6 +54,7 @@ impl State {
             records: self.records - hidden as u64,
             bytes: self.bytes,
             ids_forgotten_until: self.ids.forgotten_until,
+            ids_outlived_until: self.ids.outlived_until,
         }
     }
 
@@ -95,7 +96,7 @@ impl State {
 
     pub(super) fn read(&self, from: Offset, limit: &ReadLimit) -> Result<Chunk, ReadError> {
         if from < self.start {
-            return Err(ReadError::OutOfRange { from, extent: self.extent() });
+            return Err(ReadError::OutOfRange { from, extent: self.extent().into() });
         }
         let mut chunk = Chunk { from, next: from, batches: Vec::new() };
         let (mut records, mut bytes) = (0, 0);

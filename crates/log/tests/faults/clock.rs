@@ -159,6 +159,68 @@ async fn a_clock_that_goes_back_and_forth_while_running_deletes_nothing() {
     assert!(knows(&log, 0).await);
 }
 
+/// Found by an attack: a clock that was eight hours ahead for longer than an hour had ids forgotten that were asked
+/// for once it was right, and 1,600 events of that day were stored twice.
+#[tokio::test]
+async fn what_a_clock_that_was_ahead_had_forgotten_too_early_is_told_also_by_later_starts() {
+    const HOUR: i64 = 3600;
+    let machine = Machine::new();
+    let log = machine.open().await;
+    append(&log, 0).await;
+    let first = machine.now();
+    machine.pass(HOUR / 2);
+    append(&log, 1).await;
+    assert_eq!(log.extent(&events()).unwrap().ids_outlived_until, None);
+    machine.set(48 * HOUR);
+    log.maintain().await;
+    machine.pass(HOUR / 2);
+    append(&log, 2).await;
+    machine.pass(HOUR);
+    log.maintain().await;
+    log.maintain().await;
+    assert!(!knows(&log, 0).await, "it was forgotten");
+    for _ in 0..2 {
+        let outlived = log.extent(&events()).unwrap().ids_outlived_until.unwrap();
+        assert!(outlived >= first && outlived < machine.now(), "{outlived}");
+    }
+    drop(log);
+    machine.set(0);
+    let log = machine.open().await;
+    let outlived = log.extent(&events()).unwrap().ids_outlived_until.unwrap();
+    assert!(outlived >= first && outlived < machine.now(), "{outlived}");
+}
+
+/// A note from a future that was none would hide what comes late until then.
+#[tokio::test]
+async fn a_note_of_forgotten_ids_from_a_clock_that_was_ahead_is_set_right_with_the_clock() {
+    const HOUR: i64 = 3600;
+    let machine = Machine::new();
+    let log = machine.open().await;
+    append(&log, 0).await;
+    machine.set(TEN_YEARS);
+    log.maintain().await;
+    machine.pass(2 * HOUR);
+    log.maintain().await;
+    // Recorded in ten years, and forgotten two days later.
+    append(&log, 1).await;
+    append(&log, 2).await;
+    machine.pass(30 * HOUR);
+    for _ in 0..3 {
+        log.maintain().await;
+    }
+    assert!(!knows(&log, 1).await, "it was forgotten");
+    machine.set(0);
+    let right = machine.now();
+    log.maintain().await;
+    machine.pass(2 * HOUR);
+    log.maintain().await;
+    let outlived = log.extent(&events()).unwrap().ids_outlived_until.unwrap();
+    assert!(is_near(outlived, right) || outlived <= machine.now(), "{outlived}");
+    machine.pass(40 * HOUR);
+    log.maintain().await;
+    assert_eq!(log.extent(&events()).unwrap().ids_outlived_until, Some(outlived));
+}
+
 #[tokio::test]
 async fn after_a_long_stop_a_source_tells_the_time_and_age_counts_an_hour_later() {
     let machine = Machine::new();

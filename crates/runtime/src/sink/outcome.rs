@@ -67,7 +67,8 @@ pub enum Outcome<E> {
         sent_to: Offset,
     },
     /// Nobody is there to be written to any more, and that is no failure: the pipe's reader has
-    /// ended. Pluvio drains and ends. Nothing of the batch counts as arrived.
+    /// ended. The sink ends, and Pluvio with it if no other sink or listener is left. Nothing of the batch counts
+    /// as arrived.
     Ended,
 }
 

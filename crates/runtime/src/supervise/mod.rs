@@ -26,7 +26,10 @@ mod storing;
 use std::{future::Future, time::Duration};
 
 use pluvio_log::{Log, LogHandle};
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::warn;
 
@@ -46,8 +49,16 @@ pub struct Supervisor {
     sources: Branch,
     sinks: Branch,
     listeners: Branch,
-    ended: CancellationToken,
+    exits: watch::Sender<Exits>,
     seeker: sink::Seeker,
+}
+
+/// Sinks and listeners: what Pluvio is there for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Exits {
+    /// How many were started, and have not ended because nobody is there to be written to.
+    open: usize,
+    has_ended: bool,
 }
 
 /// Tasks that are drained together.
@@ -76,7 +87,7 @@ impl Supervisor {
             sources: Branch::default(),
             sinks: Branch::default(),
             listeners: Branch::default(),
-            ended: CancellationToken::new(),
+            exits: watch::Sender::default(),
             seeker: sink::Seeker::default(),
         };
         let drain = supervisor.listeners.drain.clone();
@@ -108,11 +119,12 @@ impl Supervisor {
         M: FnMut() -> S + Send + 'static,
     {
         let reporter = self.status.add(context.name.as_str(), Kind::Sink, component_type);
-        let (drain, ended) = (self.sinks.drain.clone(), self.ended.clone());
+        let (drain, exits) = (self.sinks.drain.clone(), self.exits.clone());
+        exits.send_modify(|exits| exits.open += 1);
         let asks = self.seeker.add(&context);
         // Before anything of this process is stored: what a target has is compared with it.
         let end = Log::extent(&context.log, &context.stream).map(|extent| extent.next).ok();
-        self.sinks.spawn(sink::run(context, end, reporter, make, drain, ended, asks));
+        self.sinks.spawn(sink::run(context, end, reporter, make, drain, exits, asks));
     }
 
     /// Moves sinks while they run.
@@ -120,16 +132,20 @@ impl Supervisor {
         self.seeker.clone()
     }
 
-    /// Returns when a sink says that nobody is there to be written to any more, and that Pluvio is
-    /// not needed without: see [`Outcome::Ended`](crate::Outcome::Ended).
+    /// Returns when every sink has said that nobody is there to be written to any more
+    /// ([`Outcome::Ended`](crate::Outcome::Ended)), and no listener runs: Pluvio is not needed without. To be
+    /// called once all of them were started.
     pub async fn ended(&self) {
-        self.ended.cancelled().await;
+        let mut exits = self.exits.subscribe();
+        // The sender is ours.
+        let _seen = exits.wait_for(|exits| exits.has_ended && exits.open == 0).await;
     }
 
     /// Runs a listener.
     pub fn listener<L: Listener>(&self, name: &str, component_type: &'static str, listener: L) {
         let reporter = self.status.add(name, Kind::Listener, component_type);
         let drain = self.listeners.drain.clone();
+        self.exits.send_modify(|exits| exits.open += 1);
         self.listeners.spawn(listener::run(name.to_owned(), reporter, listener, drain));
     }
 

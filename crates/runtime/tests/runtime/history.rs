@@ -39,4 +39,12 @@ async fn ids_are_known_as_far_back_as_records_or_a_day_reach_once_retention_took
         let off = from.duration_since(now - hours_ago).abs();
         assert!(off < hour, "{gone} gone: {from}");
     }
+    // What a clock that is ahead for a while has forgotten is forgotten once it is right, too.
+    append(3, 1).await;
+    log.trim(&events, Offset::new(3).unwrap()).await.unwrap();
+    *says.lock().unwrap() = now + SignedDuration::from_hours(30);
+    log.maintain().await;
+    *says.lock().unwrap() = now;
+    let from = history.remembers_from().await.unwrap().unwrap();
+    assert!(from.duration_since(now - hour).abs() < SignedDuration::from_secs(1), "{from}");
 }

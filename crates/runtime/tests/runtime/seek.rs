@@ -146,6 +146,28 @@ async fn a_gap_in_a_stretch_that_is_handed_over_again_tells_of_no_event_behind_i
     assert_eq!(arrived[2..], numbers(31..=40));
 }
 
+/// Found by an attack: the gap said of events that a receiver had taken that they were never handed to it.
+#[tokio::test(start_paused = true)]
+async fn what_retention_takes_of_a_move_without_an_end_is_told_apart_from_what_was_never_handed_over()
+ {
+    let house = House::new().await;
+    house.store(1..=25).await;
+    let target = Target::default();
+    let running = house.run(&[("a", &target)]);
+    running.stands_at(25).await;
+    assert!(running.supervisor.drain().await);
+    seek(&house.context("a"), to(3), false).await.unwrap();
+    house.store(26..=40).await;
+    house.log.trim(&events(), Offset::new(30).unwrap()).await.unwrap();
+    let target = Target::default();
+    let running = house.run(&[("a", &target)]);
+    running.stands_at(40).await;
+    assert_eq!(target.ids()[..2], ["gap/a/3-24", "gap/a/25-29"]);
+    let reasons = target.held.lock().unwrap().reasons.clone();
+    assert!(reasons[0].ends_with("handed them again"), "{reasons:?}");
+    assert!(reasons[1].ends_with("handed them"), "{reasons:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stretch_is_handed_over_again_and_then_the_sink_goes_on_where_it_stood() {
     let house = House::new().await;

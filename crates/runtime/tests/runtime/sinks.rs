@@ -604,3 +604,17 @@ async fn a_target_whose_reader_has_ended_ends_pluvio_and_is_no_failure() {
     assert_eq!(status.error, None);
     assert_eq!(house.cursor("a").await, Some(0), "nothing counts as arrived");
 }
+
+/// Found by an attack: a closed pipe ended Pluvio with status 0, and a webhook beside it got nothing more.
+#[tokio::test(start_paused = true)]
+async fn a_target_whose_reader_has_ended_ends_no_other_sink() {
+    let house = House::new().await;
+    house.store(1..=5).await;
+    let (target, other) = (Target::new(&[], &[Act::End]), Target::default());
+    let running = house.run(&[("a", &target), ("b", &other)]);
+    let status = running.until("a", |status| status.state == State::Stopped).await;
+    assert!(status.error.unwrap().remedy.unwrap().contains("restart Pluvio with a reader"));
+    house.store(6..=9).await;
+    assert_eq!(other.has(9).await.len(), 9);
+    assert!(futures::poll!(std::pin::pin!(running.supervisor.ended())).is_pending());
+}

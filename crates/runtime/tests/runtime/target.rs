@@ -79,6 +79,8 @@ pub(crate) struct Held {
     pub(crate) arrived: Vec<(i64, String)>,
     /// And when each was recorded.
     pub(crate) recorded: Vec<Timestamp>,
+    /// Of gaps.
+    pub(crate) reasons: Vec<String>,
     /// How many events each write held, and when it came.
     pub(crate) writes: Vec<(usize, Instant)>,
     pub(crate) connects: Vec<(Standing, Instant)>,
@@ -131,6 +133,11 @@ impl Target {
         for record in records {
             let id = record.event().unwrap().id().to_owned();
             held.arrived.push((record.offset().get(), id));
+            if record.event().unwrap().event_type() == "pluvio.gap.v0" {
+                let data = record.event().unwrap().data().unwrap().as_bytes();
+                let data: serde_json::Value = serde_json::from_slice(data).unwrap();
+                held.reasons.push(data["reason"].as_str().unwrap().to_owned());
+            }
             held.recorded.push(record.recorded());
         }
     }

@@ -397,7 +397,9 @@ impl<L: Lists> Reader<L> {
     /// Nothing may be listed that the log would not recognize.
     fn remembered_from(&self) -> Result<i64, Error> {
         let forgotten = self.ledger.history.forgotten_until()?.max(self.forgotten);
-        let remembered = forgotten.map(|until| until.as_second() + self.overlap_s());
+        // The log's times are ours: a cloud whose clock is ahead dates later what it holds.
+        let ahead_s = self.lists.now().duration_since(Timestamp::now()).as_secs().max(0);
+        let remembered = forgotten.map(|until| until.as_second() + self.overlap_s() + ahead_s);
         let begin = self.ledger.place.begin.as_second();
         Ok(remembered.map_or(begin, |from| from.max(begin)))
     }

@@ -160,7 +160,7 @@ impl Feed {
             None => return Ok(Bytes::new()),
             // Named by where the watch stands, not by where the shared page would have begun.
             Some(Err(ReadError::OutOfRange { extent, .. })) => {
-                return Err(Problem::purged(self.from, extent));
+                return Err(Problem::purged(self.from, *extent));
             }
             Some(Err(error)) => {
                 return Err(damage::problem(&self.server, &self.stream, self.from, error).await);

@@ -110,8 +110,9 @@ impl fmt::Display for Step {
             Self::Rewrite { folder, base, is_table: true, .. } => write!(
                 f,
                 "write {} again without its damaged batches, which are kept in `damaged/`: the \
-                 entries in them go back to the values before",
-                layout::segment(folder, *base).display()
+                 entries in them go back to the values before; of those without one: {}",
+                layout::segment(folder, *base).display(),
+                cost(folder)
             ),
             Self::Rewrite { folder, base, lost, .. } => write!(
                 f,

@@ -25,6 +25,10 @@ use crate::{
     },
 };
 
+/// What is right where a folder is gone.
+const FOLDER: &str =
+    "the folder of a stream: put it back if it was moved; a repair goes on without what was in it";
+
 impl Reading<'_> {
     /// Takes what is noted of the ends, and tells what is wrong with that itself.
     pub(super) fn ends(
@@ -57,10 +61,7 @@ impl Reading<'_> {
                 bytes: 0..0,
                 offset: None,
                 what: end.is_missing(),
-                right:
-                    "the folder of a stream: put it back if it was moved; a repair goes on without \
-                        what was in it"
-                        .to_owned(),
+                right: FOLDER.to_owned(),
                 severity: Severity::Damage,
             };
             (finding, step)
@@ -166,6 +167,32 @@ impl Reading<'_> {
         self.tell(Finding { file, bytes: 0..0, offset, what, right, severity });
         self.survey.steps.push(Step::Fill { folder: listed.folder.clone(), from, to });
         true
+    }
+
+    /// Tells of streams whose folder is gone, and of which nothing but positions of sources is left: a start refuses
+    /// them, too.
+    pub(super) fn unnoted(&mut self, root: &Path, names: &[StreamName]) {
+        let Some(entries) = self.entries.clone() else { return };
+        let is_unnoted =
+            |name: &StreamName| !names.contains(name) && !self.ends.contains_key(name.as_str());
+        for name in positions::streams(&entries).into_iter().filter(is_unnoted).collect::<Vec<_>>()
+        {
+            let reached = positions::read(&entries, &name).reaches();
+            if reached == Offset::ZERO {
+                continue;
+            }
+            let to = reached.max(cursors::reach_of_any(&self.cursors, name.as_str()));
+            let folder = root.join(name.as_str());
+            self.tell(Finding {
+                file: folder.clone(),
+                bytes: 0..0,
+                offset: None,
+                what: format!("it is missing, and positions or cursors of sinks speak of {to}"),
+                right: FOLDER.to_owned(),
+                severity: Severity::Damage,
+            });
+            self.survey.steps.push(Step::Remake { folder, to });
+        }
     }
 
     /// The offset up to which records were known to be there, if the last segment ends before it.

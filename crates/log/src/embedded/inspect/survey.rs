@@ -106,6 +106,7 @@ pub(super) fn survey(
         let listed = folder::listed(disk, folder, name)?;
         reading.stream(&listed)?;
     }
+    reading.unnoted(folder, &names);
     reading.survey.verified.streams = names.len();
     let is_changed = reading.survey.steps.iter().any(Step::changes_ends);
     let steps = &mut reading.survey.steps;

@@ -73,6 +73,8 @@ struct Shared {
     ghosts: VecDeque<Ghost>,
     /// Ids of events recorded up to then are lost with a damaged index; the manifest says the same.
     ids_forgotten_until: Option<Timestamp>,
+    /// Ids of events recorded up to then are forgotten as planned; the manifest says the same.
+    ids_outlived_until: Option<Timestamp>,
     stopped: Option<Arc<io::Error>>,
     /// What the last append found used up.
     short: Option<Shortage>,
@@ -218,6 +220,7 @@ impl Stream {
             records: records + shared.active.records - shared.hidden,
             bytes: bytes + shared.active.bytes,
             ids_forgotten_until: shared.ids_forgotten_until,
+            ids_outlived_until: shared.ids_outlived_until,
         }
     }
 

@@ -54,6 +54,9 @@ impl Stream {
         found: &mut Found,
     ) -> Result<Self, OpenError> {
         let (disk, folder) = (&*context.disk, context.folder.join(name.as_str()));
+        if !lost {
+            refuse_anew(context, &folder, name)?;
+        }
         let mut manifest = recover::ensure(disk, &folder)?;
         let lock = hold::take_stream(disk, &folder)?;
         let mut files = recover::tidied(disk, &folder)?;
@@ -111,6 +114,7 @@ impl Stream {
                 ids: ActiveIds { unread: scan.places, ..ActiveIds::default() },
                 ghosts,
                 ids_forgotten_until: manifest.ids_forgotten_until,
+                ids_outlived_until: manifest.ids_outlived_until,
                 stopped: None,
                 short: None,
             }),
@@ -152,6 +156,19 @@ fn note_end(
         context.ends.set(name, end);
     }
     Ok(last)
+}
+
+/// Refuses to make a stream whose folder is gone, and of which positions of sources are left. Before anything is made
+/// in its place, which would be another incarnation.
+fn refuse_anew(context: &Context, folder: &Path, name: &StreamName) -> Result<(), OpenError> {
+    let reached = positions::read(&context.positions.entries(), name).reaches();
+    let is_gone = || context.disk.list(folder).is_err_and(|error| recover::is_gone(&error));
+    if reached == Offset::ZERO || !is_gone() {
+        return Ok(());
+    }
+    let reason =
+        format!("the folder of the stream is missing, and records up to {reached} with it");
+    Err(missing(folder, Offset::ZERO, reason))
 }
 
 /// Takes away a last segment that a roll made and never used, because something failed just then:

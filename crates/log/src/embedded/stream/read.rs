@@ -258,7 +258,7 @@ impl Stream {
             let shared = lock(&self.shared);
             if at < shared.start {
                 let extent = self.extent_of(&shared);
-                return Err(ReadError::OutOfRange { from: at, extent });
+                return Err(ReadError::OutOfRange { from: at, extent: extent.into() });
             }
             let sealed = shared.sealed.partition_point(|segment| segment.summary.last < at);
             match shared.sealed.get(sealed) {
@@ -319,7 +319,7 @@ impl Stream {
         let extent = self.extent();
         let segment = disk.open(&layout::segment(&self.folder, base)).map(drop);
         if base < extent.start && segment.is_err_and(|error| recover::is_gone(&error)) {
-            return Err(ReadError::OutOfRange { from: base, extent });
+            return Err(ReadError::OutOfRange { from: base, extent: extent.into() });
         }
         tracing::warn!(path = %path.display(), %error, "index cannot be used: making it again");
         self.context.filters.forget(&self.name, base);
@@ -434,7 +434,7 @@ impl Stream {
         read.map_err(|error| {
             let extent = self.extent();
             if recover::is_gone(&error) && place.base < extent.start {
-                ReadError::OutOfRange { from: place.base, extent }
+                ReadError::OutOfRange { from: place.base, extent: extent.into() }
             } else if error.kind() == io::ErrorKind::UnexpectedEof {
                 self.damage(segment, place, "the file ends before it".to_owned())
             } else {

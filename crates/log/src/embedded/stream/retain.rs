@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Ghost, Sealed, Shared, Stream, Writer};
 use crate::{
     IDS_OUTLIVE, Offset, ReadError,
-    embedded::{active::Active, layout, lock},
+    embedded::{active::Active, layout, lock, manifest::Manifest},
 };
 
 /// The active segment of a quiet stream is sealed after a day, or its records would never go.
@@ -42,8 +42,9 @@ impl Stream {
         {
             tracing::error!(stream = %self.name, %error, "failed to delete what retention says");
         }
-        self.forget(now);
+        self.forget(writer, now);
         self.forget_what_is_forgotten(writer, now);
+        self.set_right(writer);
     }
 
     /// The start after retention, if it moves.
@@ -107,22 +108,47 @@ impl Stream {
         removed.and(settled)
     }
 
-    /// Removes indexes of deleted segments when their ids are not asked for any more.
-    fn forget(&self, now: Timestamp) {
-        let old = {
-            let mut shared = lock(&self.shared);
-            let is_old = |ghost: &Ghost| {
-                let recorded = Timestamp::from_millisecond(ghost.time).unwrap_or(now);
-                now.duration_since(recorded) > IDS_OUTLIVE
-            };
-            let count = shared.ghosts.iter().take_while(|ghost| is_old(ghost)).count();
-            shared.ghosts.drain(..count).collect::<Vec<_>>()
-        };
+    /// Removes indexes of deleted segments when their ids are not asked for any more. Up to when these were
+    /// recorded is noted first: the clock may turn out to have been ahead.
+    fn forget(&self, writer: &mut Writer, now: Timestamp) {
+        let is_old = |ghost: &&Ghost| now.duration_since(ghost.recorded()) > IDS_OUTLIVE;
+        let count = lock(&self.shared).ghosts.iter().take_while(is_old).count();
+        let newest = lock(&self.shared).ghosts.iter().take(count).map(|it| it.recorded()).max();
+        let Some(newest) = newest else { return };
+        let until = writer.manifest.ids_outlived_until.map_or(newest, |until| until.max(newest));
+        if let Err(error) = self.outlived(writer, until) {
+            tracing::warn!(stream = %self.name, %error, "failed to note up to when ids are forgotten: none is");
+            return;
+        }
+        let old: Vec<_> = lock(&self.shared).ghosts.drain(..count).collect();
         for ghost in old {
             let path = layout::index(&self.folder, ghost.base);
             if let Err(error) = self.context.disk.remove(&path) {
                 tracing::warn!(path = %path.display(), %error, "failed to remove an old index");
             }
+        }
+    }
+
+    /// Notes, durably, that ids of records recorded up to `until` are forgotten as planned.
+    fn outlived(&self, writer: &mut Writer, until: Timestamp) -> io::Result<()> {
+        if writer.manifest.ids_outlived_until != Some(until) {
+            let noted = Manifest { ids_outlived_until: Some(until), ..writer.manifest.clone() };
+            noted.write(&*self.context.disk, &self.folder)?;
+            writer.manifest = noted;
+            lock(&self.shared).ids_outlived_until = Some(until);
+        }
+        Ok(())
+    }
+
+    /// A note of a time that is yet to come is from a clock that was ahead. All that is forgotten was recorded
+    /// before the clock was put right.
+    fn set_right(&self, writer: &mut Writer) {
+        let now = self.context.clock.recording();
+        let Some(_ahead) = writer.manifest.ids_outlived_until.filter(|until| *until > now) else {
+            return;
+        };
+        if let Err(error) = self.outlived(writer, now) {
+            tracing::warn!(stream = %self.name, %error, "failed to note up to when ids are forgotten");
         }
     }
 

@@ -39,6 +39,63 @@ pub(super) struct Stored {
     /// of the target can lie behind it. `None`: the last process has heard it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) reach: Option<i64>,
+    /// Behind the last record that was handed over before an operator moved the sink back. `None`: that is
+    /// not behind `next`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) handed_to: Option<i64>,
+    /// Behind `next`: first and last offsets of stretches in which nothing waits any more, ascending.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) settled: Vec<(i64, i64)>,
+    /// Behind the last record that the sink was ever handed and that is settled. `None`: that is `next`. The log
+    /// compares it with where the stream ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) furthest: Option<i64>,
+}
+
+impl Stored {
+    /// What is stored of a sink that stands at `next` and has had nothing else.
+    pub(super) fn new(stream: &str, log_id: Uuid, next: Offset) -> Self {
+        Self {
+            stream: stream.to_owned(),
+            log_id,
+            next: next.get(),
+            sought: None,
+            again: None,
+            moves: 0,
+            reach: None,
+            handed_to: None,
+            settled: Vec::new(),
+            furthest: None,
+        }
+    }
+
+    /// Where everything that was ever handed over and is settled lies before.
+    pub(super) fn furthest(&self) -> Offset {
+        Offset::new(self.furthest.unwrap_or(self.next).max(self.next)).unwrap_or_default()
+    }
+
+    /// Notes how far all of it reaches.
+    pub(super) fn with_furthest(mut self) -> Self {
+        let back_to = self.again.map(|again| again.back_to);
+        let settled = self.settled.last().map(|(_, last)| last.saturating_add(1));
+        let furthest = [back_to, self.handed_to, settled].into_iter().flatten().max();
+        self.furthest = furthest.filter(|furthest| *furthest > self.next);
+        self
+    }
+
+    /// The same for a stream that ends at `end`: nothing is known of what comes there.
+    pub(super) fn ending_at(mut self, end: Offset) -> Self {
+        let end = end.get();
+        self.next = self.next.min(end);
+        self.again = self.again.map(|again| Again {
+            until: again.until.min(end),
+            back_to: again.back_to.min(end),
+            ..again
+        });
+        self.handed_to = self.handed_to.map(|to| to.min(end));
+        self.settled.retain(|(_, last)| *last < end);
+        self.with_furthest()
+    }
 }
 
 fn is_zero(number: &u64) -> bool {
@@ -160,6 +217,11 @@ impl Cursor {
         (self.durable != Some(self.next)).then_some(self.put_after)
     }
 
+    /// Nothing is put before then.
+    pub(super) fn put_after(&self) -> Instant {
+        self.put_after
+    }
+
     /// A put of `next` ended.
     pub(super) fn put(&mut self, next: Offset, is_durable: bool, now: Instant) {
         if is_durable {
@@ -228,15 +290,7 @@ mod tests {
         let (log_id, sink) = (Uuid::from_u128(1), SinkName::new("a"));
         let sink = sink.unwrap_or_else(|e| unreachable!("{e}"));
         let again = Some(Again { until: 9, back_to: 20, before: 0 });
-        let stored = Stored {
-            stream: "events".into(),
-            log_id,
-            next: 8,
-            sought: None,
-            again,
-            moves: 3,
-            reach: None,
-        };
+        let stored = Stored { again, moves: 3, ..Stored::new("events", log_id, at(8)) };
         let value = serde_json::to_vec(&stored).unwrap_or_default();
         let entries = |value: Vec<u8>| Entries::from([(Bytes::from_static(b"a"), value.into())]);
         let events = StreamName::events();

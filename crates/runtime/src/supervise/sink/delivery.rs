@@ -57,7 +57,7 @@ impl Delivery<'_> {
         loop {
             open.retain(|record| !self.is_done(record));
             self.go_to(open.first().map_or(end, Delivered::begins));
-            self.place.put_if_due(self.context).await;
+            self.place.put_if_due(self.context, self.ledger).await;
             if open.is_empty() {
                 return Ok(None);
             }
@@ -86,7 +86,7 @@ impl Delivery<'_> {
                         wait => wait,
                     };
                     self.teller.throttled(wait, &why);
-                    if self.drain.run_until_cancelled(sleep(wait)).await.is_none() {
+                    if !self.rest(wait).await {
                         return Ok(Some(Stop::Drained));
                     }
                     self.teller.unthrottled();
@@ -94,6 +94,20 @@ impl Delivery<'_> {
                 Next::Stop(stop) => return Ok(Some(stop)),
             }
         }
+    }
+
+    /// Waits, and notes meanwhile what was settled. `false`: drained.
+    async fn rest(&mut self, wait: Duration) -> bool {
+        let until = Instant::now() + wait;
+        while Instant::now() < until {
+            let due = self.place.due(self.ledger).unwrap_or(until);
+            let waited = self.drain.run_until_cancelled(sleep_until(due.min(until))).await;
+            if waited.is_none() {
+                return false;
+            }
+            self.place.put_if_due(self.context, self.ledger).await;
+        }
+        true
     }
 
     /// What is tried next: all of `range`, or after a pause the first alone, if nothing has arrived for

@@ -35,6 +35,8 @@ pub(super) struct Feed<'a> {
     next: Offset,
     /// Nothing from there on is handed over; `None`: the stream has no end.
     until: Option<Offset>,
+    /// What lies before it was handed over before an operator moved the sink back.
+    handed_to: Offset,
     /// Where the reader was told to stand last.
     told: Offset,
     /// Records that the filter left out.
@@ -58,6 +60,7 @@ impl<'a> Feed<'a> {
         limits: BatchLimits,
         from: Offset,
         until: Option<Offset>,
+        handed_to: Offset,
     ) -> Self {
         let batcher = Batcher::new(limits, from);
         Self {
@@ -69,6 +72,7 @@ impl<'a> Feed<'a> {
             waiting: VecDeque::new(),
             next: from,
             until,
+            handed_to,
             told: from,
             filtered: 0,
         }
@@ -167,14 +171,18 @@ impl<'a> Feed<'a> {
         at: Timestamp,
         ledger: &Ledger,
     ) -> Result<(), FeedError> {
-        let lost = ledger.unsettled(from, start);
-        let is_again = self.until.is_some();
-        let gaps = lost.iter().map(|lost| self.origin.gap(lost, is_again, at));
-        self.gaps = gaps.collect::<Result<_, _>>()?;
-        if let (Some(first), Some(last)) = (lost.first(), lost.last()) {
-            let (sink, gaps) = (self.origin.sink.as_str(), lost.len());
-            let (from, to) = (first.start(), last.end());
-            warn!(sink, %from, %to, gaps, is_again, "retention deleted records before the sink was handed them");
+        let again_to = self.handed_to.clamp(from, start);
+        self.gaps.clear();
+        for (from, to, is_again) in [(from, again_to, true), (again_to, start, false)] {
+            let lost = ledger.unsettled(from, to);
+            for lost in &lost {
+                self.gaps.push_back(self.origin.gap(lost, is_again, at)?);
+            }
+            if let (Some(first), Some(last)) = (lost.first(), lost.last()) {
+                let (sink, gaps) = (self.origin.sink.as_str(), lost.len());
+                let (from, to) = (first.start(), last.end());
+                warn!(sink, %from, %to, gaps, is_again, "retention deleted records before the sink was handed them");
+            }
         }
         Ok(())
     }

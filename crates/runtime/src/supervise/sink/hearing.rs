@@ -88,7 +88,7 @@ impl Delivery<'_> {
             heard.is_stuck = !self.bury_some(part, heard, 0).await;
         }
         self.follow(part, heard);
-        self.place.put_if_due(self.context).await;
+        self.place.put_if_due(self.context, self.ledger).await;
     }
 
     /// The first `count` of the part have arrived, whatever was heard of them.

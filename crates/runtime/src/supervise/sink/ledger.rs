@@ -2,7 +2,8 @@
 //!
 //! It lives as long as the process, over all connections, so that an event is settled once: what was
 //! taken or became a dead letter is left out of later writes. Bounded by the batch in flight: what the
-//! cursor has passed is forgotten.
+//! cursor has passed is forgotten. What is settled behind the cursor is noted beside it, once a second and at a
+//! clean stop, and recalled by the next process.
 //!
 //! **What was lost.** A record that waits for its answer may be taken by retention while those behind it were
 //! settled long ago. So the ledger also knows what was handed over, and tells which of it was not settled:
@@ -33,11 +34,19 @@ use crate::Delivered;
 /// After so many endings alone, an event behind the suspect is tried.
 const ALONE_BEFORE_PROBE: u32 = 2;
 
+/// Stretches that are noted beside a cursor; what is settled behind them may come again after a restart. So an
+/// entry of `__cursors` stays below some 50 KB.
+const NOTED_MAX: usize = 1000;
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     /// Taken or buried, and not passed by the cursor yet; whether it is a gap.
     settled: BTreeMap<Offset, bool>,
+    /// Stretches in which an earlier process settled everything, ascending.
+    recalled: Vec<RangeInclusive<Offset>>,
+    /// How often anything was settled.
+    count: u64,
     /// What was handed over last, ascending, and what was before and lies behind that.
     given: Vec<Given>,
     /// Whatever lies before it was in a batch, or is nothing that the sink is handed.
@@ -81,7 +90,41 @@ pub(super) enum Blame {
 impl Ledger {
     /// Whether it needs nothing any more.
     pub(super) fn is_settled(&self, record: &Delivered) -> bool {
-        self.settled.get(&record.offset()) == Some(&record.is_gap())
+        self.is_settled_as(record.offset(), record.is_gap())
+    }
+
+    fn is_settled_as(&self, offset: Offset, is_gap: bool) -> bool {
+        let is_recalled = || self.recalled.iter().any(|run| run.contains(&offset));
+        self.settled.get(&offset) == Some(&is_gap) || (!is_gap && is_recalled())
+    }
+
+    /// In each of these stretches everything was settled before this process.
+    pub(super) fn recall(&mut self, settled: Vec<RangeInclusive<Offset>>) {
+        self.recalled = settled;
+    }
+
+    /// How often anything was settled: [`settled_from`](Self::settled_from) is the same as long as this is.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The first stretches from `next` on in which everything that the sink is handed is settled, ascending.
+    pub(super) fn settled_from(&self, next: Offset) -> Vec<RangeInclusive<Offset>> {
+        let mut runs: Vec<RangeInclusive<Offset>> = Vec::new();
+        let mut is_open = true;
+        for it in self.given.iter().filter(|it| it.offset >= next) {
+            let is_settled = self.is_settled_as(it.offset, it.is_gap);
+            match runs.last_mut() {
+                Some(run) if is_settled && !is_open => *run = *run.start()..=it.offset,
+                _ if is_settled => runs.push(it.begins.max(next)..=it.offset),
+                _ => {}
+            }
+            is_open = !is_settled;
+        }
+        let later = self.recalled.iter().map(|run| (*run.start()).max(self.given_to)..=*run.end());
+        runs.extend(later.filter(|run| !run.is_empty()));
+        runs.truncate(NOTED_MAX);
+        runs
     }
 
     /// These are handed over; everything before `end` is among them, or nothing that the sink is handed.
@@ -110,10 +153,13 @@ impl Ledger {
     pub(super) fn unsettled(&self, from: Offset, start: Offset) -> Vec<RangeInclusive<Offset>> {
         let open = self.open_from(from).take_while(|it| it.offset < start);
         let mut stretches: Vec<_> = open.map(|it| it.begins.max(from)..=it.offset).collect();
-        let unread = from.max(self.given_to);
-        if let Some(last) = Offset::new(start.get() - 1).filter(|last| *last >= unread) {
-            stretches.push(unread..=last);
+        let mut unread = from.max(self.given_to);
+        let later = self.recalled.iter().filter(|run| *run.end() >= unread && *run.start() < start);
+        for run in later.cloned().collect::<Vec<_>>() {
+            stretches.extend(before(unread, *run.start()));
+            unread = run.end().following();
         }
+        stretches.extend(before(unread, start));
         stretches.into_iter().fold(Vec::new(), |mut lost: Vec<RangeInclusive<Offset>>, next| {
             match lost.last_mut() {
                 Some(last) if !self.is_any_settled(*last.end(), *next.start()) => {
@@ -128,7 +174,9 @@ impl Ledger {
     /// Whether anything between the two was settled.
     fn is_any_settled(&self, after: Offset, before: Offset) -> bool {
         let between = (Bound::Excluded(after), Bound::Excluded(before));
-        after < before && self.settled.range(between).next().is_some()
+        let is_recalled =
+            || self.recalled.iter().any(|run| *run.start() > after && *run.end() < before);
+        after < before && (self.settled.range(between).next().is_some() || is_recalled())
     }
 
     /// It was taken, or is a dead letter. `false`: it was before.
@@ -157,7 +205,7 @@ impl Ledger {
 
     /// What was handed over last, from `from` on, and is not settled.
     fn open_from(&self, from: Offset) -> impl Iterator<Item = &Given> {
-        let is_open = |it: &&Given| self.settled.get(&it.offset) != Some(&it.is_gap);
+        let is_open = |it: &&Given| !self.is_settled_as(it.offset, it.is_gap);
         self.given.iter().filter(move |it| it.offset >= from).filter(is_open)
     }
 
@@ -167,7 +215,12 @@ impl Ledger {
             Some(suspect) => suspect.is_other_taken |= suspect.alone >= ALONE_BEFORE_PROBE,
             None => {}
         }
-        self.settled.insert(offset, is_gap) != Some(is_gap)
+        let is_new = !self.is_settled_as(offset, is_gap);
+        if is_new {
+            self.settled.insert(offset, is_gap);
+            self.count += 1;
+        }
+        is_new
     }
 
     /// The cursor stands at `next`.
@@ -175,6 +228,7 @@ impl Ledger {
         if self.settled.first_key_value().is_some_and(|(first, _)| *first < next) {
             self.settled = self.settled.split_off(&next);
         }
+        self.recalled.retain(|run| *run.end() >= next);
         if self.suspect.as_ref().is_some_and(|suspect| suspect.offset < next) {
             self.suspect = None;
         }
@@ -182,7 +236,7 @@ impl Ledger {
 
     /// The target knows better.
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self { count: self.count + 1, ..Self::default() };
     }
 
     /// Which of `records`, none of them settled, are written next.
@@ -235,6 +289,12 @@ impl Ledger {
         }
         Blame::Open
     }
+}
+
+/// All from `from` on and before `to`.
+fn before(from: Offset, to: Offset) -> Option<RangeInclusive<Offset>> {
+    let last = Offset::new(to.get() - 1)?;
+    (from <= last).then_some(from..=last)
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub struct Unowned {
     pub sink: String,
     /// The stream that this was handed.
     pub stream: String,
-    /// Where it stood.
+    /// Where it stood; where events are handed over again, where it goes on behind them.
     pub next: i64,
 }
 
@@ -44,7 +44,8 @@ impl Left {
         for (key, value) in entries {
             let sink = String::from_utf8_lossy(key).into_owned();
             let is_owned = sinks.iter().any(|(name, _)| name.as_str() == sink);
-            if let (false, Some(Stored { stream, next, .. })) = (is_owned, stored(value)) {
+            if let (false, Some(Stored { stream, next, again, .. })) = (is_owned, stored(value)) {
+                let next = again.map_or(next, |again| again.back_to.max(next));
                 left.unowned.push(Unowned { sink, stream, next });
             }
         }
@@ -108,16 +109,14 @@ pub(super) fn moved(sink: &str, before: &str, now: &str) -> String {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use pluvio_log::Offset;
     use uuid::Uuid;
 
-    use super::*;
+    use super::{super::cursor::Again, *};
 
     fn entries(cursors: &[(&'static str, &str, i64)]) -> Entries {
         let entry = |(sink, stream, next): &(&'static str, &str, i64)| {
-            let (stream, log_id) = ((*stream).to_owned(), Uuid::nil());
-            let (next, moves) = (*next, 0);
-            let stored =
-                Stored { stream, log_id, next, sought: None, again: None, moves, reach: None };
+            let stored = Stored::new(stream, Uuid::nil(), Offset::new(*next).unwrap_or_default());
             let value = serde_json::to_vec(&stored).unwrap_or_default();
             (Bytes::from_static(sink.as_bytes()), value.into())
         };
@@ -140,6 +139,19 @@ mod tests {
         assert!(told.contains("`one` (stream `events`, offset 500)"), "{told}");
         assert!(told.contains("here `two`") && told.contains("`pluvio sink seek"), "{told}");
         assert!(!told.contains("`kept`"), "{told}");
+    }
+
+    /// Found by an attack: it said where the stretch stood, and going on there would have doubled all behind it.
+    #[test]
+    fn a_sink_that_is_renamed_while_a_stretch_is_repeated_is_told_with_where_it_goes_on_behind_that()
+     {
+        let again = Some(Again { until: 90, back_to: 500, before: 0 });
+        let at = Offset::new(40).unwrap_or_default();
+        let stored = Stored { again, ..Stored::new("events", Uuid::nil(), at) };
+        let value = serde_json::to_vec(&stored).unwrap_or_default();
+        let cursors = Entries::from([(Bytes::from_static(b"one"), value.into())]);
+        let told = Left::of(&cursors, &sinks(&[("two", "events")])).renamed().unwrap_or_default();
+        assert!(told.contains("`one` (stream `events`, offset 500)"), "{told}");
     }
 
     #[test]

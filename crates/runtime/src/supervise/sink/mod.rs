@@ -43,12 +43,15 @@ use futures::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use pluvio_event::Filter;
 use pluvio_log::{Log as _, LogHandle, Offset, ReadError, ReadLimit, StoredRecord, StreamName};
-use tokio::time::{Instant, timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::{
-    Backoff,
+    Backoff, Exits,
     attempt::{
         CLOSE_MAX, FULL_PAUSE, HELD_LONG, STALLED_AFTER, STALLED_REMEDY, UNREADABLE_REMEDY,
         connected_or_drained, tell_setback,
@@ -57,7 +60,7 @@ use super::{
 };
 use crate::{
     Connected, Failure, Moves, Response, Sink, SinkName, Standing, Taken, TargetCursor, Writer,
-    status::{Kind, Reporter, State},
+    status::{ErrorReport, Kind, Reporter, State},
 };
 use delivery::Delivery;
 use feed::FeedError;
@@ -192,15 +195,19 @@ pub(super) async fn run<S: Sink>(
     reporter: Reporter,
     make: impl FnMut() -> S,
     drain: CancellationToken,
-    ended: CancellationToken,
+    exits: watch::Sender<Exits>,
     asks: Asks,
 ) {
     let teller = Teller::new(&context, reporter, asks.stands());
     tokio::select! {
         stop = keep_up(&context, end, &teller, make, &drain, asks) => {
             if stop == Stop::Ended {
-                info!(sink = context.name.as_str(), "nobody reads any more");
-                ended.cancel();
+                let mut left = 0;
+                exits.send_modify(|exits| {
+                    (exits.open, exits.has_ended) = (exits.open.saturating_sub(1), true);
+                    left = exits.open;
+                });
+                ended(&context, &teller, left);
             }
         }
         () = meter::run(&context, &teller) => {}
@@ -274,6 +281,20 @@ async fn keep_up<S: Sink>(
     Stop::Drained
 }
 
+/// Tells that nobody is there to be written to any more; `left`: sinks and listeners that go on.
+fn ended(context: &SinkContext, teller: &Teller, left: usize) {
+    let sink = context.name.as_str();
+    if left == 0 {
+        info!(sink, "nobody reads any more");
+        return;
+    }
+    let message = "nobody reads what this sink writes any more: it has ended";
+    let remedy = "restart Pluvio with a reader, or remove the sink";
+    warn!(sink, remedy, "{message}; what else is configured goes on");
+    let error = ErrorReport::new(message, Some(remedy));
+    teller.reporter().update(|status| status.error = Some(error));
+}
+
 fn panicked<E: Failure>(panic: &(dyn Any + Send)) -> Setback<E> {
     Setback::Panicked(panic_text(panic).to_owned())
 }
@@ -340,10 +361,14 @@ impl Task<'_> {
             None => Place::find(self.context, self.end).await?,
         };
         place.has_jumped();
+        let settled = place.take_settled();
+        if !settled.is_empty() {
+            self.ledger.recall(settled);
+        }
         if let Some(end) = self.end.take() {
             self.reach = place.expect_target(end);
         }
-        place.put_if_due(self.context).await;
+        place.put_if_due(self.context, &self.ledger).await;
         self.teller.place(place.next());
         self.teller.recalled(place.sought(), place.next());
         // Back before anything can fail or be dropped: what was acknowledged must not be forgotten.
@@ -380,7 +405,7 @@ impl Task<'_> {
             if let Some(place) = &mut self.place {
                 // Before anything is handed over: from then on the target's cursor may be of that.
                 if place.heard() {
-                    place.put(self.context).await;
+                    place.put(self.context, &self.ledger).await;
                 }
             }
             self.found(&writer.arrived());
@@ -392,7 +417,7 @@ impl Task<'_> {
             Ok(Stop::Anew)
         };
         if let Some(place) = &mut self.place {
-            place.put(self.context).await;
+            place.put(self.context, &self.ledger).await;
         }
         let close = AssertUnwindSafe(writer.close()).catch_unwind();
         if timeout(CLOSE_MAX, close).await.is_err() {
@@ -416,7 +441,7 @@ impl Task<'_> {
             && place.stood_at(next)
         {
             info!(sink, %next, "the target had come further than the log knew: the sink goes on there behind what it repeats");
-            place.put(self.context).await;
+            place.put(self.context, &self.ledger).await;
             self.teller.recalled(place.sought(), place.next());
         }
         Ok(())
@@ -527,11 +552,12 @@ impl Task<'_> {
         let SinkContext { name, log, stream, filter, limits, .. } = context;
         let origin = letter::Origin { sink: name, stream, log_id: place.log_id() };
         let feed_at = |place: &Place| {
-            feed::Feed::new(log, origin, filter, *limits, place.next(), place.until())
+            let (until, handed_to) = (place.until(), place.handed_to());
+            feed::Feed::new(log, origin, filter, *limits, place.next(), until, handed_to)
         };
         let mut feed = feed_at(place);
         loop {
-            let next = feed.next(place.due(), &self.ledger);
+            let next = feed.next(place.due(&self.ledger), &self.ledger);
             let Some(next) = drain.run_until_cancelled(next).await else {
                 return Ok(Stop::Drained);
             };
@@ -561,7 +587,7 @@ impl Task<'_> {
                 feed = feed_at(place);
             }
             teller.place(place.next());
-            place.put_if_due(context).await;
+            place.put_if_due(context, &self.ledger).await;
         }
     }
 }

@@ -1,6 +1,8 @@
 //! A sink's place in its stream: found at the start, moved by what arrives and by operators, put now
 //! and then.
 
+use std::ops::RangeInclusive;
+
 use jiff::Timestamp;
 use pluvio_log::{Log as _, Offset, ReadError, Seek, Table};
 use tokio::time::Instant;
@@ -11,6 +13,7 @@ use super::{
     Begin, SinkContext,
     cursor::{self, Again, Cursor, Recalled, Stored},
     dead::Failed,
+    ledger::Ledger,
     left,
     seek::{SeekError, Sought},
 };
@@ -28,6 +31,12 @@ pub(super) struct Place {
     sought: Option<Sought>,
     /// What is being handed over again before the sink jumps.
     again: Option<Again>,
+    /// Behind the last record that was handed over before an operator moved the sink back.
+    handed_to: Offset,
+    /// What an earlier process noted as settled behind the cursor.
+    settled: Vec<RangeInclusive<Offset>>,
+    /// What the ledger had to say when the cursor was put last.
+    noted: u64,
     /// Numbers the last place that was decided here and not by the target.
     moves: u64,
     /// Where the stream ended when the first process started that has not heard the target yet.
@@ -62,15 +71,15 @@ impl Place {
         let (next, durable, stored) = match recalled {
             // A copy of the log whose cursors are newer than its streams, for example. What comes will
             // have the offsets that the cursor has passed.
-            Recalled::At(next, stored) if next > end => {
-                let stream = stream.as_str();
+            Recalled::At(next, stored) if stored.furthest() > end => {
+                let (stream, furthest) = (stream.as_str(), stored.furthest());
+                let next = next.min(end);
                 warn!(
-                    sink, stream, cursor = %next, %end,
-                    "the sink's cursor lies behind the end of its stream, which once reached further: \
-                     the sink goes on at the end"
+                    sink, stream, %furthest, %end, %next,
+                    "the sink was handed events behind the end of its stream, which once reached further: \
+                     the sink takes what is stored there from now on as new"
                 );
-                let stored = Stored { again: None, ..*stored };
-                (end, None, Some(Box::new(stored)))
+                (next, None, Some(Box::new(stored.ending_at(end))))
             }
             Recalled::At(next, stored) => (next, Some(next), Some(stored)),
             Recalled::New | Recalled::Elsewhere(_) | Recalled::Foreign => {
@@ -79,11 +88,35 @@ impl Place {
         };
         let reach = stored.as_ref().and_then(|it| Offset::new(it.reach?));
         let is_new = stored.is_none();
-        let (sought, again) = stored.map_or((None, None), |it| (it.sought, it.again));
-        let cursor = Cursor::new(next, durable, Instant::now());
-        let (failed, log_id) = (Failed::new(), extent.log_id);
-        let moves = cursor::moves(&entries, name);
-        Ok(Self { log_id, cursor, failed, is_failing: false, sought, again, moves, reach, is_new })
+        let stored = stored.map_or_else(|| Stored::new("", extent.log_id, next), |stored| *stored);
+        let Stored { sought, again, handed_to, settled, .. } = stored;
+        let settled = settled
+            .into_iter()
+            .filter_map(|(first, last)| Some(Offset::new(first)?..=Offset::new(last)?));
+        Ok(Self {
+            log_id: extent.log_id,
+            cursor: Cursor::new(next, durable, Instant::now()),
+            failed: Failed::new(),
+            is_failing: false,
+            sought,
+            again,
+            handed_to: handed_to.and_then(Offset::new).unwrap_or_default(),
+            settled: settled.collect(),
+            noted: 0,
+            moves: cursor::moves(&entries, name),
+            reach,
+            is_new,
+        })
+    }
+
+    /// What an earlier process noted as settled behind the cursor; once.
+    pub(super) fn take_settled(&mut self) -> Vec<RangeInclusive<Offset>> {
+        std::mem::take(&mut self.settled)
+    }
+
+    /// Behind the last record that was handed over before an operator moved the sink back.
+    pub(super) fn handed_to(&self) -> Offset {
+        self.handed_to
     }
 
     /// Notes that a process started at which the stream ended at `end`, and has not heard the target yet.
@@ -162,6 +195,7 @@ impl Place {
         let is_further = again.is_some();
         if let Some(again) = again {
             again.back_to = next.get();
+            self.handed_to = self.handed_to.max(next);
             self.cursor.unknown();
             if let Some(sought) = &mut self.sought {
                 sought.back_to = Some(next.get());
@@ -195,29 +229,33 @@ impl Place {
         let to = sought.to();
         // Of two moves with a stretch each the place is kept at which it stood before the first.
         let before = self.again.map_or(self.moves, |again| again.before);
+        let handed_to = self.handed_to.max(self.frontier());
         let stored = Stored {
-            stream: context.stream.to_string(),
-            log_id: self.log_id,
-            next: to.get(),
             sought: Some(sought.clone()),
             again: sought.again(before),
             moves: sought.number,
+            handed_to: (handed_to > to).then_some(handed_to.get()),
             reach: self.reach.map(Offset::get),
+            ..Stored::new(context.stream.as_str(), self.log_id, to)
         };
+        let stored = stored.with_furthest();
         if let Err(error) = cursor::store(&context.log, &context.name, &stored).await {
             self.cursor.unknown();
             return Err(error.into());
         }
         (self.sought, self.again, self.moves) = (stored.sought, stored.again, stored.moves);
+        (self.handed_to, self.settled) = (handed_to, Vec::new());
         self.failed.clear();
         self.cursor.set(to);
         self.cursor.put(to, true, Instant::now());
         Ok(())
     }
 
-    /// When the cursor wants to be put.
-    pub(super) fn due(&self) -> Option<Instant> {
-        self.cursor.due()
+    /// When the cursor wants to be put, or what is settled behind it.
+    pub(super) fn due(&self, ledger: &Ledger) -> Option<Instant> {
+        self.cursor
+            .due()
+            .or_else(|| (ledger.count() != self.noted).then(|| self.cursor.put_after()))
     }
 
     /// Everything before `next` was acknowledged, buried or left out.
@@ -241,17 +279,17 @@ impl Place {
         }
     }
 
-    /// Puts the cursor if it moved and the last put is a moment ago.
-    pub(super) async fn put_if_due(&mut self, context: &SinkContext) {
-        if self.due().is_some_and(|due| due <= Instant::now()) {
-            self.put(context).await;
+    /// Puts the cursor, and what is settled behind it, if that is due and the last put is a moment ago.
+    pub(super) async fn put_if_due(&mut self, context: &SinkContext, ledger: &Ledger) {
+        if self.due(ledger).is_some_and(|due| due <= Instant::now()) {
+            self.put(context, ledger).await;
         }
     }
 
-    /// Puts the cursor if it moved. One that cannot be put stops nothing: after a crash events are
-    /// repeated, and none is lost.
-    pub(super) async fn put(&mut self, context: &SinkContext) {
-        if self.due().is_none() {
+    /// Puts the cursor, and what is settled behind it, if either changed. One that cannot be put stops nothing:
+    /// after a crash events are repeated, and none is lost.
+    pub(super) async fn put(&mut self, context: &SinkContext, ledger: &Ledger) {
+        if self.due(ledger).is_none() {
             return;
         }
         let (sink, next) = (&context.name, self.next());
@@ -260,17 +298,21 @@ impl Place {
             // It waits for records that are to come: a cursor there would say that they were taken.
             return self.cursor.put(next, false, Instant::now());
         }
+        let (count, settled) = (ledger.count(), ledger.settled_from(next));
         let stored = Stored {
-            stream: context.stream.to_string(),
-            log_id: self.log_id,
-            next: next.get(),
             sought: self.sought.clone(),
             again: self.again,
             moves: self.moves,
             reach: self.reach.map(Offset::get),
+            handed_to: (self.handed_to > next).then_some(self.handed_to.get()),
+            settled: settled.iter().map(|run| (run.start().get(), run.end().get())).collect(),
+            ..Stored::new(context.stream.as_str(), self.log_id, next)
         };
-        let put = cursor::store(&context.log, sink, &stored).await;
+        let put = cursor::store(&context.log, sink, &stored.with_furthest()).await;
         self.cursor.put(next, put.is_ok(), Instant::now());
+        if put.is_ok() {
+            self.noted = count;
+        }
         let has_failed = put.is_err();
         if let Err(error) = put {
             let (sink, error) = (sink.as_str(), Chain(&error).to_string());

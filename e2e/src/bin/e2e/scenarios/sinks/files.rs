@@ -8,10 +8,10 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use pluvio_e2e::{
     feed::Seen,
-    servers::{Deployment, Pluvio, Simulator},
+    servers::{Deployment, Setup, Simulator},
     stage::Stage,
     wait,
 };
@@ -32,7 +32,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         )
         .within(Duration::from_secs(150)),
         Scenario::new(
-            "stdout sink: what reads it may end, and Pluvio ends well",
+            "stdout sink: what reads it may end, and Pluvio ends well where nothing else hands events on",
             a_reader_that_ends,
         ),
     ]
@@ -123,7 +123,11 @@ async fn a_reader_that_ends(stage: Arc<Stage>) -> Result<Counts> {
     let simulator = Simulator::start(&stage, 0).await?;
     let deployment =
         Deployment::of(&simulator).sink("lines", "type = \"stdout\"\nformat = \"cloudevents\"");
-    let mut command = Pluvio::command(&stage, &deployment.setup())?;
+    // With a listener it would go on.
+    let Setup::File(text) = deployment.setup() else { bail!("a deployment is a file") };
+    let configuration = stage.folder.write("pluvio.toml", &text)?;
+    let mut command = Command::new(&stage.pluvio);
+    command.env_clear().current_dir(stage.folder.path()).arg("--config").arg(configuration);
     let mut pluvio = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let pipe = pluvio.stdout.take().context("there is no pipe")?;
     let mut head = Command::new("head").arg("-3").stdin(pipe).stdout(Stdio::piped()).spawn()?;

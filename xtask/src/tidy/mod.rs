@@ -1,5 +1,6 @@
 //! What no compiler checks, each finding with its remedy.
 
+mod circles;
 mod layers;
 mod text;
 
@@ -29,6 +30,7 @@ impl Finding {
 pub(crate) fn run() -> anyhow::Result<()> {
     let files = tracked()?;
     let mut findings = layers::check(&root())?;
+    findings.extend(circles::check(&root(), &files)?);
     findings.extend(text::check(&root(), &files)?);
     for page in docs::stale()? {
         findings.push(Finding::new(page, "is stale: run `cargo xtask docs` and commit it"));

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::answer::Reply;
 use super::client::{Client, Method};
 use super::error::Error;
 use super::list;
 use super::params::Params;
+use super::reply::Reply;
 
 /// The commands that the account's role may call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

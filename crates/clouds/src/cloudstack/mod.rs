@@ -28,11 +28,12 @@ mod list;
 mod mask;
 mod names;
 mod params;
+mod reply;
 mod sign;
 mod time;
 mod usage;
 
-pub use self::answer::{BrokenAnswer, Fault, FaultKind, Flaw, ForeignAnswer, Reply, ServerDate};
+pub use self::answer::{BrokenAnswer, Fault, FaultKind, Flaw, ForeignAnswer, ServerDate};
 pub use self::client::{Client, Method, Session};
 pub use self::credentials::{ApiKeys, Credentials, Login};
 pub use self::discovery::{Api, Apis, Capabilities};
@@ -47,6 +48,7 @@ pub use self::list::{
     Gathered, MalformedRow, Page, Paging, Projects, Query, ROW_BYTES_MAX, Row, RowFlaw, Scope,
 };
 pub use self::params::Params;
+pub use self::reply::Reply;
 pub use self::sign::{EXPIRES_AFTER, encode, expires, signature, string_to_sign};
 pub use self::time::{DateFormat, Moment};
 pub use self::usage::{UsageQuery, UsageRecord};

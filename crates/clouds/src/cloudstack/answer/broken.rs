@@ -37,7 +37,11 @@ pub enum Flaw {
 }
 
 impl BrokenAnswer {
-    pub(super) fn new(text: &str, error: &serde_json::Error, is_quotable: bool) -> BrokenAnswer {
+    pub(in super::super) fn new(
+        text: &str,
+        error: &serde_json::Error,
+        is_quotable: bool,
+    ) -> BrokenAnswer {
         let at_byte = place(text, error.line(), error.column());
         let flaw = match error.is_eof() {
             true => Flaw::Truncated,

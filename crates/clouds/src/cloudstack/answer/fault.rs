@@ -73,7 +73,7 @@ pub enum FaultKind {
 
 impl Fault {
     /// The error in an answer's object, if it is one.
-    pub(super) fn of(fields: &Fields<'_>, raw: &Raw<'_>) -> Option<Fault> {
+    pub(in super::super) fn of(fields: &Fields<'_>, raw: &Raw<'_>) -> Option<Fault> {
         let is_error = fields.has("errorcode")
             || (fields.has("errortext") && !raw.status.is_success())
             || fields.has("errortext") && fields.has("uuidList");

@@ -28,13 +28,15 @@ impl<'a> Fields<'a> {
     }
 
     /// Reads the object that an answer has as the value of its one field; `None`: it is another object.
-    pub(super) fn of_answer(text: &'a str) -> Result<Option<Fields<'a>>, serde_json::Error> {
+    pub(in super::super) fn of_answer(
+        text: &'a str,
+    ) -> Result<Option<Fields<'a>>, serde_json::Error> {
         let answer: Answer<'a> = serde_json::from_str(text)?;
         Ok(answer.0)
     }
 
     /// Where in `text`, out of which they were read, each field stands, by name.
-    pub(super) fn places(self, text: &str) -> Vec<(String, Range<usize>)> {
+    pub(in super::super) fn places(self, text: &str) -> Vec<(String, Range<usize>)> {
         let begin = text.as_ptr().addr();
         let place = |value: &str| {
             let from = value.as_ptr().addr().saturating_sub(begin);
@@ -44,7 +46,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The same again.
-    pub(super) fn at(text: &'a str, places: &'a [(String, Range<usize>)]) -> Fields<'a> {
+    pub(in super::super) fn at(text: &'a str, places: &'a [(String, Range<usize>)]) -> Fields<'a> {
         let value = |place: &Range<usize>| text.get(place.clone()).unwrap_or_default();
         let fields =
             places.iter().map(|(name, at)| (Name(Cow::Borrowed(name.as_str())), value(at)));

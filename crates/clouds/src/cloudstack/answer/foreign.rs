@@ -41,7 +41,7 @@ pub struct ForeignAnswer {
 }
 
 impl ForeignAnswer {
-    pub(super) fn new(
+    pub(in super::super) fn new(
         status: StatusCode,
         content_type: Option<&HeaderValue>,
         location: Option<&HeaderValue>,
@@ -99,7 +99,7 @@ impl fmt::Display for ForeignAnswer {
 }
 
 /// The header `Retry-After` in seconds; dates in it are not read, for proxies send seconds.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(in super::super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse::<u32>().ok()?;
     Some(Duration::from_secs(seconds.min(3600).into()))
 }

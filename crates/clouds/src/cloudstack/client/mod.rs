@@ -21,11 +21,12 @@ use jiff::Timestamp;
 use pluvio_net::{HttpClient, HttpReply, Request};
 
 pub use self::session::Session;
-use super::answer::{self, Raw, Reply};
+use super::answer::Raw;
 use super::credentials::{ApiKeys, Credentials};
 use super::endpoint::Endpoint;
 use super::error::Error;
 use super::params::Params;
+use super::reply::{self, Reply};
 use super::sign;
 
 /// Listing events without an index takes a server with millions of them minutes, all else seconds.
@@ -186,6 +187,6 @@ impl Shared {
     fn understand(&self, command: &str, reply: &HttpReply) -> Result<Reply, Error> {
         let received = (self.clock.0)();
         let HttpReply { status, headers, body, .. } = reply;
-        answer::decode(command, &Raw { status: *status, headers, body, received })
+        reply::decode(command, &Raw { status: *status, headers, body, received })
     }
 }

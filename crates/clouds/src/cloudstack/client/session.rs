@@ -10,10 +10,10 @@ use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
 use pluvio_secret::{Secret, note_of, note_passing};
 
-use super::super::answer::Reply;
 use super::super::credentials::Login;
 use super::super::error::Error;
 use super::super::params::Params;
+use super::super::reply::Reply;
 use super::{Method, Shared};
 
 const COMMAND: &str = "login";

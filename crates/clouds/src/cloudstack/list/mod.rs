@@ -14,11 +14,12 @@ pub use self::pages::Gathered;
 pub(super) use self::row::fields;
 pub use self::row::{MalformedRow, ROW_BYTES_MAX, Row, RowFlaw};
 pub use self::scope::{Projects, Scope};
-use super::answer::{Reply, ServerDate};
+use super::answer::ServerDate;
 pub(super) use super::answer::{flag, text};
 use super::client::{Client, Method};
 use super::error::Error;
 use super::params::Params;
+use super::reply::Reply;
 
 /// Which rows of a list are wanted. Without it a server silently gives its first 500 or so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,6 +17,7 @@ mod endpoint;
 mod event;
 mod moref;
 mod render;
+mod secrets;
 mod soap;
 mod types;
 mod xml;

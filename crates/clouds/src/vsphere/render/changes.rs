@@ -12,7 +12,9 @@
 //! It refuses to read other texts: only paths that begin with `config.` are looked for, behind white space or a
 //! `;`. The time is linear in the text.
 
-use super::redact::{REDACTED, Redaction, is_told, looks_secret};
+use super::redact::{REDACTED, Redaction};
+use crate::telling::looks_secret;
+use crate::vsphere::secrets::is_told;
 
 /// What all paths begin with.
 const ROOT: &str = "config.";

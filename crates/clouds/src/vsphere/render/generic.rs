@@ -7,8 +7,9 @@
 use std::collections::HashMap;
 
 use super::json::string;
-use super::redact::{is_told_in, looks_secret};
+use super::redact::is_told_in;
 use super::{DataFormat, Writer};
+use crate::telling::looks_secret;
 use crate::vsphere::types::{self, Kind, capitalised};
 use crate::vsphere::xml::Node;
 

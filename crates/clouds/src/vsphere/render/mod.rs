@@ -15,6 +15,7 @@ mod generic;
 mod go;
 mod json;
 mod markup;
+mod recorded;
 mod redact;
 mod value;
 
@@ -22,8 +23,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::markup::{Markup, redact_markup};
-pub use self::redact::{REDACTED, Redaction, redact_recorded};
-pub(super) use self::redact::{is_told, looks_secret, tells};
+pub use self::recorded::redact_recorded;
+pub use self::redact::{REDACTED, Redaction};
 use super::types::Class;
 use super::xml::Node;
 

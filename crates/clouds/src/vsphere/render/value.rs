@@ -6,8 +6,10 @@ use base64::engine::general_purpose::STANDARD;
 use super::changes::redact_changes;
 use super::go;
 use super::json::string;
-use super::redact::{PROPERTY, REDACTED, is_told_in, looks_secret, tells};
+use super::redact::{PROPERTY, REDACTED, is_told_in};
 use super::{DataFormat, FLAWS_MAX, Writer};
+use crate::telling::looks_secret;
+use crate::vsphere::secrets::tells;
 use crate::vsphere::types::{self, Class, Field, Kind, Shape};
 use crate::vsphere::xml::{Node, TEXT_BYTES_MAX};
 

@@ -11,7 +11,8 @@
 use std::collections::HashMap;
 use std::sync::{LazyLock, OnceLock};
 
-use super::render::{is_told, looks_secret, tells};
+use super::secrets::{is_told, tells};
+use crate::telling::looks_secret;
 
 static TEXT: &str = include_str!("table.txt");
 

@@ -18,16 +18,6 @@ use super::tree::{Function, Loop, LoopKind, Node, Operator};
 use super::types::RECORDED;
 use super::value::{COMPARE_UNITS, NODE_UNITS, TIME_UNITS};
 
-/// Most work on a small event, in units: in the order of what one reader's turn takes, two
-/// milliseconds.
-pub const SMALL_EVENT_UNITS_MAX: u64 = 2_000_000;
-/// Most work on the largest event, in units: some tenths of a second for a payload of 250,000 numbers
-/// that a loop with a few comparisons runs over; whether to stop is asked every 200,000 units.
-pub const EVENT_UNITS_MAX: u64 = 400_000_000;
-/// Most work of one `matches` on the largest text that it can be asked for, in units: the look for a closed
-/// connection comes between two.
-pub(super) const MATCH_UNITS_MAX: u64 = 10_000_000;
-
 /// Work of making one element of a list, in units.
 pub(super) const ELEMENT_UNITS: u64 = 40;
 /// Work of making one byte of text, in units.

@@ -2,11 +2,11 @@
 //!
 //! It refuses to wait for the first event: all of these are found when the filter is read.
 
-use super::cost::{EVENT_UNITS_MAX, MATCH_UNITS_MAX, SMALL_EVENT_UNITS_MAX};
-use super::lexical::{
-    EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, EXPRESSION_OPERATORS_MAX, EXPRESSION_TOKENS_MAX,
+use super::limits::{
+    EVENT_UNITS_MAX, EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, EXPRESSION_OPERATORS_MAX,
+    EXPRESSION_TOKENS_MAX, MATCH_UNITS_MAX, PATTERN_BYTES_MAX, PATTERNS_BYTES_MAX, PATTERNS_MAX,
+    SMALL_EVENT_UNITS_MAX, STATES_UNITS_MAX,
 };
-use super::regex::{PATTERNS_BYTES_MAX, RegexError};
 
 /// A filter that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -125,4 +125,44 @@ pub enum FilterError {
     /// An empty pattern, as an unset variable leaves it.
     #[error("empty, which no event has; leave it out, or write `*` for all")]
     Blank,
+}
+
+/// What is wrong with a pattern.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RegexError {
+    /// Not a string literal.
+    #[error("is not a string literal; a pattern is compiled when the filter is read")]
+    NotLiteral,
+    /// It does not parse.
+    #[error("does not parse: {0}")]
+    Syntax(String),
+    /// It is read, but means something else in RE2's syntax.
+    #[error("holds {what}; {instead}")]
+    NotRe2 {
+        /// What it is, and what RE2 takes it for.
+        what: &'static str,
+        /// What to write.
+        instead: &'static str,
+    },
+    /// It needs more memory than [`PATTERN_BYTES_MAX`], or would while it is compiled.
+    #[error(
+        "needs more than {PATTERN_BYTES_MAX} bytes when compiled; shorten repetitions and classes, \
+         above all those of Unicode (`\\pL`, `[à-ž]`)"
+    )]
+    TooLarge,
+    /// Together with those before it, it has too many states.
+    #[error(
+        "and those before it cost {units} units of work a byte; at most {STATES_UNITS_MAX} are taken. \
+         Classes of Unicode (`\\pL`) and repetitions such as `[ab]{{12}}` behind a `*` cost most"
+    )]
+    TogetherTooCostly {
+        /// What they cost, in units.
+        units: u64,
+    },
+    /// The expression has too many patterns.
+    #[error(
+        "is one too many: a filter expression may have {PATTERNS_MAX}; alternatives can share one, \
+         for example `^(web|db)-`"
+    )]
+    TooMany,
 }

@@ -2,9 +2,10 @@
 
 use super::{
     FilterError,
-    cost::{Bound, LARGEST, MATCH_UNITS_MAX, Match, SMALL},
+    cost::{Bound, LARGEST, Match, SMALL},
     evaluate::{self, Subject},
     lexical,
+    limits::MATCH_UNITS_MAX,
     meter::{Meter, Stopped},
     read,
     tree::Node,

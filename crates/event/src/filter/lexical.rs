@@ -12,19 +12,9 @@
 //! It refuses to understand CEL: that is the parser's work.
 
 use super::FilterError;
-
-/// Longest expression taken, in bytes: a person's filter has tens of bytes, and parsing is not
-/// linear.
-pub const EXPRESSION_BYTES_MAX: usize = 4096;
-/// Deepest nesting of brackets taken: the parser recurses, and 32 overflow a stack of 2 MiB.
-pub const EXPRESSION_DEPTH_MAX: usize = 8;
-/// Most operators taken, `.` among them, and each as one however it is written: a chain of them nests as
-/// brackets do. Commas do not count: a list of eighty event types is an honest filter.
-pub const EXPRESSION_OPERATORS_MAX: usize = 64;
-/// Most tokens taken (names, numbers, texts, operators, brackets and commas): the parser needs up to
-/// five microseconds for each. A list of 340 names of twelve bytes has 680 and fills
-/// [`EXPRESSION_BYTES_MAX`].
-pub(super) const EXPRESSION_TOKENS_MAX: usize = 1000;
+use super::limits::{
+    EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, EXPRESSION_OPERATORS_MAX, EXPRESSION_TOKENS_MAX,
+};
 
 /// What operators begin with.
 const OPERATORS: [char; 14] =

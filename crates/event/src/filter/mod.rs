@@ -34,6 +34,7 @@ mod expression;
 mod forms;
 mod function;
 mod lexical;
+mod limits;
 mod meter;
 mod names;
 mod pattern;
@@ -50,15 +51,16 @@ use jiff::Timestamp;
 
 use crate::{Data, Event, known::DEAD_LETTER_TYPE};
 use cost::{Bound, LARGEST, SMALL};
-pub use cost::{EVENT_UNITS_MAX, SMALL_EVENT_UNITS_MAX};
-pub use error::FilterError;
+pub use error::{FilterError, RegexError};
 use evaluate::Subject;
 use expression::Expression;
-pub use lexical::{EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, EXPRESSION_OPERATORS_MAX};
+pub use limits::{
+    EVENT_UNITS_MAX, EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, EXPRESSION_OPERATORS_MAX,
+    PATTERN_BYTES_MAX, PATTERNS_BYTES_MAX, SMALL_EVENT_UNITS_MAX,
+};
 pub use meter::{Meter, Stopped};
 pub use names::hint;
 pub use pattern::Pattern;
-pub use regex::{PATTERN_BYTES_MAX, PATTERNS_BYTES_MAX, RegexError};
 
 /// Most letters within letters that are looked into: a sink of a stream of dead letters makes two.
 const LETTERS_MAX: usize = 4;

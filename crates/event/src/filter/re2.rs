@@ -9,7 +9,7 @@
 
 use regex_syntax::ast::{self, Ast, Flag, FlagsItemKind, parse::ParserBuilder};
 
-use super::regex::{NEST_MAX, RegexError};
+use super::{RegexError, limits::NEST_MAX};
 
 /// A pattern that means to the compiler what it means to RE2.
 #[derive(Debug)]

@@ -18,9 +18,10 @@ use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, ListExpr, LiteralVal
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
-    FilterError, advice, forms,
+    FilterError, RegexError, advice, forms,
+    limits::PATTERNS_BYTES_MAX,
     names::{self, FUNCTIONS, Form, LOOPS, OPERATORS, PARTS, find},
-    regex::{PATTERNS_BYTES_MAX, Patterns, RegexError},
+    regex::Patterns,
     time::{self, Compared},
     tree::{Function, Literal, Loop, LoopKind, Node, Operator, Part},
     types::{Kinds, Type},

@@ -20,68 +20,15 @@ use regex_automata::{
     util::syntax,
 };
 
-use super::{re2, states};
+use super::limits::{
+    NEST_MAX, PATTERN_BYTES_MAX, PATTERNS_MAX, STATES_UNITS_MAX, WIDE_CLASSES_MAX,
+};
+use super::{RegexError, re2, states};
 
-/// Largest compiled pattern, in bytes; the text of a person's pattern needs about a tenth.
-pub const PATTERN_BYTES_MAX: usize = 32 << 10;
-/// Largest size of all patterns of one request or configured filter, in bytes: every watch keeps its
-/// own.
-pub const PATTERNS_BYTES_MAX: usize = 64 << 10;
-/// Most patterns of one expression: to compile one takes up to a millisecond.
-const PATTERNS_MAX: usize = 10;
-/// Most wide classes (see [`re2`](super::re2)) in the patterns of one expression: to build one from
-/// Unicode's tables takes up to 0.2 ms, and some hundred fit into a pattern of 4 KiB.
-const WIDE_CLASSES_MAX: usize = 16;
-/// Most work of all patterns of one expression that are run state by state, for one byte, in units: how long
-/// the attempt to make a table of one takes grows with its states. One pattern alone has its limit where
-/// it is used.
-const STATES_UNITS_MAX: u64 = 2500;
 /// Longest pattern that is shown in an error, in characters.
 const SHOWN_CHARS_MAX: usize = 60;
-/// Deepest nesting of groups.
-pub(super) const NEST_MAX: u32 = 32;
 /// Work of one byte in a table, in units.
 const TABLE_UNITS: u64 = 2;
-
-/// What is wrong with a pattern.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RegexError {
-    /// Not a string literal.
-    #[error("is not a string literal; a pattern is compiled when the filter is read")]
-    NotLiteral,
-    /// It does not parse.
-    #[error("does not parse: {0}")]
-    Syntax(String),
-    /// It is read, but means something else in RE2's syntax.
-    #[error("holds {what}; {instead}")]
-    NotRe2 {
-        /// What it is, and what RE2 takes it for.
-        what: &'static str,
-        /// What to write.
-        instead: &'static str,
-    },
-    /// It needs more memory than [`PATTERN_BYTES_MAX`], or would while it is compiled.
-    #[error(
-        "needs more than {PATTERN_BYTES_MAX} bytes when compiled; shorten repetitions and classes, \
-         above all those of Unicode (`\\pL`, `[à-ž]`)"
-    )]
-    TooLarge,
-    /// Together with those before it, it has too many states.
-    #[error(
-        "and those before it cost {units} units of work a byte; at most {STATES_UNITS_MAX} are taken. \
-         Classes of Unicode (`\\pL`) and repetitions such as `[ab]{{12}}` behind a `*` cost most"
-    )]
-    TogetherTooCostly {
-        /// What they cost, in units.
-        units: u64,
-    },
-    /// The expression has too many patterns.
-    #[error(
-        "is one too many: a filter expression may have {PATTERNS_MAX}; alternatives can share one, \
-         for example `^(web|db)-`"
-    )]
-    TooMany,
-}
 
 /// A compiled pattern.
 #[derive(Clone, Debug)]

@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
-use crate::replay::SPEED_MAX;
-
 /// The most events per second that a workload is asked to make.
 pub const RATE_MAX: f64 = 20_000.0;
+/// The greatest speed: a year in half a minute. All at once is a beginning at the end.
+pub const SPEED_MAX: f64 = 1e6;
 
 /// An error of the simulator itself; faults of a simulated API are answers, not errors.
 #[derive(Debug, thiserror::Error)]

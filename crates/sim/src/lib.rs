@@ -22,7 +22,7 @@ mod ticker;
 pub mod vcenter;
 
 pub use cloudstack::{CloudStack, CloudStackConfig};
-pub use error::{Error, RATE_MAX};
+pub use error::{Error, RATE_MAX, SPEED_MAX};
 pub use http::Tls;
-pub use replay::{Progress, SPEED_MAX};
+pub use replay::Progress;
 pub use vcenter::{Fault, Malformation, Produced, Restart, Status, VCenter, VCenterConfig};

@@ -10,10 +10,7 @@ use std::collections::VecDeque;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::error::Error;
-
-/// The greatest speed: a year in half a minute. All at once is a beginning at the end.
-pub const SPEED_MAX: f64 = 1e6;
+use crate::error::{Error, SPEED_MAX};
 
 /// Most events that follow one tell how late it is, and those further behind do not.
 const FOLLOWING: usize = 16;

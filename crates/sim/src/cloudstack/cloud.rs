@@ -12,14 +12,15 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde::Serialize;
 
-use super::config::{CloudStackConfig, Throttle, Version};
+use super::config::{CloudStackConfig, Throttle};
 use super::directory::Directory;
 use super::faults::Troubles;
-use super::history::{History, Level, State};
+use super::history::{History, Level, Recorded, State};
 use super::inventory::Inventory;
 use super::jobs::{Job, signed};
-use super::life::{Agenda, populate};
-use super::recording::{Recorded, Recording};
+use super::life::Agenda;
+use super::recording::Recording;
+use super::version::Version;
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::replay::{Progress, Replay};
@@ -126,7 +127,8 @@ impl Cloud {
         let span = signed(config.backlog_span);
         let start = clock.now().saturating_sub(span).unwrap_or(Timestamp::UNIX_EPOCH);
         let mut cloud = Self::quiet(config, zone, directory, clock, start, rng);
-        populate(&mut cloud, config.machines, start);
+        let Self { inventory, directory, rng, .. } = &mut cloud;
+        inventory.populate(directory, config.machines, start, rng);
         cloud.furnish(start);
         cloud.work_over(start, span, config.backlog_events);
         Ok(cloud)

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::cloud::{Calls, Cloud};
-use super::config::Version;
 use super::faults::{Fault, Troubles};
 use super::history::{Level, State};
-use super::life::{Draft, trail_of};
+use super::life::trail_of;
+use super::version::Version;
+use super::work::Draft;
 use crate::replay::Progress;
 use crate::shared::Living;
 

@@ -4,11 +4,6 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::api;
-use super::cloud::Cloud;
-use super::life::{Chain, Op, Subject};
-use crate::seed::seeded_uuid;
-
 /// How a job stands.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Outcome {
@@ -30,72 +25,6 @@ pub(crate) struct Job {
     pub(crate) outcome: Outcome,
     /// The code and the text of the error if the operation fails.
     pub(crate) failure: (u16, String),
-}
-
-impl Cloud {
-    /// Starts a job that runs an operation; returns its identifier.
-    ///
-    /// The first events are written at once, the rest as time passes.
-    pub(crate) fn start_job(&mut self, mut job: Job, mut chain: Chain) -> Uuid {
-        let id = job.id;
-        let now = self.now();
-        job.created = now;
-        chain.job = Some(self.jobs.len());
-        chain.fails |= self.troubles.next_failing_job();
-        self.jobs.push(job);
-        let first_steps = chain.op.trail().steps.len().saturating_sub(2);
-        let mut chain = Some(chain);
-        for _ in 0..first_steps {
-            chain = chain.and_then(|chain| self.step(chain, now));
-        }
-        if let Some(chain) = chain {
-            self.agenda.add(now, chain);
-        }
-        id
-    }
-
-    /// Does the steps of jobs that have become due.
-    pub(crate) fn run_jobs(&mut self, now: Timestamp) {
-        while let Some((due, chain)) = self.agenda.pop_due(now) {
-            if let Some(chain) = self.step(chain, due) {
-                let done = due.saturating_add(self.job_duration).unwrap_or(due);
-                self.agenda.add(done, chain);
-            }
-        }
-    }
-
-    /// Ends the job that waits for an operation, if one does.
-    pub(crate) fn finish_job(&mut self, chain: &Chain, failed: bool, at: Timestamp) {
-        let Some(index) = chain.job else { return };
-        let result = match chain.subject {
-            _ if failed => None,
-            Subject::Machine(machine) => Some(api::machine_result(self, machine)),
-            Subject::Volume(volume, _) => Some(api::volume_result(self, volume)),
-            Subject::Rules { group, first, end }
-                if matches!(chain.op, Op::IngressAuthorize | Op::EgressAuthorize) =>
-            {
-                Some(api::group_result(self, group, first..end))
-            }
-            Subject::Network(_)
-            | Subject::SecurityGroup(_)
-            | Subject::Rules { .. }
-            | Subject::Nothing => Some(serde_json::json!({"success": true})),
-        };
-        let job = &mut self.jobs[index];
-        job.completed = Some(at);
-        job.outcome = match result {
-            Some(value) => Outcome::Succeeded(value),
-            None => {
-                let (code, text) = job.failure.clone();
-                Outcome::Failed { code, text }
-            }
-        };
-    }
-
-    /// An identifier for a job or an object that a client asked for.
-    pub(crate) fn fresh_id(&mut self) -> Uuid {
-        seeded_uuid(&mut self.client_rng)
-    }
 }
 
 /// A duration in the clock's type; too long becomes the longest.

@@ -4,7 +4,7 @@
 //!  client ──HTTP──▶ server ──▶ api ──▶ ┌────────────┐ ◀── ticker (rate, jobs, late commits)
 //!                     │                │   Cloud    │
 //!  test ─────────▶ control / CloudStack ▶└────────────┘
-//!                          directory · inventory · life · history · troubles
+//!                          directory · inventory · life · work · history · troubles
 //! ```
 //!
 //! A [`Recording`] takes the place of the workload: then the people are those whom the recorded rows name,
@@ -28,14 +28,18 @@ mod inventory;
 mod jobs;
 mod life;
 mod recording;
+mod schema;
 mod server;
+mod version;
+mod work;
 
 pub use cloud::{Calls, Produced};
-pub use config::{CloudStackConfig, Throttle, Version};
+pub use config::{CloudStackConfig, Throttle};
 pub use faults::Fault;
 pub use history::{Level, State};
 pub use injection::{Emission, Status};
 pub use recording::{Captured, Recording, Unplayable};
+pub use version::Version;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -19,9 +19,10 @@ use jiff::tz::{Offset, TimeZone};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::config::Version;
 use super::directory::{ADMIN, Account, Directory, Domain, Project, Role, SYSTEM, User};
-use super::history::{Level, State};
+use super::history::{Level, Recorded, State};
+use super::schema::event_field_since;
+use super::version::Version;
 use crate::error::Error;
 use crate::replay::check_speed;
 
@@ -65,22 +66,6 @@ pub enum Unplayable {
     /// The row has no `id`.
     #[error("its data has no id")]
     NoId,
-}
-
-/// One event, ready to be played.
-#[derive(Debug, Clone)]
-pub(crate) struct Recorded {
-    pub(crate) time: Timestamp,
-    pub(crate) id: Box<str>,
-    /// The identifier of the first event of its operation.
-    pub(crate) parent: Option<Box<str>>,
-    pub(crate) kind: Box<str>,
-    pub(crate) level: Level,
-    pub(crate) state: State,
-    pub(crate) account: u16,
-    pub(crate) user: u16,
-    /// As it was written.
-    pub(crate) row: Box<str>,
 }
 
 /// What is read out of a row. A number stands where a text may in old releases.
@@ -210,7 +195,7 @@ fn release_of(row: &str) -> Version {
         serde_json::from_str(row).unwrap_or_default();
     let since = |name: &String| {
         let newest = Version::V4_22;
-        super::api::event_field_since(name).unwrap_or(newest)
+        event_field_since(name).unwrap_or(newest)
     };
     fields.keys().map(since).max().unwrap_or(Version::V4_9)
 }
@@ -443,7 +428,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{Captured, Offset, Recording, Role, Unplayable, offset_of};
-    use crate::cloudstack::config::Version;
+    use crate::cloudstack::version::Version;
 
     fn add(recording: &mut Recording, row: &Value) -> Result<(), Unplayable> {
         let row = row.to_string();

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::table::Command;
 use crate::cloudstack::cloud::Cloud;
-use crate::cloudstack::config::Version;
 use crate::cloudstack::directory::Role;
+use crate::cloudstack::version::Version;
 
 /// Who calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

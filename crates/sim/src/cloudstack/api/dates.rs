@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 
 use super::call::{ApiError, Call};
 use crate::cloudstack::cloud::Cloud;
-use crate::cloudstack::config::Version;
+use crate::cloudstack::version::Version;
 
 /// What a date without a time of day means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

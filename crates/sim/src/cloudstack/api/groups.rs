@@ -9,8 +9,8 @@ use super::lists::{add_owner, chosen, members};
 use super::page::Page;
 use super::scope;
 use crate::cloudstack::cloud::Cloud;
-use crate::cloudstack::config::Version;
 use crate::cloudstack::inventory::{Peer, Rule, RuleState, SecurityGroup, Way};
+use crate::cloudstack::version::Version;
 
 /// `listSecurityGroups`.
 pub(crate) fn list(cloud: &mut Cloud, call: &Call<'_>) -> Result<Answer, ApiError> {

@@ -23,5 +23,5 @@ pub(crate) use call::{Answer, ApiError, Call, Caller};
 pub(crate) use dates::parse_with_offset;
 pub(crate) use groups::result as group_result;
 pub(crate) use machines::result as machine_result;
-pub(crate) use table::{Command, event_field_since, find};
+pub(crate) use table::{Command, find};
 pub(crate) use volumes::result as volume_result;

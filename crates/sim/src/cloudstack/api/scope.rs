@@ -10,8 +10,8 @@
 
 use super::call::{ApiError, Call};
 use crate::cloudstack::cloud::Cloud;
-use crate::cloudstack::config::Version;
 use crate::cloudstack::directory::Role;
+use crate::cloudstack::version::Version;
 
 /// What becomes of projects' accounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

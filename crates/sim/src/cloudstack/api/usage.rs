@@ -15,8 +15,8 @@ use super::lists::add_owner;
 use super::page::Page;
 use super::scope;
 use crate::cloudstack::cloud::Cloud;
-use crate::cloudstack::config::Version;
 use crate::cloudstack::inventory::MachineState;
+use crate::cloudstack::version::Version;
 
 /// Days that one call may ask for: records are made anew for each call.
 const DAYS_MAX: i64 = 62;

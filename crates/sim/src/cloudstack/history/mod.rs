@@ -11,9 +11,11 @@
 //! is built when its audience first asks, and then follows. It knows nothing about permissions.
 
 mod ids;
+mod recorded;
 mod row;
 
 pub(crate) use ids::mix;
+pub(crate) use recorded::Recorded;
 pub use row::{Level, State};
 pub(crate) use row::{Mark, Row};
 
@@ -25,7 +27,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::recording::Recorded;
 use ids::Ids;
 
 /// Audiences whose views are kept; the oldest makes room.

@@ -6,12 +6,10 @@
 //! workload leaves it to clients.
 
 use jiff::Timestamp;
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 
 use super::Inventory;
 use super::groups::DEFAULT_GROUP;
-use super::offers::NetworkOffering;
+use super::offers::{NetworkOffering, basic_generator};
 use crate::cloudstack::directory::SYSTEM;
 
 /// The name that the user interface and CloudStack's own tests give the network of a basic zone.
@@ -19,15 +17,10 @@ const NETWORK_NAME: &str = "guestNetworkForBasicZone";
 /// `SecurityGroupManager.DEFAULT_GROUP_DESCRIPTION`.
 const DEFAULT_GROUP_TEXT: &str = "Default Security Group";
 
-/// A generator for what belongs to the basic zone.
-pub(super) fn generator(seed: u64) -> StdRng {
-    StdRng::seed_from_u64(seed.rotate_left(17) ^ 0x6261_7369)
-}
-
 impl Inventory {
     /// Gives the basic zone its network, and each of these accounts its default group.
     pub(crate) fn furnish_basic_zone(&mut self, seed: u64, accounts: &[usize], at: Timestamp) {
-        let mut rng = generator(!seed);
+        let mut rng = basic_generator(!seed);
         for account in accounts {
             self.add_group((DEFAULT_GROUP, DEFAULT_GROUP_TEXT), *account, &mut rng);
         }

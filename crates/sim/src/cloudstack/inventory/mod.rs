@@ -7,6 +7,7 @@ mod basic;
 mod effects;
 mod groups;
 mod offers;
+mod populate;
 
 pub(crate) use groups::{DEFAULT_GROUP, Peer, Permit, Rule, RuleState, SecurityGroup, Way};
 pub(crate) use offers::Offers;

@@ -8,7 +8,6 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use uuid::Uuid;
 
-use super::basic;
 use crate::seed::seeded_uuid;
 
 #[derive(Debug)]
@@ -135,6 +134,11 @@ impl Calendar {
     }
 }
 
+/// A generator for what belongs to the basic zone.
+pub(super) fn basic_generator(seed: u64) -> StdRng {
+    StdRng::seed_from_u64(seed.rotate_left(17) ^ 0x6261_7369)
+}
+
 impl Offers {
     /// `seed` decides the dates, `rng` all else.
     pub(crate) fn build(seed: u64, history_begins: Timestamp, rng: &mut StdRng) -> Self {
@@ -191,7 +195,7 @@ impl Offers {
             networks: networks.into(),
             hosts,
         };
-        offers.add_basic_zone(&mut calendar, &mut basic::generator(seed));
+        offers.add_basic_zone(&mut calendar, &mut basic_generator(seed));
         offers
     }
 

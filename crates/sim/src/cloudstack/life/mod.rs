@@ -1,19 +1,14 @@
-//! What happens in the cloud: operations in steps, each step an event.
-//!
-//! ```text
-//!  workload ─▶ Chain ─▶ Agenda ─(due)─▶ step ─▶ row in the history, change in the inventory
-//!  command ──▶ Chain ─▶ Agenda ─(due)─▶ step ─▶ …, and the job's result at the last one
-//! ```
+//! What can happen in the cloud: operations, and those that are under way.
 //!
 //! The chain of an operation is what binds its events: they name the first one as their parent.
+//!
+//! It refuses to do a step; that takes the whole [cloud](super::cloud), and is [`work`](super::work)'s.
 
+mod describe;
 mod ops;
-mod steps;
-mod workload;
 
+pub(crate) use describe::describe;
 pub(crate) use ops::{OTHER_TYPES, Op, TRAILS, Trail, trail_of};
-pub(crate) use steps::{Draft, describe};
-pub(crate) use workload::populate;
 
 use std::collections::BTreeMap;
 
@@ -51,9 +46,9 @@ pub(crate) struct Chain {
     /// The second management server runs it.
     pub(crate) second_server: bool,
     /// One more than the number of its first event; 0 before that.
-    parent: u32,
+    pub(crate) parent: u32,
     /// Steps done.
-    done: usize,
+    pub(crate) done: usize,
 }
 
 impl Chain {

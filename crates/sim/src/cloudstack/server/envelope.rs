@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::cloudstack::api::{Answer, ApiError};
-use crate::cloudstack::config::Version;
+use crate::cloudstack::version::Version;
 
 /// The spelling that a caller asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,7 +120,7 @@ mod tests {
 
     use super::Spelling;
     use crate::cloudstack::api::Answer;
-    use crate::cloudstack::config::Version;
+    use crate::cloudstack::version::Version;
 
     fn spelled(spelling: Spelling, rows: usize, count: usize) -> String {
         let rows = vec![json!({"name": "a<b"}); rows];

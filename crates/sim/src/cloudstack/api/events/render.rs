@@ -4,8 +4,8 @@ use uuid::Uuid;
 
 use crate::cloudstack::api::dates;
 use crate::cloudstack::cloud::Cloud;
-use crate::cloudstack::config::Version;
 use crate::cloudstack::life::describe;
+use crate::cloudstack::version::Version;
 
 /// Writes one event.
 pub(super) fn render(cloud: &Cloud, number: u32, out: &mut String) {

@@ -4,19 +4,17 @@
 //! not name is not read, and one that it requires is asked for before a command begins.
 
 mod parameters;
-mod responses;
-mod schema;
 
 use serde_json::{Value, json};
 
 use super::call::{Answer, ApiError, Call};
 use super::{changes, discovery, events, groups, jobs, lists, machines, people, usage, volumes};
 use crate::cloudstack::cloud::Cloud;
-use crate::cloudstack::config::Version;
 use crate::cloudstack::directory::Role;
+use crate::cloudstack::schema::{self, Entity, Kind, Parameter};
+use crate::cloudstack::version::Version;
 use parameters as take;
 use parameters::{DOMAIN, FOR_WHOM, OWNER, PAGE, Parameters};
-use schema::{Entity, Kind, Parameter};
 
 /// Who may call a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -446,11 +444,6 @@ pub(crate) static COMMANDS: [Command; 52] = [
     nothing("listIsos", "lists images of discs", Entity::Template),
     nothing("listVPCs", "lists virtual private clouds", Entity::Vpc),
 ];
-
-/// The first release whose events may have a field of that name, if one may.
-pub(crate) fn event_field_since(name: &str) -> Option<crate::cloudstack::config::Version> {
-    schema::since(Entity::Event.fields(), name)
-}
 
 /// The command of that name; names are compared as they are written.
 pub(crate) fn find(name: &str) -> Option<&'static Command> {

@@ -2,8 +2,8 @@
 //! give them. What is not named here is not read, as the real server fills no field without an
 //! annotation.
 
-use super::schema::{Entity, Kind, Parameter};
-use crate::cloudstack::config::Version;
+use crate::cloudstack::schema::{Entity, Kind, Parameter};
+use crate::cloudstack::version::Version;
 
 /// Parameters in groups that commands share.
 pub(crate) type Parameters = &'static [&'static [Parameter]];

@@ -1,8 +1,8 @@
 //! The members of the answers, as they are really answered here: fewer than a real server's, and
 //! none that it has not.
 
-use super::schema::{Entity, Field, Fields};
-use crate::cloudstack::config::Version;
+use super::{Entity, Field, Fields};
+use crate::cloudstack::version::Version;
 
 const fn boolean(name: &'static str, text: &'static str) -> Field {
     Field::new(name, "boolean", text)
@@ -528,7 +528,7 @@ const SUCCESS: Fields = &[&[boolean("success", "whether it went well")]];
 
 impl Entity {
     /// The members of an answer about it; none of what there never is here.
-    pub(super) fn fields(self) -> Fields {
+    pub(crate) fn fields(self) -> Fields {
         match self {
             Self::Account => ACCOUNT_ROW,
             Self::Api => API,

@@ -3,9 +3,11 @@
 //! The words are those of `ApiDiscoveryServiceImpl` (4.9 to 4.22): a parameter's type is its
 //! `CommandType` in lower case, a field's the simple name of its Java class in lower case.
 
+mod responses;
+
 use serde_json::{Map, Value, json};
 
-use crate::cloudstack::config::Version;
+use crate::cloudstack::version::Version;
 
 /// The length of a parameter's value that the server takes unless a command says otherwise
 /// (`Parameter.length`).
@@ -177,7 +179,7 @@ impl Field {
 }
 
 /// The first release whose answer may have a member, if one may.
-pub(super) fn since(fields: Fields, name: &str) -> Option<Version> {
+fn since(fields: Fields, name: &str) -> Option<Version> {
     fields.iter().copied().flatten().find(|field| field.name == name).map(|field| field.since)
 }
 
@@ -186,4 +188,9 @@ pub(crate) fn fields_told(fields: Fields, version: Version) -> Value {
     let known = fields.iter().copied().flatten();
     let known = known.filter(|field| (field.since..=field.until).contains(&version));
     known.map(|field| field.told(version)).collect()
+}
+
+/// The first release whose events may have a field of that name, if one may.
+pub(crate) fn event_field_since(name: &str) -> Option<Version> {
+    since(Entity::Event.fields(), name)
 }

@@ -7,36 +7,14 @@
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 
-use super::{Chain, Op, Subject};
 use crate::cloudstack::cloud::Cloud;
 use crate::cloudstack::directory::{ADMIN, ADMIN_USER, SYSTEM};
 use crate::cloudstack::history::State;
-use crate::cloudstack::inventory::{MachineState, NewVolume};
+use crate::cloudstack::inventory::{GIB, MachineState, NewVolume};
+use crate::cloudstack::life::{Chain, Op, Subject};
 
 /// Data volumes are kept near this share of the machines.
 const MACHINES_PER_VOLUME: usize = 2;
-
-/// Fills the cloud with networks and machines that were there before anything happened.
-pub(crate) fn populate(cloud: &mut Cloud, machines: usize, at: Timestamp) {
-    let owners = cloud.directory.owners();
-    let zones = cloud.inventory.offers.zones.iter().filter(|zone| !zone.is_basic).count();
-    for account in &owners {
-        let name = format!("{}-net", cloud.directory.accounts[*account].name);
-        let place = (account % zones, 0);
-        let Cloud { inventory, rng, .. } = cloud;
-        inventory.add_network((&name, &name), *account, place, at, rng);
-    }
-    for number in 0..machines {
-        let account = owners[number % owners.len()];
-        let Cloud { inventory, rng, .. } = cloud;
-        if let Some(new) = inventory.some_machine(account, rng) {
-            let machine = inventory.add_machine(new, false, at, rng);
-            if rng.random_bool(0.8) {
-                inventory.machines[machine].state = MachineState::Running;
-            }
-        }
-    }
-}
 
 impl Cloud {
     /// Makes one event, at that time or earlier if a step was due earlier and the past is written.
@@ -136,7 +114,7 @@ impl Cloud {
                 (inventory.machines[machine].account, inventory.machines[machine].zone);
             let offering = rng.random_range(0..3);
             let gib = inventory.offers.disks[offering].size_gib?;
-            let size_bytes = gib * crate::cloudstack::inventory::GIB;
+            let size_bytes = gib * GIB;
             let name = format!("data-{}", inventory.volumes.len());
             let new = NewVolume { name, account, zone, size_bytes, offering: Some(offering) };
             let volume = inventory.add_volume(new, false, now, rng);

@@ -8,14 +8,14 @@
 use super::names::{DATASTORE_TYPES, HOST_TYPES, MACHINE_TYPES, NETWORK_TYPES, ROOT_TYPES};
 use super::properties::uuid_of_id;
 use super::{Detail, EntityId, Inventory, Kind, Machine};
-use crate::vcenter::recording::{Scene, Seen};
+use crate::vcenter::scene::{Scene, Seen};
 
 /// The identifier of the root of every vCenter.
 const ROOT: &str = "group-d1";
 /// What the data center is called of which nobody told.
 const NAMELESS: &str = "Datacenter";
 
-/// Places of what is [beside](crate::vcenter::recording::Seen::beside) an object.
+/// Places of what is [beside](crate::vcenter::scene::Seen::beside) an object.
 const DATACENTER: usize = 0;
 const CLUSTER: usize = 1;
 const HOST: usize = 2;

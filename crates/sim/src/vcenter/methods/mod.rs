@@ -11,13 +11,11 @@ mod performance;
 mod posting;
 mod properties;
 mod search;
-mod selection;
 mod service;
 mod sessions;
 mod updates;
 mod views;
-
-pub(crate) use selection::Selection;
+mod walk;
 
 use std::collections::HashMap;
 

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 
 use super::known::has_property;
 use super::objects::World;
-use super::selection::Selection;
 use super::{Call, updates};
 use crate::vcenter::cloud::Cloud;
 use crate::vcenter::moref::MoRef;
+use crate::vcenter::selection::Selection;
 use crate::vcenter::soap::SoapFault;
 use crate::vcenter::xml::{close, leaf, open};
 

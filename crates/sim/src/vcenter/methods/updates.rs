@@ -10,10 +10,10 @@ use tokio::time::Instant;
 
 use super::Call;
 use super::objects::World;
-use super::selection::Selection;
 use crate::vcenter::Shared;
 use crate::vcenter::cloud::Cloud;
 use crate::vcenter::moref::MoRef;
+use crate::vcenter::selection::Selection;
 use crate::vcenter::session::{PropertyCollector, PropertyFilter, Session};
 use crate::vcenter::soap::SoapFault;
 use crate::vcenter::xml::{leaf, reference};

@@ -10,10 +10,7 @@
 //! as nothing else happened; what a fault adds or skips shifts all later ones, as it would have.
 //! It does not look for secrets: whoever reads a log hands over what may be shown.
 
-mod scene;
 mod xml;
-
-pub(crate) use scene::{Scene, Seen};
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -22,10 +19,10 @@ use std::ops::Range;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use self::scene::Beside;
-use self::xml::Form;
 use super::events::{Category, Event, Place, category_of};
+use super::form::Form;
 use super::inventory::EntityId;
+use super::scene::{Beside, Scene};
 use crate::error::Error;
 use crate::replay::check_speed;
 

@@ -10,21 +10,14 @@
 //! by their members; others are lost.
 //! Where the schema has a value of any type, its type is told from its looks.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::ops::Range;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD as STANDARD};
 use serde_json::{Map, Value};
 
+use crate::vcenter::form::{Form, class_of, lowered};
 use crate::vcenter::xml::{close, open};
-
-/// Which JSON an event is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    Govmomi,
-    ViJson,
-}
 
 /// What the place of a value promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,58 +37,6 @@ const ANY: [&str; 3] = ["result", "argument", "removeKey"];
 /// Elements of the API that hold bytes; the `data` beside a `binaryData` is another one.
 const BYTES: [&str; 3] =
     ["binaryData", "endorsementKeyCertificate", "endorsementKeyCertificateSigningRequest"];
-/// The one element of the API that begins with a capital.
-const CAPITALS: &str = "VNI";
-/// What govmomi prints for a time that was never set.
-const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
-
-impl Form {
-    /// The form of an event: it has a key in any.
-    pub(super) fn of(event: &Map<String, Value>) -> Self {
-        if event.contains_key("Key") { Self::Govmomi } else { Self::ViJson }
-    }
-
-    /// A member of an event that every event has, by the name of its element.
-    pub(super) fn member<'v>(self, event: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
-        match self {
-            Self::Govmomi => event.get(capitalized(name).as_str()),
-            Self::ViJson => event.get(name),
-        }
-    }
-
-    /// The name of an element.
-    fn element(self, member: &str) -> Cow<'_, str> {
-        match self {
-            Self::Govmomi if member != CAPITALS => Cow::Owned(lowered(member)),
-            _ => Cow::Borrowed(member),
-        }
-    }
-
-    /// The kind and the identifier of an object, if that is what a structure is.
-    pub(super) fn reference(self, value: &Map<String, Value>) -> Option<(&str, &str)> {
-        let (kind, id) = match self {
-            Self::Govmomi if value.len() == 2 => (value.get("Type")?, value.get("Value")?),
-            Self::ViJson if class_of(value) == Some("ManagedObjectReference") => {
-                (value.get("type")?, value.get("value")?)
-            }
-            _ => return None,
-        };
-        Some((kind.as_str()?, id.as_str()?))
-    }
-
-    /// Whether a value says that there is none.
-    fn is_absent(self, value: &Value) -> bool {
-        match value {
-            Value::Null => true,
-            // What is absent is left out of VI JSON.
-            _ if self == Self::ViJson => false,
-            Value::String(text) => text.is_empty() || text == ZERO_TIME,
-            Value::Object(object) => self.reference(object) == Some(("", "")),
-            _ => false,
-        }
-    }
-}
-
 /// Writes the members of an event but those that are skipped; tells where its message lies.
 pub(super) fn members_of(
     event: &Map<String, Value>,
@@ -299,11 +240,6 @@ pub(super) fn attribute(out: &mut String, value: &str) {
     out.push_str(&escaped.replace('"', "&quot;"));
 }
 
-/// The class that a structure names.
-pub(super) fn class_of(object: &Map<String, Value>) -> Option<&str> {
-    object.get("_typeName")?.as_str()
-}
-
 /// Whether an element may be called so.
 fn is_name(name: &str) -> bool {
     let is_part = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
@@ -372,16 +308,6 @@ fn primitive(value: &Value) -> &'static str {
         _ if value.is_u64() => "xsd:unsignedLong",
         _ => "xsd:double",
     }
-}
-
-fn lowered(name: &str) -> String {
-    let mut letters = name.chars();
-    letters.next().into_iter().flat_map(char::to_lowercase).chain(letters).collect()
-}
-
-fn capitalized(name: &str) -> String {
-    let mut letters = name.chars();
-    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }
 
 #[cfg(test)]

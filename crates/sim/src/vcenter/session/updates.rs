@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 
-use crate::vcenter::methods::Selection;
 use crate::vcenter::moref::MoRef;
+use crate::vcenter::selection::Selection;
 
 /// One property collector: its filters and how far its client is.
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::xml::Form;
+use super::form::Form;
 
 /// The classes of objects that become a part of the inventory.
 const CLASSES: [&str; 13] = [
@@ -51,7 +51,7 @@ pub(crate) struct Scene {
 
 impl Scene {
     /// Looks through an event; returns its arguments.
-    pub(super) fn look(&mut self, event: &Map<String, Value>, form: Form) -> Beside {
+    pub(crate) fn look(&mut self, event: &Map<String, Value>, form: Form) -> Beside {
         self.look_into(event, form);
         let beside = ARGUMENTS.map(|name| {
             let argument = form.member(event, name)?.as_object()?;

@@ -13,7 +13,7 @@ use pluvio_listen::{Context, http, kafka};
 
 use super::{
     Configuration, Problem,
-    reader::{Place, header},
+    place::{Place, header},
 };
 use crate::registry::{self, BindError, BuildError, BuiltListener, UnboundListener};
 

@@ -12,6 +12,7 @@ mod inspect;
 mod listeners;
 mod original;
 mod page;
+mod place;
 mod principals;
 mod reader;
 mod resolve;
@@ -40,7 +41,8 @@ pub(crate) use template::{schema, template};
 use crate::registry::{BuildError, BuiltSource};
 use document::Document;
 use listeners::ListenerSection;
-use reader::{Place, parse};
+use place::Place;
+use reader::parse;
 use sinks::SinkSection;
 
 /// A configuration in which every key is known and every value has its type.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::{Problem, load_again, reader::header};
+use super::{Problem, load_again, place::header};
 
 /// A file as it was read.
 #[derive(Clone)]

@@ -12,7 +12,7 @@ use pluvio_secret::{Secret, SecretSource};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Problem, reader::Place};
+use super::{Problem, place::Place};
 
 /// A token that is shorter is a word, or was typed by hand.
 const TOKEN_CHARS_MIN: usize = 16;

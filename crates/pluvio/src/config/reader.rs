@@ -20,6 +20,7 @@ use super::{
     exposed::Sensitive,
     inspect::{Inspection, unknown_key},
     listeners::ListenerSection,
+    place::{Place, header},
     principals::{PrincipalSection, Principals},
     sections::LogSection,
 };
@@ -31,14 +32,6 @@ const SECTIONS: [&str; 5] = ["log", "principals", "sources", "sinks", "listeners
 /// An empty table reads like "nobody", and a configuration without principals lets in everybody.
 const NOBODY: &str = "[principals] names nobody; add a section such as [principals.billing], or remove \
                       `principals` to let in everybody who reaches the listeners";
-
-/// A section's name and where it stands, for problems found later.
-#[derive(Clone, Debug)]
-pub(super) struct Place {
-    pub(super) name: String,
-    /// `file:line:column` of each key, and of the section itself under the empty key.
-    pub(super) keys: BTreeMap<String, String>,
-}
 
 /// Reads all sections; gives every problem there is, or the configuration.
 pub(super) fn parse(document: &Document) -> Result<Configuration, Vec<Problem>> {
@@ -300,23 +293,6 @@ impl Reader<'_> {
         }
         found
     }
-}
-
-impl Place {
-    pub(super) fn problem(&self, key: Option<&str>, message: String) -> Problem {
-        let place = key.and_then(|key| self.keys.get(key)).or_else(|| self.keys.get(""));
-        Problem { place: place.cloned().unwrap_or_default(), message }
-    }
-}
-
-/// A section's header as TOML writes it: `[sinks.billing]`, `[principals."billing [prod]"]`.
-pub(super) fn header(section: &str, name: &str) -> String {
-    let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if !name.is_empty() && name.chars().all(is_bare) {
-        return format!("[{section}.{name}]");
-    }
-    // Rust's escapes for what cannot be printed are not all TOML's; whoever reads it understands both.
-    format!("[{section}.{name:?}]")
 }
 
 /// Longest name of a section, in bytes: as long as a stream's may be, with room for a suffix.

@@ -25,7 +25,8 @@ use toml::{Spanned, de::DeValue};
 
 use super::{
     Configuration, LogSection, LogType, Problem,
-    reader::{Place, Reader, header},
+    place::{Place, header},
+    reader::Reader,
 };
 use crate::registry::{self, BuildError, BuiltSink, SinkType};
 

@@ -28,6 +28,7 @@ mod push;
 mod resume;
 mod scram;
 mod sink;
+mod sought;
 mod source;
 pub mod status;
 pub mod supervise;

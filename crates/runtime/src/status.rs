@@ -12,7 +12,7 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{failure::shown, supervise::sink::Sought};
+use crate::{failure::shown, sought::Sought};
 
 /// The state of all components, shared.
 #[derive(Clone, Debug, Default)]

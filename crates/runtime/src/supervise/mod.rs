@@ -21,6 +21,7 @@ mod backoff;
 mod listener;
 pub mod sink;
 mod source;
+mod source_context;
 mod storing;
 
 use std::{future::Future, time::Duration};
@@ -34,7 +35,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::warn;
 
 pub use backoff::Backoff;
-pub use source::SourceContext;
+pub use source_context::SourceContext;
 pub use storing::PULLS_ON_THE_WAY;
 
 use crate::{

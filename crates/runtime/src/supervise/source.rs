@@ -4,11 +4,11 @@
 //! for, so that the cloud's answer time, the processor's and the disk's sync time overlap. Positions are only
 //! read again once the outcome of each append is known, or the same events would be appended twice.
 
-use std::{any::Any, collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc};
+use std::{any::Any, panic::AssertUnwindSafe};
 
 use futures::FutureExt as _;
 use metrics::counter;
-use pluvio_log::{Log, LogHandle, ReadError, SourceName, StreamName};
+use pluvio_log::{Log, ReadError};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
@@ -20,25 +20,13 @@ use super::{
         connected_or_drained, tell_setback,
     },
     panic_text,
+    source_context::SourceContext,
     storing::{Storing, Unstored},
 };
 use crate::{
-    Connection, Elsewhere, Failure, History, Ingest, IngestError, Pull, Response, Resume, Source,
+    Connection, Elsewhere, Failure, History, IngestError, Pull, Response, Resume, Source,
     status::{Kind, Reporter, State},
 };
-
-/// What a source runs on.
-#[derive(Clone, Debug)]
-pub struct SourceContext {
-    /// Where it reads its own past.
-    pub log: LogHandle,
-    /// The stream it writes to.
-    pub stream: StreamName,
-    /// Its way in.
-    pub ingest: Ingest,
-    /// All sources that run on the log, each by its stream and its name: where they stand is theirs.
-    pub running: Arc<BTreeSet<(StreamName, SourceName)>>,
-}
 
 /// Why an attempt ended.
 #[derive(Debug, thiserror::Error)]

@@ -21,7 +21,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::{attempt::STALLED_AFTER, source::SourceContext};
+use super::{attempt::STALLED_AFTER, source_context::SourceContext};
 use crate::{
     IngestError, Pull,
     ingest::Ready,

@@ -14,8 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::seek::Sought;
-use crate::SinkName;
+use crate::{SinkName, sought::Sought};
 
 /// How often a cursor is put, at most.
 pub(super) const PUT_INTERVAL: Duration = Duration::from_secs(1);
@@ -111,6 +110,14 @@ pub(super) struct Again {
     pub(super) back_to: i64,
     /// The number of the place at which it stood then: a target's cursor with that number knows better.
     pub(super) before: u64,
+}
+
+impl Again {
+    /// The stretch of a move, if it ends with a jump. `before`: the number of the place at which the sink
+    /// stands.
+    pub(super) fn of(sought: &Sought, before: u64) -> Option<Self> {
+        Some(Self { until: sought.until?, back_to: sought.back_to?, before })
+    }
 }
 
 /// What was found in `__cursors`.

@@ -11,7 +11,7 @@ use super::{
     batcher::Batch,
     brake::Brake,
     dead,
-    hearing::{Heard, Part},
+    heard::{Heard, Part},
     ledger::{Blame, Ledger},
     letter::Origin,
     place::Place,

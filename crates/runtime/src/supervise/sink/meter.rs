@@ -8,23 +8,14 @@ use pluvio_log::{Log as _, Offset, ReadError, ReadLimit};
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::{SinkContext, tell::Teller};
+use super::{
+    SinkContext,
+    tell::{Lag, Teller},
+};
 use crate::LineLimit;
 
 /// How often it is looked.
 const INTERVAL: Duration = Duration::from_secs(5);
-
-/// How far a sink is behind.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Lag {
-    /// Records that lie before it, deleted ones included, at most: offsets leave gaps, so their difference is
-    /// a bound and no count.
-    pub(super) records_max: u64,
-    /// How long ago the first of them was stored, at least.
-    pub(super) seconds: f64,
-    /// Those among them that retention deleted, at most.
-    pub(super) missed_max: u64,
-}
 
 /// Tells the lag until dropped.
 pub(super) async fn run(context: &SinkContext, teller: &Teller) {

@@ -26,6 +26,7 @@ mod cursor;
 mod dead;
 mod delivery;
 mod feed;
+mod heard;
 mod hearing;
 mod ledger;
 mod left;
@@ -67,13 +68,14 @@ use feed::FeedError;
 use place::Place;
 use tell::Teller;
 
+pub use crate::sought::Sought;
 pub use batcher::BatchLimits;
 pub use cursor::{ExpectError, expect_targets};
 pub(crate) use dead::DEAD_SUFFIX;
 pub use dead::dead_stream;
 pub use left::{Left, Unowned};
 pub use letter::{ATTEMPTS, DEAD_LETTER_TYPE, OFFSET, REASON, SINK, STREAM};
-pub use seek::{Repeats, Seek, SeekError, Sought, seek};
+pub use seek::{Repeats, Seek, SeekError, seek};
 pub(super) use seeker::Asks;
 pub use seeker::Seeker;
 
@@ -341,7 +343,10 @@ impl Task<'_> {
         };
         let moved = match seek::plan(self.context, &place, seek).await {
             Ok(_) if Instant::now() >= deadline => Err(SeekError::TooLate),
-            Ok(sought) => place.seek(self.context, &sought).await.map(|()| sought),
+            Ok(sought) => match place.seek(self.context, &sought).await {
+                Ok(()) => Ok(sought),
+                Err(error) => Err(error.into()),
+            },
             Err(error) => Err(error),
         };
         if let Ok(sought) = &moved {

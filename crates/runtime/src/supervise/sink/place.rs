@@ -4,7 +4,7 @@
 use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
-use pluvio_log::{Log as _, Offset, ReadError, Seek, Table};
+use pluvio_log::{AppendError, Log as _, Offset, ReadError, Seek, Table};
 use tokio::time::Instant;
 use tracing::{debug, warn};
 use uuid::Uuid;
@@ -15,9 +15,8 @@ use super::{
     dead::Failed,
     ledger::Ledger,
     left,
-    seek::{SeekError, Sought},
 };
-use crate::Chain;
+use crate::{Chain, sought::Sought};
 
 /// Where a sink stands, and what it has tried in vain there.
 pub(super) struct Place {
@@ -225,14 +224,14 @@ impl Place {
         &mut self,
         context: &SinkContext,
         sought: &Sought,
-    ) -> Result<(), SeekError> {
+    ) -> Result<(), AppendError> {
         let to = sought.to();
         // Of two moves with a stretch each the place is kept at which it stood before the first.
         let before = self.again.map_or(self.moves, |again| again.before);
         let handed_to = self.handed_to.max(self.frontier());
         let stored = Stored {
             sought: Some(sought.clone()),
-            again: sought.again(before),
+            again: Again::of(sought, before),
             moves: sought.number,
             handed_to: (handed_to > to).then_some(handed_to.get()),
             reach: self.reach.map(Offset::get),
@@ -241,7 +240,7 @@ impl Place {
         let stored = stored.with_furthest();
         if let Err(error) = cursor::store(&context.log, &context.name, &stored).await {
             self.cursor.unknown();
-            return Err(error.into());
+            return Err(error);
         }
         (self.sought, self.again, self.moves) = (stored.sought, stored.again, stored.moves);
         (self.handed_to, self.settled) = (handed_to, Vec::new());

@@ -23,11 +23,10 @@ use std::{fmt, ops::Range, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use pluvio_log::{AppendError, Extent, Log as _, Offset, ReadError, ReadLimit, Seek as LogSeek};
-use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::{Begin, SinkContext, cursor::Again, feed::passes, place::Place};
-use crate::{Chain, Delivered};
+use super::{Begin, SinkContext, feed::passes, place::Place};
+use crate::{Chain, Delivered, sought::Sought};
 
 /// Counting ends after so long: the sink may be waiting for it, and an operator is.
 const COUNT_MAX: Duration = Duration::from_secs(3);
@@ -40,33 +39,6 @@ pub struct Seek {
     /// Events from `to` up to this place, not including it, are handed over again; then the sink goes on
     /// where it stood. `None`: it goes on from `to`.
     pub until: Option<Begin>,
-}
-
-/// A sink was moved, or would be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sought {
-    /// Numbers the move: greater than all before it. Milliseconds since 1970, unless the clock is behind
-    /// the last one.
-    pub number: u64,
-    /// When.
-    pub at: Timestamp,
-    /// The offset at which it stood.
-    pub from: i64,
-    /// The offset from which it goes on.
-    pub to: i64,
-    /// Handed over again up to this offset, not including it; then it goes on at `back_to`. `None`: it
-    /// goes on from `to` without a jump.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<i64>,
-    /// The offset at which it goes on behind `until`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub back_to: Option<i64>,
-    /// Events that are handed over again; those that the filter leaves out do not count.
-    pub repeated_events: u64,
-    /// Events that are never handed over, likewise.
-    pub skipped_events: u64,
-    /// `false`: counting took too long, and there are more.
-    pub is_exact: bool,
 }
 
 /// Whether a target can be handed events again. Without a say, it can.
@@ -231,19 +203,6 @@ pub(super) async fn plan(
         skipped_events,
         is_exact,
     })
-}
-
-impl Sought {
-    /// The place that it goes on from.
-    pub(super) fn to(&self) -> Offset {
-        Offset::new(self.to).unwrap_or_default()
-    }
-
-    /// The stretch that is handed over again, if it ends with a jump. `before`: the number of the place at which
-    /// the sink stands.
-    pub(super) fn again(&self, before: u64) -> Option<Again> {
-        Some(Again { until: self.until?, back_to: self.back_to?, before })
-    }
 }
 
 async fn resolved(

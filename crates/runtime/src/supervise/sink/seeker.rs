@@ -21,8 +21,9 @@ use tokio::{
 use super::{
     SinkContext,
     place::Place,
-    seek::{Seek, SeekError, Sought, plan},
+    seek::{Seek, SeekError, plan},
 };
+use crate::sought::Sought;
 
 /// Requests of one sink that wait; more than one operator at a time is rare.
 const WAITING_MAX: usize = 4;

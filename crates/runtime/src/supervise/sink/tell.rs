@@ -11,9 +11,10 @@ use pluvio_log::Offset;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::{SinkContext, Sought, meter::Lag, seeker::Stands};
+use super::{SinkContext, seeker::Stands};
 use crate::{
     LineLimit, Rejected,
+    sought::Sought,
     status::{ErrorReport, Reporter, SinkStatus},
 };
 
@@ -34,6 +35,18 @@ pub(super) struct Teller {
     /// Why the target asked for patience last, and when that was logged.
     last_why: Mutex<Option<(String, Instant)>>,
     buried: Mutex<Buried>,
+}
+
+/// How far a sink is behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Lag {
+    /// Records that lie before it, deleted ones included, at most: offsets leave gaps, so their difference is
+    /// a bound and no count.
+    pub(super) records_max: u64,
+    /// How long ago the first of them was stored, at least.
+    pub(super) seconds: f64,
+    /// Those among them that retention deleted, at most.
+    pub(super) missed_max: u64,
 }
 
 /// What was rejected and not told yet.

@@ -16,6 +16,7 @@
 //! It refuses to know any cloud or protocol.
 
 mod access;
+mod access_table;
 mod failure;
 mod guesses;
 mod history;
@@ -35,6 +36,7 @@ pub mod supervise;
 pub mod unit;
 
 pub use access::Access;
+pub use access_table::{AccessTable, SameToken};
 pub use failure::{Chain, Failure, Response};
 pub use guesses::{Guesses, TooManyGuesses};
 pub use history::History;
@@ -42,9 +44,7 @@ pub use ingest::{ATTRIBUTES_BYTES_MAX, Ingest, IngestError};
 pub use line_limit::LineLimit;
 pub use listener::Listener;
 pub use meter::describe_metrics;
-pub use principal::{
-    AccessTable, Credential, Principal, SameToken, Streams, Unauthenticated, Verb,
-};
+pub use principal::{Credential, Principal, Streams, Unauthenticated, Verb};
 pub use push::{Headers, Push, Refusal};
 pub use resume::{Elsewhere, Resumable, Resume, Start};
 pub use scram::{ScramExchange, ScramMechanism};

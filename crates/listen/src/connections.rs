@@ -16,8 +16,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    fmt,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -31,9 +30,10 @@ use tokio::{
 use tracing::{error, warn};
 
 use crate::{
+    holder::Holder,
+    pending::{Pending, TlsRoom},
     portion::Portion,
     room::{BYTES_PER_SECOND_PRESSED, STALL_PRESSED},
-    socket::{Pending, TlsRoom},
 };
 
 /// Silent connections have at least as many places as this, if there are as many at all: clients that
@@ -42,38 +42,6 @@ const SILENT_MIN: usize = 64;
 
 /// This part of all places is not for a single client.
 const RESERVED_PART: usize = 16;
-
-/// Whose a connection is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Holder {
-    /// A principal that said who it is.
-    Principal(String),
-    /// Where nobody must: an address. One of IPv6 counts by its network, for a host has all of a /64.
-    Address(IpAddr),
-}
-
-impl Holder {
-    /// Whoever comes from there.
-    pub(crate) fn at(address: IpAddr) -> Self {
-        Self::Address(match address.to_canonical() {
-            IpAddr::V6(address) => {
-                let mut segments = address.segments();
-                segments[4..].fill(0);
-                Ipv6Addr::from(segments).into()
-            }
-            address @ IpAddr::V4(_) => address,
-        })
-    }
-}
-
-impl fmt::Display for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Principal(name) => write!(f, "principal `{name}`"),
-            Self::Address(address) => write!(f, "address {address}"),
-        }
-    }
-}
 
 /// The places of a listener's connections, and whose they are.
 #[derive(Debug)]
@@ -515,7 +483,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn all_addresses_of_one_network_of_ipv6_are_one_that_holds_most() {
         let mut crowd = Crowd::new();
-        let address = |network, host| Ipv6Addr::new(0xfd00, 0, 0, network, 0, 0, 0, host).into();
+        let address =
+            |network, host| std::net::Ipv6Addr::new(0xfd00, 0, 0, network, 0, 0, 0, host).into();
         let mut holds = |address| crowd.stranger_at(address).set_tls_room(TlsRoom::Strangers);
         (1..=2).for_each(|_| holds(address(1, 1)));
         (1..=3).for_each(|host| holds(address(2, host)));

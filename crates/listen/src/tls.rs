@@ -40,8 +40,8 @@ use tokio_rustls::{
 use tracing::warn;
 
 use crate::{
+    pending::{Pending, TlsRoom},
     room::{Held, Room},
-    socket::{Pending, TlsRoom},
 };
 
 /// What every connection may hold of what its client sends without asking: rustls' buffer has this size

@@ -30,9 +30,11 @@ use super::{
     socket::{Peer, Socket},
 };
 use crate::{
-    connections::{Holder, Places, Pressure},
+    connections::{Places, Pressure},
+    holder::Holder,
+    pending::Pending,
     room::Shares,
-    socket::{self, Pending, Transport},
+    socket::{self, Transport},
     tls::{self, Acceptor},
 };
 

@@ -30,7 +30,7 @@ pub(super) struct Peer {
     /// Shared by the requests of one connection.
     pub(super) login: Arc<Login>,
     /// How the connection stands.
-    pub(super) pending: Arc<crate::socket::Pending>,
+    pub(super) pending: Arc<crate::pending::Pending>,
     /// Told whose it is.
     pub(super) places: Arc<Places>,
 }

@@ -27,9 +27,11 @@ use super::{
     wire::Incoming,
 };
 use crate::{
-    connections::{Holder, Places, Pressure},
+    connections::{Places, Pressure},
+    holder::Holder,
+    pending::Pending,
     room::Held,
-    socket::{self, Pending, Socket, Transport},
+    socket::{self, Socket, Transport},
     tls::{self, Acceptor},
 };
 

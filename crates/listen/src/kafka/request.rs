@@ -29,7 +29,7 @@ use super::{
     versions,
     wire::{Api, Head, Malformed, Reader, framed},
 };
-use crate::{connections::Holder, room::Held};
+use crate::{holder::Holder, room::Held};
 
 /// What goes back to the client.
 pub(super) struct Answer {

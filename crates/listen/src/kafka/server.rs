@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     Context,
-    connections::Holder,
+    holder::Holder,
     room::{Parts, Room},
 };
 

@@ -14,7 +14,7 @@ use tokio::{
     task::yield_now,
 };
 
-use crate::{connections::Holder, room::Shares};
+use crate::{holder::Holder, room::Shares};
 
 /// Parts of a request that are worked on in one go: some tens of microseconds.
 const PARTS_AT_ONCE: usize = 32;

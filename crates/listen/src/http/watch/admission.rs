@@ -8,7 +8,7 @@ use std::{
 use metrics::gauge;
 
 /// Who asks: whose a connection is, and whose a request, is said alike.
-pub(in crate::http) use crate::connections::Holder as Client;
+pub(in crate::http) use crate::holder::Holder as Client;
 use crate::{
     Shared,
     http::{

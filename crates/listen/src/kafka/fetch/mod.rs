@@ -40,7 +40,7 @@ use super::{
     topics::{PARTITION, check_epoch},
     turn::{Pace, Turn},
 };
-use crate::{connections::Holder, room::Held};
+use crate::{holder::Holder, room::Held};
 pub(super) use wanted::Wanted;
 use wanted::{Partition, Topic};
 

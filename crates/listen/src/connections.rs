@@ -387,7 +387,11 @@ impl Connections {
 
 #[cfg(test)]
 mod tests {
-    use std::{future, net::Ipv4Addr, sync::Weak};
+    use std::{
+        future,
+        net::{Ipv4Addr, Ipv6Addr},
+        sync::Weak,
+    };
 
     use tokio::time::advance;
 
@@ -483,8 +487,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn all_addresses_of_one_network_of_ipv6_are_one_that_holds_most() {
         let mut crowd = Crowd::new();
-        let address =
-            |network, host| std::net::Ipv6Addr::new(0xfd00, 0, 0, network, 0, 0, 0, host).into();
+        let address = |network, host| Ipv6Addr::new(0xfd00, 0, 0, network, 0, 0, 0, host).into();
         let mut holds = |address| crowd.stranger_at(address).set_tls_room(TlsRoom::Strangers);
         (1..=2).for_each(|_| holds(address(1, 1)));
         (1..=3).for_each(|host| holds(address(2, host)));

@@ -11,6 +11,7 @@ pub mod component;
 mod connections;
 mod context;
 mod exposure;
+mod groups;
 mod holder;
 pub mod http;
 pub mod kafka;

@@ -12,7 +12,7 @@ use std::sync::{
 use pluvio_log::{LogHandle, ReadError};
 use tokio::sync::OnceCell;
 
-use crate::kafka::Coordinator;
+use crate::groups::Coordinator;
 
 /// Shared state of all listeners on one log; clones are the same.
 #[derive(Clone, Default)]

@@ -9,7 +9,7 @@
 use bytes::Bytes;
 use kafka_protocol::protocol::Decodable;
 
-use super::{request::Hangup, turn::Turn};
+use super::{hangup::Hangup, turn::Turn};
 use crate::room::Held;
 
 /// The bytes behind a request's head, and what holds their place.

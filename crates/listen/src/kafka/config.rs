@@ -1,9 +1,9 @@
-//! What an operator can set, and the two steps that turn it into a bound listener: [`Unbound::new`]
-//! judges it without touching anything, [`Unbound::bind`] takes the port.
+//! What an operator can set, and the first of two steps that turn it into a listener: [`Unbound::new`] judges it
+//! without touching anything. The second, [`KafkaListener::bind`](super::KafkaListener), takes the port.
 
 use std::{
     fmt, io,
-    net::{IpAddr, SocketAddr, TcpListener},
+    net::{IpAddr, SocketAddr},
     str::FromStr,
 };
 
@@ -12,8 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio_rustls::rustls::ServerConfig;
 
-use super::{KafkaListener, listener::Settings};
-use crate::{Context, exposure};
+use crate::exposure;
 
 /// The Kafka listener: `[listeners.<name>]` with `type = "kafka"`. Stored batches are sent as they are,
 /// compressed with lz4 by default: some clients need a package for that, and `docs/kafka-clients.md` says
@@ -163,9 +162,16 @@ impl Error {
 
 /// A listener in which nothing is wrong, before it has its port.
 pub struct Unbound {
-    listen: SocketAddr,
-    tls: Option<ServerConfig>,
-    settings: Settings,
+    pub(super) listen: SocketAddr,
+    pub(super) tls: Option<ServerConfig>,
+    pub(super) settings: Settings,
+}
+
+/// The configuration, resolved.
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) advertised: Option<Advertised>,
+    pub(super) connections_max: usize,
 }
 
 impl Config {
@@ -194,18 +200,6 @@ impl Unbound {
         let tls = tls.map_err(|source| Error::Tls { listen, source: Box::new(source) })?;
         let settings = Settings { advertised, connections_max };
         Ok(Self { listen, tls, settings })
-    }
-
-    /// Binds the port.
-    pub(super) fn bind(self, context: Context) -> Result<KafkaListener, Error> {
-        let Self { listen, tls, settings } = self;
-        let bound = TcpListener::bind(listen).and_then(|listener| {
-            listener.set_nonblocking(true)?;
-            let local = listener.local_addr()?;
-            Ok((listener, local))
-        });
-        let (listener, local) = bound.map_err(|source| Error::Bind { listen, source })?;
-        Ok(KafkaListener::new(listener, local, tls, context, settings))
     }
 }
 

@@ -16,12 +16,13 @@ use tokio::{
 use tracing::debug;
 
 use super::{
+    hangup::Hangup,
     limits::{
         DENIED_PAUSE, FRAME_BYTES_FREE, FRAME_BYTES_MAX, FRAME_BYTES_MAX_UNAUTHENTICATED,
         READ_AHEAD_BYTES_MAX,
     },
     meter,
-    request::{Answer, Hangup, Request, Session},
+    request::{Answer, Request, Session},
     server::Server,
     turn::Turn,
     wire::Incoming,

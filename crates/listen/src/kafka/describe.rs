@@ -15,11 +15,8 @@ use kafka_protocol::{
     protocol::StrBytes,
 };
 
-use super::{
-    limits::{FETCH_BYTES_MAX, GROUP_MEMBERS_MAX, OFFSET_METADATA_BYTES_MAX, OFFSETS_RETENTION},
-    server::{Caller, NODE},
-    turn::Pace,
-};
+use super::{caller::Caller, limits::FETCH_BYTES_MAX, server::NODE, turn::Pace};
+use crate::groups::limits::{GROUP_MEMBERS_MAX, OFFSET_METADATA_BYTES_MAX, OFFSETS_RETENTION};
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;

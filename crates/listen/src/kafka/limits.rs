@@ -35,7 +35,7 @@ pub(super) const ANSWER_BYTES_FREE: usize = 16 << 10;
 pub(super) const READ_AHEAD_BYTES_MAX: usize = 16 << 10;
 
 /// Most elements of all lists of one request together, and tagged fields ([`ITEMS_PER_TAG`]). A consumer names
-/// each topic once, and the largest requests of tools name all groups ([`GROUPS_MAX`]): twice as much and some
+/// each topic once, and the largest requests of tools name all groups ([`GROUPS_MAX`](crate::groups::limits::GROUPS_MAX)): twice as much and some
 /// more. Without a limit, a list of empty names would cost thirty times its bytes in memory, and as much time.
 pub(super) const REQUEST_ITEMS_MAX: usize = 2500;
 
@@ -72,109 +72,14 @@ pub(super) const FETCH_BYTES_SINGLE: usize = 256 << 10;
 pub(super) const FETCH_ROOM_WAIT: Duration = Duration::from_secs(1);
 
 /// Most bytes of what groups hold in one answer about groups: as much as the largest group can be
-/// ([`GROUP_MEMBERS_MAX`] members, with twice [`MEMBER_BYTES_MAX`] each) and some more, so that
+/// ([`GROUP_MEMBERS_MAX`](crate::groups::limits::GROUP_MEMBERS_MAX) members, with twice
+/// [`MEMBER_BYTES_MAX`](crate::groups::limits::MEMBER_BYTES_MAX) each) and some more, so that
 /// each can be asked for by itself. Without a limit, a few thousand bytes that name the same again
 /// and again would be answered from gigabytes.
 pub(super) const GROUP_ANSWER_BYTES_MAX: usize = 13 << 20;
 
-/// Most groups of those who see everything, and share a space: each costs memory as long as it has
-/// members or offsets. Nobody else can use this up.
-pub(super) const GROUPS_MAX: usize = 1000;
-
-/// Most groups of a principal with a space of its own: one tenant's applications are a few dozen.
-pub(super) const GROUPS_MAX_OWN: usize = 100;
-
-/// Most groups of all principals with spaces of their own together, beyond those that each can always
-/// have: what bounds the memory where hundreds of tenants are configured.
-pub(super) const GROUPS_MAX_OWN_TOTAL: usize = 4000;
-
-/// Groups that a principal with a space of its own can always have, however many others have.
-pub(super) const GROUPS_RESERVED_OWN: usize = 4;
-
-/// Most members of one group: with one partition a stream, more than a few stand idle.
-pub(super) const GROUP_MEMBERS_MAX: usize = 100;
-
-/// Most bytes of what members of groups say and are assigned, all groups of those who see everything
-/// together. A consumer says some hundred bytes; Kafka Connect's workers, the largest known, some
-/// thousand.
-pub(super) const GROUPS_BYTES_MAX: usize = 16 << 20;
-
-/// The same for a principal with a space of its own.
-pub(super) const GROUPS_BYTES_MAX_OWN: usize = 4 << 20;
-
-/// The same for all principals with spaces of their own together, beyond what each can always have.
-pub(super) const GROUPS_BYTES_MAX_OWN_TOTAL: usize = 16 << 20;
-
-/// What a principal with a space of its own can always have of it: a few consumers.
-pub(super) const GROUPS_BYTES_RESERVED_OWN: usize = 16 << 10;
-
-/// Most bytes of committed offsets ([`OFFSET_OVERHEAD_BYTES`] included), all groups of those who see
-/// everything together: some 12,000 offsets with short names, or 900 with the longest texts.
-pub(super) const OFFSETS_BYTES_MAX: usize = 4 << 20;
-
-/// The same for a principal with a space of its own: 100 groups on 25 streams each.
-pub(super) const OFFSETS_BYTES_MAX_OWN: usize = 1 << 20;
-
-/// The same for all principals with spaces of their own together, beyond what each can always have. With
-/// [`OFFSETS_BYTES_MAX`] it is a quarter of what the log's table takes
-/// ([`Table::BYTES_MAX`](pluvio_log::Table::BYTES_MAX)); the rest is for what is reserved for each.
-pub(super) const OFFSETS_BYTES_MAX_OWN_TOTAL: usize = 4 << 20;
-
-/// What a principal with a space of its own can always have of it: some 40 offsets.
-pub(super) const OFFSETS_BYTES_RESERVED_OWN: usize = 16 << 10;
-
-/// What an offset costs in memory beside its key and value, in the log's table and in the groups' own:
-/// places in two trees, its stream's name and what the allocator adds.
-pub(super) const OFFSET_OVERHEAD_BYTES: usize = 256;
-
-/// What a member costs beside what it says: its names, times and places in tables, in bytes.
-pub(super) const MEMBER_OVERHEAD_BYTES: usize = 512;
-
-/// Most protocols (ways to assign) that a member offers. Clients offer up to five; whether two members
-/// have one in common is looked for by comparing each with each.
-pub(super) const PROTOCOLS_MAX: usize = 32;
-
-/// What a protocol costs beside its name and what is said under it, in bytes.
-pub(super) const PROTOCOL_OVERHEAD_BYTES: usize = 100;
-
-/// Longest name of a group, a member, an instance or a protocol, in bytes.
-pub(super) const NAME_BYTES_MAX: usize = 255;
-
-/// Most bytes of what a member says of itself (its subscription, by protocol), and of what the
-/// leader assigns to one member.
-pub(super) const MEMBER_BYTES_MAX: usize = 64 << 10;
-
-/// Longest text that is kept with an offset, in bytes; Kafka's default.
-pub(super) const OFFSET_METADATA_BYTES_MAX: usize = 4096;
-
 /// Longest time that a fetch waits, whatever it asks for. Consumers ask for half a second by default.
 pub(super) const FETCH_WAIT_MAX: Duration = Duration::from_secs(60);
-
-/// A group's offsets are forgotten when nobody has used them for this long; Kafka's default.
-pub(super) const OFFSETS_RETENTION: Duration = Duration::from_secs(7 * 86_400);
-
-/// After a start, a group gets at least this long to come back before its offsets are forgotten.
-pub(super) const OFFSETS_GRACE: Duration = Duration::from_secs(3600);
-
-/// An offset that is committed again unchanged is written again after this: more often would be a
-/// write each five seconds from every idle consumer, less often it would look unused.
-pub(super) const OFFSET_REFRESH: Duration = Duration::from_secs(3600);
-
-/// Bounds of a member's session time-out. Kafka's lower bound is 6 s; below one second a pause of
-/// the machine looks like a death.
-pub(super) const SESSION_TIMEOUT_MIN: Duration = Duration::from_secs(1);
-/// See [`SESSION_TIMEOUT_MIN`]; Kafka's default.
-pub(super) const SESSION_TIMEOUT_MAX: Duration = Duration::from_secs(30 * 60);
-/// Shortest time that a rebalance may take: with none at all, nobody could join again before it is
-/// over, and a group of members that sleep would be looked at without end.
-pub(super) const REBALANCE_TIMEOUT_MIN: Duration = Duration::from_secs(1);
-/// Longest time that a rebalance may take: longer than any client's default (5 min).
-pub(super) const REBALANCE_TIMEOUT_MAX: Duration = Duration::from_secs(30 * 60);
-
-/// Longest time between the answers to those who joined and the assignment of their leader, and the
-/// request for it by each of them. Clients ask at once. Who joined under one name after the other and went
-/// away would otherwise take up groups for the longest rebalance.
-pub(super) const SYNC_TIMEOUT_MAX: Duration = Duration::from_secs(60);
 
 /// A denied login is told after this, as Kafka does: clients try again at once and without end, and
 /// whoever guesses passwords should not do so as fast as the network allows.

@@ -13,11 +13,16 @@ use tokio::{
     net::TcpListener,
     time::{Instant, MissedTickBehavior, interval, sleep},
 };
-use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::{Limits, config::Advertised, connection::Host, meter, server::Server};
+use super::{
+    Limits,
+    config::{Error, Settings, Unbound},
+    connection::Host,
+    meter,
+    server::Server,
+};
 use crate::{
     Context,
     connections::{Connections, Places, Pressure},
@@ -33,13 +38,6 @@ pub struct KafkaListener {
     context: Context,
     settings: Settings,
     limits: Limits,
-}
-
-/// The configuration, resolved.
-#[derive(Clone)]
-pub(super) struct Settings {
-    pub(super) advertised: Option<Advertised>,
-    pub(super) connections_max: usize,
 }
 
 /// The port cannot be served.
@@ -68,15 +66,17 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const IDLE_PART: u32 = 20;
 
 impl KafkaListener {
-    pub(super) fn new(
-        listener: StdListener,
-        local: SocketAddr,
-        tls: Option<ServerConfig>,
-        context: Context,
-        settings: Settings,
-    ) -> Self {
+    /// Takes the port.
+    pub(super) fn bind(unbound: Unbound, context: Context) -> Result<Self, Error> {
+        let Unbound { listen, tls, settings } = unbound;
+        let bound = StdListener::bind(listen).and_then(|listener| {
+            listener.set_nonblocking(true)?;
+            let local = listener.local_addr()?;
+            Ok((listener, local))
+        });
+        let (listener, local) = bound.map_err(|source| Error::Bind { listen, source })?;
         let tls = tls.map(Acceptor::new);
-        Self { listener, local, tls, context, settings, limits: Limits::default() }
+        Ok(Self { listener, local, tls, context, settings, limits: Limits::default() })
     }
 
     /// Where it listens: with port 0 in the configuration, the port that the system chose.

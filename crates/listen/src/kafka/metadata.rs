@@ -18,7 +18,8 @@ use kafka_protocol::{
 };
 
 use super::{
-    server::{Caller, NODE},
+    caller::Caller,
+    server::NODE,
     topics::{EPOCH, PARTITION, Topic},
     turn::Pace,
 };

@@ -2,7 +2,10 @@
 
 use metrics::{Unit, describe_counter, describe_gauge};
 
-use crate::connections::Meters;
+use crate::{
+    connections::Meters,
+    groups::meter::{GROUPS, LOG_ERRORS, OFFSETS_BYTES, OFFSETS_BYTES_MAX},
+};
 
 /// Requests by `api`.
 pub(super) const REQUESTS: &str = "pluvio_kafka_requests_total";
@@ -14,21 +17,12 @@ pub(super) const FETCH_WAITS: &str = "pluvio_kafka_fetch_waits_total";
 pub(super) const HANGUPS: &str = "pluvio_kafka_hangups_total";
 /// Failed logins.
 pub(super) const DENIED: &str = "pluvio_kafka_denied_total";
-/// Reads and commits that the log failed.
-pub(super) const LOG_ERRORS: &str = "pluvio_kafka_log_errors_total";
 /// Readers that were dropped because they took nothing.
 pub(super) const STALLED: &str = "pluvio_kafka_stalled_total";
 /// Connections that ended in a panic.
 pub(super) const PANICS: &str = "pluvio_kafka_panics_total";
 /// Open connections.
 pub(super) const CONNECTIONS: &str = "pluvio_kafka_connections";
-/// Groups that have members or offsets.
-pub(super) const GROUPS: &str = "pluvio_kafka_groups";
-/// Bytes of committed offsets by `principal`; without one: of all who see everything.
-pub(super) const OFFSETS_BYTES: &str = "pluvio_kafka_offsets_bytes";
-/// How many there may be.
-pub(super) const OFFSETS_BYTES_MAX: &str = "pluvio_kafka_offsets_bytes_max";
-
 /// Silent or idle connections that were closed for newer ones.
 pub(super) const DISPLACED: &str = "pluvio_kafka_displaced_total";
 

@@ -26,12 +26,14 @@
 //! queue for a reader.
 
 mod body;
+mod caller;
 mod config;
 mod connection;
 mod describe;
 mod error;
 mod fetch;
 mod group;
+mod hangup;
 mod limits;
 mod listener;
 mod metadata;
@@ -51,7 +53,6 @@ use std::net::SocketAddr;
 use crate::{Context, component::ListenerConfig};
 
 pub use config::{Advertised, Config, Error, Unbound};
-pub(crate) use group::Coordinator;
 pub use limits::Limits;
 pub use listener::{KafkaListener, ServeError};
 
@@ -79,7 +80,7 @@ impl ListenerConfig for Config {
     }
 
     fn bind(unbound: Unbound, context: Context) -> Result<KafkaListener, Error> {
-        unbound.bind(context)
+        KafkaListener::bind(unbound, context)
     }
 
     fn local_addr(listener: &KafkaListener) -> SocketAddr {

@@ -20,8 +20,8 @@ use kafka_protocol::{
 use pluvio_log::{Log as _, Offset, ReadError, ReadLimit, Seek};
 
 use super::{
+    caller::Caller,
     error,
-    server::Caller,
     topics::{EPOCH, Topic, check_epoch},
     turn::Pace,
 };

@@ -4,7 +4,6 @@
 //! are not what their head says end the connection.
 
 use std::{
-    fmt,
     net::SocketAddr,
     sync::{Arc, OnceLock},
 };
@@ -20,14 +19,16 @@ use tracing::{debug, error};
 
 use super::{
     body::Body,
+    caller::Caller,
     describe, fetch, group,
+    hangup::Hangup,
     limits::{ANSWER_BYTES_FREE, FRAME_BYTES_FREE, REQUEST_ITEMS_CHEAP},
     metadata, meter, offsets, refuse,
     sasl::{Outcome, Sasl},
-    server::{Caller, Server},
+    server::Server,
     turn::Turn,
     versions,
-    wire::{Api, Head, Malformed, Reader, framed},
+    wire::{Api, Head, Reader, framed},
 };
 use crate::{holder::Holder, room::Held};
 
@@ -38,62 +39,6 @@ pub(super) struct Answer {
     pub(super) _held: Option<Held>,
     /// Why the connection ends after this answer.
     pub(super) last: Option<Hangup>,
-}
-
-/// Why this side ends a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Hangup {
-    FrameTooLarge,
-    Malformed,
-    TooMuch,
-    UnknownApi,
-    UnsupportedVersion,
-    NotAuthenticated,
-    Denied,
-    UnansweredProduce,
-    TooSlow,
-    Idle,
-    NoRoom,
-    ShareFull,
-    Displaced,
-    Unencodable,
-}
-
-impl From<Malformed> for Hangup {
-    fn from(error: Malformed) -> Self {
-        match error {
-            Malformed::Bytes(_) => Self::Malformed,
-            Malformed::TooMuch => Self::TooMuch,
-        }
-    }
-}
-
-impl Hangup {
-    /// For metrics.
-    pub(super) fn label(self) -> &'static str {
-        match self {
-            Self::FrameTooLarge => "frame_too_large",
-            Self::Malformed => "malformed",
-            Self::TooMuch => "too_much",
-            Self::UnknownApi => "unknown_api",
-            Self::UnsupportedVersion => "unsupported_version",
-            Self::NotAuthenticated => "not_authenticated",
-            Self::Denied => "denied",
-            Self::UnansweredProduce => "unanswered_produce",
-            Self::TooSlow => "too_slow",
-            Self::Idle => "idle",
-            Self::NoRoom => "no_room",
-            Self::ShareFull => "share_full",
-            Self::Displaced => "displaced",
-            Self::Unencodable => "unencodable",
-        }
-    }
-}
-
-impl fmt::Display for Hangup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.label().replace('_', " "))
-    }
 }
 
 /// Who is at the other end, as far as is known.

@@ -1,30 +1,24 @@
-//! What all connections of one listener share, and what a request is answered with.
+//! What all connections of one listener share.
 
-use std::{
-    collections::HashMap,
-    net::SocketAddr,
-    sync::{Arc, OnceLock},
-};
+use std::sync::Arc;
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use kafka_protocol::{messages::BrokerId, protocol::StrBytes};
 use pluvio_log::Log as _;
-use pluvio_runtime::Principal;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
     config::Advertised,
-    group::Coordinator,
     limits::{
         FETCH_BYTES_MAX_CLIENT, FETCH_BYTES_MAX_TOTAL, FRAME_BYTES_MAX_CLIENT,
         FRAME_BYTES_MAX_TOTAL, LOOKUPS_MAX, Limits,
     },
-    topics::Topic,
     turn::Turns,
 };
 use crate::{
     Context,
+    groups::Coordinator,
     holder::Holder,
     room::{Parts, Room},
 };
@@ -82,37 +76,6 @@ impl Server {
             frames: Room::new(FRAME_BYTES_MAX_TOTAL),
             frame_parts: Parts::new(FRAME_BYTES_MAX_CLIENT),
             drain,
-        }
-    }
-}
-
-/// Who asks, and where.
-pub(super) struct Caller<'a> {
-    pub(super) server: &'a Server,
-    pub(super) principal: &'a Principal,
-    /// Whose connection it is.
-    pub(super) holder: &'a Holder,
-    /// What the client calls itself.
-    pub(super) client: &'a str,
-    pub(super) peer: SocketAddr,
-    /// This end of the client's connection.
-    pub(super) local: SocketAddr,
-    /// Of the request.
-    pub(super) version: i16,
-    /// All streams by their ids, once somebody asked for one: a request may name thousands.
-    pub(super) by_id: OnceLock<HashMap<Uuid, Topic>>,
-}
-
-impl Caller<'_> {
-    /// Where clients find the one broker: what the operator says, or else the address that this
-    /// client has found already.
-    pub(super) fn node(&self) -> (StrBytes, i32) {
-        match &self.server.advertised {
-            Some(Advertised { host, port }) => (StrBytes::from(host.clone()), i32::from(*port)),
-            None => {
-                let host = self.local.ip().to_canonical().to_string();
-                (StrBytes::from(host), i32::from(self.local.port()))
-            }
         }
     }
 }

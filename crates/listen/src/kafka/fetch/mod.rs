@@ -33,10 +33,11 @@ use pluvio_log::{Log as _, Offset, ReadLimit, StreamName};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
+    caller::Caller,
     error,
     limits::{FETCH_BYTES_MAX, FETCH_BYTES_SINGLE, FETCH_ROOM_WAIT, FETCH_WAIT_MAX},
     meter,
-    server::{Caller, Server},
+    server::Server,
     topics::{PARTITION, check_epoch},
     turn::{Pace, Turn},
 };

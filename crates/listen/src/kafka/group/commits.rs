@@ -19,10 +19,10 @@ use kafka_protocol::{
 };
 use pluvio_log::StreamName;
 
-use super::{event::Speaker, offsets::Committed, room::Room};
+use super::room::Room;
+use crate::groups::{event::Speaker, limits::OFFSET_METADATA_BYTES_MAX, offsets::Committed};
 use crate::kafka::{
-    limits::OFFSET_METADATA_BYTES_MAX,
-    server::Caller,
+    caller::Caller,
     topics::{EPOCH, PARTITION},
     turn::Pace,
 };

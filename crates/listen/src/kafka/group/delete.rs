@@ -17,7 +17,7 @@ use kafka_protocol::{
 };
 use pluvio_log::StreamName;
 
-use crate::kafka::{server::Caller, turn::Pace};
+use crate::kafka::{caller::Caller, turn::Pace};
 
 /// Answers `DeleteGroups`, each group once and by itself.
 pub(crate) async fn delete(

@@ -17,20 +17,17 @@ use kafka_protocol::{
     protocol::StrBytes,
 };
 
-use super::{
+use crate::groups::{
+    Group,
     event::{Join, Joined, Name, NotJoined, Speaker, Ticket, Time},
-    names,
-    offsets::{GroupName, SHARED},
-    state::Group,
-};
-use crate::kafka::{
     limits::{
         GROUP_MEMBERS_MAX, MEMBER_BYTES_MAX, NAME_BYTES_MAX, PROTOCOLS_MAX, REBALANCE_TIMEOUT_MAX,
         REBALANCE_TIMEOUT_MIN, SESSION_TIMEOUT_MAX, SESSION_TIMEOUT_MIN,
     },
-    server::Caller,
-    turn::Pace,
+    names,
+    offsets::{GroupName, SHARED},
 };
+use crate::kafka::{caller::Caller, turn::Pace};
 
 impl Caller<'_> {
     /// Whether the caller may use groups: they are for those who read.

@@ -14,11 +14,9 @@ use kafka_protocol::{
     protocol::{Encodable, StrBytes},
 };
 
-use super::{members::text, room::Room, state::Group};
-use crate::kafka::{
-    server::{Caller, NODE},
-    turn::Pace,
-};
+use super::{members::text, room::Room};
+use crate::groups::Group;
+use crate::kafka::{caller::Caller, server::NODE, turn::Pace};
 
 /// What `FindCoordinator` asks for.
 const GROUP: i8 = 0;

@@ -6,104 +6,104 @@ use bytes::Bytes;
 use kafka_protocol::ResponseError;
 
 use super::vote::Protocols;
-use crate::kafka::limits::{MEMBER_OVERHEAD_BYTES, PROTOCOL_OVERHEAD_BYTES};
+use crate::groups::limits::{MEMBER_OVERHEAD_BYTES, PROTOCOL_OVERHEAD_BYTES};
 
 /// Since the coordinator began.
-pub(super) type Time = Duration;
+pub(crate) type Time = Duration;
 /// A member's, instance's or protocol's name.
-pub(super) type Name = Arc<str>;
+pub(crate) type Name = Arc<str>;
 
 /// A request that waits for its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Ticket(pub(super) u64);
+pub(crate) struct Ticket(pub(crate) u64);
 
 /// A request to join.
 #[derive(Clone, Debug)]
-pub(super) struct Join {
+pub(crate) struct Join {
     /// Empty for somebody new.
-    pub(super) member: Name,
+    pub(crate) member: Name,
     /// Somebody new was told that name before.
-    pub(super) is_given: bool,
+    pub(crate) is_given: bool,
     /// The name that somebody new gets.
-    pub(super) fresh: Name,
+    pub(crate) fresh: Name,
     /// A name that survives restarts of the client.
-    pub(super) instance: Option<Name>,
-    pub(super) client: String,
-    pub(super) host: String,
-    pub(super) session_timeout: Duration,
-    pub(super) rebalance_timeout: Duration,
+    pub(crate) instance: Option<Name>,
+    pub(crate) client: String,
+    pub(crate) host: String,
+    pub(crate) session_timeout: Duration,
+    pub(crate) rebalance_timeout: Duration,
     /// What the group is for: `consumer`.
-    pub(super) protocol_type: Name,
-    pub(super) protocols: Protocols,
+    pub(crate) protocol_type: Name,
+    pub(crate) protocols: Protocols,
     /// Somebody new is told its name and comes again with it (KIP-394), so that a client that gives
     /// up half-way leaves nobody behind.
-    pub(super) must_return: bool,
+    pub(crate) must_return: bool,
     /// The client knows that a leader may have nothing to assign (KIP-814).
-    pub(super) can_skip: bool,
+    pub(crate) can_skip: bool,
 }
 
 /// Part of a generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Joined {
-    pub(super) generation: i32,
-    pub(super) protocol_type: Name,
-    pub(super) protocol: Name,
-    pub(super) leader: Name,
-    pub(super) member: Name,
+pub(crate) struct Joined {
+    pub(crate) generation: i32,
+    pub(crate) protocol_type: Name,
+    pub(crate) protocol: Name,
+    pub(crate) leader: Name,
+    pub(crate) member: Name,
     /// The leader knows all members, but need not assign.
-    pub(super) skip_assignment: bool,
+    pub(crate) skip_assignment: bool,
     /// For the leader only: name, instance, and what each says of itself.
-    pub(super) members: Vec<(Name, Option<Name>, Bytes)>,
+    pub(crate) members: Vec<(Name, Option<Name>, Bytes)>,
 }
 
 /// Not part of it. `member` is the name to come again with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct NotJoined {
-    pub(super) error: ResponseError,
-    pub(super) member: Name,
+pub(crate) struct NotJoined {
+    pub(crate) error: ResponseError,
+    pub(crate) member: Name,
 }
 
 /// A member's assignment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Synced {
-    pub(super) protocol_type: Name,
-    pub(super) protocol: Name,
-    pub(super) assignment: Bytes,
+pub(crate) struct Synced {
+    pub(crate) protocol_type: Name,
+    pub(crate) protocol: Name,
+    pub(crate) assignment: Bytes,
 }
 
 /// Who speaks: a member of a generation.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Speaker<'a> {
-    pub(super) member: &'a str,
-    pub(super) instance: Option<&'a str>,
-    pub(super) generation: i32,
+pub(crate) struct Speaker<'a> {
+    pub(crate) member: &'a str,
+    pub(crate) instance: Option<&'a str>,
+    pub(crate) generation: i32,
 }
 
 /// An answer that is due.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Action {
+pub(crate) enum Action {
     Join(Ticket, Result<Joined, NotJoined>),
     Sync(Ticket, Result<Synced, ResponseError>),
 }
 
 /// A member.
 #[derive(Clone, Debug)]
-pub(super) struct Member {
-    pub(super) instance: Option<Name>,
-    pub(super) client: String,
-    pub(super) host: String,
-    pub(super) assignment: Bytes,
-    pub(super) session_timeout: Duration,
-    pub(super) rebalance_timeout: Duration,
-    pub(super) protocols: Protocols,
+pub(crate) struct Member {
+    pub(crate) instance: Option<Name>,
+    pub(crate) client: String,
+    pub(crate) host: String,
+    pub(crate) assignment: Bytes,
+    pub(crate) session_timeout: Duration,
+    pub(crate) rebalance_timeout: Duration,
+    pub(crate) protocols: Protocols,
     /// When it is given up.
-    pub(super) until: Time,
-    pub(super) joining: Option<Ticket>,
-    pub(super) syncing: Option<Ticket>,
+    pub(crate) until: Time,
+    pub(crate) joining: Option<Ticket>,
+    pub(crate) syncing: Option<Ticket>,
 }
 
 /// What it costs, in bytes, that somebody says something under all protocols.
-pub(super) fn said(protocols: &Protocols) -> usize {
+pub(crate) fn said(protocols: &Protocols) -> usize {
     let cost =
         |(name, metadata): &(Name, Bytes)| PROTOCOL_OVERHEAD_BYTES + name.len() + metadata.len();
     protocols.iter().map(cost).sum()
@@ -111,12 +111,12 @@ pub(super) fn said(protocols: &Protocols) -> usize {
 
 impl Member {
     /// What it costs, in bytes.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         MEMBER_OVERHEAD_BYTES + said(&self.protocols) + self.assignment.len()
     }
 
     /// What it says of itself under `protocol`.
-    pub(super) fn metadata(&self, protocol: &str) -> Bytes {
+    pub(crate) fn metadata(&self, protocol: &str) -> Bytes {
         let found = self.protocols.iter().find(|(name, _)| **name == *protocol);
         found.map(|(_, metadata)| metadata.clone()).unwrap_or_default()
     }

@@ -27,7 +27,7 @@ use super::{
     share::{GROUPS, MEMBERS, OFFSETS, Share, Spaces, Usage},
     state::Group,
 };
-use crate::kafka::{
+use crate::groups::{
     error,
     limits::{MEMBER_OVERHEAD_BYTES, OFFSET_REFRESH, OFFSETS_GRACE, OFFSETS_RETENTION},
     meter,
@@ -59,8 +59,8 @@ struct Inner {
 
 /// A group with its offsets.
 #[derive(Default)]
-pub(super) struct Slot {
-    pub(super) group: Group,
+pub(crate) struct Slot {
+    pub(crate) group: Group,
     /// What the group's members cost, in bytes.
     bytes: usize,
     offsets: BTreeMap<StreamName, Committed>,
@@ -183,7 +183,7 @@ impl Coordinator {
         }
     }
 
-    pub(super) async fn join(&self, name: &GroupName, join: Join) -> Result<Joined, NotJoined> {
+    pub(crate) async fn join(&self, name: &GroupName, join: Join) -> Result<Joined, NotJoined> {
         let prefix = join.instance.as_deref().unwrap_or(&join.client);
         let (fresh, is_given) =
             (self.names.fresh(name, prefix), self.names.is_given(name, &join.member));
@@ -209,7 +209,7 @@ impl Coordinator {
         receiver.await.unwrap_or(Err(NotJoined { error, member }))
     }
 
-    pub(super) async fn sync(
+    pub(crate) async fn sync(
         &self,
         name: &GroupName,
         assigned_bytes: usize,
@@ -235,7 +235,7 @@ impl Coordinator {
     }
 
     /// Tells a group something that is answered at once; `None` where there is no such group.
-    pub(super) fn tell<T>(
+    pub(crate) fn tell<T>(
         &self,
         name: &GroupName,
         event: impl FnOnce(&mut Group, Time) -> T,
@@ -251,7 +251,7 @@ impl Coordinator {
     }
 
     /// Stores offsets, if the speaker may; durable on return.
-    pub(super) async fn commit(
+    pub(crate) async fn commit(
         &self,
         name: &GroupName,
         speaker: Speaker<'_>,
@@ -267,7 +267,7 @@ impl Coordinator {
 
     /// Deletes those offsets of a group that `is_chosen` names; durable on return. A group that has
     /// members keeps all, and one that is left without offsets is gone.
-    pub(super) async fn delete(
+    pub(crate) async fn delete(
         &self,
         name: &GroupName,
         is_chosen: impl Fn(&StreamName) -> bool,
@@ -386,7 +386,7 @@ impl Coordinator {
     }
 
     /// A group's offsets that are not forgotten.
-    pub(super) fn offsets(&self, name: &GroupName) -> BTreeMap<StreamName, Committed> {
+    pub(crate) fn offsets(&self, name: &GroupName) -> BTreeMap<StreamName, Committed> {
         let inner = self.lock();
         let Some(slot) = inner.slots.get(name) else { return BTreeMap::new() };
         let is_kept = |committed: &Committed| !self.is_forgotten(slot, committed);
@@ -398,7 +398,7 @@ impl Coordinator {
     }
 
     /// Gives all groups of a space to `show`, those left out that are forgotten but not yet deleted.
-    pub(super) fn list<T>(&self, space: &str, show: impl Fn(&str, &Group) -> T) -> Vec<T> {
+    pub(crate) fn list<T>(&self, space: &str, show: impl Fn(&str, &Group) -> T) -> Vec<T> {
         let inner = self.lock();
         let is_there = |slot: &&Slot| {
             !slot.group.is_idle() || slot.offsets.values().any(|o| !self.is_forgotten(slot, o))

@@ -16,7 +16,7 @@ use metrics::{Gauge, gauge};
 use pluvio_runtime::LineLimit;
 
 use super::offsets::SHARED;
-use crate::kafka::{
+use crate::groups::{
     limits::{
         GROUPS_BYTES_MAX, GROUPS_BYTES_MAX_OWN, GROUPS_BYTES_MAX_OWN_TOTAL,
         GROUPS_BYTES_RESERVED_OWN, GROUPS_MAX, GROUPS_MAX_OWN, GROUPS_MAX_OWN_TOTAL,

@@ -1,8 +1,8 @@
 //! Stories of a group, told event by event.
 
 use super::*;
-use crate::kafka::{
-    group::event::NotJoined,
+use crate::groups::{
+    event::NotJoined,
     limits::{GROUP_MEMBERS_MAX, SYNC_TIMEOUT_MAX},
 };
 

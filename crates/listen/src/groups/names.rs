@@ -18,17 +18,17 @@ const UUID_BYTES: usize = 36;
 const DIGEST_BITS: u64 = u64::MAX >> 2;
 
 /// How long a name is at most that was given out with a prefix of at most so many bytes.
-pub(super) const fn longest(prefix_bytes: usize) -> usize {
+pub(crate) const fn longest(prefix_bytes: usize) -> usize {
     prefix_bytes + 1 + UUID_BYTES
 }
 
 /// What names are given out with.
 #[derive(Debug, Default)]
-pub(super) struct Names(RandomState);
+pub(crate) struct Names(RandomState);
 
 impl Names {
     /// A name that nobody has, in a group: `prefix-uuid`.
-    pub(super) fn fresh(&self, group: &GroupName, prefix: &str) -> Name {
+    pub(crate) fn fresh(&self, group: &GroupName, prefix: &str) -> Name {
         let (random, _) = Uuid::new_v4().as_u64_pair();
         let digest = self.digest(group, prefix, random) & DIGEST_BITS;
         // The variant of random UUIDs, as the version in the other half.
@@ -37,7 +37,7 @@ impl Names {
     }
 
     /// Whether that name was given out here, for that group.
-    pub(super) fn is_given(&self, group: &GroupName, name: &str) -> bool {
+    pub(crate) fn is_given(&self, group: &GroupName, name: &str) -> bool {
         let split = name.len().checked_sub(UUID_BYTES).and_then(|at| name.split_at_checked(at));
         let Some((prefix, uuid)) = split else { return false };
         let (Some(prefix), Ok(uuid)) = (prefix.strip_suffix('-'), Uuid::parse_str(uuid)) else {

@@ -25,7 +25,7 @@ use super::{
     event::{Action, Join, Joined, Member, Name, NotJoined, Speaker, Synced, Ticket, Time, said},
     vote,
 };
-use crate::kafka::limits::{
+use crate::groups::limits::{
     GROUP_MEMBERS_MAX, MEMBER_OVERHEAD_BYTES, REBALANCE_TIMEOUT_MIN, SYNC_TIMEOUT_MAX,
 };
 
@@ -42,7 +42,7 @@ enum State {
 
 /// A group's members and where they stand.
 #[derive(Debug, Default)]
-pub(super) struct Group {
+pub(crate) struct Group {
     state: State,
     generation: i32,
     protocol_type: Option<Name>,
@@ -57,7 +57,7 @@ pub(super) struct Group {
 
 impl Group {
     /// Somebody joins, or joins again.
-    pub(super) fn join(&mut self, join: Join, ticket: Ticket, now: Time) {
+    pub(crate) fn join(&mut self, join: Join, ticket: Ticket, now: Time) {
         if let Some(error) = self.objection(&join) {
             self.refuse(ticket, error, join.member);
         } else if !join.member.is_empty() {
@@ -209,7 +209,7 @@ impl Group {
     }
 
     /// A member asks for its assignment; the leader brings everybody's.
-    pub(super) fn sync(
+    pub(crate) fn sync(
         &mut self,
         speaker: Speaker<'_>,
         protocol: (Option<&str>, Option<&str>),
@@ -274,7 +274,7 @@ impl Group {
     }
 
     /// A member lives.
-    pub(super) fn heartbeat(
+    pub(crate) fn heartbeat(
         &mut self,
         speaker: Speaker<'_>,
         now: Time,
@@ -289,7 +289,7 @@ impl Group {
     }
 
     /// A member, known by its name or its instance, goes.
-    pub(super) fn leave(
+    pub(crate) fn leave(
         &mut self,
         member: &str,
         instance: Option<&str>,
@@ -310,7 +310,7 @@ impl Group {
     }
 
     /// The client behind a waiting request is gone: from now on it must be heard of again.
-    pub(super) fn abandon(&mut self, ticket: Ticket, now: Time) {
+    pub(crate) fn abandon(&mut self, ticket: Ticket, now: Time) {
         for member in self.members.values_mut() {
             if member.joining == Some(ticket) || member.syncing == Some(ticket) {
                 member.joining = None;
@@ -322,7 +322,7 @@ impl Group {
 
     /// Whether offsets may be committed: by a member of this generation, or by somebody who is in no
     /// group at all where there is none.
-    pub(super) fn check_commit(
+    pub(crate) fn check_commit(
         &mut self,
         speaker: Speaker<'_>,
         now: Time,
@@ -339,7 +339,7 @@ impl Group {
     }
 
     /// When to look again, if nothing comes before.
-    pub(super) fn due(&self) -> Option<Time> {
+    pub(crate) fn due(&self) -> Option<Time> {
         let waits = |m: &&Member| m.joining.is_none() && m.syncing.is_none();
         let members = self.members.values().filter(waits).map(|member| member.until);
         let state = match self.state {
@@ -350,7 +350,7 @@ impl Group {
     }
 
     /// Time passes: who was not heard of is given up, and who is waited for no longer is.
-    pub(super) fn tick(&mut self, now: Time) {
+    pub(crate) fn tick(&mut self, now: Time) {
         let mut late: Vec<Name> = Vec::new();
         for (name, member) in &self.members {
             let is_waiting = member.joining.is_some() || member.syncing.is_some();
@@ -372,7 +372,7 @@ impl Group {
     }
 
     /// What must be answered now.
-    pub(super) fn take_actions(&mut self) -> Vec<Action> {
+    pub(crate) fn take_actions(&mut self) -> Vec<Action> {
         std::mem::take(&mut self.actions)
     }
 
@@ -525,17 +525,17 @@ impl Group {
     }
 
     /// Whether nobody is in it.
-    pub(super) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.members.is_empty()
     }
 
     /// When the last member left, if there ever was one.
-    pub(super) fn emptied(&self) -> Option<Time> {
+    pub(crate) fn emptied(&self) -> Option<Time> {
         self.emptied
     }
 
     /// The state's name, as Kafka's tools show it.
-    pub(super) fn state(&self) -> &'static str {
+    pub(crate) fn state(&self) -> &'static str {
         match self.state {
             State::Empty => "Empty",
             State::Preparing(_) => "PreparingRebalance",
@@ -545,24 +545,24 @@ impl Group {
     }
 
     /// What the group is for, and how it assigns.
-    pub(super) fn shown(&self) -> (Name, Name) {
+    pub(crate) fn shown(&self) -> (Name, Name) {
         self.protocols()
     }
 
     /// What its members cost, in bytes.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.members.values().map(Member::bytes).sum()
     }
 
     /// What somebody who joins costs already: nothing, if it is not a member yet.
-    pub(super) fn bytes_of(&self, join: &Join) -> usize {
+    pub(crate) fn bytes_of(&self, join: &Join) -> usize {
         let instance = join.instance.as_ref().and_then(|instance| self.instances.get(instance));
         let member = self.members.get(instance.unwrap_or(&join.member));
         member.map_or(0, |member| MEMBER_OVERHEAD_BYTES + said(&member.protocols))
     }
 
     /// All members by name.
-    pub(super) fn members(&self) -> &BTreeMap<Name, Member> {
+    pub(crate) fn members(&self) -> &BTreeMap<Name, Member> {
         &self.members
     }
 }

@@ -15,33 +15,33 @@ use kafka_protocol::protocol::StrBytes;
 use pluvio_log::StreamName;
 use uuid::Uuid;
 
-use crate::kafka::limits::OFFSET_OVERHEAD_BYTES;
+use crate::groups::limits::OFFSET_OVERHEAD_BYTES;
 
 const VERSION: u8 = 1;
 
 /// The space of those who see everything.
-pub(super) const SHARED: &str = "";
+pub(crate) const SHARED: &str = "";
 
 /// Names a group within the space of those who may use it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct GroupName {
+pub(crate) struct GroupName {
     /// The principal whose space it is, or [`SHARED`].
-    pub(super) space: Arc<str>,
-    pub(super) id: Arc<str>,
+    pub(crate) space: Arc<str>,
+    pub(crate) id: Arc<str>,
 }
 
 /// A committed offset.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Committed {
-    pub(super) offset: i64,
-    pub(super) epoch: i32,
+pub(crate) struct Committed {
+    pub(crate) offset: i64,
+    pub(crate) epoch: i32,
     /// In milliseconds since 1970.
-    pub(super) at: i64,
+    pub(crate) at: i64,
     /// Which incarnation of the stream it is an offset of.
-    pub(super) log_id: Uuid,
+    pub(crate) log_id: Uuid,
     /// The client's own text. What is kept is a part of the value that the log keeps, and so there is
     /// one copy of it.
-    pub(super) metadata: StrBytes,
+    pub(crate) metadata: StrBytes,
 }
 
 /// What a value has before the text.
@@ -49,12 +49,12 @@ const HEAD_BYTES: usize = 1 + 8 + 4 + 8 + 16;
 
 impl Committed {
     /// Whether it says the same, whenever it was said.
-    pub(super) fn is_same(&self, other: &Self) -> bool {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
         Self { at: other.at, ..self.clone() } == *other
     }
 
     /// Its value in the log, and the same offset as a view of that.
-    pub(super) fn stored(&self) -> (Bytes, Self) {
+    pub(crate) fn stored(&self) -> (Bytes, Self) {
         let value = self.encode();
         // It was a text before.
         let metadata = StrBytes::from_utf8(value.slice(HEAD_BYTES..)).unwrap_or_default();
@@ -73,7 +73,7 @@ impl Committed {
     }
 
     /// Reads a value, of which it keeps a part.
-    pub(super) fn decode(mut value: Bytes) -> Option<Self> {
+    pub(crate) fn decode(mut value: Bytes) -> Option<Self> {
         if value.try_get_u8().ok()? != VERSION {
             return None;
         }
@@ -86,13 +86,13 @@ impl Committed {
 }
 
 /// What an offset of `group` in `stream` takes, in bytes.
-pub(super) fn cost(group: &GroupName, stream: &StreamName, committed: &Committed) -> usize {
+pub(crate) fn cost(group: &GroupName, stream: &StreamName, committed: &Committed) -> usize {
     let key = 1 + 2 + group.space.len() + 2 + group.id.len() + stream.as_str().len();
     key + HEAD_BYTES + committed.metadata.len() + OFFSET_OVERHEAD_BYTES
 }
 
 /// The key of a group's offset in a stream.
-pub(super) fn key(group: &GroupName, stream: &StreamName) -> Bytes {
+pub(crate) fn key(group: &GroupName, stream: &StreamName) -> Bytes {
     let mut out = vec![VERSION];
     for part in [&group.space, &group.id] {
         out.put_u16(u16::try_from(part.len()).unwrap_or(u16::MAX));
@@ -103,7 +103,7 @@ pub(super) fn key(group: &GroupName, stream: &StreamName) -> Bytes {
 }
 
 /// What a key names.
-pub(super) fn parse(mut key: &[u8]) -> Option<(GroupName, StreamName)> {
+pub(crate) fn parse(mut key: &[u8]) -> Option<(GroupName, StreamName)> {
     if key.try_get_u8().ok()? != VERSION {
         return None;
     }

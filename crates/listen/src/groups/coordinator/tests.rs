@@ -6,7 +6,9 @@ use pluvio_log::{Memory, MemoryConfig};
 use uuid::Uuid;
 
 use super::*;
-use crate::kafka::limits::{GROUPS_MAX, GROUPS_MAX_OWN, GROUPS_MAX_OWN_TOTAL, GROUPS_RESERVED_OWN};
+use crate::groups::limits::{
+    GROUPS_MAX, GROUPS_MAX_OWN, GROUPS_MAX_OWN_TOTAL, GROUPS_RESERVED_OWN,
+};
 
 const LONG: Duration = Duration::from_secs(8 * 86_400);
 

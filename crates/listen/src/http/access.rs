@@ -6,7 +6,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -14,13 +14,9 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use pluvio_runtime::{Access, Credential, Principal};
 
 use super::{
+    peer::Peer,
     problem::{Kind, Problem},
-    socket::Peer,
 };
-
-/// The credential that was right on this connection last.
-#[derive(Debug, Default)]
-pub(super) struct Login(Mutex<Option<HeaderValue>>);
 
 /// What a request's head presents.
 enum Presented {
@@ -89,19 +85,5 @@ impl Presented {
             Self::Bearer(token) => Credential::Bearer(token),
             Self::Basic { user, password } => Credential::Basic { user, password },
         }
-    }
-}
-
-impl Login {
-    fn was_right(&self, value: &HeaderValue) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref() == Some(value)
-    }
-
-    fn note(&self, right: Option<&HeaderValue>) {
-        let right = right.cloned().map(|mut value| {
-            value.set_sensitive(true);
-            value
-        });
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = right;
     }
 }

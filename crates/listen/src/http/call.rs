@@ -2,26 +2,21 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{
-    body::Body,
-    http::{HeaderMap, HeaderValue, Response, StatusCode, header},
-};
-use bytes::Bytes;
+use axum::http::{HeaderMap, header};
 use pluvio_event::filter::Conjunction;
 use pluvio_log::{Extent, Log, StreamName};
 use pluvio_runtime::Principal;
-use serde::Serialize;
 use tokio::time::sleep;
 
 use super::{
+    client::Client,
+    head::lists,
     limits::READ_UNITS_PER_BYTE,
     problem::{Kind, Problem},
     query::{Query, shown},
     server::Server,
-    watch::Client,
     work::{Allowance, Lane, Turn},
 };
-use crate::room::Held;
 
 /// A request whose path, parameters and sender are known.
 pub(super) struct Call {
@@ -36,19 +31,6 @@ pub(super) struct Call {
     pub(super) offset: Option<String>,
     pub(super) query: Query,
     pub(super) headers: HeaderMap,
-}
-
-/// An answer before the last touches (compression, HEAD, security headers).
-pub(super) type Answer = Response<Payload>;
-
-/// A body that is there, or one that comes.
-pub(super) enum Payload {
-    Bytes(Bytes),
-    /// The same for all who ask: however many have it on their way, it is there once.
-    Shared(Bytes),
-    /// One that has a place in the room for pages.
-    Placed(Bytes, Held),
-    Stream(Body),
 }
 
 impl Call {
@@ -109,39 +91,4 @@ impl Call {
     pub(super) fn accepts(&self, media_type: &str) -> bool {
         lists(&self.headers, header::ACCEPT.as_str(), media_type)
     }
-}
-
-/// Whether the comma-separated header `name` lists `token` and does not refuse it by `q=0`.
-pub(super) fn lists(headers: &HeaderMap, name: &str, token: &str) -> bool {
-    headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-        value.split(',').any(|item| {
-            let mut parts = item.split(';').map(str::trim);
-            let is_named = parts.next().is_some_and(|named| named.eq_ignore_ascii_case(token));
-            is_named && !parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
-        })
-    })
-}
-
-/// 200 with `value` as JSON.
-pub(super) fn json(value: &impl Serialize) -> Answer {
-    body("application/json", serde_json::to_vec(value).unwrap_or_default().into())
-}
-
-/// 200 with `bytes`.
-pub(super) fn body(media_type: &'static str, bytes: Bytes) -> Answer {
-    payload(media_type, Payload::Bytes(bytes))
-}
-
-/// 200 with `payload`.
-pub(super) fn payload(media_type: &'static str, payload: Payload) -> Answer {
-    let mut answer = Answer::new(payload);
-    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-    answer
-}
-
-/// 204.
-pub(super) fn nothing() -> Answer {
-    let mut answer = Answer::new(Payload::Bytes(Bytes::new()));
-    *answer.status_mut() = StatusCode::NO_CONTENT;
-    answer
 }

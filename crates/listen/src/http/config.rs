@@ -1,11 +1,7 @@
-//! What an operator can set, and the two steps that turn it into a bound listener: [`Unbound::new`]
-//! judges it without touching anything, [`Unbound::bind`] takes the port.
+//! What an operator can set, and the first of two steps that turn it into a listener: [`Unbound::new`] judges it
+//! without touching anything. The second, [`HttpListener::bind`](super::HttpListener), takes the port.
 
-use std::{
-    io,
-    net::{SocketAddr, TcpListener},
-    time::Duration,
-};
+use std::{io, net::SocketAddr, time::Duration};
 
 use pluvio_net::{ServerTls, ServerTlsError, shown_address};
 use pluvio_runtime::unit::Period;
@@ -13,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio_rustls::rustls::ServerConfig;
 
-use super::{Context, HttpListener, host, server::Settings};
+use super::{host, limits::HEARTBEAT_MIN};
 use crate::exposure;
 
 /// The HTTP listener: `[listeners.<name>]` with `type = "http"`.
@@ -78,9 +74,6 @@ impl Default for Config {
 const CONNECTIONS_MAX: usize = 5000;
 /// The same over TLS: each takes some 8 KiB more, and up to 8 KiB for records on their way.
 const TLS_CONNECTIONS_MAX: usize = 2500;
-/// Shortest heartbeat: more often, heartbeats are the load.
-pub(super) const HEARTBEAT_MIN: Duration = Duration::from_secs(1);
-
 /// Why there is no listener.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -143,8 +136,8 @@ impl Error {
 
 /// A listener in which nothing is wrong, before it has its port.
 pub struct Unbound {
-    config: Config,
-    tls: Option<ServerConfig>,
+    pub(super) config: Config,
+    pub(super) tls: Option<ServerConfig>,
 }
 
 impl Config {
@@ -193,29 +186,6 @@ impl Unbound {
         let tls = config.tls.as_ref().map(ServerTls::server_config).transpose();
         let tls = tls.map_err(|source| Error::Tls { listen, source: Box::new(source) })?;
         Ok(Self { config, tls })
-    }
-
-    /// Binds the port.
-    pub(super) fn bind(self, context: Context) -> Result<HttpListener, Error> {
-        let Self { config, tls } = self;
-        let listen = config.listen;
-        let bound = TcpListener::bind(listen).and_then(|listener| {
-            listener.set_nonblocking(true)?;
-            let local = listener.local_addr()?;
-            Ok((listener, local))
-        });
-        let (listener, local) = bound.map_err(|source| Error::Bind { listen, source })?;
-        let settings = Settings {
-            watchers_max: config.watchers_max,
-            watchers_per_client_max: config.watchers_per_client_max,
-            connections_max: config.connections_max(),
-            heartbeat: config.heartbeat.0,
-            cors_origins: config.cors_origins,
-            hosts: config.hosts,
-            is_open_on_loopback: local.ip().to_canonical().is_loopback()
-                && !context.access.demands_authentication(),
-        };
-        Ok(HttpListener::new(listener, local, tls, context, settings))
     }
 }
 

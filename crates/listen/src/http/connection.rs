@@ -25,9 +25,10 @@ use tracing::debug;
 use super::{
     limits::{HEAD_BYTES_MAX, Limits},
     meter,
+    peer::Peer,
     problem::{Kind, Problem},
     server::Server,
-    socket::{Peer, Socket},
+    socket::Socket,
 };
 use crate::{
     connections::{Places, Pressure},

@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
-use super::call::Answer;
+use super::answer::Answer;
 
 /// Headers of ours that a page may look at.
 const EXPOSED: HeaderValue = HeaderValue::from_static(

@@ -3,21 +3,21 @@
 //! A client that meets damage decides itself whether it goes on without what is lost there, so nothing is
 //! skipped for it in silence. What is wrong with which file is the operator's affair, and in the log lines.
 
-use pluvio_log::{Log, Offset, ReadError, ReadLimit, StreamName};
+use pluvio_log::{Log, LogHandle, Offset, ReadError, ReadLimit, StreamName};
+use tokio::sync::Semaphore;
 
-use super::{
-    problem::{Damaged, Kind, Problem},
-    server::Server,
-};
+use super::problem::{Damaged, Kind, Problem};
 
 /// Whether the disk or what lies on it is at fault, and not the offset.
 pub(super) fn is_damage(error: &ReadError) -> bool {
     matches!(error, ReadError::Damaged { .. } | ReadError::Disk { .. })
 }
 
-/// What is answered to a client that wanted to read at `at` and met `error` there.
+/// What is answered to a client that wanted to read at `at` and met `error` there. `reads`: the places of those
+/// that read the log at a time.
 pub(super) async fn problem(
-    server: &Server,
+    log: &LogHandle,
+    reads: &Semaphore,
     stream: &StreamName,
     at: Offset,
     error: ReadError,
@@ -29,7 +29,7 @@ pub(super) async fn problem(
     };
     // Tells it in the log line, too.
     let told = Problem::from(error);
-    match next_readable(server, stream, at).await {
+    match next_readable(log, reads, stream, at).await {
         Ok(next) => {
             let last = Offset::new(next.get() - 1).unwrap_or(first).max(first);
             let detail = format!(
@@ -45,18 +45,19 @@ pub(super) async fn problem(
 /// The first offset behind `at` from which can be read, found by steps that double, then by halving: the
 /// nearest one, unless whole and damaged places take turns. At the latest the end of the stream.
 async fn next_readable(
-    server: &Server,
+    log: &LogHandle,
+    reads: &Semaphore,
     stream: &StreamName,
     at: Offset,
 ) -> Result<Offset, ReadError> {
-    let end = server.context.log.extent(stream)?.next;
+    let end = log.extent(stream)?.next;
     let (mut unreadable, mut step) = (at, 1_i64);
     let mut readable = loop {
         let ahead = Offset::new(unreadable.get().saturating_add(step)).unwrap_or(end);
         if ahead >= end {
             break end;
         }
-        if can_read(server, stream, ahead).await? {
+        if can_read(log, reads, stream, ahead).await? {
             break ahead;
         }
         (unreadable, step) = (ahead, step.saturating_mul(2));
@@ -64,7 +65,7 @@ async fn next_readable(
     while unreadable.following() < readable {
         let middle = unreadable.get() + (readable.get() - unreadable.get()) / 2;
         let middle = Offset::new(middle).unwrap_or(unreadable).max(unreadable.following());
-        if can_read(server, stream, middle).await? {
+        if can_read(log, reads, stream, middle).await? {
             readable = middle;
         } else {
             unreadable = middle;
@@ -73,10 +74,15 @@ async fn next_readable(
     Ok(readable)
 }
 
-async fn can_read(server: &Server, stream: &StreamName, at: Offset) -> Result<bool, ReadError> {
+async fn can_read(
+    log: &LogHandle,
+    reads: &Semaphore,
+    stream: &StreamName,
+    at: Offset,
+) -> Result<bool, ReadError> {
     let one = ReadLimit { records_max: 1, bytes_max: 1, ..ReadLimit::default() };
-    let _turn = server.reads.acquire().await.ok();
-    match server.context.log.read(stream, at, one).await {
+    let _turn = reads.acquire().await.ok();
+    match log.read(stream, at, one).await {
         Ok(_) => Ok(true),
         Err(error) if is_damage(&error) => Ok(false),
         Err(error) => Err(error),

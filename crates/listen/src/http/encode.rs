@@ -12,9 +12,9 @@ use flate2::{Compression, write::GzEncoder};
 use futures::stream;
 
 use super::{
-    call::{Answer, Payload},
+    answer::{Answer, Payload},
+    head::Head,
     limits::GZIP_BYTES_MIN,
-    routes::Head,
 };
 
 /// Turns `answer` into what hyper sends. A watch is never compressed: an event must leave when it

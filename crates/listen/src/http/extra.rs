@@ -4,7 +4,8 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::{
-    call::{self, Answer, Call, Payload},
+    answer::{self, Answer, Payload},
+    call::Call,
     routes::ROUTES,
 };
 
@@ -14,7 +15,7 @@ const OPENAPI: &str = include_str!("openapi.json");
 /// `/openapi.json`.
 pub(super) fn openapi() -> Answer {
     let text = Payload::Shared(Bytes::from_static(OPENAPI.as_bytes()));
-    call::payload("application/json", text)
+    answer::payload("application/json", text)
 }
 
 /// `/`: the paths.
@@ -29,7 +30,7 @@ pub(super) fn index(call: &Call) -> Answer {
         watch: &'static str,
         paths: Vec<&'static str>,
     }
-    call::json(&Index {
+    answer::json(&Index {
         name: "pluvio",
         version: call.principal.as_ref().map(|_| call.server.context.version),
         documentation: "/openapi.json",

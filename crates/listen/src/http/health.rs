@@ -14,7 +14,8 @@ use pluvio_runtime::{
 use serde::Serialize;
 
 use super::{
-    call::{self, Answer, Call},
+    answer::{self, Answer},
+    call::Call,
     problem::Problem,
     query::shown,
 };
@@ -27,7 +28,7 @@ const MORE_CHECKS: [&str; 1] = ["sinks"];
 
 /// `/livez`: whoever can answer lives.
 pub(super) fn livez() -> Answer {
-    call::body("text/plain; charset=utf-8", Bytes::from_static(b"ok\n"))
+    answer::body("text/plain; charset=utf-8", Bytes::from_static(b"ok\n"))
 }
 
 /// `/readyz`: 503 with the reasons while the log cannot be read, a reader met damage in it, or a source
@@ -56,7 +57,7 @@ pub(super) fn readyz(call: &Call) -> Result<Answer, Problem> {
     let ready = reasons.is_empty();
     let checks = if is_verbose { checks } else { Vec::new() };
     let warnings = warnings(call, &call.server.context.log.health());
-    let mut answer = call::json(&Readiness { ready, reasons, warnings, checks });
+    let mut answer = answer::json(&Readiness { ready, reasons, warnings, checks });
     if !ready {
         *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }
@@ -201,7 +202,7 @@ fn reason(component: &ComponentStatus) -> String {
 /// `/metrics` in Prometheus' text format.
 pub(super) fn metrics(call: &Call) -> Answer {
     let text = (call.server.context.metrics)();
-    call::body("text/plain; version=0.0.4; charset=utf-8", text.into())
+    answer::body("text/plain; version=0.0.4; charset=utf-8", text.into())
 }
 
 /// `/api/v1/status`: components, streams, watches.
@@ -254,7 +255,7 @@ pub(super) fn status(call: &Call) -> Answer {
         })
     };
 
-    let mut answer = call::json(&Status {
+    let mut answer = answer::json(&Status {
         version: server.context.version,
         started: server.started.to_string(),
         watches: server.context.shared.watches(),

@@ -17,7 +17,7 @@ use super::{
     cors,
     problem::{Kind, Problem},
     query::shown,
-    server::Settings,
+    settings::Settings,
 };
 
 /// Refuses a request that is not for this server, or comes from a page that may not ask.

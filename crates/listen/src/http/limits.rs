@@ -104,6 +104,9 @@ pub(super) const RETRY_AFTER_SECONDS: u64 = 5;
 /// Smallest body that is compressed, in bytes: below, the headers outweigh the gain.
 pub(super) const GZIP_BYTES_MIN: usize = 1 << 10;
 
+/// Shortest heartbeat: more often, heartbeats are the load.
+pub(super) const HEARTBEAT_MIN: Duration = Duration::from_secs(1);
+
 /// Limits of time and work. Tests shorten them; they are no configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {

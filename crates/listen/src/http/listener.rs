@@ -15,14 +15,16 @@ use tokio::{
     sync::Semaphore,
     time::{Instant, MissedTickBehavior, interval, sleep},
 };
-use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{
     Context, Limits,
+    admission::Admission,
+    config::{Error, Unbound},
     connection::Host,
     encode,
+    head::Head,
     limits::{
         FILTERS_BYTES_MAX_CLIENT, FILTERS_BYTES_MAX_TOTAL, HEAD_BYTES_MAX_ADDRESS,
         HEAD_BYTES_MAX_TOTAL, PAGES_BYTES_MAX_CLIENT, PAGES_BYTES_MAX_STRANGERS,
@@ -31,9 +33,9 @@ use super::{
     meter,
     problem::{Kind, Problem},
     render::Renderer,
-    routes::{self, Head},
-    server::{Server, Settings},
-    watch::Admission,
+    router::router,
+    server::Server,
+    settings::Settings,
     work::{Budgets, Pool},
 };
 use crate::{
@@ -82,19 +84,31 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const AFTER_CUT: Duration = Duration::from_secs(1);
 
 impl HttpListener {
-    pub(super) fn new(
-        listener: StdListener,
-        local: SocketAddr,
-        tls: Option<ServerConfig>,
-        context: Context,
-        settings: Settings,
-    ) -> Self {
+    /// Takes the port.
+    pub(super) fn bind(unbound: Unbound, context: Context) -> Result<Self, Error> {
+        let Unbound { config, tls } = unbound;
+        let listen = config.listen;
+        let bound = StdListener::bind(listen).and_then(|listener| {
+            listener.set_nonblocking(true)?;
+            let local = listener.local_addr()?;
+            Ok((listener, local))
+        });
+        let (listener, local) = bound.map_err(|source| Error::Bind { listen, source })?;
         let tls = tls.map(|mut config| {
             config.alpn_protocols = vec![b"http/1.1".to_vec()];
             Acceptor::new(config)
         });
-        let settings = Arc::new(settings);
-        Self { listener, local, tls, context, settings, limits: Limits::default() }
+        let settings = Arc::new(Settings {
+            watchers_max: config.watchers_max,
+            watchers_per_client_max: config.watchers_per_client_max,
+            connections_max: config.connections_max(),
+            heartbeat: config.heartbeat.0,
+            cors_origins: config.cors_origins,
+            hosts: config.hosts,
+            is_open_on_loopback: local.ip().to_canonical().is_loopback()
+                && !context.access.demands_authentication(),
+        });
+        Ok(Self { listener, local, tls, context, settings, limits: Limits::default() })
     }
 
     /// Where it listens: with port 0 in the configuration, the port that the system chose.
@@ -226,7 +240,7 @@ impl House {
                 head_shares: Shares::new(HEAD_BYTES_MAX_ADDRESS),
             }),
             server: Arc::clone(server),
-            router: routes::router(server),
+            router: router(server),
             refusal: Router::new().fallback_service(refused),
             connections: Connections::new(places, limits.stall, meter::CONNECTION_METERS),
         }

@@ -23,25 +23,32 @@
 //! It refuses request bodies, sessions, and to end a watch because time has passed.
 
 mod access;
+mod admission;
+mod answer;
 mod call;
+mod client;
 mod config;
 mod connection;
 mod cors;
 mod damage;
 mod encode;
 mod extra;
+mod head;
 mod health;
 mod host;
 mod limits;
 mod listener;
 mod meter;
 mod page;
+mod peer;
 mod problem;
 mod query;
 mod range;
 mod render;
+mod router;
 mod routes;
 mod server;
+mod settings;
 mod single;
 mod socket;
 mod watch;
@@ -81,7 +88,7 @@ impl ListenerConfig for Config {
     }
 
     fn bind(unbound: Unbound, context: Context) -> Result<HttpListener, Error> {
-        unbound.bind(context)
+        HttpListener::bind(unbound, context)
     }
 
     fn local_addr(listener: &HttpListener) -> SocketAddr {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use tracing::{debug, error};
 
 use super::{
-    call::{Answer, Payload},
+    answer::{Answer, Payload},
     limits::{PAGES_PER_CLIENT_MAX, RETRY_AFTER_SECONDS},
 };
 

@@ -5,7 +5,8 @@ use pluvio_runtime::Verb;
 use serde::Serialize;
 
 use super::{
-    call::{self, Answer, Call},
+    answer::{self, Answer},
+    call::Call,
     problem::{Problem, Range},
 };
 
@@ -13,9 +14,9 @@ use super::{
 pub(super) fn range(call: &Call) -> Result<Answer, Problem> {
     let extent = call.extent()?;
     if extent.earliest.is_none() {
-        return Ok(call::nothing());
+        return Ok(answer::nothing());
     }
-    Ok(call::json(&Range::from(extent)))
+    Ok(answer::json(&Range::from(extent)))
 }
 
 /// `/streams`: those that the principal may read, and where each stands.
@@ -37,5 +38,5 @@ pub(super) fn streams(call: &Call) -> Answer {
             Some(Stream { name: name.to_string(), range })
         })
         .collect();
-    call::json(&streams)
+    answer::json(&streams)
 }

@@ -8,28 +8,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Context,
+    admission::Admission,
+    client::Client,
     render::Renderer,
-    watch::{Admission, Client},
+    settings::Settings,
     work::{Budgets, Pool},
 };
 use crate::{
     connections::Pressure,
     room::{Parts, Room, Shares},
 };
-
-/// The configuration, resolved: plain values, checked.
-pub(super) struct Settings {
-    pub(super) watchers_max: usize,
-    pub(super) watchers_per_client_max: usize,
-    pub(super) connections_max: usize,
-    /// Zero: none.
-    pub(super) heartbeat: Duration,
-    pub(super) cors_origins: Vec<String>,
-    /// Names that this server goes by, beside addresses and `localhost`.
-    pub(super) hosts: Vec<String>,
-    /// Whether everybody on this machine may read, and only they reach the port.
-    pub(super) is_open_on_loopback: bool,
-}
 
 /// One listener's shared state.
 pub(super) struct Server {

@@ -12,7 +12,8 @@ use pluvio_event::{http::to_binary, json};
 use pluvio_log::{Extent, Offset};
 
 use super::{
-    call::{self, Answer, Call, Payload},
+    answer::{self, Answer, Payload},
+    call::Call,
     page::{One, Scan},
     problem::{Kind, Problem},
     query::{self, Number, shown},
@@ -43,8 +44,10 @@ pub(super) async fn event(call: &Call) -> Result<Answer, Problem> {
     let held = scan.held();
     match mode {
         Mode::Binary => binary(offset, &text, held),
-        Mode::Structured => Ok(call::payload(json::MEDIA_TYPE, Payload::Placed(text.into(), held))),
-        Mode::Plain => Ok(call::payload("application/json", Payload::Placed(text.into(), held))),
+        Mode::Structured => {
+            Ok(answer::payload(json::MEDIA_TYPE, Payload::Placed(text.into(), held)))
+        }
+        Mode::Plain => Ok(answer::payload("application/json", Payload::Placed(text.into(), held))),
     }
 }
 

@@ -6,7 +6,6 @@
 
 use std::{
     io,
-    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -17,23 +16,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 
-use super::{
-    access::Login,
-    limits::{HEAD_BYTES_FREE, HEAD_BYTES_MAX},
-};
-use crate::connections::Places;
-
-/// The other end, as an extension of each request.
-#[derive(Clone, Debug)]
-pub(super) struct Peer {
-    pub(super) address: SocketAddr,
-    /// Shared by the requests of one connection.
-    pub(super) login: Arc<Login>,
-    /// How the connection stands.
-    pub(super) pending: Arc<crate::pending::Pending>,
-    /// Told whose it is.
-    pub(super) places: Arc<Places>,
-}
+use super::limits::{HEAD_BYTES_FREE, HEAD_BYTES_MAX};
 
 /// A request line longer than this will never be served: see `limits::TARGET_BYTES_MAX`.
 const LINE_BYTES_MAX: usize = 32 << 10;

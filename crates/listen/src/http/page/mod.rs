@@ -15,7 +15,8 @@ use pluvio_log::{Extent, Offset};
 use url::form_urlencoded;
 
 use super::{
-    call::{self, Answer, Call, Payload},
+    answer::{self, Answer, Payload},
+    call::Call,
     limits::PAGE_EVENTS_DEFAULT,
     problem::{DAMAGED_OFFSET, Problem},
     query::{self, Number},
@@ -50,7 +51,7 @@ pub(super) async fn page(call: &Call) -> Result<Answer, Problem> {
         (None, None) => Direction::Before(extent.next),
     };
     if extent.earliest.is_none() {
-        return Ok(call::nothing());
+        return Ok(answer::nothing());
     }
     let mut scan = Scan::new(call, filter, allowance).await?;
     let found = match direction {
@@ -77,7 +78,7 @@ fn within(text: &str, extent: Extent) -> Result<Offset, Problem> {
 fn answer(call: &Call, found: &Found, held: Held) -> Result<Answer, Problem> {
     let is_batch = call.accepts(json::BATCH_MEDIA_TYPE);
     let media_type = if is_batch { json::BATCH_MEDIA_TYPE } else { "application/json" };
-    let mut answer = call::payload(media_type, Payload::Placed(found.array().into(), held));
+    let mut answer = answer::payload(media_type, Payload::Placed(found.array().into(), held));
     // Asked again: while the page was made, events may have come and gone.
     let extent = call.extent()?;
     let headers = answer.headers_mut();

@@ -31,10 +31,10 @@ use tokio::sync::{MutexGuard, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    client::Client,
     damage::is_damage,
     limits::{RENDERED_BYTES_MAX_CLIENT, RENDERED_BYTES_MAX_TOTAL},
     meter,
-    watch::Client,
 };
 use crate::room::{Held, Room, Shares};
 use cache::{Cache, Cell, Key};

@@ -14,7 +14,7 @@ use std::{
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use crate::{
-    http::watch::Client,
+    http::client::Client,
     room::{self, Room},
 };
 

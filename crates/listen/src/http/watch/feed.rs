@@ -16,12 +16,13 @@ use pluvio_log::{Offset, ReadError, StreamName};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    admission::{Client, Permit},
     beat::Beat,
     inband::{self, Message},
     slowing::Slowing,
 };
 use crate::http::{
+    admission::Permit,
+    client::Client,
     damage,
     problem::{Kind, Problem},
     render::{Form, Page, Span, Tail},
@@ -163,7 +164,14 @@ impl Feed {
                 return Err(Problem::purged(self.from, *extent));
             }
             Some(Err(error)) => {
-                return Err(damage::problem(&self.server, &self.stream, self.from, error).await);
+                return Err(damage::problem(
+                    &self.server.context.log,
+                    &self.server.reads,
+                    &self.stream,
+                    self.from,
+                    error,
+                )
+                .await);
             }
         };
         let wanted = self.left.and_then(|left| usize::try_from(left).ok()).unwrap_or(usize::MAX);

@@ -15,7 +15,6 @@
 //! In-band events are for those who can tell them from a cloud's: a bookmark is sent only when asked
 //! for. A plain watch that ends just ends: the client resumes behind the last event it saw.
 
-mod admission;
 mod beat;
 mod feed;
 mod inband;
@@ -34,13 +33,12 @@ use hyper::body::Frame;
 use tokio::time::Instant;
 
 use super::{
-    call::{Answer, Call, Payload},
-    config::HEARTBEAT_MIN,
-    limits::FILTER_BYTES_PER_CHARACTER,
+    answer::{Answer, Payload},
+    call::Call,
+    limits::{FILTER_BYTES_PER_CHARACTER, HEARTBEAT_MIN},
     problem::Problem,
     render::Form,
 };
-pub(super) use admission::{Admission, Client};
 use beat::Beat;
 use feed::Feed;
 use slowing::Slowing;

@@ -16,7 +16,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::Lane;
-use crate::http::watch::Client;
+use crate::http::client::Client;
 
 /// What is saved up while nobody asks, in seconds.
 const BURST_SECONDS: i64 = 2;

@@ -40,7 +40,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use crate::http::watch::Client;
+use crate::http::client::Client;
 
 /// Most threads of the normal lane: filters are not what a server is for.
 const THREADS_MAX: usize = 4;

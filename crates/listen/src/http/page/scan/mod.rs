@@ -27,12 +27,12 @@ use tracing::error;
 
 use crate::http::{
     call::Call,
+    client::Client,
     damage::{self, is_damage},
     limits::{PAGE_BYTES_FIRST, PAGE_BYTES_MAX, PAGE_READ_BYTES, PAGE_SCAN_RECORDS_MAX},
     problem::{Kind, Problem},
     render::{Recorded, append_json},
     server::Server,
-    watch::Client,
     work::{Allowance, Lane, Slice, Turn},
 };
 use crate::room::Held;
@@ -426,7 +426,16 @@ impl<'a> Scan<'a> {
     /// Why there is no page, where nothing could be read at `at`.
     async fn problem(&self, at: Offset, halt: Halt) -> Problem {
         match halt {
-            Halt::Read(error) => damage::problem(&self.server, self.stream, at, error).await,
+            Halt::Read(error) => {
+                damage::problem(
+                    &self.server.context.log,
+                    &self.server.reads,
+                    self.stream,
+                    at,
+                    error,
+                )
+                .await
+            }
             Halt::Tired => Problem::invalid(format!(
                 "the filters of this client have used up their budget of {} units of work a \
                  second, or wait for one another; this one can cost {} units an event. Come back \

@@ -7,18 +7,15 @@ use std::{
 
 use metrics::gauge;
 
-/// Who asks: whose a connection is, and whose a request, is said alike.
-pub(in crate::http) use crate::holder::Holder as Client;
-use crate::{
-    Shared,
-    http::{
-        meter,
-        problem::{Kind, Problem},
-    },
+use super::{
+    client::Client,
+    meter,
+    problem::{Kind, Problem},
 };
+use crate::Shared;
 
 /// Counts watches of one listener.
-pub(in crate::http) struct Admission {
+pub(super) struct Admission {
     total_max: usize,
     client_max: usize,
     shared: Shared,
@@ -38,7 +35,7 @@ pub(super) struct Permit {
 }
 
 impl Admission {
-    pub(in crate::http) fn new(total_max: usize, client_max: usize, shared: Shared) -> Self {
+    pub(super) fn new(total_max: usize, client_max: usize, shared: Shared) -> Self {
         Self { total_max, client_max, shared, counts: Mutex::default() }
     }
 

@@ -4,7 +4,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::embedded::layout;
+use crate::own_file;
 
 /// A stream's name: 1 to 249 of `a-z A-Z 0-9 . _ -`, neither `.` nor `..`, nor the name of one of the log's
 /// own files (`LOCK`, `ENDS` and the like, and what ends with `.new`). Names that begin with `__` are the
@@ -70,7 +70,7 @@ impl SourceName {
 impl StreamName {
     /// Checks `name`.
     pub fn new(name: &str) -> Result<Self, InvalidName> {
-        if layout::is_own_file(name) {
+        if own_file::is_own(name) {
             return Err(InvalidName::Taken(name.chars().take(60).collect()));
         }
         check(name).map(Self)

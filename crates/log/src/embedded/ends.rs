@@ -32,6 +32,7 @@ use crate::{
     Offset, OpenError, StreamName,
     batch::{self, Header},
     disk::{self, Disk, File, Listed},
+    own_file,
 };
 
 /// Written at most so often because of appends: two syncs, behind the answer.
@@ -191,7 +192,7 @@ pub(super) struct Noted {
 ///
 /// [`io::ErrorKind::InvalidData`] where it is not what was written.
 pub(super) fn read(disk: &dyn Disk, folder: &Path) -> io::Result<Option<Noted>> {
-    let path = folder.join(layout::ENDS);
+    let path = folder.join(own_file::ENDS);
     let content = match disk::contents(disk, &path, BYTES_MAX) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         content => content?,
@@ -207,7 +208,7 @@ pub(super) fn read(disk: &dyn Disk, folder: &Path) -> io::Result<Option<Noted>> 
 
 /// Takes the file away, durably.
 pub(super) fn forget(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
-    match disk.remove(&folder.join(layout::ENDS)) {
+    match disk.remove(&folder.join(own_file::ENDS)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed.and_then(|()| disk.sync_folder(folder)),
     }
@@ -236,7 +237,7 @@ impl Ends {
     /// Reads the file. One that cannot be read is told, and counts as none.
     pub(super) fn open(disk: Arc<dyn Disk>, folder: PathBuf, hold: Arc<Hold>) -> Self {
         let written = read(&*disk, &folder).unwrap_or_else(|error| {
-            let path = folder.join(layout::ENDS);
+            let path = folder.join(own_file::ENDS);
             tracing::warn!(path = %path.display(), %error,
                 "cannot tell whether the streams end where they did");
             None
@@ -300,7 +301,7 @@ impl Ends {
         if let Some(error) = &failure
             && state.failure != failure
         {
-            let path = self.folder.join(layout::ENDS);
+            let path = self.folder.join(own_file::ENDS);
             tracing::warn!(path = %path.display(), %error, "failed to note where the streams end");
         }
         state.failure = failure;
@@ -319,7 +320,7 @@ impl Ends {
         let noted = Noted { at: now, streams: state.streams.clone() };
         let json = serde_json::to_string(&noted)?;
         let content = format!("{json}\n{}\n", layout::checksum(&json));
-        let path = self.folder.join(layout::ENDS);
+        let path = self.folder.join(own_file::ENDS);
         disk::replace(&*self.disk, &path, content.as_bytes())?;
         state.written = Some(noted);
         Ok(())

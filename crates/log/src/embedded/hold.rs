@@ -14,10 +14,10 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use super::layout;
 use crate::{
     OpenError,
     disk::{self, Disk, File, Lock},
+    own_file,
 };
 
 /// The lock of a folder, as those see it who write there. They do not keep it.
@@ -28,7 +28,7 @@ pub(super) struct Hold {
 
 /// Takes the folder's lock, or says who has it.
 pub(super) fn take(disk: &dyn Disk, folder: &Path) -> Result<Arc<dyn Lock>, OpenError> {
-    let path = folder.join(layout::LOCK);
+    let path = folder.join(own_file::LOCK);
     let holder = format!("pid {}\n", std::process::id());
     let lock = disk.lock(&path, &holder).map_err(|error| {
         if error.kind() != io::ErrorKind::WouldBlock {

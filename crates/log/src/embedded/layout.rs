@@ -20,18 +20,9 @@ use crate::Offset;
 /// The newest format that is written and read.
 pub(super) const FORMAT: u32 = 1;
 
-pub(super) const LOCK: &str = "LOCK";
-pub(super) const UNSYNCED: &str = "UNSYNCED";
-pub(super) const RECOVERY: &str = "RECOVERY";
-pub(super) const ENDS: &str = "ENDS";
 pub(super) const MANIFEST: &str = "stream.json";
 /// The internal stream that holds the newest position of every source.
 pub(super) const POSITIONS: &str = "__positions";
-
-/// Whether a file beside the streams' folders is or may be called that.
-pub(crate) fn is_own_file(name: &str) -> bool {
-    [LOCK, UNSYNCED, RECOVERY, ENDS].contains(&name) || name.ends_with(".new")
-}
 
 /// What a file in a stream's folder is, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

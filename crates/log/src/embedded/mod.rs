@@ -48,7 +48,7 @@ use crate::{
     Retention, Seek, Shortage, SourceName, Span, StreamHealth, StreamName, Table, Trouble,
     batch::Compression,
     disk::{Disk, Lock, RealDisk},
-    pack, system_clock, system_passed,
+    own_file, pack, system_clock, system_passed,
 };
 use clock::SteadyClock;
 use ends::Ends;
@@ -175,7 +175,7 @@ impl Embedded {
         let lock = hold::take(&*disk, &folder)?;
         let hold = Arc::new(Hold::new(&lock));
         let listed = disk.list(&folder).map_err(told("list"))?;
-        let lost = listed.iter().any(|entry| entry.name == layout::UNSYNCED);
+        let lost = listed.iter().any(|entry| entry.name == own_file::UNSYNCED);
         let ends = Arc::new(Ends::open(Arc::clone(&disk), folder.clone(), Arc::clone(&hold)));
         ends.all_there(&listed)?;
         let mut found = stream::Found::default();
@@ -250,7 +250,7 @@ impl Embedded {
 
 /// Writes down what recovery found, for `pluvio log info`. Nothing depends on it, so it is not synced.
 fn note_recovery(context: &Context, recovery: &Recovery) -> io::Result<()> {
-    let (disk, path) = (&*context.disk, context.folder.join(layout::RECOVERY));
+    let (disk, path) = (&*context.disk, context.folder.join(own_file::RECOVERY));
     match disk.remove(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -260,7 +260,7 @@ fn note_recovery(context: &Context, recovery: &Recovery) -> io::Result<()> {
 
 /// Keeps the marker of a process that writes without syncing as long as there is one.
 fn mark_unsynced(context: &Context, is_there: bool) -> Result<(), OpenError> {
-    let path = context.folder.join(layout::UNSYNCED);
+    let path = context.folder.join(own_file::UNSYNCED);
     let disk = &*context.disk;
     let marked = match (context.config.fsync, is_there) {
         (Fsync::Always, false) | (Fsync::Os, true) => return Ok(()),
@@ -469,7 +469,7 @@ impl Drop for Embedded {
             tracing::warn!(%error, "failed to note where the streams end");
         }
         if context.config.fsync == Fsync::Os {
-            let path = context.folder.join(layout::UNSYNCED);
+            let path = context.folder.join(own_file::UNSYNCED);
             let synced: io::Result<()> = closed.into_iter().collect();
             let marked = synced.and_then(|()| context.disk.remove(&path));
             if let Err(error) = marked.and_then(|()| context.disk.sync_folder(&context.folder)) {

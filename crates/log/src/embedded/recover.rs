@@ -12,16 +12,13 @@ use super::{
     ends::{End, Names},
     index::{self, Id, Index, Place, Summary, Unusable},
     layout::{self, Kind},
-    scan::{Scan, ScanError, Tail, scan},
+    scan::{PLAIN_BYTES_MAX, Scan, ScanError, Tail, scan},
 };
 use crate::{
     Batch, EventId, Offset, OpenError, StoredRecord,
     batch::{self, Compression, Decoded, Header},
     disk::{Disk, File},
 };
-
-/// Largest batch unpacked.
-pub(super) const PLAIN_BYTES_MAX: usize = 64 << 20;
 
 /// What a stream's folder holds, in order.
 #[derive(Debug, Default)]

@@ -9,13 +9,16 @@ use std::{io, ops::Range};
 
 use bytes::Bytes;
 
-use super::{index::Place, recover::PLAIN_BYTES_MAX};
+use super::index::Place;
 use crate::{
     Offset,
     batch::{self, BATCH_BYTES_MAX, Decoded, Header},
     disk::File,
     pack::{CONTENT_TYPE, POSITION_HEADER},
 };
+
+/// Largest batch unpacked.
+pub(super) const PLAIN_BYTES_MAX: usize = 64 << 20;
 
 /// What a segment holds.
 #[derive(Debug, Default)]

@@ -27,7 +27,7 @@ use crate::{
     AppendError, Entries, Entry, Offset, OpenError, Shortage, StreamName, Table,
     batch::{self, Builder, Compression},
     disk::{Disk, Lock},
-    table::Held,
+    held::Held,
 };
 
 /// Rewritten when more than this was written since the last time.

@@ -19,7 +19,7 @@ use tokio::{sync::watch, time::Instant};
 use crate::{
     AppendError, Chunk, Clock, Encoded, Entries, Entry, EventId, Extent, Fetched, Found, Health,
     Log, Offset, OpenError, Position, Positions, ReadError, ReadLimit, Record, Retention, Seek,
-    SourceName, Span, StreamName, Table, pack, system_clock, table::Held,
+    SourceName, Span, StreamName, Table, held::Held, pack, system_clock,
 };
 use state::State;
 

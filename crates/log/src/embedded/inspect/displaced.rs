@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use super::walk::{Broken, Piece, Walk, Whole};
+use super::pieces::{Broken, Piece, Walk, Whole};
 use crate::{
     Offset,
     embedded::ends::{End, Last},

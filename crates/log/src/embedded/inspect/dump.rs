@@ -16,7 +16,8 @@ use crate::{
     embedded::{
         ends::{self, End, Names},
         layout,
-        recover::{PLAIN_BYTES_MAX, is_gone},
+        recover::is_gone,
+        scan::PLAIN_BYTES_MAX,
     },
 };
 

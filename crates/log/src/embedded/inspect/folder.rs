@@ -21,7 +21,8 @@ use crate::{
         recover::{self, Files, is_gone},
         table,
     },
-    table::Held,
+    held::Held,
+    own_file,
 };
 
 /// A stream's folder, listed.
@@ -61,7 +62,7 @@ pub(super) struct Use {
 }
 
 pub(super) fn used(disk: &dyn Disk, folder: &Path) -> Result<Use, OpenError> {
-    let path = folder.join(layout::LOCK);
+    let path = folder.join(own_file::LOCK);
     let told = |source| OpenError::disk("look at", path.clone(), source);
     let locked = match disk.is_locked(&path) {
         Err(error) if is_gone(&error) => false,
@@ -69,7 +70,7 @@ pub(super) fn used(disk: &dyn Disk, folder: &Path) -> Result<Use, OpenError> {
     };
     let holder = locked.then(|| hold::holder_of(disk, &path));
     let listed = disk.list(folder).map_err(|e| OpenError::disk("list", folder, e))?;
-    let unsynced = listed.iter().any(|entry| entry.name == layout::UNSYNCED);
+    let unsynced = listed.iter().any(|entry| entry.name == own_file::UNSYNCED);
     Ok(Use { holder, unsynced })
 }
 

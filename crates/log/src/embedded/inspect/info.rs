@@ -12,18 +12,17 @@ use uuid::Uuid;
 
 use super::{
     folder::{self, Indexed, Listed},
-    walk::{self, Known, Walk},
+    pieces::Walk,
+    walk::{self, Known},
 };
 use crate::{
     Offset, OpenError, Positions, Recovery, StreamName, batch,
     disk::{self, Disk},
     embedded::{
-        layout,
-        manifest::Manifest,
-        positions,
-        recover::{PLAIN_BYTES_MAX, is_gone},
+        layout, manifest::Manifest, positions, recover::is_gone, scan::PLAIN_BYTES_MAX,
         stream::replay,
     },
+    own_file,
 };
 
 /// A log in a folder.
@@ -130,7 +129,7 @@ pub fn info(disk: &dyn Disk, folder: &Path) -> Result<Info, OpenError> {
     }
     streams.sort_by_key(|stream| stream.name.is_internal());
     let (holder, unsynced) = (used.holder, used.unsynced);
-    let told = disk::contents(disk, &folder.join(layout::RECOVERY), RECOVERY_BYTES_MAX).ok();
+    let told = disk::contents(disk, &folder.join(own_file::RECOVERY), RECOVERY_BYTES_MAX).ok();
     let recovery = told.and_then(|told| serde_json::from_slice(&told).ok());
     Ok(Info { folder: folder.to_owned(), holder, unsynced, recovery, streams })
 }

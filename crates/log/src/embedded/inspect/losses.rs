@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::walk::{Piece, Walk};
+use super::pieces::{Piece, Walk};
 use crate::Offset;
 
 /// Records that were lost together.

@@ -19,6 +19,7 @@ mod dump;
 mod folder;
 mod info;
 mod losses;
+mod pieces;
 mod plan;
 mod reach;
 mod repair;

@@ -12,6 +12,7 @@ use super::losses::Lost;
 use crate::{
     Offset, Table,
     embedded::layout::{self, MANIFEST},
+    own_file,
 };
 
 /// One thing to do.
@@ -152,7 +153,7 @@ impl fmt::Display for Step {
             Self::ForgetEnds { folder } => write!(
                 f,
                 "remove {}: the next start notes anew where each stream ends",
-                folder.join(layout::ENDS).display()
+                folder.join(own_file::ENDS).display()
             ),
             Self::SetPositionsAside { folder } => write!(
                 f,

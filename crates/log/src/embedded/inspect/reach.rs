@@ -10,9 +10,10 @@ use super::{
     Finding, Severity,
     folder::Listed,
     losses::{self, Lost},
+    pieces::Walk,
     plan::{self, Step},
     survey::{Reading, So},
-    walk::{self, Known, Walk},
+    walk::{self, Known},
 };
 use crate::{
     Offset, StreamName,
@@ -23,6 +24,7 @@ use crate::{
         manifest::Manifest,
         positions,
     },
+    own_file,
 };
 
 /// What is right where a folder is gone.
@@ -37,7 +39,7 @@ impl Reading<'_> {
         names: &[StreamName],
         read: io::Result<Option<Noted>>,
     ) {
-        let file = folder.join(layout::ENDS);
+        let file = folder.join(own_file::ENDS);
         match read {
             Ok(noted) => self.ends = noted.map(|noted| noted.streams).unwrap_or_default(),
             Err(error) => {

@@ -17,9 +17,10 @@ use super::{
     aside::{self, Loss},
     folder::{self, Use},
     losses::Lost,
+    pieces::Piece,
     plan::Step,
     survey::{self, Survey},
-    walk::{self, Known, Piece},
+    walk::{self, Known},
 };
 use crate::{
     Offset, OpenError,
@@ -30,6 +31,7 @@ use crate::{
         manifest::Manifest,
         recover::{self, is_gone},
     },
+    own_file,
 };
 
 /// A log that nobody else may open, and what mending it takes.
@@ -130,7 +132,9 @@ impl Repair {
                 let made = made.and_then(|()| self.manifest(folder, Offset::ZERO));
                 (folder.clone(), made)
             }
-            Step::ForgetEnds { folder } => (folder.join(layout::ENDS), ends::forget(disk, folder)),
+            Step::ForgetEnds { folder } => {
+                (folder.join(own_file::ENDS), ends::forget(disk, folder))
+            }
             Step::SetPositionsAside { folder } => {
                 (folder.clone(), self.set_positions_aside(folder))
             }

@@ -11,8 +11,9 @@ use super::{
     Finding, Progress, Severity,
     folder::{self, Indexed, Listed, Use},
     losses,
+    pieces::{Broken, Walk},
     plan::Step,
-    walk::{self, Broken, Known, Walk},
+    walk::{self, Known},
 };
 use crate::{
     Offset, OpenError,

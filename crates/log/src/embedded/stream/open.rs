@@ -25,7 +25,7 @@ use crate::{
         manifest::Manifest,
         positions::{self, Mark},
         recover::{self, Files, checked_end, damaged},
-        scan::{Scan, Tail, scan},
+        scan::{PLAIN_BYTES_MAX, Scan, Tail, scan},
     },
     pack::POSITION_HEADER,
 };
@@ -427,7 +427,7 @@ fn active(
 
 /// Folds the positions of a batch into `mark`.
 pub(in crate::embedded) fn replay(bytes: &bytes::Bytes, mark: &mut Mark) {
-    let records = batch::decode(bytes, recover::PLAIN_BYTES_MAX).unwrap_or_default();
+    let records = batch::decode(bytes, PLAIN_BYTES_MAX).unwrap_or_default();
     for record in &records {
         if let Some((offset, source, position)) = position(record) {
             mark.see(offset, source, position);

@@ -10,7 +10,8 @@ use pluvio_runtime::{Answers, Chain, Outcome};
 
 use super::{
     config::Settings,
-    error::{Blame, Error, Said},
+    error::{Blame, Error},
+    said::Said,
 };
 use crate::fate::{Fate, Tally};
 

@@ -21,8 +21,8 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
-    error::Said,
     frame::{Refusal, check},
+    said::Said,
 };
 
 /// The largest frame that is offered and taken, in bytes: the client's own default.

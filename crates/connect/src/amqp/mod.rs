@@ -22,6 +22,7 @@ mod flight;
 mod frame;
 mod guard;
 mod message;
+mod said;
 mod sink;
 
 use std::sync::Arc;

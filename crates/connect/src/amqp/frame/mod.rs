@@ -13,7 +13,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::error::Said;
+use super::said::Said;
 
 /// How deep types may be nested: links with filters reach eight.
 pub(super) const DEPTH_MAX: usize = 32;

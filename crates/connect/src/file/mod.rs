@@ -20,6 +20,7 @@
 mod config;
 mod error;
 mod finish;
+mod lines;
 mod note;
 mod sink;
 mod spool;

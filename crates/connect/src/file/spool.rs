@@ -17,8 +17,8 @@ use super::{
     config::Settings,
     error::{Doing, Error},
     finish::finish,
+    lines::Lines,
     note::{Finishing, MODE, Note, draft, sync_folder},
-    sink::Lines,
     tail::{self, Tail},
 };
 use crate::name::Content;

@@ -25,8 +25,9 @@ use super::{
     Error,
     code::Code,
     config::Settings,
+    credentials::Credentials,
     lane::Place,
-    wire::{Ask, Connection, Credentials, Setup},
+    wire::{Ask, Connection, Setup},
 };
 
 /// After this, topics are asked about again, for partitions that were added; the default of Kafka's own

@@ -8,7 +8,7 @@ use pluvio_secret::SecretSource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::wire::Mechanism;
+use super::credentials::Mechanism;
 use crate::{
     component::KeyedError,
     message::MessageFormat,

@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use jiff::Timestamp;
 use pluvio_event::json;
 use pluvio_log::{
@@ -20,7 +20,7 @@ use pluvio_log::{
 };
 use pluvio_runtime::Delivered;
 
-use super::lane::{Identity, Memory, Piece, Place};
+use super::lane::{Memory, Piece, Place};
 use crate::message::{MessageFormat, NO_EVENT};
 
 /// A piece is closed before it grows beyond this, if more than one record is in it: brokers take
@@ -143,65 +143,5 @@ impl Draft {
         // What was there before compression is not needed any more.
         let encoded = self.builder.finish(compression).encoded;
         Piece { offsets: self.offsets, batch: encoded, largest: self.largest }
-    }
-}
-
-/// Puts the producer into a batch's header, and the checksum right.
-pub(super) fn stamp(
-    batch: Bytes,
-    producer: Identity,
-    sequence: i32,
-    is_transactional: bool,
-) -> Bytes {
-    const CRC: std::ops::Range<usize> = 17..21;
-    const TRANSACTIONAL: u8 = 1 << 4;
-    let mut batch = BytesMut::from(batch);
-    if batch.len() < batch::HEADER_BYTES {
-        return batch.freeze();
-    }
-    if is_transactional {
-        batch[22] |= TRANSACTIONAL;
-    }
-    batch[43..51].copy_from_slice(&producer.id.to_be_bytes());
-    batch[51..53].copy_from_slice(&producer.epoch.to_be_bytes());
-    batch[53..57].copy_from_slice(&sequence.to_be_bytes());
-    let crc = crc32c::crc32c(&batch[CRC.end..]);
-    batch[CRC].copy_from_slice(&crc.to_be_bytes());
-    batch.freeze()
-}
-
-#[cfg(test)]
-mod tests {
-    use pluvio_log::batch::{BatchError, Header};
-
-    use super::*;
-
-    fn plain() -> Bytes {
-        let mut body = Vec::new();
-        batch::body(&mut body, Some(b"vm-1"), b"{}", &[]);
-        let mut builder = Builder::new(0, 1000);
-        builder.push(0, 1000, &body);
-        builder.push(1, 1001, &body);
-        builder.finish(Compression::None).encoded
-    }
-
-    #[test]
-    fn a_stamped_batch_names_its_producer_and_is_whole() {
-        let producer = Identity { id: 77, epoch: 3 };
-        let stamped = stamp(plain(), producer, 41, false);
-        let header = batch::verify(&stamped).ok();
-        let told = header.map(|it| (it.producer_id, it.producer_epoch, it.base_sequence, it.count));
-        assert_eq!(told, Some((77, 3, 41, 2)));
-        let again = stamp(stamped, Identity { id: 78, epoch: 0 }, 0, false);
-        assert!(batch::verify(&again).is_ok_and(|header| header.producer_id == 78));
-    }
-
-    #[test]
-    fn a_batch_of_a_transaction_says_so() {
-        let stamped = stamp(plain(), Identity { id: 1, epoch: 0 }, 0, true);
-        assert_eq!(stamped[22] & 0x10, 0x10);
-        // The log itself takes none: this is the only thing that it finds wrong.
-        let refused = Header::parse(&stamped).err();
-        assert!(matches!(refused, Some(BatchError::Attributes { attributes: 16 })), "{refused:?}");
     }
 }

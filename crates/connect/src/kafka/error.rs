@@ -7,7 +7,7 @@ use pluvio_net::{DialError, TlsError};
 use pluvio_runtime::{Failure, Response};
 use pluvio_secret::SecretError;
 
-use super::{code::Code, wire::ScramError};
+use super::{code::Code, scram::ScramError};
 
 /// Why a Kafka cluster could not be written to.
 #[derive(Debug, thiserror::Error)]

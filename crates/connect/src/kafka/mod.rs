@@ -29,11 +29,14 @@
 mod cluster;
 mod code;
 mod config;
+mod credentials;
 mod encode;
 mod error;
 mod lane;
 mod partition;
 mod produce;
+mod producer;
+mod scram;
 mod sink;
 mod transaction;
 mod wire;
@@ -43,9 +46,10 @@ use pluvio_secret::SecretSource;
 use crate::component::{SinkConfig, Target};
 
 pub use config::{Compression, Config, ConfigError};
+pub use credentials::Mechanism;
 pub use error::Error;
+pub use scram::ScramError;
 pub use sink::{Kafka, Producer};
-pub use wire::{Mechanism, ScramError};
 
 impl SinkConfig for Config {
     const TYPE: &'static str = "kafka";

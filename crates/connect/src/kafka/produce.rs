@@ -27,7 +27,8 @@ use super::{
     cluster::{Cluster, topic_name},
     code::{Code, Fate},
     encode::PIECE_BYTES_MAX,
-    lane::{Identity, Memory, Place},
+    lane::{Memory, Place},
+    producer::Identity,
 };
 
 /// All replicas in sync.

@@ -41,7 +41,8 @@ use super::{
     Error,
     cluster::{Cluster, topic_name},
     code::Code,
-    lane::{Identity, Place},
+    lane::Place,
+    producer::Identity,
 };
 
 /// Where the cursor lies in the topic.

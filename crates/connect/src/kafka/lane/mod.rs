@@ -36,7 +36,7 @@ use bytes::Bytes;
 use pluvio_log::Offset;
 use uuid::Uuid;
 
-use super::encode::stamp;
+use super::producer::{Identity, stamp};
 
 /// Lanes kept though nothing is open in them, each some hundred bytes; beyond, all begin anew.
 const LANES_MAX: usize = 10_000;
@@ -46,13 +46,6 @@ const LANES_MAX: usize = 10_000;
 pub(super) struct Place {
     pub(super) topic: Arc<str>,
     pub(super) partition: i32,
-}
-
-/// An idempotent or transactional producer, as the cluster knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Identity {
-    pub(super) id: i64,
-    pub(super) epoch: i16,
 }
 
 /// Everything that was sent and has no answer.

@@ -19,8 +19,8 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Ask, Credentials, sasl};
-use crate::kafka::Error;
+use super::Ask;
+use crate::kafka::{Error, credentials::Credentials};
 
 /// Largest answer taken: the metadata of a topic with ten thousand partitions has about 1 MiB.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
@@ -50,16 +50,12 @@ pub(in super::super) struct Connection {
     versions: Vec<(i16, (i16, i16))>,
     used: Instant,
     /// Until when the login is good, where it ends.
-    good_until: Option<Instant>,
+    pub(super) good_until: Option<Instant>,
 }
 
 impl Connection {
-    /// Connects and logs in.
-    pub(in super::super) async fn open(
-        setup: &Setup,
-        host: &str,
-        port: u16,
-    ) -> Result<Self, Error> {
+    /// Connects, and asks what is spoken. Nobody is logged in yet.
+    pub(super) async fn dial(setup: &Setup, host: &str, port: u16) -> Result<Self, Error> {
         let stream = setup.dialer.connect(host, port).await?;
         let mut connection = Self {
             peer: format!("{host}:{port}"),
@@ -76,11 +72,6 @@ impl Connection {
             (api.api_key, (api.min_version, api.max_version))
         };
         connection.versions = spoken.api_keys.iter().map(of).collect();
-        if let Some(credentials) = &setup.credentials {
-            let lifetime = sasl::log_in(&mut connection, credentials).await?;
-            // Most of it: a question on its way when it ends would be lost.
-            connection.good_until = lifetime.map(|lifetime| Instant::now() + lifetime * 4 / 5);
-        }
         Ok(connection)
     }
 

@@ -9,11 +9,8 @@
 
 mod api;
 mod connection;
+mod open;
 mod sasl;
-mod scram;
 
 pub(super) use api::Ask;
 pub(super) use connection::{Connection, Setup};
-pub(super) use sasl::Credentials;
-pub use sasl::Mechanism;
-pub use scram::ScramError;

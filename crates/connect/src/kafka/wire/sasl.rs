@@ -10,46 +10,13 @@ use kafka_protocol::{
     messages::{SaslAuthenticateRequest, SaslHandshakeRequest},
     protocol::StrBytes,
 };
-use pluvio_secret::Secret;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use super::{Connection, scram::Scram};
-use crate::kafka::{Error, code};
-
-/// How a password is proved.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
-pub enum Mechanism {
-    /// The password itself is sent; for connections with TLS.
-    #[serde(rename = "PLAIN")]
-    Plain,
-    /// The password is proved with SHA-256, and not sent.
-    #[serde(rename = "SCRAM-SHA-256")]
-    Scram256,
-    /// The password is proved with SHA-512, and not sent.
-    #[default]
-    #[serde(rename = "SCRAM-SHA-512")]
-    Scram512,
-}
-
-impl Mechanism {
-    /// As the protocol calls it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Plain => "PLAIN",
-            Self::Scram256 => "SCRAM-SHA-256",
-            Self::Scram512 => "SCRAM-SHA-512",
-        }
-    }
-}
-
-/// Who logs in.
-#[derive(Debug)]
-pub(in super::super) struct Credentials {
-    pub(in super::super) mechanism: Mechanism,
-    pub(in super::super) username: Secret,
-    pub(in super::super) password: Secret,
-}
+use super::Connection;
+use crate::kafka::{
+    Error, code,
+    credentials::{Credentials, Mechanism},
+    scram::Scram,
+};
 
 /// Logs in; gives how long the login is good, where the broker says so.
 pub(super) async fn log_in(
@@ -65,7 +32,7 @@ pub(super) async fn log_in(
         let (peer, offered) = (connection.peer().to_owned(), offered.join(", "));
         return Err(Error::Mechanism { peer, mechanism, offered });
     }
-    let Secrets { user, password } = credentials.secrets();
+    let (user, password) = (credentials.username.expose(), credentials.password.expose());
     match credentials.mechanism {
         Mechanism::Plain => {
             let message = format!("\0{user}\0{password}");
@@ -83,17 +50,6 @@ pub(super) async fn log_in(
             proof.verify(&answer).map_err(wrong(connection.peer()))?;
             Ok(lifetime)
         }
-    }
-}
-
-struct Secrets<'a> {
-    user: &'a str,
-    password: &'a str,
-}
-
-impl Credentials {
-    fn secrets(&self) -> Secrets<'_> {
-        Secrets { user: self.username.expose(), password: self.password.expose() }
     }
 }
 

@@ -10,7 +10,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use pbkdf2::pbkdf2_hmac;
 use sha2::{Digest as _, Sha256, Sha512};
 
-use super::Mechanism;
+use super::credentials::Mechanism;
 
 /// Fewest and most rounds of PBKDF2 that are computed. Kafka's own limits are 4,096 and 16,384; with fewer, whoever
 /// answers in place of a server could find the password by trying.

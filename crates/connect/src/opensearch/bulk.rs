@@ -10,7 +10,10 @@ use pluvio_secret::beginning;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{config::Settings, error::Error};
+use super::{
+    config::{Settings, is_legal},
+    error::Error,
+};
 use crate::{
     fate::{Fate, Tally},
     message::NO_EVENT,
@@ -29,11 +32,6 @@ const INDEX_WORDS: [&str; 4] = [
 const INDEX_BYTES_MAX: usize = 255;
 /// How many characters of a reason are told.
 const REASON_CHARACTERS_MAX: usize = 400;
-
-/// Whether a character may stand in the name of an index.
-pub(super) fn is_legal(c: char) -> bool {
-    c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_')
-}
 
 /// What tells an event from all others, as a document's `_id`: the name-based UUID (version 5) of
 /// `source`, a line feed and `id` in the namespace of URLs.

@@ -9,7 +9,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::bulk::is_legal;
 use crate::{
     component::KeyedError,
     template::{InvalidTemplate, Template},
@@ -128,6 +127,11 @@ pub(super) struct Settings {
     pub(super) compression: Compression,
     pub(super) timeout: Duration,
     pub(super) tls: TlsOptions,
+}
+
+/// Whether a character may stand in the name of an index.
+pub(super) fn is_legal(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_')
 }
 
 impl Config {

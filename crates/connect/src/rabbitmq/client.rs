@@ -18,8 +18,9 @@ use crate::kept::KeepAlive;
 use super::{
     config::Settings,
     error::Error,
-    frame::{self, FRAME_BYTES_MAX, Message, PROTOCOL, Refusal, Said},
-    method,
+    frame::{self, FRAME_BYTES_MAX, Message, PROTOCOL},
+    method, read,
+    said::{Refusal, Said},
     underway::{Sent, Underway},
 };
 
@@ -142,7 +143,7 @@ impl Client {
     /// Sends what is to be sent until something is said that matters.
     pub(super) async fn said(&mut self) -> Result<Said, Error> {
         loop {
-            let said = frame::said(&mut self.inbox)
+            let said = read::said(&mut self.inbox)
                 .map_err(|source| Error::NotAmqp { broker: self.broker.clone(), source })?;
             match said {
                 None => self.turn().await?,

@@ -5,7 +5,7 @@ use std::io;
 use pluvio_runtime::{Failure, Response};
 use pluvio_secret::SecretError;
 
-use super::frame::{Malformed, Refusal};
+use super::said::{Malformed, Refusal};
 use crate::peer::PeerError;
 
 /// A message is larger than the broker takes.

@@ -2,8 +2,10 @@
 
 use bytes::{Buf as _, BufMut as _, BytesMut};
 
-use super::frame::{
-    CHANNEL, Malformed, Refusal, Said, method, put_field, put_long, put_short, put_table, short,
+use super::{
+    field::{put_field, put_long, put_short, put_table, short},
+    frame::{CHANNEL, method},
+    said::{Malformed, Refusal, Said},
 };
 
 const START: (u16, u16) = (10, 10);
@@ -21,8 +23,6 @@ const CHANNEL_OPEN_OK: (u16, u16) = (20, 11);
 const CHANNEL_CLOSE: (u16, u16) = (20, 40);
 const EXCHANGE_DECLARE: (u16, u16) = (40, 10);
 const EXCHANGE_DECLARE_OK: (u16, u16) = (40, 11);
-/// Class and method of a publish.
-pub(super) const BASIC_PUBLISH: (u16, u16) = (60, 40);
 const BASIC_RETURN: (u16, u16) = (60, 50);
 const BASIC_ACK: (u16, u16) = (60, 80);
 const BASIC_NACK: (u16, u16) = (60, 120);

@@ -29,9 +29,12 @@
 mod client;
 mod config;
 mod error;
+mod field;
 mod frame;
 mod key;
 mod method;
+mod read;
+mod said;
 mod sink;
 mod underway;
 
@@ -43,7 +46,7 @@ use crate::component::SinkConfig;
 
 pub use config::{Config, ConfigError};
 pub use error::Error;
-pub use frame::{Malformed, Refusal};
+pub use said::{Malformed, Refusal};
 pub use sink::Rabbitmq;
 
 impl SinkConfig for Config {

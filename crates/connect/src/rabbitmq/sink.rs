@@ -11,7 +11,8 @@ use super::{
     client::Client,
     config::Settings,
     error::{Blame, Error},
-    frame::{Message, SHORT_BYTES_MAX},
+    field::SHORT_BYTES_MAX,
+    frame::Message,
     underway::Answer,
 };
 use crate::{

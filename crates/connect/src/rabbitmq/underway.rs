@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pluvio_log::Offset;
 
-use super::frame::Refusal;
+use super::said::Refusal;
 
 /// A publish on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]

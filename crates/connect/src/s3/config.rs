@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::store::read;
+use super::sign::read;
 use crate::{
     component::{KeyedError, SinkConfig as _},
     name::{InvalidTemplate, Template},

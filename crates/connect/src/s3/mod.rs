@@ -49,6 +49,7 @@
 //!
 //! It refuses to list, to delete, to make a bucket, and multipart uploads: a batch has at most 16 MiB.
 
+mod bucket;
 mod config;
 mod cursor;
 mod error;
@@ -63,10 +64,10 @@ use pluvio_secret::SecretSource;
 
 use crate::component::{Batch, Files, SinkConfig, Target};
 
+pub use bucket::S3;
 pub use config::{Compression, Config, ConfigError};
 pub use error::Error;
 pub use keys::{Clash, Keys};
-pub use sink::S3;
 
 impl SinkConfig for Config {
     const TYPE: &'static str = "s3";

@@ -7,9 +7,10 @@ use std::fmt::Write as _;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
+use pluvio_secret::SecretSource;
 use sha2::{Digest as _, Sha256};
 
-use crate::web::hex;
+use crate::web::{IdentityError, hex};
 
 /// Who signs.
 #[derive(Clone)]
@@ -18,6 +19,14 @@ pub(super) struct Keys {
     pub(super) secret_key: String,
     pub(super) session_token: Option<String>,
     pub(super) region: String,
+}
+
+/// Reads a secret that headers are made of, one of those of [`Keys`].
+pub(super) fn read(key: &'static str, secret: &SecretSource) -> Result<String, IdentityError> {
+    let secret = secret.resolve().map_err(|source| IdentityError::Secret { key, source })?;
+    let is_text = secret.expose().bytes().all(|byte| byte.is_ascii_graphic());
+    let text = is_text.then(|| secret.expose().to_owned());
+    text.ok_or(IdentityError::Characters { key })
 }
 
 /// What is signed.

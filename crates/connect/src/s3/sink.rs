@@ -1,46 +1,20 @@
-//! A bucket as a sink: where it goes on.
-
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+//! Connecting to a bucket: where the sink goes on.
+//!
+//! It refuses to put anything, which is the [writer](super::writer)'s.
 
 use pluvio_runtime::{Age, Connected, Sink, Standing, TargetCursor};
 
 use super::{
+    bucket::S3,
     config::Settings,
     cursor::{Cursor, Putting},
     error::Error,
-    keys::{self, Keys},
+    keys,
     store::{Found, Store},
     writer::S3Writer,
 };
 
-/// A bucket as a sink.
-#[derive(Clone, Debug)]
-pub struct S3 {
-    pub(super) settings: Arc<Settings>,
-    /// What was not answered, for the next connection: the bucket may not have been told of it.
-    pub(super) putting: Arc<Mutex<Option<Putting>>>,
-}
-
 impl S3 {
-    pub(super) fn new(settings: Settings) -> Self {
-        Self { settings: Arc::new(settings), putting: Arc::new(Mutex::new(None)) }
-    }
-
-    /// Where it puts objects and keeps its place.
-    pub fn identity(&self) -> String {
-        format!("{}{}", self.settings.url, self.settings.prefix)
-    }
-
-    /// What it puts into the bucket, as the sink of that name with that stream.
-    pub fn keys(&self, sink: &str, stream: &str) -> Keys {
-        Keys::new(&self.settings, sink, stream)
-    }
-
-    /// Which key makes the name of an object longer than S3 takes, and by how much.
-    pub fn too_long(&self, sink: &str, stream: &str) -> Option<(&'static str, String)> {
-        self.keys(sink, stream).too_long()
-    }
-
     async fn cursor(&self, store: &Store, key: &str) -> Result<Option<Cursor>, Error> {
         let Some(bytes) = store.get(key).await? else { return Ok(None) };
         let cursor = serde_json::from_slice(&bytes).map_err(|source| Error::Cursor {
@@ -49,10 +23,6 @@ impl S3 {
             source,
         })?;
         Ok(Some(cursor))
-    }
-
-    pub(super) fn putting(&self) -> MutexGuard<'_, Option<Putting>> {
-        self.putting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -7,13 +7,13 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use jiff::Timestamp;
 use pluvio_net::{HttpClient, HttpReply, Request, authority_of};
-use pluvio_secret::{SecretSource, beginning};
+use pluvio_secret::beginning;
 use sha2::{Digest as _, Sha256};
 
 use super::{
     config::Settings,
     error::Error,
-    sign::{self, Keys, encoded},
+    sign::{self, Keys, encoded, read},
 };
 use crate::web::{IdentityError, excerpt, retry_after};
 
@@ -72,14 +72,6 @@ impl Found {
     pub(super) fn is(&self, sha256: &str) -> bool {
         matches!(self, Self::Object(Some(found)) if found == sha256)
     }
-}
-
-/// Reads a secret that headers are made of.
-pub(super) fn read(key: &'static str, secret: &SecretSource) -> Result<String, IdentityError> {
-    let secret = secret.resolve().map_err(|source| IdentityError::Secret { key, source })?;
-    let is_text = secret.expose().bytes().all(|byte| byte.is_ascii_graphic());
-    let text = is_text.then(|| secret.expose().to_owned());
-    text.ok_or(IdentityError::Characters { key })
 }
 
 impl Store {

@@ -6,12 +6,12 @@ use pluvio_runtime::{Answers, Chain, Delivered, LineLimit, Outcome, Standing, Ta
 use tracing::{info, warn};
 
 use super::{
+    bucket::S3,
     config::Compression,
     cursor::{Cursor, Putting},
     error::Error,
     keys::{self, NUMBER_MAX},
     lines::{Lines, of_one_object},
-    sink::S3,
     store::{Found, Object, Put, SHA256, Store},
 };
 

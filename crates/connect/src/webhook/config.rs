@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{
-    error::Error,
-    signature::{KeyError, Signer},
+    error::{Error, KeyError},
+    signature::{Signature, Signer, Signing},
 };
 use crate::{
     component::KeyedError,
@@ -85,19 +85,6 @@ pub enum Format {
     Native,
     /// What CloudStack's own webhooks send of an action.
     CloudstackBus,
-}
-
-/// How a signature is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Signature {
-    /// `sha256=` and hexadecimal digits.
-    #[default]
-    Hex,
-    /// Base64 alone.
-    Base64,
-    /// By the Standard Webhooks specification.
-    Standard,
 }
 
 fn method() -> String {
@@ -203,14 +190,6 @@ pub(super) struct Settings {
     pub(super) timeout: Duration,
     pub(super) in_flight_max: usize,
     pub(super) tls: TlsOptions,
-}
-
-/// How requests are signed.
-#[derive(Debug)]
-pub(super) struct Signing {
-    pub(super) secret: SecretSource,
-    pub(super) signature: Signature,
-    pub(super) header: HeaderName,
 }
 
 impl Config {

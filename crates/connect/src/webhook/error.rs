@@ -6,7 +6,6 @@ use http::StatusCode;
 use pluvio_net::{DialError, HttpError, TlsError};
 use pluvio_runtime::{Failure, Response};
 
-use super::signature::KeyError;
 use crate::web::IdentityError;
 
 /// Why a webhook cannot be written to.
@@ -54,6 +53,11 @@ pub enum Error {
         text: String,
     },
 }
+
+/// The key is none for this way to sign.
+#[derive(Debug, thiserror::Error)]
+#[error("`secret` is no key of Standard Webhooks, which is `whsec_` and base64 behind it")]
+pub struct KeyError;
 
 /// Who is gone for good does not want to be asked; once a day finds out that it was a mistake.
 const GONE_PAUSE: Duration = Duration::from_secs(86_400);

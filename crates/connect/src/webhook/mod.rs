@@ -38,8 +38,9 @@ use pluvio_secret::SecretSource;
 
 use crate::{component::SinkConfig, message::MessageFormat};
 
-pub use config::{Config, ConfigError, Format, Signature};
+pub use config::{Config, ConfigError, Format};
 pub use error::Error;
+pub use signature::Signature;
 pub use sink::Webhook;
 
 impl SinkConfig for Config {

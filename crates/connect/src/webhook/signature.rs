@@ -17,19 +17,37 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
-use pluvio_secret::Secret;
+use pluvio_secret::{Secret, SecretSource};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use super::config::{Signature, Signing};
+use super::error::{Error, KeyError};
 use crate::web::{IdentityError, hex};
 
 /// What a Standard Webhooks secret begins with.
 const STANDARD_PREFIX: &str = "whsec_";
 
-/// The key is none for this way to sign.
-#[derive(Debug, thiserror::Error)]
-#[error("`secret` is no key of Standard Webhooks, which is `whsec_` and base64 behind it")]
-pub struct KeyError;
+/// How a signature is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Signature {
+    /// `sha256=` and hexadecimal digits.
+    #[default]
+    Hex,
+    /// Base64 alone.
+    Base64,
+    /// By the Standard Webhooks specification.
+    Standard,
+}
+
+/// How requests are signed.
+#[derive(Debug)]
+pub(super) struct Signing {
+    pub(super) secret: SecretSource,
+    pub(super) signature: Signature,
+    pub(super) header: HeaderName,
+}
 
 /// Signs requests.
 #[derive(Clone)]
@@ -41,7 +59,7 @@ pub(super) struct Signer {
 
 impl Signer {
     /// Reads the key now.
-    pub(super) fn new(signing: &Signing) -> Result<Self, super::Error> {
+    pub(super) fn new(signing: &Signing) -> Result<Self, Error> {
         let secret = signing.secret.resolve();
         let secret = secret.map_err(|source| IdentityError::Secret { key: "secret", source })?;
         let key = key(&secret, signing.signature)?;
@@ -87,8 +105,6 @@ fn key(secret: &Secret, signature: Signature) -> Result<Vec<u8>, KeyError> {
 
 #[cfg(test)]
 mod tests {
-    use pluvio_secret::SecretSource;
-
     use super::*;
 
     fn signed(signature: Signature, secret: &str, body: &str) -> Option<HeaderMap> {

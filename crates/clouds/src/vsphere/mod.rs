@@ -16,8 +16,8 @@
 mod endpoint;
 mod event;
 mod moref;
+mod pair;
 mod render;
-mod secrets;
 mod soap;
 mod types;
 mod xml;

@@ -1,4 +1,5 @@
-//! The names of the metrics of groups. They are described with the [listener's](crate::kafka) own.
+//! The names of the metrics of groups. They are described with the [listener's](crate::kafka) own,
+//! for without one there are no groups.
 
 /// Reads and commits that the log failed.
 pub(crate) const LOG_ERRORS: &str = "pluvio_kafka_log_errors_total";

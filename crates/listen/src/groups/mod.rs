@@ -2,10 +2,10 @@
 //!
 //! ```text
 //!   request ─▶ kafka::group ─▶ Coordinator ── events, now ──▶ state::Group     pure
-//!                                 │ ▲                            │
-//!                      Table::Offsets │                       actions: answer this ticket …
-//!                                 ▼ └──── one timer for all groups, and none while no one is a member
-//!                               offsets
+//!                                  │ ▲                            │
+//!                       Table::Offsets │                       actions: answer this ticket …
+//!                                  ▼ └──── one timer for all groups, and none while no one is a member
+//!                                offsets
 //! ```
 //!
 //! The classic protocol: members join, one of them (the leader) assigns, all sync, each beats its

@@ -1,4 +1,6 @@
 //! Who asks: whose a connection is, and whose a request, is said alike.
+//!
+//! It refuses to say what a client may do.
 
 use crate::holder::Holder;
 

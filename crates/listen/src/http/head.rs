@@ -1,4 +1,6 @@
 //! What is read out of a request's head for the last touches of its answer.
+//!
+//! It is kept instead of the head, which pins hyper's read buffer: what else is in there is gone by then.
 
 use axum::{
     extract::Request,

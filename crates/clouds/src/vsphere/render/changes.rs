@@ -14,7 +14,7 @@
 
 use super::redact::{REDACTED, Redaction};
 use crate::telling::looks_secret;
-use crate::vsphere::secrets::is_told;
+use crate::vsphere::pair::is_told;
 
 /// What all paths begin with.
 const ROOT: &str = "config.";

@@ -18,7 +18,7 @@ use quick_xml::events::{BytesEnd, BytesStart, Event};
 use super::changes::redact_changes;
 use super::redact::{REDACTED, Redaction, is_told_in};
 use crate::telling::looks_secret;
-use crate::vsphere::{secrets::tells, types, xml::decode_text};
+use crate::vsphere::{pair::tells, types, xml::decode_text};
 
 /// Markup without its secrets.
 pub(in super::super) struct Markup {

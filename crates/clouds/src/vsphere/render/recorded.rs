@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::changes::{CHANGED_PROPERTY, redact_changes};
 use super::redact::{PROPERTY, REDACTED, Redaction, is_told_in};
 use crate::telling::looks_secret;
-use crate::vsphere::secrets::tells;
+use crate::vsphere::pair::tells;
 
 /// The field of an appliance's property that no other class has.
 const OF_PROPERTY: &str = "userConfigurable";

@@ -14,7 +14,7 @@
 //! What becomes no JSON is redacted in [`markup`](super::markup), what a log holds in
 //! [`recorded`](super::recorded).
 
-use crate::vsphere::secrets::is_told;
+use crate::vsphere::pair::is_told;
 
 /// What stands in the place of a secret.
 pub const REDACTED: &str = "[redacted]";

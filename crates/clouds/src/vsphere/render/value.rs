@@ -9,7 +9,7 @@ use super::json::string;
 use super::redact::{PROPERTY, REDACTED, is_told_in};
 use super::{DataFormat, FLAWS_MAX, Writer};
 use crate::telling::looks_secret;
-use crate::vsphere::secrets::tells;
+use crate::vsphere::pair::tells;
 use crate::vsphere::types::{self, Class, Field, Kind, Shape};
 use crate::vsphere::xml::{Node, TEXT_BYTES_MAX};
 

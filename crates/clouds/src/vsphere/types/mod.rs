@@ -11,7 +11,7 @@
 use std::collections::HashMap;
 use std::sync::{LazyLock, OnceLock};
 
-use super::secrets::{is_told, tells};
+use super::pair::{is_told, tells};
 use crate::telling::looks_secret;
 
 static TEXT: &str = include_str!("table.txt");

@@ -7,13 +7,15 @@
 //! What this crate refuses to do: retry, pool across peers, keep state, or speak any protocol above
 //! HTTP's requests and answers. Retrying belongs to `runtime`, protocols to the components.
 //!
-//! Read [`TlsOptions`] first; [`HttpClient`] and [`Dialer`] combine them.
+//! Read [`TlsOptions`] first; [`HttpClient`] and [`Dialer`] combine them. [`unit`] is how lengths of time and sizes are
+//! written in options.
 
 mod chain;
 mod dial;
 mod http;
 mod thumbprint;
 mod tls;
+pub mod unit;
 
 pub use crate::dial::{DialError, Dialer, Stream, shown_address};
 pub use crate::http::{

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use pluvio_net::Thumbprint;
-use pluvio_runtime::unit::Period;
+use pluvio_net::unit::Period;
 use url::Url;
 
 use crate::config;

@@ -25,7 +25,6 @@ mod line_limit;
 mod listener;
 mod meter;
 mod principal;
-mod push;
 mod resume;
 mod scram;
 mod sink;
@@ -33,7 +32,6 @@ mod sought;
 mod source;
 pub mod status;
 pub mod supervise;
-pub mod unit;
 
 pub use access::Access;
 pub use access_table::{AccessTable, SameToken};
@@ -45,7 +43,6 @@ pub use line_limit::LineLimit;
 pub use listener::Listener;
 pub use meter::describe_metrics;
 pub use principal::{Credential, Principal, Streams, Unauthenticated, Verb};
-pub use push::{Headers, Push, Refusal};
 pub use resume::{Elsewhere, Resumable, Resume, Start};
 pub use scram::{ScramExchange, ScramMechanism};
 pub use sink::{

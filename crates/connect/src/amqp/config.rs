@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use crate::{
     component::KeyedError,
-    message::MessageFormat,
-    peer::{InvalidPeer, Login, Peer, Schemes},
+    endpoint::broker::{InvalidPeer, Login, Peer, Schemes},
+    outbound::message::MessageFormat,
 };
 
 /// A broker of AMQP 1.0 that events are sent to: Artemis, RabbitMQ 4, Qpid, Azure Service Bus. For

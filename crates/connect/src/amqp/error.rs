@@ -13,7 +13,7 @@ use super::{
     frame::Refusal,
     said::{NOT_NOW, Said},
 };
-use crate::peer::PeerError;
+use crate::endpoint::broker::PeerError;
 
 /// Why events could not be sent.
 #[derive(Debug, thiserror::Error)]

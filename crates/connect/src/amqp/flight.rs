@@ -13,7 +13,7 @@ use super::{
     error::{Blame, Error},
     said::Said,
 };
-use crate::fate::{Fate, Tally};
+use crate::outbound::per_event::{Fate, Tally};
 
 /// An answer to a message that is on its way, with its offset.
 type Underway = FuturesUnordered<BoxFuture<'static, (Offset, Result<Settled, SendError>)>>;

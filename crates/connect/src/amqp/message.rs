@@ -8,7 +8,7 @@ use pluvio_event::AttributeValue;
 use pluvio_runtime::Delivered;
 
 use super::config::Settings;
-use crate::message::NO_EVENT;
+use crate::outbound::message::NO_EVENT;
 
 /// The message for `record`; or why it never will have one.
 pub(super) fn message(record: &Delivered, settings: &Settings) -> Result<Message<Data>, String> {

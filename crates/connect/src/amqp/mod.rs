@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use pluvio_secret::SecretSource;
 
-use crate::{component::SinkConfig, peer};
+use crate::{component::SinkConfig, endpoint::broker};
 
 pub use config::{Config, ConfigError, Prefix};
 pub use error::Error;
@@ -52,7 +52,7 @@ password = { file = "/run/secrets/amqp-password" }
     type Error = ConfigError;
 
     fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
-        peer::secrets(&self.username, &self.password)
+        broker::secrets(&self.username, &self.password)
     }
 
     fn only(&self) -> Option<&'static str> {

@@ -18,7 +18,7 @@ use super::{
     guard::{FRAME_BYTES_MAX, Guard, Heard},
     message::message,
 };
-use crate::fate::Fate;
+use crate::outbound::per_event::Fate;
 
 /// How long a peer may take to let us in.
 const LOGIN_MAX: Duration = Duration::from_secs(10);

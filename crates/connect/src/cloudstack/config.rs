@@ -2,21 +2,20 @@
 
 use std::time::Duration;
 
-use pluvio_clouds::cloudstack::EndpointError;
-use pluvio_net::{TlsError, TlsOptions};
-use pluvio_runtime::unit::Period;
+use pluvio_net::TlsOptions;
+use pluvio_net::unit::Period;
 use pluvio_secret::SecretSource;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
     access::{Access, AccessOptions},
+    invalid::ConfigError,
     map::Mapping,
     people::People,
     reader::Rules,
     redact::Redaction,
 };
-use crate::component::KeyedError;
 
 /// A CloudStack whose events are captured.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -138,59 +137,6 @@ const OVERLAP_MAX: Duration = Duration::from_secs(6 * 3600);
 /// A quiet look may not take longer than the supervisor waits.
 const POLL_MAX: Duration = Duration::from_secs(50);
 
-/// Why a configuration makes no source. The key is the one that is wrong.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The address is none, or holds more than an address.
-    #[error(
-        "`url` is no address of a CloudStack's API; write for example \"https://cloud.example.org/client/api\""
-    )]
-    Url(#[source] EndpointError),
-    /// Neither keys nor a login are whole, or both are given.
-    #[error("give either `api_key` and `secret_key`, or `username` and `password`")]
-    Credentials {
-        /// What is missing or too much.
-        key: &'static str,
-    },
-    /// A domain's path without a login.
-    #[error(
-        "`domain` belongs to `username`; to capture one domain only, write its id as `domain_id`"
-    )]
-    Domain,
-    /// A period that makes no sense.
-    #[error("`{key}` must be from {min} to {max}")]
-    Range {
-        /// The key.
-        key: &'static str,
-        /// The least that is taken.
-        min: Period,
-        /// The most that is taken.
-        max: Period,
-    },
-    /// No rows, or more than any server sends.
-    #[error("`page_size` must be from 10 to 10000")]
-    PageSize,
-    /// The `source` attribute would be empty.
-    #[error("`source` is empty; leave it out, or give the URL that events shall carry")]
-    Source,
-    /// The TLS options make no sense together, or name a bad file.
-    #[error("`tls` cannot be used")]
-    Tls(#[source] TlsError),
-}
-
-impl KeyedError for ConfigError {
-    fn key(&self) -> &'static str {
-        match self {
-            Self::Url(_) => "url",
-            Self::Credentials { key } | Self::Range { key, .. } => key,
-            Self::Domain => "domain",
-            Self::PageSize => "page_size",
-            Self::Source => "source",
-            Self::Tls(_) => "tls",
-        }
-    }
-}
-
 /// A configuration that was checked: nothing in it is left to parse.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
@@ -303,7 +249,7 @@ pub(super) fn seconds(period: Duration) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::component::SourceConfig as _;
+    use crate::component::{KeyedError as _, SourceConfig as _};
 
     fn refused(change: impl FnOnce(&mut Config)) -> Option<&'static str> {
         let mut config = Config::new("https://cloud.example.org");

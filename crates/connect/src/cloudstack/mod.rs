@@ -13,17 +13,16 @@
 //!        slices, oldest first        └── slices: counts differ? last look? list ─────┘
 //! ```
 //!
-//! [`bus`] is the form in which CloudStack's own event bus tells events, for sinks.
-//!
 //! `source` is the loop's body, `session` what is asked of the cloud (`early`: pages before their turn),
 //! `reader` decides what to ask, `slices` remembers what was counted, `ledger` decides what is new, `place` is what a record
 //! remembers, `map` makes the event, `unread` is a row of which it cannot make one. [`usage`] is a source of its own.
 
 mod access;
-pub mod bus;
+mod clock;
 mod config;
 mod early;
 mod error;
+mod invalid;
 mod ledger;
 mod lists;
 mod map;
@@ -45,8 +44,9 @@ use pluvio_secret::SecretSource;
 
 use crate::component::{SourceConfig, SourceSlot};
 
-pub use config::{Config, ConfigError};
+pub use config::Config;
 pub use error::Error;
+pub use invalid::ConfigError;
 pub use redact::redact_recorded;
 pub use source::Cloudstack;
 

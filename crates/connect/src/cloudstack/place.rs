@@ -11,8 +11,8 @@ use pluvio_log::{Position, PositionTooLong};
 use pluvio_runtime::Resumable;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{access::UNTOLD_S, span::at};
-use crate::mark::{mark_of, note_scope};
+use super::{clock::UNTOLD_S, span::at};
+use crate::inbound::mark::{mark_of, note_scope};
 
 /// What is written and read; another version is refused rather than guessed at.
 const VERSION: u32 = 2;
@@ -25,7 +25,7 @@ pub(super) struct Place {
     v: u32,
     /// The [mark](mark_of) of the `source` attribute.
     of: String,
-    /// The [mark](crate::mark::scope_of) of what the cloud was asked for, and as whom; `None` in positions of
+    /// The [mark](crate::inbound::mark::scope_of) of what the cloud was asked for, and as whom; `None` in positions of
     /// releases that did not write it.
     #[serde(rename = "in", default)]
     scope: Option<String>,

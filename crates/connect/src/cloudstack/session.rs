@@ -14,7 +14,8 @@ use tracing::debug;
 
 use super::{
     Error,
-    access::{Access, Opened, ServerClock, UNTOLD_S, log_out},
+    access::{Access, Opened, log_out},
+    clock::{ServerClock, UNTOLD_S},
     early::Early,
     ledger::{RowIds, created, id_of},
     lists::{Answer, Expected, List, Lists},

@@ -2,13 +2,13 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use pluvio_runtime::unit::{ByteSize, Period};
+use pluvio_net::unit::{ByteSize, Period};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     component::KeyedError,
-    name::{InvalidTemplate, Template},
+    outbound::object_name::{InvalidTemplate, Template},
 };
 
 /// A file of events, one line of JSON each.

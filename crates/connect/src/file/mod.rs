@@ -34,7 +34,7 @@ pub use config::{Compression, Config, ConfigError};
 pub use error::Error;
 pub use sink::File;
 
-pub use crate::name::Names;
+pub use crate::outbound::object_name::Names;
 
 impl SinkConfig for Config {
     const TYPE: &'static str = "file";

@@ -17,7 +17,7 @@ use super::{
     note,
     spool::{Spool, check_kind},
 };
-use crate::name::Names;
+use crate::outbound::object_name::Names;
 
 /// Longest name of a file on Linux, `NAME_MAX`.
 const NAME_BYTES_MAX: usize = 255;

@@ -21,7 +21,7 @@ use super::{
     note::{Finishing, MODE, Note, draft, sync_folder},
     tail::{self, Tail},
 };
-use crate::name::Content;
+use crate::outbound::object_name::Content;
 
 /// An open file with its note.
 #[derive(Debug)]

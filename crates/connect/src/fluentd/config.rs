@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
+use pluvio_net::unit::Period;
 use pluvio_net::{Dialer, TlsError, TlsOptions};
-use pluvio_runtime::unit::Period;
 use pluvio_secret::SecretSource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::component::KeyedError;
-use crate::template::{InvalidTemplate, Template};
+use crate::outbound::name_template::{InvalidTemplate, Template};
 
 /// A Fluentd, Fluent Bit or other server of the forward protocol.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

@@ -15,8 +15,8 @@ use super::{
     msgpack,
 };
 use crate::{
-    message::NO_EVENT,
-    template::{Place, Template},
+    outbound::message::NO_EVENT,
+    outbound::name_template::{Place, Template},
 };
 
 /// Types of CloudStack's events begin so.

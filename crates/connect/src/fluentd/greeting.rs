@@ -99,5 +99,5 @@ impl Proof {
 fn sha512(parts: &[&[u8]]) -> String {
     let mut hash = Sha512::new();
     parts.iter().for_each(|part| hash.update(part));
-    crate::web::hex(&hash.finalize())
+    crate::endpoint::http::hex(&hash.finalize())
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use pluvio_net::unit::Period;
 use pluvio_net::{TlsError, TlsOptions, shown_address};
-use pluvio_runtime::unit::Period;
 use pluvio_secret::SecretSource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::credentials::Mechanism;
 use crate::{
     component::KeyedError,
-    message::MessageFormat,
-    template::{InvalidTemplate, Template},
+    outbound::message::MessageFormat,
+    outbound::name_template::{InvalidTemplate, Template},
 };
 
 /// Topics of an Apache Kafka cluster, 2.1 or later. A batch is acknowledged when all replicas in sync

@@ -21,7 +21,7 @@ use pluvio_log::{
 use pluvio_runtime::Delivered;
 
 use super::lane::{Memory, Piece, Place};
-use crate::message::{MessageFormat, NO_EVENT};
+use crate::outbound::message::{MessageFormat, NO_EVENT};
 
 /// A piece is closed before it grows beyond this, if more than one record is in it: brokers take
 /// batches of 1,048,588 bytes by default.

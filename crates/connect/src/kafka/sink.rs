@@ -18,7 +18,7 @@ use super::{
     produce::{Judge, Round, Told, identity},
     transaction::{Mark, Transactions},
 };
-use crate::{message::NO_EVENT, template};
+use crate::outbound::{message::NO_EVENT, name_template};
 
 /// Topics of a Kafka cluster as a sink.
 #[derive(Debug)]
@@ -239,7 +239,7 @@ impl Producer {
         let (stream, sink) = (self.standing.stream.as_str(), self.standing.sink.as_str());
         let mut topics: Vec<Option<Arc<str>>> = Vec::with_capacity(records.len());
         for record in records {
-            let place = template::Place { stream, sink, recorded: record.recorded() };
+            let place = name_template::Place { stream, sink, recorded: record.recorded() };
             let topic = record.event().map(|event| {
                 let name = self.settings.topic.name(event, place, "none", '-', is_legal);
                 legal(name).into()

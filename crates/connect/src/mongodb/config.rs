@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use mongodb::options::ConnectionString;
+use pluvio_net::unit::ByteSize;
 use pluvio_net::{TlsError, TlsOptions};
-use pluvio_runtime::unit::ByteSize;
 use pluvio_secret::SecretSource;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{component::KeyedError, peer::Login};
+use crate::{component::KeyedError, endpoint::broker::Login};
 
 /// A collection of a MongoDB, 4.2 or newer, or of what speaks its protocol.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

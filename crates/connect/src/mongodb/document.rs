@@ -18,7 +18,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::message::NO_EVENT;
+use crate::outbound::message::NO_EVENT;
 
 /// MongoDB takes no larger document.
 const DOCUMENT_BYTES_MAX: usize = 16 << 20;

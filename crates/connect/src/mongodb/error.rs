@@ -4,7 +4,8 @@ use std::{fmt, io, time::Duration};
 
 use mongodb::error::ErrorKind;
 use pluvio_log::Offset;
-use pluvio_runtime::{Failure, Outcome, Response, unit::ByteSize};
+use pluvio_net::unit::ByteSize;
+use pluvio_runtime::{Failure, Outcome, Response};
 use pluvio_secret::SecretError;
 
 use super::refusal::Refusal;

@@ -28,7 +28,7 @@ mod threads;
 
 use pluvio_secret::SecretSource;
 
-use crate::{component::SinkConfig, peer};
+use crate::{component::SinkConfig, endpoint::broker};
 
 pub use config::{Config, ConfigError};
 pub use error::{Driver, Error};
@@ -49,7 +49,7 @@ capped_size = "1 GiB"
 
     fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
         let mut secrets = vec![("url", &self.url)];
-        secrets.extend(peer::secrets(&self.username, &self.password));
+        secrets.extend(broker::secrets(&self.username, &self.password));
         secrets
     }
 

@@ -27,7 +27,7 @@ use super::{
     refusal::{DUPLICATE_KEY, Refusal, names_id},
     threads::Threads,
 };
-use crate::fate::{Fate, Tally};
+use crate::outbound::per_event::{Fate, Tally};
 
 /// How long the driver looks for a server that can be written to.
 const SELECTION_MAX: Duration = Duration::from_secs(5);

@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use crate::kept::KeepAlive;
+use crate::endpoint::keepalive::KeepAlive;
 
 use super::{
     config::Settings,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pluvio_net::TlsOptions;
-use pluvio_runtime::unit::{ByteSize, Period};
+use pluvio_net::unit::{ByteSize, Period};
 use pluvio_secret::SecretSource;
 use rmqtt_codec::types::QoS;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -11,9 +11,9 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::{
     component::KeyedError,
-    message::MessageFormat,
-    peer::{InvalidPeer, Login, Peer, Schemes},
-    template::{InvalidTemplate, Template},
+    endpoint::broker::{InvalidPeer, Login, Peer, Schemes},
+    outbound::message::MessageFormat,
+    outbound::name_template::{InvalidTemplate, Template},
 };
 
 /// A broker of MQTT 3.1.1 or 5 that events are published to.

@@ -10,7 +10,7 @@ use rmqtt_codec::{
     v5::{ConnectAckReason, DisconnectReasonCode},
 };
 
-use crate::peer::PeerError;
+use crate::endpoint::broker::PeerError;
 
 /// Why events could not be published.
 #[derive(Debug, thiserror::Error)]

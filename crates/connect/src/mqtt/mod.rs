@@ -33,7 +33,7 @@ use pluvio_secret::SecretSource;
 
 use crate::{
     component::{SinkConfig, Target},
-    peer,
+    endpoint::broker,
 };
 
 pub use config::{Config, ConfigError, Qos, Version};
@@ -55,7 +55,7 @@ topic = "cloud/{type}"
     type Error = ConfigError;
 
     fn secrets(&self) -> Vec<(&'static str, &SecretSource)> {
-        peer::secrets(&self.username, &self.password)
+        broker::secrets(&self.username, &self.password)
     }
 
     fn only(&self) -> Option<&'static str> {

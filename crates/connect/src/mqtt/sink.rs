@@ -20,10 +20,10 @@ use super::{
     packet::{Ack, Answer, TOPIC_NAME_INVALID},
 };
 use crate::{
-    fate::{Fate, Tally},
-    kept::Kept,
-    message::MessageFormat,
-    template::Place,
+    endpoint::keepalive::Kept,
+    outbound::message::MessageFormat,
+    outbound::name_template::Place,
+    outbound::per_event::{Fate, Tally},
 };
 
 /// So much is encoded ahead of what the connection takes.
@@ -247,7 +247,7 @@ impl Publisher {
     ) -> Result<Publish, String> {
         let settings = &self.settings;
         let message = settings.format.message(record)?;
-        let topic = self.topic(record).ok_or(crate::message::NO_EVENT)?;
+        let topic = self.topic(record).ok_or(crate::outbound::message::NO_EVENT)?;
         let properties = (settings.version == Version::Five).then(|| PublishProperties {
             content_type: message.content_type.map(Into::into),
             user_properties: message

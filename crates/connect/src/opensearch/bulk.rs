@@ -15,9 +15,9 @@ use super::{
     error::Error,
 };
 use crate::{
-    fate::{Fate, Tally},
-    message::NO_EVENT,
-    template::{Place, Template},
+    outbound::message::NO_EVENT,
+    outbound::name_template::{Place, Template},
+    outbound::per_event::{Fate, Tally},
 };
 
 /// What OpenSearch says with `illegal_argument_exception` of an index and not of a document: an alias

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use pluvio_net::unit::Period;
 use pluvio_net::{TlsError, TlsOptions};
-use pluvio_runtime::unit::Period;
 use pluvio_secret::SecretSource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,8 +11,8 @@ use url::Url;
 
 use crate::{
     component::KeyedError,
-    template::{InvalidTemplate, Template},
-    web::{Identity, IdentityError, InvalidUrl, address},
+    endpoint::http::{Identity, IdentityError, InvalidUrl, address},
+    outbound::name_template::{InvalidTemplate, Template},
 };
 
 /// An OpenSearch or Elasticsearch that keeps the events as documents.

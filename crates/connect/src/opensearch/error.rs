@@ -4,7 +4,7 @@ use http::StatusCode;
 use pluvio_net::{HttpError, TlsError};
 use pluvio_runtime::{Failure, Response};
 
-use crate::web::IdentityError;
+use crate::endpoint::http::IdentityError;
 
 /// Why OpenSearch cannot be written to.
 #[derive(Debug, thiserror::Error)]

@@ -17,8 +17,8 @@ use super::{
     error::Error,
 };
 use crate::{
-    fate::Tally,
-    web::{excerpt, redirect_target, retry_after},
+    endpoint::http::{excerpt, redirect_target, retry_after},
+    outbound::per_event::Tally,
 };
 
 /// OpenSearch as a sink.

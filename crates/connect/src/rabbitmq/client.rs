@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use crate::kept::KeepAlive;
+use crate::endpoint::keepalive::KeepAlive;
 
 use super::{
     config::Settings,

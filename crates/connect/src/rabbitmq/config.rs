@@ -8,9 +8,9 @@ use serde::Deserialize;
 use super::key::{KEY_BYTES_MAX, RoutingKey};
 use crate::{
     component::KeyedError,
-    message::MessageFormat,
-    peer::{InvalidPeer, Login, Peer, Schemes},
-    template::InvalidTemplate,
+    endpoint::broker::{InvalidPeer, Login, Peer, Schemes},
+    outbound::message::MessageFormat,
+    outbound::name_template::InvalidTemplate,
 };
 
 /// An exchange of RabbitMQ that events are published to.

@@ -6,7 +6,7 @@ use pluvio_runtime::{Failure, Response};
 use pluvio_secret::SecretError;
 
 use super::said::{Malformed, Refusal};
-use crate::peer::PeerError;
+use crate::endpoint::broker::PeerError;
 
 /// A message is larger than the broker takes.
 const CONTENT_TOO_LARGE: u16 = 311;

@@ -2,7 +2,7 @@
 
 use pluvio_event::Event;
 
-use crate::template::{InvalidTemplate, Place, Template};
+use crate::outbound::name_template::{InvalidTemplate, Place, Template};
 
 /// The name of CloudStack's own scheme in a configuration.
 const CLOUDSTACK: &str = "cloudstack";

@@ -16,10 +16,10 @@ use super::{
     underway::Answer,
 };
 use crate::{
-    fate::{Fate, Tally},
-    kept::Kept,
-    message::NO_EVENT,
-    template::Place,
+    endpoint::keepalive::Kept,
+    outbound::message::NO_EVENT,
+    outbound::name_template::Place,
+    outbound::per_event::{Fate, Tally},
 };
 
 /// What a nack means.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use pluvio_net::unit::Period;
 use pluvio_net::{TlsError, TlsOptions};
-use pluvio_runtime::unit::Period;
 use pluvio_secret::SecretSource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,8 +12,8 @@ use url::Url;
 use super::sign::read;
 use crate::{
     component::{KeyedError, SinkConfig as _},
-    name::{InvalidTemplate, Template},
-    web::{IdentityError, InvalidUrl, address},
+    endpoint::http::{IdentityError, InvalidUrl, address},
+    outbound::object_name::{InvalidTemplate, Template},
 };
 
 /// A bucket that keeps the events in objects of JSON lines.

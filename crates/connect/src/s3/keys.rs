@@ -10,7 +10,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::config::Settings;
-use crate::name::{Content, Names};
+use crate::outbound::object_name::{Content, Names};
 
 /// Longest key of an object, by S3.
 const KEY_BYTES_MAX: usize = 1024;

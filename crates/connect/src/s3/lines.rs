@@ -9,7 +9,7 @@ use pluvio_runtime::{Chain, Delivered, Format};
 use sha2::{Digest as _, Sha256};
 
 use super::{config::Compression, cursor::Putting};
-use crate::web::hex;
+use crate::endpoint::http::hex;
 
 /// The events of an object.
 #[derive(Debug)]

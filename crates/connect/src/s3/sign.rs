@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use pluvio_secret::SecretSource;
 use sha2::{Digest as _, Sha256};
 
-use crate::web::{IdentityError, hex};
+use crate::endpoint::http::{IdentityError, hex};
 
 /// Who signs.
 #[derive(Clone)]

@@ -15,7 +15,7 @@ use super::{
     error::Error,
     sign::{self, Keys, encoded, read},
 };
-use crate::web::{IdentityError, excerpt, retry_after};
+use crate::endpoint::http::{IdentityError, excerpt, retry_after};
 
 /// A cursor has a hundred bytes, and an error some more.
 const ANSWER_BYTES_MAX: usize = 64 << 10;

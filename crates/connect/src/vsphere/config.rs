@@ -6,8 +6,8 @@ use pluvio_clouds::vsphere::{
     DataFormat, Endpoint, EndpointError, MoRef, Redaction, event_classes,
 };
 use pluvio_event::hint;
+use pluvio_net::unit::Period;
 use pluvio_net::{TlsError, TlsOptions};
-use pluvio_runtime::unit::Period;
 use pluvio_secret::SecretSource;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -15,9 +15,9 @@ use url::Url;
 
 use super::{
     map::{Mapping, TYPE_PREFIX, TYPE_SUFFIX},
-    session::Pages,
+    pages::Pages,
 };
-use crate::{component::KeyedError, mark::scope_of};
+use crate::{component::KeyedError, inbound::mark::scope_of};
 
 /// A vCenter whose events are captured.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

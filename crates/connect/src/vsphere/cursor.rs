@@ -37,7 +37,7 @@ impl Cursor {
         settings: &Settings,
         begin: Timestamp,
     ) -> Result<Self, Error> {
-        let listing = Listing::open(session, settings, begin, None).await?;
+        let listing = session.list(settings, begin, None).await?;
         let (object, path) = match &listing {
             Listing::Collector(collector) => (collector, "latestPage"),
             _ => (&session.content.event_manager, "latestEvent"),
@@ -93,7 +93,7 @@ impl Cursor {
                 bell.take_down(session).await;
             }
         };
-        tokio::join!(bell, self.listing.close(session));
+        tokio::join!(bell, session.close(self.listing));
     }
 }
 

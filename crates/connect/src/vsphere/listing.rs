@@ -7,13 +7,10 @@
 
 use jiff::Timestamp;
 use pluvio_clouds::vsphere::{MoRef, NativeEvent, Page};
-use tracing::{debug, warn};
 
-use super::{
-    Error,
-    config::Settings,
-    session::{KEYS_END_SOON, Session},
-};
+/// Keys beyond this are not used as a place: they begin again behind [`EVENT_KEY_MAX`], which is a year away
+/// at four events a second.
+pub(super) const KEYS_END_SOON: i64 = 2_000_000_000;
 
 /// Where a listing stands.
 #[derive(Clone, Debug)]
@@ -30,27 +27,6 @@ pub(super) enum Listing {
 }
 
 impl Listing {
-    /// A listing of what happened from `begin` to `end`, both inclusive.
-    pub(super) async fn open(
-        session: &Session,
-        settings: &Settings,
-        begin: Timestamp,
-        end: Option<Timestamp>,
-    ) -> Result<Self, Error> {
-        if session.lists_by_key() {
-            match session.keys_tell_the_order(settings, begin).await {
-                Ok(true) => return Ok(Self::ByKey { begin, end, after: 0 }),
-                Ok(false) => debug!("keys do not tell the order of events: listing by a collector"),
-                Err(error) if error.fault().is_some() => {
-                    warn!(%error, "the vCenter does not list by keys: listing by a collector");
-                    session.stop_listing_by_key();
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        session.collector(settings, begin, end).await.map(Self::Collector)
-    }
-
     /// Whether there may be a next page of it.
     pub(super) fn goes_on(&self) -> bool {
         matches!(self, Self::Collector(_) | Self::ByKey { .. })
@@ -80,13 +56,6 @@ impl Listing {
         match all_behind {
             true => Self::ByKey { begin, end, after: greatest.unwrap_or(after) },
             false => Self::Lost,
-        }
-    }
-
-    /// Gives back what it holds.
-    pub(super) async fn close(self, session: &Session) {
-        if let Self::Collector(collector) | Self::Cut(collector) = self {
-            session.free(&collector).await;
         }
     }
 }

@@ -24,6 +24,7 @@ mod error;
 mod ledger;
 mod listing;
 mod map;
+mod pages;
 mod place;
 mod reach;
 mod session;

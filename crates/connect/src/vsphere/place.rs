@@ -10,7 +10,7 @@ use pluvio_log::{Position, PositionTooLong};
 use pluvio_runtime::Resumable;
 use serde::{Deserialize, Serialize};
 
-use crate::mark::{mark_of, note_scope};
+use crate::inbound::mark::{mark_of, note_scope};
 
 /// Below each key, which has 32 bits.
 const NO_KEY: i64 = i32::MIN as i64 - 1;
@@ -20,7 +20,7 @@ const NO_KEY: i64 = i32::MIN as i64 - 1;
 pub(super) struct Place {
     /// The [mark](mark_of) of the `source` attribute.
     of: String,
-    /// The [mark](crate::mark::scope_of) of what the vCenter was asked for; `None` in positions of releases
+    /// The [mark](crate::inbound::mark::scope_of) of what the vCenter was asked for; `None` in positions of releases
     /// that did not write it.
     #[serde(rename = "in", default)]
     scope: Option<String>,

@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Instant,
 };
@@ -18,75 +18,20 @@ use pluvio_clouds::vsphere::{
     Recursion, ServiceContent, XmlError,
 };
 use pluvio_net::{HttpClient, HttpError};
-use tracing::debug;
+use tracing::{debug, warn};
 
-use super::{Error, config::Settings, listing::Listing, place::plain_uuid};
+use super::{
+    Error,
+    config::Settings,
+    listing::{KEYS_END_SOON, Listing},
+    pages::{PAGE_EVENTS_MAX, Pages},
+    place::plain_uuid,
+};
 
-/// Most events of one read: the server's own limit.
-pub(super) const PAGE_EVENTS_MAX: u32 = 1000;
 /// `apiType` of a host that is asked itself.
 const HOST: &str = "HostAgent";
-/// After so many whole pages of fewer events than the server's limit, twice as many are asked for.
-const GROW_AFTER: u32 = 16;
-/// An event that is cut so often in a row, alone and with nothing whole in between, is never sent whole.
-const CUTS_MAX: u32 = 3;
-/// Keys beyond this are not used as a place: they begin again behind [`EVENT_KEY_MAX`], which is a year away
-/// at four events a second.
-pub(super) const KEYS_END_SOON: i64 = 2_000_000_000;
 /// Each ring of the bell carries the collector's latest page, whose content nobody reads.
 const BELL_PAGE_EVENTS: u32 = 1;
-
-/// How many events are asked for at once: as many as the server gives, fewer where that failed. Lives as
-/// long as the source.
-#[derive(Debug)]
-pub(super) struct Pages {
-    events: AtomicU32,
-    /// Whole pages read since that changed.
-    reads: AtomicU32,
-    /// How often the same event was cut, alone.
-    cuts: AtomicU32,
-}
-
-impl Default for Pages {
-    fn default() -> Self {
-        Self {
-            events: AtomicU32::new(PAGE_EVENTS_MAX),
-            reads: AtomicU32::default(),
-            cuts: AtomicU32::default(),
-        }
-    }
-}
-
-impl Pages {
-    fn events(&self) -> u32 {
-        self.events.load(Ordering::Relaxed)
-    }
-
-    /// `events` were too many.
-    fn halve(&self, events: u32) {
-        self.set((events / 2).max(1));
-    }
-
-    /// `events` were asked for, and came whole.
-    fn read(&self, events: u32) {
-        self.cuts.store(0, Ordering::Relaxed);
-        if events < PAGE_EVENTS_MAX && self.reads.fetch_add(1, Ordering::Relaxed) >= GROW_AFTER {
-            self.set((events * 2).min(PAGE_EVENTS_MAX));
-        }
-    }
-
-    /// `events` were asked for, and the answer was cut before the end of the first. Fewer are asked for from
-    /// now on; `false`: it was alone and cut too often, and is taken as it stands.
-    fn ask_again_for_the_first_event(&self, events: u32) -> bool {
-        self.halve(events);
-        events > 1 || self.cuts.fetch_add(1, Ordering::Relaxed) + 1 < CUTS_MAX
-    }
-
-    fn set(&self, events: u32) {
-        self.events.store(events, Ordering::Relaxed);
-        self.reads.store(0, Ordering::Relaxed);
-    }
-}
 
 /// A session of one account.
 #[derive(Debug)]
@@ -119,6 +64,34 @@ impl Session {
         let by_key = AtomicBool::new(pages_by_key(&content.about.api_version));
         let pages = Arc::clone(&settings.pages);
         Ok(Self { client, content, pages, by_key, told: Mutex::default() })
+    }
+
+    /// A listing of what happened from `begin` to `end`, both inclusive.
+    pub(super) async fn list(
+        &self,
+        settings: &Settings,
+        begin: Timestamp,
+        end: Option<Timestamp>,
+    ) -> Result<Listing, Error> {
+        if self.lists_by_key() {
+            match self.keys_tell_the_order(settings, begin).await {
+                Ok(true) => return Ok(Listing::ByKey { begin, end, after: 0 }),
+                Ok(false) => debug!("keys do not tell the order of events: listing by a collector"),
+                Err(error) if error.fault().is_some() => {
+                    warn!(%error, "the vCenter does not list by keys: listing by a collector");
+                    self.stop_listing_by_key();
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.collector(settings, begin, end).await.map(Listing::Collector)
+    }
+
+    /// Gives back what a listing holds.
+    pub(super) async fn close(&self, listing: Listing) {
+        if let Listing::Collector(collector) | Listing::Cut(collector) = listing {
+            self.free(&collector).await;
+        }
     }
 
     /// Asks for the vCenter's time.

@@ -18,7 +18,7 @@ use pluvio_runtime::{Connection, History, Pull, Resume, Source};
 use tokio::{task::JoinHandle, time::Instant};
 use tracing::{info, warn};
 
-use crate::remembered::Remembered;
+use crate::inbound::remembered::Remembered;
 
 use super::{
     Error,
@@ -28,8 +28,9 @@ use super::{
     ledger::{Forgotten, Ledger, Read, Verdict, id_of_text},
     listing::Listing,
     map::Mapping,
+    pages::PAGE_EVENTS_MAX,
     place::Place,
-    session::{PAGE_EVENTS_MAX, Session},
+    session::Session,
     sweep::Sweep,
 };
 
@@ -105,7 +106,7 @@ impl Vsphere {
         let now = session.current_time().await?;
         let skew = now.duration_since(Timestamp::now());
         let hour_ago = now.checked_sub(SignedDuration::from_hours(1)).unwrap_or(now);
-        let mut listing = Listing::open(session, &self.settings, hour_ago, None).await?;
+        let mut listing = session.list(&self.settings, hour_ago, None).await?;
         let mut events = 0;
         // Enough to tell a busy vCenter from a quiet one; nobody waits for an exact million.
         for _ in 0..20 {
@@ -116,7 +117,7 @@ impl Vsphere {
                 break;
             }
         }
-        listing.close(session).await;
+        session.close(listing).await;
         let about = &session.content.about;
         Ok(Found {
             name: about.name.clone(),
@@ -273,7 +274,7 @@ impl Connection for Reading {
     async fn close(mut self) {
         self.forget_ahead();
         if let Some((_, listing)) = self.sweep.listing.take() {
-            listing.close(&self.session).await;
+            self.session.close(listing).await;
         }
         self.cursor.close(&self.session).await;
         self.session.logout().await;
@@ -496,7 +497,7 @@ impl Reading {
             Some(listed) => listed,
             None => {
                 let Some((from, to)) = self.sweep.next_slice() else { return Ok(None) };
-                let opened = Listing::open(&self.session, &self.settings, from, Some(to)).await?;
+                let opened = self.session.list(&self.settings, from, Some(to)).await?;
                 ((from, to), opened)
             }
         };
@@ -511,10 +512,10 @@ impl Reading {
             let reached = page.events.iter().rev().find_map(|listed| key_and_time(listed).1);
             let from = reached.filter(|_| page.is_cut).unwrap_or(slice.0);
             self.sweep.again((from.clamp(slice.0, slice.1), slice.1));
-            behind.close(&self.session).await;
+            self.session.close(behind).await;
         } else if page.events.is_empty() {
             self.sweep.listing = None;
-            behind.close(&self.session).await;
+            self.session.close(behind).await;
         } else {
             self.sweep.listing = Some((slice, behind));
         }

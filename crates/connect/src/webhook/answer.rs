@@ -8,7 +8,7 @@ use pluvio_net::HttpReply;
 use url::Url;
 
 use super::error::Error;
-use crate::web::{excerpt, redirect_target, retry_after};
+use crate::endpoint::http::{excerpt, redirect_target, retry_after};
 
 /// What became of one request.
 #[derive(Debug)]

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use http::{HeaderName, HeaderValue, Method};
+use pluvio_net::unit::Period;
 use pluvio_net::{TlsError, TlsOptions};
-use pluvio_runtime::unit::Period;
 use pluvio_secret::SecretSource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     component::KeyedError,
-    web::{Identity, IdentityError, InvalidUrl, address},
+    endpoint::http::{Identity, IdentityError, InvalidUrl, address},
 };
 
 /// An address that events are sent to by HTTP.

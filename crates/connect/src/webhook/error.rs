@@ -6,7 +6,7 @@ use http::StatusCode;
 use pluvio_net::{DialError, HttpError, TlsError};
 use pluvio_runtime::{Failure, Response};
 
-use crate::web::IdentityError;
+use crate::endpoint::http::IdentityError;
 
 /// Why a webhook cannot be written to.
 #[derive(Debug, thiserror::Error)]

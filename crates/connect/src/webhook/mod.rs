@@ -36,7 +36,7 @@ mod sink;
 
 use pluvio_secret::SecretSource;
 
-use crate::{component::SinkConfig, message::MessageFormat};
+use crate::{component::SinkConfig, outbound::message::MessageFormat};
 
 pub use config::{Config, ConfigError, Format};
 pub use error::Error;

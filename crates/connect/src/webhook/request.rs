@@ -21,8 +21,8 @@ use super::{
     signature::Signer,
 };
 use crate::{
-    message::{MessageFormat, NO_EVENT},
-    web::IdentityError,
+    endpoint::http::IdentityError,
+    outbound::message::{MessageFormat, NO_EVENT},
 };
 
 /// How much of an answer is read: its beginning becomes part of an error's text.

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use super::error::{Error, KeyError};
-use crate::web::{IdentityError, hex};
+use crate::endpoint::http::{IdentityError, hex};
 
 /// What a Standard Webhooks secret begins with.
 const STANDARD_PREFIX: &str = "whsec_";

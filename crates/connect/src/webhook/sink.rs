@@ -21,8 +21,8 @@ use super::{
     request::Way,
 };
 use crate::{
-    fate::{Fate, Tally},
-    message::NO_EVENT,
+    outbound::message::NO_EVENT,
+    outbound::per_event::{Fate, Tally},
 };
 
 /// A webhook as a sink.

@@ -11,12 +11,12 @@ use pluvio_event::Event;
 use pluvio_log::{
     Log as _, LogHandle, Memory, MemoryConfig, ReadLimit, Record, Seek, SourceName, StreamName,
 };
+use pluvio_net::unit::Period;
 use pluvio_net::{HttpClient, TlsOptions};
 use pluvio_runtime::{
     Ingest, Source,
     status::{ComponentStatus, StatusBoard},
     supervise::{SourceContext, Supervisor},
-    unit::Period,
 };
 use pluvio_secret::{Secret, SecretSource};
 use pluvio_sim::{CloudStack, CloudStackConfig};

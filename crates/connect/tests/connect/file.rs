@@ -12,10 +12,8 @@ use pluvio_connect::{
     file::{Compression, Config, File},
 };
 use pluvio_log::Offset;
-use pluvio_runtime::{
-    Answers, Delivered, Failure as _, Outcome, Sink as _, Standing, Writer as _,
-    unit::{ByteSize, Period},
-};
+use pluvio_net::unit::{ByteSize, Period};
+use pluvio_runtime::{Answers, Delivered, Failure as _, Outcome, Sink as _, Standing, Writer as _};
 
 use crate::hand::{connected, connection, records, standing, taken};
 

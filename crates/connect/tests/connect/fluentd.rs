@@ -4,7 +4,8 @@ use pluvio_connect::{
     component::SinkConfig as _,
     fluentd::{Config, Fluentd},
 };
-use pluvio_runtime::{Failure as _, Outcome, Response, Sink as _, unit::Period};
+use pluvio_net::unit::Period;
+use pluvio_runtime::{Failure as _, Outcome, Response, Sink as _};
 use pluvio_secret::SecretSource;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},

@@ -7,7 +7,8 @@ use pluvio_connect::{
     component::SinkConfig as _,
     kafka::{Config, Error},
 };
-use pluvio_runtime::{Failure, Response, Sink, unit::Period};
+use pluvio_net::unit::Period;
+use pluvio_runtime::{Failure, Response, Sink};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,

@@ -128,7 +128,7 @@ async fn who_may_not_publish_is_denied_and_a_cut_connection_is_tried_again() {
 async fn an_event_that_is_too_large_is_rejected_before_it_is_sent() {
     let address = broker(|_, id| puback(id, 0)).await;
     let mut config = Config::new(format!("mqtt://{address}"));
-    config.packet_size_max = pluvio_runtime::unit::ByteSize(1024);
+    config.packet_size_max = pluvio_net::unit::ByteSize(1024);
     config.topic = format!("{}/{{id}}", "t".repeat(1000));
     let (mut writer, _) = connected(&config.build().unwrap(), standing(1, 0)).await;
     let told = written(&mut writer, &records(1..=2).await).await;

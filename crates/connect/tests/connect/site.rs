@@ -11,11 +11,11 @@ use pluvio_event::Event;
 use pluvio_log::{
     Log as _, LogHandle, Memory, MemoryConfig, Offset, ReadLimit, Seek, SourceName, StreamName,
 };
+use pluvio_net::unit::Period;
 use pluvio_runtime::{
     Ingest,
     status::{ComponentStatus, StatusBoard},
     supervise::{SourceContext, Supervisor},
-    unit::Period,
 };
 use pluvio_secret::SecretSource;
 use pluvio_sim::{VCenter, VCenterConfig};

@@ -9,8 +9,9 @@ use pluvio_connect::{
 };
 use pluvio_event::Event;
 use pluvio_log::{Log as _, MemoryConfig, Offset, Retention, StreamName};
+use pluvio_net::unit::Period;
 use pluvio_net::{Thumbprint, TlsOptions};
-use pluvio_runtime::{Chain, Source as _, status::State, unit::Period};
+use pluvio_runtime::{Chain, Source as _, status::State};
 use pluvio_secret::SecretSource;
 use pluvio_sim::{Fault, Malformation, Restart, Tls, VCenter, VCenterConfig};
 
@@ -500,7 +501,7 @@ async fn an_event_that_appears_late_is_found_by_the_next_reconnect() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_appears_hours_late_is_found_by_the_sweep() {
     let mut site = Site::with(|config| {
-        config.sweep = pluvio_runtime::unit::Period(std::time::Duration::from_millis(500));
+        config.sweep = pluvio_net::unit::Period(std::time::Duration::from_millis(500));
     })
     .await;
     site.until_complete().await;
@@ -561,7 +562,7 @@ async fn keys_used_again_after_retention_took_their_events_are_captured() {
 async fn a_sweep_stores_nothing_twice_when_there_are_more_events_than_the_index_remembers() {
     let memory = MemoryConfig { ids_max: 50, ..MemoryConfig::default() };
     let mut site = Site::on(memory, |config| {
-        config.sweep = pluvio_runtime::unit::Period(std::time::Duration::from_millis(200));
+        config.sweep = pluvio_net::unit::Period(std::time::Duration::from_millis(200));
     })
     .await;
     site.until_complete().await;
@@ -583,7 +584,7 @@ async fn a_new_listing_after_a_restart_stores_nothing_twice_that_the_log_has_for
         let memory = MemoryConfig { ids_max: 50, ..MemoryConfig::default() };
         let mut site = Site::at(vcenter, memory, |config| {
             // All that has happened is listed again.
-            config.overlap = pluvio_runtime::unit::Period(std::time::Duration::from_secs(900));
+            config.overlap = pluvio_net::unit::Period(std::time::Duration::from_secs(900));
         })
         .await;
         site.until_complete().await;
@@ -612,7 +613,7 @@ async fn an_empty_page_after_a_reconnect_is_no_gap() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_happens_while_the_first_connection_is_lost_is_captured_whatever_begin_says() {
     let mut site = Site::with(|config| {
-        config.begin = pluvio_runtime::unit::Period(std::time::Duration::from_secs(1));
+        config.begin = pluvio_net::unit::Period(std::time::Duration::from_secs(1));
         config.event_types = vec!["com.example.none".to_owned()];
     })
     .await;
@@ -627,7 +628,7 @@ async fn what_happens_while_the_first_connection_is_lost_is_captured_whatever_be
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vcenter_that_is_never_quiet_is_swept_all_the_same() {
     let mut site = Site::with(|config| {
-        config.sweep = pluvio_runtime::unit::Period(std::time::Duration::from_millis(300));
+        config.sweep = pluvio_net::unit::Period(std::time::Duration::from_millis(300));
     })
     .await;
     site.until_complete().await;

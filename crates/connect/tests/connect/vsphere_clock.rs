@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use pluvio_connect::vsphere::Config;
 use pluvio_event::Event;
 use pluvio_log::{Log as _, MemoryConfig, Offset, Retention, StreamName};
-use pluvio_runtime::unit::Period;
+use pluvio_net::unit::Period;
 use pluvio_sim::{Fault, VCenterConfig};
 
 use crate::site::Site;

@@ -3,8 +3,8 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
+use pluvio_net::unit::Period;
 use pluvio_net::{ServerTls, ServerTlsError, shown_address};
-use pluvio_runtime::unit::Period;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio_rustls::rustls::ServerConfig;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use pluvio_event::{Filter, Pattern};
 use pluvio_log::Offset;
-use pluvio_runtime::unit::Period;
+use pluvio_net::unit::Period;
 
 use super::{
     limits::{PAGE_EVENTS_MAX, PATTERN_OVERHEAD_BYTES},

@@ -48,7 +48,7 @@ fn since(text: &str) -> Result<Timestamp, Failed> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Ok(time);
     }
-    let ago = text.parse::<pluvio_runtime::unit::Period>().ok();
+    let ago = text.parse::<pluvio_net::unit::Period>().ok();
     ago.and_then(|ago| Timestamp::now().checked_sub(ago.0).ok()).ok_or_else(|| {
         Failed::Usage(format!(
             "--since takes a duration such as 10m or 2h, or a time such as \

@@ -22,7 +22,7 @@ use pluvio_connect::{cloudstack, vsphere};
 use pluvio_listen::{http, kafka};
 use pluvio_log::{SourceName, StreamName};
 use pluvio_net::TlsOptions;
-use pluvio_runtime::unit::{ByteSize, Period};
+use pluvio_net::unit::{ByteSize, Period};
 use pluvio_secret::SecretSource;
 
 use super::{
@@ -152,7 +152,7 @@ impl Variables<'_> {
 
     fn period(&mut self, name: &str, default: Duration) -> Period {
         let Some(text) = (self.lookup)(name) else { return Period(default) };
-        text.parse().unwrap_or_else(|error: pluvio_runtime::unit::InvalidPeriod| {
+        text.parse().unwrap_or_else(|error: pluvio_net::unit::InvalidPeriod| {
             self.problem(name, error.to_string());
             Period(default)
         })

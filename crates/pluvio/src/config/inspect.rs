@@ -202,8 +202,8 @@ impl<'a> Inspection<'a> {
             return self.choice(name, text, &choices, value);
         }
         let wrong = match schema["format"].as_str() {
-            Some("duration") => error_of::<pluvio_runtime::unit::Period>(text),
-            Some("bytes") => error_of::<pluvio_runtime::unit::ByteSize>(text),
+            Some("duration") => error_of::<pluvio_net::unit::Period>(text),
+            Some("bytes") => error_of::<pluvio_net::unit::ByteSize>(text),
             Some("socket-address") => error_of::<std::net::SocketAddr>(text).map(|_| {
                 let address = shown_address(text);
                 format!(

@@ -10,10 +10,8 @@ use pluvio_log::{
     Embedded, EmbeddedConfig, Entries, Fsync, LogHandle, Memory, MemoryConfig, Offset, OpenError,
     Retention, StreamName, Table, batch::Compression, disk::RealDisk, inspect,
 };
-use pluvio_runtime::{
-    ATTRIBUTES_BYTES_MAX,
-    unit::{ByteSize, Period},
-};
+use pluvio_net::unit::{ByteSize, Period};
+use pluvio_runtime::ATTRIBUTES_BYTES_MAX;
 use rustix::fs::Access;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -13,10 +13,10 @@ use pluvio_connect::{
 };
 use pluvio_event::Filter;
 use pluvio_log::{Offset, StreamName};
+use pluvio_net::unit::{ByteSize, Period};
 use pluvio_runtime::{
     Chain, SinkName,
     supervise::sink::{BatchLimits, Begin, dead_stream},
-    unit::{ByteSize, Period},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;

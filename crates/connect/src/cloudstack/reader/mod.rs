@@ -40,7 +40,7 @@ use super::{
     slices::{Listed, Slices},
     span::{Span, at, beginning},
 };
-use crate::remembered::Remembered;
+use crate::inbound::remembered::Remembered;
 
 /// Most rows of a slice, and so of a pull: a few MB.
 const SLICE_ROWS_MAX: u64 = 2000;

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use pluvio_net::TlsOptions;
-use pluvio_runtime::unit::Period;
+use pluvio_net::unit::Period;
 use pluvio_secret::SecretSource;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::super::{
     access::{Access, AccessOptions},
-    config::{ConfigError, mapping, seconds, within},
+    config::{mapping, seconds, within},
+    invalid::ConfigError,
     map::Mapping,
 };
 

@@ -12,6 +12,8 @@
 //! It is a source of its own because a bill must not wait for events, nor they for it.
 
 mod config;
+mod day;
+mod listed;
 mod listing;
 mod news;
 mod past;

@@ -12,7 +12,7 @@ use pluvio_runtime::Resumable;
 use serde::{Deserialize, Serialize};
 
 use super::super::place::{InvalidPlace, read};
-use crate::mark::mark_of;
+use crate::inbound::mark::mark_of;
 
 /// What is written and read.
 const VERSION: u32 = 2;
@@ -24,7 +24,7 @@ pub(super) struct Place {
     v: u32,
     /// The [mark](mark_of) of the `source` attribute.
     of: String,
-    /// The [mark](crate::mark::scope_of) of what the cloud was asked for, and as whom; `None` in positions of
+    /// The [mark](crate::inbound::mark::scope_of) of what the cloud was asked for, and as whom; `None` in positions of
     /// releases that did not write it.
     #[serde(rename = "in", default)]
     scope: Option<String>,

@@ -22,6 +22,7 @@ use super::{
         Error, access::log_out, lists::Lists as _, meter::Meter, probe, session::Session, span::at,
     },
     config::Settings,
+    day::{DAY_S, day_of},
     listing::Listing,
     past::{Note, Past},
     place::Place,
@@ -79,7 +80,6 @@ pub(super) struct Given {
 const LOOK_MAX: Duration = Duration::from_secs(50);
 /// Events of the last seconds are still arriving when a tick is due.
 const SETTLED_S: i64 = 5;
-pub(super) const DAY_S: i64 = 86_400;
 const RACES_MAX: u32 = 5;
 const ALLOW_TICKS: &str = "allow it to the role, or set `ticks` = false";
 
@@ -279,8 +279,4 @@ impl Metering {
         let position = self.place.position()?;
         Ok(Record { event, source: self.history.source().clone(), position, at_least: None })
     }
-}
-
-pub(super) fn day_of(second: i64) -> i64 {
-    second.div_euclid(DAY_S) * DAY_S
 }

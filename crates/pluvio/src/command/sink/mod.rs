@@ -19,10 +19,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow};
 use jiff::Timestamp;
 use pluvio_log::{Log as _, OpenError};
-use pluvio_runtime::{
-    supervise::sink::{Begin, Seek, SinkContext, Sought, seek},
-    unit::Period,
-};
+use pluvio_net::unit::Period;
+use pluvio_runtime::supervise::sink::{Begin, Seek, SinkContext, Sought, seek};
 
 use super::{
     Failed, block_on,

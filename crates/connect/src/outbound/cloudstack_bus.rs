@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// Which events are ActionEvents, in CEL: the others have no such form.
-pub const ONLY: &str = "type.startsWith(\"org.apache.cloudstack.\") \
+pub(crate) const ONLY: &str = "type.startsWith(\"org.apache.cloudstack.\") \
      && type != \"org.apache.cloudstack.usage\" \
      && type != \"org.apache.cloudstack.usagerecord\" \
      && type != \"org.apache.cloudstack.malformed\"";
@@ -37,7 +37,7 @@ struct Row {
 
 /// The JSON, and the resource's id, which is the key on CloudStack's Kafka bus. `None`: the event is
 /// none of CloudStack's.
-pub fn action_event(event: &Event) -> Option<(Bytes, Option<Bytes>)> {
+pub(crate) fn action_event(event: &Event) -> Option<(Bytes, Option<Bytes>)> {
     event.event_type().strip_prefix("org.apache.cloudstack.")?;
     let row: Row = serde_json::from_slice(event.data().map(Data::as_bytes)?).ok()?;
     let mut map = Map::new();

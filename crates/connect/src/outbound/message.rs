@@ -17,7 +17,7 @@ use pluvio_runtime::{Chain, Delivered, Format};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cloudstack::bus;
+use crate::outbound::cloudstack_bus;
 
 /// What a message holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
@@ -51,7 +51,7 @@ pub struct Message {
 impl MessageFormat {
     /// Which events have this form, in CEL; `None`: all.
     pub fn only(self) -> Option<&'static str> {
-        (self == Self::CloudstackBus).then_some(bus::ONLY)
+        (self == Self::CloudstackBus).then_some(cloudstack_bus::ONLY)
     }
 
     /// The record as a message; or why it never will be one, in words for a dead letter.
@@ -85,7 +85,7 @@ impl MessageFormat {
             }
             Self::CloudstackBus => {
                 let event = record.event().ok_or(NO_EVENT)?;
-                let told = bus::action_event(event);
+                let told = cloudstack_bus::action_event(event);
                 let (body, key) = told.ok_or("the event is no action of a CloudStack")?;
                 let content_type = Some("application/json".to_owned());
                 Ok(Message { key, content_type, attributes: Vec::new(), body })

@@ -9,7 +9,7 @@
 //! nothing, and after each quiet minute, the newest events are asked for without the cursor, and if
 //! there are unknown ones the cursor is replaced.
 
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use pluvio_clouds::vsphere::{Malformed, NativeEvent, Page, Redaction};
@@ -22,13 +22,12 @@ use crate::inbound::remembered::Remembered;
 
 use super::{
     Error,
-    begin::{Begun, SAME_SECOND, expects_known_since, reaches_back_to, set_back},
+    begin::{Begun, expects_known_since, set_back},
     config::Settings,
     cursor::Cursor,
     ledger::{Forgotten, Ledger, Read, Verdict, id_of_text},
     listing::Listing,
     map::Mapping,
-    pages::PAGE_EVENTS_MAX,
     place::Place,
     session::Session,
     sweep::Sweep,
@@ -37,36 +36,36 @@ use super::{
 /// A source that reads one vCenter.
 #[derive(Clone, Debug)]
 pub struct Vsphere {
-    settings: Arc<Settings>,
+    pub(super) settings: Arc<Settings>,
 }
 
 /// A vCenter that is being read.
 #[derive(Debug)]
 pub struct Reading {
-    settings: Arc<Settings>,
-    session: Arc<Session>,
-    cursor: Cursor,
+    pub(super) settings: Arc<Settings>,
+    pub(super) session: Arc<Session>,
+    pub(super) cursor: Cursor,
     /// The page after a full one, asked for before the full one is looked at.
-    ahead: Option<JoinHandle<Result<(Page, Listing), Error>>>,
-    sweep: Sweep,
-    ledger: Ledger,
-    history: History,
-    categories: HashMap<String, String>,
+    pub(super) ahead: Option<JoinHandle<Result<(Page, Listing), Error>>>,
+    pub(super) sweep: Sweep,
+    pub(super) ledger: Ledger,
+    pub(super) history: History,
+    pub(super) categories: HashMap<String, String>,
     /// Since when the re-list must show something known; `None` once it did.
-    expects_known_since: Option<Timestamp>,
-    connected: Instant,
+    pub(super) expects_known_since: Option<Timestamp>,
+    pub(super) connected: Instant,
     /// The place went back: the cursor does not show what is before where it began.
-    is_set_back: bool,
+    pub(super) is_set_back: bool,
     /// What retention took cannot be told any more; looked up now and then.
-    remembered: Remembered,
+    pub(super) remembered: Remembered,
     /// A place that is not noted as it is, to be noted before anything is read.
-    unannounced: Option<Position>,
+    pub(super) unannounced: Option<Position>,
     /// Looks without the bell that are left since events came.
-    looks_in_flow: u32,
+    pub(super) looks_left: u32,
     /// Looks that gave something.
-    busy_looks: u32,
+    pub(super) looks_with_events: u32,
     /// Looks since a ring that gave nothing.
-    vain_rings: u32,
+    pub(super) empty_looks_since_ring: u32,
 }
 
 /// A quiet look ends after this long, with a checkpoint.
@@ -82,13 +81,9 @@ const SWEEP_EVERY: u32 = 16;
 const LOOK_IN_FLOW_AFTER: Duration = Duration::from_millis(20);
 /// Looks without an event since a ring that make a cursor suspect; one is normal, because the page
 /// may have been read before its bell was heard.
-const VAIN_RINGS_MAX: u32 = 2;
+const EMPTY_LOOKS_MAX: u32 = 2;
 /// How soon a cursor is read again that gave nothing though its bell rang.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
-
-/// Spans of known events that are asked for without the cursor at one look. Each holds a thousand; beyond
-/// that the server shows other spans than it was asked for.
-const SPANS_MAX: u32 = 100;
 
 type Listed = Result<NativeEvent, Malformed>;
 
@@ -100,54 +95,6 @@ impl Vsphere {
     /// The `source` attribute of its events.
     pub fn identity(&self) -> &str {
         &self.settings.mapping.source
-    }
-
-    async fn look(&self, session: &Session) -> Result<Found, Error> {
-        let now = session.current_time().await?;
-        let skew = now.duration_since(Timestamp::now());
-        let hour_ago = now.checked_sub(SignedDuration::from_hours(1)).unwrap_or(now);
-        let mut listing = session.list(&self.settings, hour_ago, None).await?;
-        let mut events = 0;
-        // Enough to tell a busy vCenter from a quiet one; nobody waits for an exact million.
-        for _ in 0..20 {
-            let (page, behind) = session.read(&self.settings, listing).await?;
-            listing = behind;
-            events += page.events.len();
-            if page.events.is_empty() {
-                break;
-            }
-        }
-        session.close(listing).await;
-        let about = &session.content.about;
-        Ok(Found {
-            name: about.name.clone(),
-            version: about.version.clone(),
-            build: about.build.clone(),
-            api_version: about.api_version.clone(),
-            events_last_hour: events,
-            skew,
-        })
-    }
-}
-
-/// What a probe found.
-#[derive(Clone, Debug)]
-pub(super) struct Found {
-    name: String,
-    version: String,
-    build: String,
-    api_version: String,
-    events_last_hour: usize,
-    skew: SignedDuration,
-}
-
-impl fmt::Display for Found {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, version, build, api_version, events_last_hour, skew } = self;
-        let more = if *events_last_hour >= 20 * PAGE_EVENTS_MAX as usize { "+" } else { "" };
-        write!(f, "{name} {version} build {build} (API {api_version}); ")?;
-        write!(f, "{events_last_hour}{more} events in the last hour; ")?;
-        write!(f, "clock {:+} s", skew.as_secs())
     }
 }
 
@@ -168,9 +115,9 @@ impl Source for Vsphere {
                 is_set_back: false,
                 remembered: Remembered::default(),
                 unannounced,
-                looks_in_flow: 0,
-                busy_looks: 0,
-                vain_rings: 0,
+                looks_left: 0,
+                looks_with_events: 0,
+                empty_looks_since_ring: 0,
                 ahead: None,
                 session: Arc::new(session),
                 cursor,
@@ -203,8 +150,8 @@ impl Connection for Reading {
         loop {
             let page = self.next_page().await?;
             if !page.events.is_empty() {
-                self.vain_rings = 0;
-                self.looks_in_flow = LOOKS_IN_FLOW;
+                self.empty_looks_since_ring = 0;
+                self.looks_left = LOOKS_IN_FLOW;
                 let created: Vec<_> =
                     page.events.iter().filter_map(|listed| key_and_time(listed).1).collect();
                 let is_full = page.events.len() >= self.session.page_events() || page.is_cut;
@@ -217,8 +164,8 @@ impl Connection for Reading {
                     // Those before it do not say that the page was read.
                     last.position = self.ledger.place.position()?;
                 }
-                self.busy_looks += 1;
-                if self.busy_looks.is_multiple_of(SWEEP_EVERY) {
+                self.looks_with_events += 1;
+                if self.looks_with_events.is_multiple_of(SWEEP_EVERY) {
                     records.extend(self.sweep_a_page().await?.unwrap_or_default());
                 }
                 if records.is_empty() && Instant::now() < ends {
@@ -226,8 +173,8 @@ impl Connection for Reading {
                 }
                 return Ok(pull(records));
             }
-            if let Some(left) = self.looks_in_flow.checked_sub(1) {
-                self.looks_in_flow = left;
+            if let Some(left) = self.looks_left.checked_sub(1) {
+                self.looks_left = left;
                 tokio::time::sleep(LOOK_IN_FLOW_AFTER).await;
                 continue;
             }
@@ -243,8 +190,8 @@ impl Connection for Reading {
             if self.is_set_back {
                 continue;
             }
-            if self.vain_rings >= VAIN_RINGS_MAX {
-                self.vain_rings = 0;
+            if self.empty_looks_since_ring >= EMPTY_LOOKS_MAX {
+                self.empty_looks_since_ring = 0;
                 // The bell of a listing by keys rings for what the listing does not show.
                 if !self.cursor.is_by_key() {
                     let records = self.unseen_by_the_cursor().await?;
@@ -259,10 +206,10 @@ impl Connection for Reading {
             if left.is_zero() {
                 return self.quiet_look().await;
             }
-            let is_suspect = self.vain_rings > 0;
+            let is_suspect = self.empty_looks_since_ring > 0;
             let wait = if is_suspect { LOOK_AGAIN_AFTER.min(left) } else { left };
             if self.cursor.wait(&self.session, wait).await? || is_suspect {
-                self.vain_rings += 1;
+                self.empty_looks_since_ring += 1;
             }
         }
     }
@@ -318,7 +265,7 @@ impl Reading {
         Ok(page)
     }
 
-    fn forget_ahead(&mut self) {
+    pub(super) fn forget_ahead(&mut self) {
         if let Some(ahead) = self.ahead.take() {
             ahead.abort();
         }
@@ -342,7 +289,7 @@ impl Reading {
     }
 
     /// The vCenter's time, by which the place is judged.
-    async fn ask_the_time(&mut self) -> Result<Timestamp, Error> {
+    pub(super) async fn ask_the_time(&mut self) -> Result<Timestamp, Error> {
         let now = self.session.current_time().await?;
         self.set_back(now);
         Ok(now)
@@ -356,7 +303,7 @@ impl Reading {
     }
 
     /// Turns a page into records of what is new in it. `read`: how far events were read when its listing began.
-    async fn records(&mut self, page: Page, read: Read) -> Result<Vec<Record>, Error> {
+    pub(super) async fn records(&mut self, page: Page, read: Read) -> Result<Vec<Record>, Error> {
         let stored = self.stored(&page.events).await?;
         // Behind the look-up, which may find that ids are lost.
         let before = self.remembered_from().await?;
@@ -437,7 +384,12 @@ impl Reading {
     }
 
     /// The re-list shows none of what we stored in its span: what lay between is lost.
-    fn gap(&self, at: Place, from: Timestamp, to: Option<Timestamp>) -> Result<Record, Error> {
+    pub(super) fn gap(
+        &self,
+        at: Place,
+        from: Timestamp,
+        to: Option<Timestamp>,
+    ) -> Result<Record, Error> {
         let to = to.unwrap_or(from).max(from);
         let reason = "the vCenter's history no longer holds the events captured last";
         warn!(source = %self.history.source(), %from, %to, "events were lost: {reason}");
@@ -449,29 +401,8 @@ impl Reading {
         Ok(Record { event, source: self.history.source().clone(), position, at_least: None })
     }
 
-    /// The cursor shows nothing where something known is expected. An empty page proves little, so
-    /// the vCenter is asked without it; what comes then is taken, a gap event before it if nothing
-    /// of it is known.
-    async fn instead_of_an_empty_list(&mut self) -> Result<Option<Vec<Record>>, Error> {
-        let Some(since) = self.expects_known_since else { return Ok(None) };
-        let now = self.ask_the_time().await?;
-        let begin = since.checked_sub(SAME_SECOND).unwrap_or(since).max(self.lists_from());
-        let (page, _) = self.oldest_without_cursor(begin, self.last(now)).await?;
-        if !page.events.is_empty() {
-            return self.records(page, self.ledger.read()).await.map(Some);
-        }
-        self.expects_known_since = None;
-        if now <= since {
-            // Its clock went back: nothing says that anything is gone.
-            return Ok(None);
-        }
-        let gap = self.gap(self.ledger.place.clone(), since, Some(now))?;
-        self.ledger.place.last = None;
-        Ok(Some(vec![gap]))
-    }
-
     /// What was created earlier may be stored without the log's knowing it; `None`: nothing may.
-    async fn remembered_from(&mut self) -> Result<Option<Timestamp>, Error> {
+    pub(super) async fn remembered_from(&mut self) -> Result<Option<Timestamp>, Error> {
         let forgotten = self.remembered.from(&self.history).await?;
         // The log's times are ours: a vCenter whose clock is ahead dates later what it holds.
         let ahead = self.session.clock().map(|now| now.duration_since(Timestamp::now()));
@@ -479,138 +410,9 @@ impl Reading {
         let later = |until: Timestamp| until.checked_add(self.settings.overlap)?.checked_add(ahead);
         Ok(forgotten.map(|until| later(until).unwrap_or(Timestamp::MAX)))
     }
-
-    /// A sweep need not list what the log would not recognize.
-    async fn sweep_from(&mut self) -> Result<Timestamp, Error> {
-        let begin = self.ledger.place.begin;
-        Ok(self.remembered_from().await?.map_or(begin, |from| from.max(begin)))
-    }
-
-    /// Lists one page of the sweep; `None` when none runs.
-    async fn sweep_a_page(&mut self) -> Result<Option<Vec<Record>>, Error> {
-        if self.sweep.is_due() {
-            let now = self.ask_the_time().await?;
-            let from = self.sweep_from().await?;
-            self.sweep.plan(from, now);
-        }
-        let (slice, listing) = match self.sweep.listing.clone() {
-            Some(listed) => listed,
-            None => {
-                let Some((from, to)) = self.sweep.next_slice() else { return Ok(None) };
-                let opened = self.session.list(&self.settings, from, Some(to)).await?;
-                ((from, to), opened)
-            }
-        };
-        // Kept while it is read, so that a failure gives it back.
-        self.sweep.listing = Some((slice, listing.clone()));
-        let (page, behind) = self.session.read(&self.settings, listing).await?;
-        if !behind.goes_on() {
-            if matches!(behind, Listing::Lost) {
-                self.session.stop_listing_by_key();
-            }
-            self.sweep.listing = None;
-            let reached = page.events.iter().rev().find_map(|listed| key_and_time(listed).1);
-            let from = reached.filter(|_| page.is_cut).unwrap_or(slice.0);
-            self.sweep.again((from.clamp(slice.0, slice.1), slice.1));
-            self.session.close(behind).await;
-        } else if page.events.is_empty() {
-            self.sweep.listing = None;
-            self.session.close(behind).await;
-        } else {
-            self.sweep.listing = Some((slice, behind));
-        }
-        self.ledger.set_sweeping(true);
-        let records = self.records(page, Read::up_to(&self.ledger.place)).await;
-        self.ledger.set_sweeping(false);
-        let records = records?;
-        if !records.is_empty() {
-            info!(source = %self.history.source(), events = records.len(), "sweep found late events");
-        }
-        Ok(Some(records))
-    }
-
-    /// Asks for the newest events without the cursor. Unknown ones mean that it is deaf: they are
-    /// taken from the answer, oldest first, and the cursor is replaced.
-    async fn unseen_by_the_cursor(&mut self) -> Result<Vec<Record>, Error> {
-        let now = self.ask_the_time().await?;
-        // A moment earlier than the event stored last, in case the server rounds.
-        let begin = self.ledger.place.time.min(now).checked_sub(SAME_SECOND).unwrap_or(now);
-        let begin = begin.max(self.lists_from()).min(now);
-        let (mut from, last) = (begin, self.last(now));
-        // The answer begins with the event stored last, unless the vCenter forgot it.
-        self.expects_known_since = self.ledger.place.last.filter(|last| *last >= begin);
-        let read = Read::up_to(&self.ledger.place);
-        let mut spans = 0;
-        let records = loop {
-            spans += 1;
-            let (mut page, to) = self.oldest_without_cursor(from, last).await?;
-            page.events.sort_by_key(|listed| {
-                let (key, created) = key_and_time(listed);
-                (created, key)
-            });
-            let records = self.records(page, read).await?;
-            // A part of the span that holds only what is known says nothing of what follows.
-            if !records.is_empty() || to >= last || spans >= SPANS_MAX {
-                break records;
-            }
-            from = to.max(from.checked_add(SignedDuration::from_millis(1)).unwrap_or(last));
-        };
-        if !records.is_empty() {
-            warn!(source = %self.history.source(), events = records.len(),
-                "the listing did not show the newest events: beginning another one");
-            self.session.stop_listing_by_key();
-            self.replace_cursor(now).await?;
-        }
-        Ok(records)
-    }
-
-    /// Where the newest events end: clocks of servers differ.
-    fn last(&self, now: Timestamp) -> Timestamp {
-        now.checked_add(self.settings.overlap).unwrap_or(now)
-    }
-
-    /// The oldest events from `begin` on, fewer than [`PAGE_EVENTS_MAX`], and up to when they are all that
-    /// there are, `last` at most. An answer without a cursor holds the *newest* events of its span, so the
-    /// span is halved until it holds all of them; a span that turns out to be empty is passed.
-    async fn oldest_without_cursor(
-        &self,
-        begin: Timestamp,
-        last: Timestamp,
-    ) -> Result<(Page, Timestamp), Error> {
-        let (mut from, mut to) = (begin, last);
-        loop {
-            let mut page = self.session.query(&self.settings, from, to).await?;
-            let span = to.duration_since(from);
-            if page.events.len() >= PAGE_EVENTS_MAX as usize && span.as_millis() > 1 {
-                to = from.checked_add(span / 2).unwrap_or(from);
-            } else if page.events.is_empty() && to < last {
-                (from, to) = (to, last);
-            } else {
-                let begin = self.lists_from();
-                page.events.retain(|it| key_and_time(it).1.is_none_or(|created| created >= begin));
-                return Ok((page, to));
-            }
-        }
-    }
-
-    /// Before this nothing is asked for: the beginning, unless a clock that is behind it is read.
-    fn lists_from(&self) -> Timestamp {
-        let Place { time, begin, .. } = self.ledger.place;
-        if time < begin { Timestamp::MIN } else { begin }
-    }
-
-    async fn replace_cursor(&mut self, now: Timestamp) -> Result<(), Error> {
-        let from = reaches_back_to(&self.settings, &self.ledger.place, now);
-        let cursor = Cursor::open(&self.session, &self.settings, from).await?;
-        self.forget_ahead();
-        self.is_set_back = false;
-        self.ledger.lists_anew();
-        std::mem::replace(&mut self.cursor, cursor).close(&self.session).await;
-        Ok(())
-    }
 }
 
-fn key_and_time(listed: &Listed) -> (Option<i64>, Option<Timestamp>) {
+pub(super) fn key_and_time(listed: &Listed) -> (Option<i64>, Option<Timestamp>) {
     match listed {
         Ok(native) => (native.key, native.created_time),
         Err(_) => (None, None),

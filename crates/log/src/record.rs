@@ -17,7 +17,7 @@ pub struct Offset(i64);
 impl Offset {
     /// The first offset of a stream in which nobody asked for another.
     pub const ZERO: Self = Self(0);
-    /// No record ever lies here.
+    /// Never assigned to a record; usable as an upper bound.
     pub const MAX: Self = Self(i64::MAX);
 
     /// `None` for a negative number.

@@ -66,9 +66,9 @@ pub(crate) enum LogFormat {
 pub(crate) enum Command {
     /// Capture and serve, until stopped
     Run,
-    /// Try Pluvio on a simulated vCenter: capture, serve and show its events
+    /// Try Pluvio on simulated clouds: capture, serve and show their events
     Demo(Demo),
-    /// Check the configuration, and with --connect the clouds it names
+    /// Check the configuration, and with --connect the clouds and targets it names
     Check(Check),
     /// Print the default configuration, commented
     Config {
@@ -131,7 +131,7 @@ pub(crate) struct Demo {
 /// `pluvio check`
 #[derive(Debug, Args)]
 pub(crate) struct Check {
-    /// Also log in to every cloud and say what is found
+    /// Also connect to every source and sink and report what is found
     #[arg(long)]
     pub(crate) connect: bool,
 }

@@ -25,7 +25,7 @@ impl History {
         &self.source
     }
 
-    /// Ids of events recorded up to then may be forgotten; `None`: none that should not be.
+    /// Latest time for which ids may have been lost from the index; `None` if it is complete.
     pub fn forgotten_until(&self) -> Result<Option<Timestamp>, ReadError> {
         Ok(self.log.extent(&self.stream)?.ids_forgotten_until)
     }

@@ -31,7 +31,10 @@ pub fn describe_metrics() {
     describe_counter!("pluvio_sink_dead_letters_total", "Events that the target rejected.");
     describe_counter!("pluvio_sink_throttled_total", "Times that the target asked for patience.");
     describe_counter!("pluvio_sink_failures_total", "Attempts of a sink that failed.");
-    describe_gauge!("pluvio_sink_next_offset", "Everything before it is done, by sink.");
+    describe_gauge!(
+        "pluvio_sink_next_offset",
+        "Next offset to deliver, by sink; all earlier records are settled."
+    );
     describe_gauge!("pluvio_sink_lag_records_max", "Records behind that, at most.");
     describe_gauge!(
         "pluvio_sink_missed_records_max",

@@ -222,7 +222,7 @@ impl Ledger {
         self.recent_from = self.recent_from.max(second);
     }
 
-    /// Tells that another pull is asked for.
+    /// Marks the start of the next pull, which ages ids still in flight.
     pub(super) fn next_pull(&mut self) {
         // A pull that brought nothing new must not push out what is in flight.
         if self.in_flight.back().is_some_and(RowIds::is_empty) {

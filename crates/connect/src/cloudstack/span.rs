@@ -9,7 +9,7 @@
 
 use jiff::Timestamp;
 
-/// No span begins at a multiple of it.
+/// Clocks change on quarter hours; spans never start on one, so a repeated hour is never skipped.
 const QUARTER_S: i64 = 900;
 
 /// Seconds since 1970, `from` and `to` included.

@@ -90,7 +90,7 @@ pub enum ConfigError {
     /// There is no file name.
     #[error("`path` names no file; write for example \"events.ndjson\"")]
     Path,
-    /// The template is none.
+    /// The value is not a valid template.
     #[error("`finished` is no name for files")]
     Finished(#[from] InvalidTemplate),
     /// Too small.

@@ -93,7 +93,7 @@ pub enum ConfigError {
     /// There is no host, or more than one.
     #[error("`host` is no name of a server; write for example \"fluentd.example.org\"")]
     Host,
-    /// The template is none.
+    /// The value is not a valid template.
     #[error("`tag` is none")]
     Tag(#[from] InvalidTemplate),
     /// Users without a key, or half of one.

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     outbound::message::NO_EVENT,
-    outbound::name_template::{Place, Template},
+    outbound::name_template::{NameContext, Template},
 };
 
 /// Types of CloudStack's events begin so.
@@ -80,7 +80,8 @@ impl Shape<'_> {
     /// `[time, record]` with its tag; or why there is none.
     fn entry(&self, record: &Delivered) -> Result<(String, Vec<u8>), String> {
         let event = record.event().ok_or(NO_EVENT)?;
-        let place = Place { stream: self.stream, sink: self.sink, recorded: record.recorded() };
+        let place =
+            NameContext { stream: self.stream, sink: self.sink, recorded: record.recorded() };
         let mut out = Vec::with_capacity(record.stored().len() + 64);
         msgpack::array(2, &mut out);
         msgpack::event_time(event.time().unwrap_or(record.recorded()), &mut out);
@@ -134,7 +135,7 @@ impl Run {
 }
 
 /// The tag of an event.
-fn tag(template: Option<&Template>, event: &Event, place: Place<'_>) -> String {
+fn tag(template: Option<&Template>, event: &Event, place: NameContext<'_>) -> String {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let Some(template) = template else {
         return match event.event_type().strip_prefix(CLOUDSTACK) {

@@ -20,7 +20,7 @@ pub enum Error {
     /// A certificate file changed for the worse since the start.
     #[error("failed to prepare TLS")]
     Tls(#[from] TlsError),
-    /// Nobody is there.
+    /// The TCP or TLS connection could not be established.
     #[error(transparent)]
     Dial(#[from] DialError),
     /// The connection broke.

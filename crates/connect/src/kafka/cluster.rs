@@ -26,7 +26,7 @@ use super::{
     code::Code,
     config::Settings,
     credentials::Credentials,
-    lane::Place,
+    lane::TopicPartition,
     wire::{Ask, Connection, Setup},
 };
 
@@ -140,7 +140,7 @@ impl Cluster {
     }
 
     /// Whether a partition is there, by what is known of its topic.
-    pub(super) fn lacks(&self, place: &Place) -> bool {
+    pub(super) fn lacks(&self, place: &TopicPartition) -> bool {
         let topic = self.topics.get(&place.topic);
         topic.is_some_and(|topic| place.partition >= topic.partitions())
     }
@@ -197,7 +197,7 @@ impl Cluster {
     }
 
     /// The node that leads a partition.
-    pub(super) fn leader(&self, place: &Place) -> Result<i32, Error> {
+    pub(super) fn leader(&self, place: &TopicPartition) -> Result<i32, Error> {
         let leaders = self.topics.get(&place.topic).map(|topic| topic.leaders.as_slice());
         let at = usize::try_from(place.partition).unwrap_or(usize::MAX);
         let leader = leaders.and_then(|leaders| *leaders.get(at)?);
@@ -275,7 +275,7 @@ impl Cluster {
     }
 }
 
-/// The first broker that answers. One that knows us and says no speaks for all.
+/// The first broker that answers. An authentication failure is final: the other brokers would refuse too.
 async fn begin(setup: &Setup, brokers: &[Address]) -> Result<Connection, Error> {
     let mut first = None;
     for (host, port) in brokers {

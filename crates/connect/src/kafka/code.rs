@@ -15,7 +15,7 @@ pub struct Code(pub(super) ResponseError);
 
 /// What became of a piece, by the code of its partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum PieceResult {
     /// It is there.
     Arrived,
     /// It will never be taken.
@@ -24,7 +24,7 @@ pub(super) enum Fate {
     TooLarge,
     /// The broker does not know where the producer stands.
     Sequence,
-    /// Nobody knows, or not yet.
+    /// The outcome is not known (yet); resend with the same sequence number.
     Open,
 }
 
@@ -35,19 +35,19 @@ impl Code {
     }
 
     /// What it means in an answer to Produce.
-    pub(super) fn fate(code: Option<Self>) -> Fate {
+    pub(super) fn fate(code: Option<Self>) -> PieceResult {
         use ResponseError as E;
         match code.map(|code| code.0) {
-            None | Some(E::DuplicateSequenceNumber) => Fate::Arrived,
-            Some(E::MessageTooLarge | E::RecordListTooLarge) => Fate::TooLarge,
-            Some(E::InvalidRecord | E::InvalidTimestamp) => Fate::Rejected,
+            None | Some(E::DuplicateSequenceNumber) => PieceResult::Arrived,
+            Some(E::MessageTooLarge | E::RecordListTooLarge) => PieceResult::TooLarge,
+            Some(E::InvalidRecord | E::InvalidTimestamp) => PieceResult::Rejected,
             Some(
                 E::OutOfOrderSequenceNumber
                 | E::UnknownProducerId
                 | E::InvalidProducerEpoch
                 | E::InvalidProducerIdMapping,
-            ) => Fate::Sequence,
-            Some(_) => Fate::Open,
+            ) => PieceResult::Sequence,
+            Some(_) => PieceResult::Open,
         }
     }
 
@@ -119,16 +119,16 @@ mod tests {
     #[test]
     fn what_is_there_already_has_arrived_and_what_is_new_is_tried_again() {
         for (code, fate) in [
-            (0, Fate::Arrived),
-            (46, Fate::Arrived),
-            (10, Fate::TooLarge),
-            (87, Fate::Rejected),
-            (45, Fate::Sequence),
-            (59, Fate::Sequence),
-            (6, Fate::Open),
-            (20, Fate::Open),
-            (29, Fate::Open),
-            (7777, Fate::Open),
+            (0, PieceResult::Arrived),
+            (46, PieceResult::Arrived),
+            (10, PieceResult::TooLarge),
+            (87, PieceResult::Rejected),
+            (45, PieceResult::Sequence),
+            (59, PieceResult::Sequence),
+            (6, PieceResult::Open),
+            (20, PieceResult::Open),
+            (29, PieceResult::Open),
+            (7777, PieceResult::Open),
         ] {
             assert_eq!(Code::fate(Code::of(code)), fate, "{code}");
         }

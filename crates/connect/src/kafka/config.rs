@@ -108,7 +108,7 @@ pub enum ConfigError {
     /// The cursor has one place only.
     #[error("`transactional` needs a `topic` without placeholders: the cursor is kept beside it")]
     Transactional,
-    /// It would mean nothing, or name nobody.
+    /// `transactional_id` is empty, or is set while `transactional` is false.
     #[error("`transactional_id` needs `transactional` = true, and a name")]
     TransactionalId,
     /// A login is not whole.

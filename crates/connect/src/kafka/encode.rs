@@ -20,7 +20,7 @@ use pluvio_log::{
 };
 use pluvio_runtime::Delivered;
 
-use super::lane::{Memory, Piece, Place};
+use super::lane::{Memory, Piece, TopicPartition};
 use crate::outbound::message::{MessageFormat, NO_EVENT};
 
 /// A piece is closed before it grows beyond this, if more than one record is in it: brokers take
@@ -38,8 +38,8 @@ pub(super) struct Encoder<'a> {
     format: MessageFormat,
     compression: Compression,
     /// What pieces of a place may have, where that is less than by default.
-    limits: &'a HashMap<Place, usize>,
-    drafts: BTreeMap<Place, Draft>,
+    limits: &'a HashMap<TopicPartition, usize>,
+    drafts: BTreeMap<TopicPartition, Draft>,
     /// When the last record was recorded, and how that is written: most of a batch share it.
     recorded: (Timestamp, String),
     value: Vec<u8>,
@@ -57,7 +57,7 @@ impl<'a> Encoder<'a> {
     pub(super) fn new(
         format: MessageFormat,
         compression: Compression,
-        limits: &'a HashMap<Place, usize>,
+        limits: &'a HashMap<TopicPartition, usize>,
     ) -> Self {
         Self {
             format,
@@ -79,7 +79,7 @@ impl<'a> Encoder<'a> {
         memory: &mut Memory,
     ) -> Result<(), String> {
         self.encode(record)?;
-        let place = Place { topic: Arc::clone(topic), partition };
+        let place = TopicPartition { topic: Arc::clone(topic), partition };
         let bytes_max = self.limits.get(&place).copied().unwrap_or(PIECE_BYTES_MAX);
         let bytes = self.body.len() + RECORD_BYTES;
         let is_full = |draft: &Draft| draft.builder.len() + bytes > bytes_max;

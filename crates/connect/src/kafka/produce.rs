@@ -25,9 +25,9 @@ use tracing::warn;
 use super::{
     Error,
     cluster::{Cluster, topic_name},
-    code::{Code, Fate},
+    code::{Code, PieceResult},
     encode::PIECE_BYTES_MAX,
-    lane::{Memory, Place},
+    lane::{Memory, TopicPartition},
     producer::Identity,
 };
 
@@ -79,7 +79,7 @@ pub(super) struct Round<'a> {
 /// Notes what brokers say.
 pub(super) struct Judge<'a> {
     pub(super) memory: &'a mut Memory,
-    pub(super) limits: &'a mut HashMap<Place, usize>,
+    pub(super) limits: &'a mut HashMap<TopicPartition, usize>,
     pub(super) told: Told<'a>,
     /// Why a piece was refused, if it was not said which of its records is to blame.
     pub(super) refused: Option<String>,
@@ -121,7 +121,10 @@ impl Round<'_> {
         }
     }
 
-    fn requests(&self, due: Vec<(Place, Bytes)>) -> Result<HashMap<i32, ProduceRequest>, Error> {
+    fn requests(
+        &self,
+        due: Vec<(TopicPartition, Bytes)>,
+    ) -> Result<HashMap<i32, ProduceRequest>, Error> {
         let mut by_leader: HashMap<i32, BTreeMap<Arc<str>, Vec<PartitionProduceData>>> =
             HashMap::new();
         for (place, batch) in due {
@@ -160,7 +163,10 @@ impl Judge<'_> {
         let mut failure = Ok(());
         for topic in &answer.responses {
             for partition in &topic.partition_responses {
-                let place = Place { topic: topic.name.as_str().into(), partition: partition.index };
+                let place = TopicPartition {
+                    topic: topic.name.as_str().into(),
+                    partition: partition.index,
+                };
                 let judged = self.judge_partition(&place, partition);
                 failure = failure.and(judged);
             }
@@ -170,22 +176,22 @@ impl Judge<'_> {
 
     fn judge_partition(
         &mut self,
-        place: &Place,
+        place: &TopicPartition,
         answer: &PartitionProduceResponse,
     ) -> Result<(), Error> {
         let code = Code::of(answer.error_code);
         let topic = || place.topic.to_string();
         match (Code::fate(code), code) {
-            (Fate::Arrived, _) | (_, None) => self.arrived(place),
-            (fate @ (Fate::TooLarge | Fate::Rejected), Some(code)) => {
+            (PieceResult::Arrived, _) | (_, None) => self.arrived(place),
+            (fate @ (PieceResult::TooLarge | PieceResult::Rejected), Some(code)) => {
                 self.refuse(place, fate, reason(code, answer));
             }
-            (Fate::Sequence, Some(code)) => {
+            (PieceResult::Sequence, Some(code)) => {
                 warn!(topic = %place.topic, partition = place.partition, %code, "a new producer goes on");
                 self.memory.lost(place);
                 return Err(Error::Sequence { topic: topic(), partition: place.partition, code });
             }
-            (Fate::Open, Some(code)) => {
+            (PieceResult::Open, Some(code)) => {
                 let object = format!("topic `{}`, partition {}", topic(), place.partition);
                 return Err(Error::Refused { api: "Produce", object, code });
             }
@@ -193,7 +199,7 @@ impl Judge<'_> {
         Ok(())
     }
 
-    fn arrived(&mut self, place: &Place) {
+    fn arrived(&mut self, place: &TopicPartition) {
         let Some(piece) = self.memory.arrived(place) else { return };
         match self.told {
             Told::Now(answers) => piece.offsets.into_iter().for_each(|it| answers.taken(it)),
@@ -202,7 +208,7 @@ impl Judge<'_> {
         }
     }
 
-    fn refuse(&mut self, place: &Place, fate: Fate, reason: String) {
+    fn refuse(&mut self, place: &TopicPartition, fate: PieceResult, reason: String) {
         let Some(piece) = self.memory.rejected(place) else { return };
         if let ([only], Told::Now(answers)) = (piece.offsets.as_slice(), self.told) {
             answers.rejected(*only, reason);
@@ -210,7 +216,7 @@ impl Judge<'_> {
         }
         let bytes = piece.batch.len();
         // One large record among small ones says nothing about the small ones.
-        if fate == Fate::TooLarge && piece.largest < bytes / 2 {
+        if fate == PieceResult::TooLarge && piece.largest < bytes / 2 {
             let limit = self.limits.entry(place.clone()).or_insert(PIECE_BYTES_MAX);
             *limit = (*limit).min(bytes / 2).max(PIECE_BYTES_LEAST);
         }

@@ -13,7 +13,7 @@ use super::{
     config::{self, Settings, TOPIC_BYTES_MAX, is_legal},
     encode::Encoder,
     error::Error,
-    lane::{Memory, Place},
+    lane::{Memory, TopicPartition},
     partition::partition,
     produce::{Judge, Round, Told, identity},
     transaction::{Mark, Transactions},
@@ -124,7 +124,7 @@ pub struct Producer {
     constant: Option<Arc<str>>,
     transactions: Option<Transactions>,
     /// What was learned about the size that batches of a place may have.
-    limits: HashMap<Place, usize>,
+    limits: HashMap<TopicPartition, usize>,
 }
 
 /// The least that is waited, so that "no wait" is not taken for "the target did not say".
@@ -239,7 +239,7 @@ impl Producer {
         let (stream, sink) = (self.standing.stream.as_str(), self.standing.sink.as_str());
         let mut topics: Vec<Option<Arc<str>>> = Vec::with_capacity(records.len());
         for record in records {
-            let place = name_template::Place { stream, sink, recorded: record.recorded() };
+            let place = name_template::NameContext { stream, sink, recorded: record.recorded() };
             let topic = record.event().map(|event| {
                 let name = self.settings.topic.name(event, place, "none", '-', is_legal);
                 legal(name).into()

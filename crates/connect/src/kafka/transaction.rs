@@ -41,7 +41,7 @@ use super::{
     Error,
     cluster::{Cluster, topic_name},
     code::Code,
-    lane::Place,
+    lane::TopicPartition,
     producer::Identity,
 };
 
@@ -193,7 +193,7 @@ impl Transactions {
     pub(super) async fn add(
         &mut self,
         cluster: &mut Cluster,
-        places: impl Iterator<Item = &Place>,
+        places: impl Iterator<Item = &TopicPartition>,
     ) -> Result<(), Error> {
         let mut topics: BTreeMap<&Arc<str>, Vec<i32>> = BTreeMap::new();
         for place in places {

@@ -151,7 +151,7 @@ pub enum ConfigError {
     /// 3.1.1 knows no password without a user.
     #[error("`password` is given without `username`")]
     Password,
-    /// The template is none.
+    /// The value is not a valid template.
     #[error("`topic` is no name for topics")]
     Topic(#[from] InvalidTemplate),
     /// Nobody may publish to a wildcard.

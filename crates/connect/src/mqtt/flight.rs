@@ -19,7 +19,7 @@ pub(super) struct Flight {
     /// The first without an answer.
     oldest: usize,
     count: usize,
-    /// So many may be on their way.
+    /// Maximum number of unacknowledged publishes.
     window: usize,
     /// The packet id of the first place.
     first_id: NonZeroU16,

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     endpoint::keepalive::Kept,
     outbound::message::MessageFormat,
-    outbound::name_template::Place,
+    outbound::name_template::NameContext,
     outbound::per_event::{Fate, Tally},
 };
 
@@ -270,7 +270,7 @@ impl Publisher {
     }
 
     fn topic(&self, record: &Delivered) -> Option<String> {
-        let place = Place {
+        let place = NameContext {
             stream: self.standing.stream.as_str(),
             sink: self.standing.sink.as_str(),
             recorded: record.recorded(),

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     outbound::message::NO_EVENT,
-    outbound::name_template::{Place, Template},
+    outbound::name_template::{NameContext, Template},
     outbound::per_event::{Fate, Tally},
 };
 
@@ -41,7 +41,7 @@ pub(super) fn document_id(event: &Event) -> Uuid {
 }
 
 /// The index of an event.
-fn index(template: &Template, event: &Event, place: Place<'_>) -> String {
+fn index(template: &Template, event: &Event, place: NameContext<'_>) -> String {
     let is_allowed = |c: char| is_legal(c) || c.is_ascii_uppercase();
     let mut name = template.name(event, place, "none", '-', is_allowed);
     name.make_ascii_lowercase();
@@ -78,7 +78,7 @@ impl Bulk {
         let bytes: usize = batch.iter().map(|record| record.stored().len() + 320).sum();
         let mut bulk = Self { body: Vec::with_capacity(bytes), ..Self::default() };
         for record in batch {
-            let place = Place { stream, sink, recorded: record.recorded() };
+            let place = NameContext { stream, sink, recorded: record.recorded() };
             if let Err(reason) = bulk.push(&settings.index, place, record) {
                 bulk.rejected.push(Rejected { offset: record.offset(), reason });
             }
@@ -89,7 +89,7 @@ impl Bulk {
     fn push(
         &mut self,
         template: &Template,
-        place: Place<'_>,
+        place: NameContext<'_>,
         record: &Delivered,
     ) -> Result<(), String> {
         let event = record.event().ok_or(NO_EVENT)?;
@@ -293,7 +293,7 @@ mod tests {
 
     #[test]
     fn every_index_has_a_legal_name() {
-        let place = Place { stream: "events", sink: "s", recorded: Timestamp::UNIX_EPOCH };
+        let place = NameContext { stream: "events", sink: "s", recorded: Timestamp::UNIX_EPOCH };
         for (template, name) in [
             ("{type}", "vm.start"),
             ("{source}-x", "urn-a-b-x"),

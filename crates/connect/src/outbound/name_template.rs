@@ -46,7 +46,7 @@ pub enum InvalidTemplate {
 
 /// What a name is made for, beside the event.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub struct NameContext<'a> {
     /// The stream that the sink is handed.
     pub stream: &'a str,
     /// The sink's configured name.
@@ -90,7 +90,7 @@ impl Template {
     pub fn name(
         &self,
         event: &Event,
-        place: Place<'_>,
+        place: NameContext<'_>,
         absent: &str,
         substitute: char,
         is_allowed: impl Fn(char) -> bool,
@@ -164,7 +164,8 @@ mod tests {
             .extension(AttributeName::literal("severitynumber"), 9)
             .build()
             .unwrap_or_else(|e| unreachable!("{e}"));
-        let place = Place { stream: "events", sink: "archive", recorded: Timestamp::UNIX_EPOCH };
+        let place =
+            NameContext { stream: "events", sink: "archive", recorded: Timestamp::UNIX_EPOCH };
         let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '.';
         Ok(Template::new(text)?.name(&event, place, "none", '-', is_allowed))
     }

@@ -49,7 +49,7 @@ pub enum Error {
         source: Malformed,
     },
     /// It answers something that was not asked.
-    #[error("{broker} says something out of turn")]
+    #[error("{broker} sent an unexpected frame")]
     OutOfTurn {
         /// Host and port.
         broker: String,

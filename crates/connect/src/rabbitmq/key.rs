@@ -2,7 +2,7 @@
 
 use pluvio_event::Event;
 
-use crate::outbound::name_template::{InvalidTemplate, Place, Template};
+use crate::outbound::name_template::{InvalidTemplate, NameContext, Template};
 
 /// The name of CloudStack's own scheme in a configuration.
 const CLOUDSTACK: &str = "cloudstack";
@@ -30,7 +30,7 @@ impl RoutingKey {
     }
 
     /// The key for `event`; or why there is none.
-    pub(super) fn key(&self, event: &Event, place: Place<'_>) -> Result<String, String> {
+    pub(super) fn key(&self, event: &Event, place: NameContext<'_>) -> Result<String, String> {
         let key = match self {
             Self::Cloudstack => cloudstack(event),
             // `.` is between words, as in the event's type; the other two are for bindings.
@@ -72,7 +72,8 @@ mod tests {
 
     fn key(text: &str, event: EventBuilder) -> Result<String, String> {
         let event = event.build().unwrap_or_else(|e| unreachable!("{e}"));
-        let place = Place { stream: "events", sink: "bus", recorded: jiff::Timestamp::UNIX_EPOCH };
+        let place =
+            NameContext { stream: "events", sink: "bus", recorded: jiff::Timestamp::UNIX_EPOCH };
         RoutingKey::new(text).unwrap_or_else(|e| unreachable!("{e}")).key(&event, place)
     }
 

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     endpoint::keepalive::Kept,
     outbound::message::NO_EVENT,
-    outbound::name_template::Place,
+    outbound::name_template::NameContext,
     outbound::per_event::{Fate, Tally},
 };
 
@@ -177,7 +177,7 @@ impl Publisher {
         let settings = &self.settings;
         let event = record.event().ok_or(NO_EVENT)?;
         let message = settings.format.message(record)?;
-        let place = Place {
+        let place = NameContext {
             stream: self.standing.stream.as_str(),
             sink: self.standing.sink.as_str(),
             recorded: record.recorded(),

@@ -20,7 +20,7 @@ pub enum Error {
     /// A certificate file changed for the worse since the start.
     #[error("failed to prepare TLS")]
     Tls(#[from] TlsError),
-    /// Nobody is there.
+    /// The TCP or TLS connection could not be established.
     #[error(transparent)]
     Dial(#[from] DialError),
     /// A request got no answer.
@@ -59,7 +59,7 @@ pub enum Error {
 #[error("`secret` is no key of Standard Webhooks, which is `whsec_` and base64 behind it")]
 pub struct KeyError;
 
-/// Who is gone for good does not want to be asked; once a day finds out that it was a mistake.
+/// 410 Gone is permanent, so retry only once a day, in case the receiver sent it by mistake.
 const GONE_PAUSE: Duration = Duration::from_secs(86_400);
 
 impl Failure for Error {

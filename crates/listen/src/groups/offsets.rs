@@ -19,7 +19,7 @@ use crate::groups::limits::OFFSET_OVERHEAD_BYTES;
 
 const VERSION: u8 = 1;
 
-/// The space of those who see everything.
+/// Group namespace shared by all principals that may see everything; every other principal has its own.
 pub(crate) const SHARED: &str = "";
 
 /// Names a group within the space of those who may use it.

@@ -30,7 +30,7 @@ pub(super) const DISPLACED: &str = "pluvio_kafka_displaced_total";
 pub(super) const CONNECTION_METERS: Meters =
     Meters { open: CONNECTIONS, panics: PANICS, stalled: STALLED, displaced: DISPLACED };
 
-/// Tells the recorder what they are.
+/// Registers the descriptions of these metrics.
 pub(super) fn describe() {
     describe_counter!(REQUESTS, "Requests by API.");
     describe_counter!(SENT_BYTES, Unit::Bytes, "Bytes written to clients.");

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use quick_cache::{Weighter, sync::Cache};
 
-use super::index::Place;
+use super::index::BatchLocation;
 use crate::{Batch, disk::File};
 
 /// A batch: which segment (numbered in this process), and its first byte there.
 pub(super) type Key = (u64, u32);
 
 pub(super) type Batches = Cache<Key, Arc<Batch>, Weigh>;
-pub(super) type Places = Cache<u64, Arc<Vec<Place>>, Weigh>;
+pub(super) type Places = Cache<u64, Arc<Vec<BatchLocation>>, Weigh>;
 /// Sealed segments that were read lately, open: the operating system reads ahead on each.
 pub(super) type Files = Cache<u64, Arc<dyn File>>;
 
@@ -31,8 +31,8 @@ impl Weighter<Key, Arc<Batch>> for Weigh {
     }
 }
 
-impl Weighter<u64, Arc<Vec<Place>>> for Weigh {
-    fn weight(&self, _: &u64, places: &Arc<Vec<Place>>) -> u64 {
+impl Weighter<u64, Arc<Vec<BatchLocation>>> for Weigh {
+    fn weight(&self, _: &u64, places: &Arc<Vec<BatchLocation>>) -> u64 {
         size_of_val(places.as_slice()) as u64 + ENTRY_BYTES
     }
 }

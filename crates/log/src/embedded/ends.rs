@@ -27,7 +27,7 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{hold::Hold, index::Place, layout, lock};
+use super::{hold::Hold, index::BatchLocation, layout, lock};
 use crate::{
     Offset, OpenError, StreamName,
     batch::{self, Header},
@@ -75,7 +75,7 @@ impl Last {
     }
 
     /// Of the batch at `place`, by its header in the file.
-    pub(super) fn read(file: &dyn File, place: Option<&Place>) -> io::Result<Option<Self>> {
+    pub(super) fn read(file: &dyn File, place: Option<&BatchLocation>) -> io::Result<Option<Self>> {
         let Some(place) = place else { return Ok(None) };
         let mut head = [0; batch::HEADER_BYTES];
         file.read_at(&mut head, u64::from(place.at))?;

@@ -33,7 +33,7 @@ const NO_TIME: i64 = i64::MIN;
 
 /// Where a batch lies in its segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct BatchLocation {
     pub(super) base: Offset,
     /// When its records were appended, in milliseconds since 1970.
     pub(super) time: i64,
@@ -45,7 +45,7 @@ pub(super) struct Place {
     pub(super) count: u32,
 }
 
-impl Place {
+impl BatchLocation {
     pub(super) fn last(&self) -> Offset {
         Offset::new(self.base.get().saturating_add(i64::from(self.last_delta))).unwrap_or(self.base)
     }
@@ -110,7 +110,7 @@ impl std::fmt::Display for Unusable {
 pub(super) fn write(
     disk: &dyn Disk,
     path: &Path,
-    places: &[Place],
+    places: &[BatchLocation],
     mut ids: Vec<Id>,
     segment_bytes: u64,
 ) -> io::Result<Summary> {
@@ -129,7 +129,7 @@ pub(super) fn write(
     let (first, last) = (places.first(), places.last());
     let summary = Summary {
         first: first.map_or(Offset::ZERO, |place| place.base),
-        last: last.map_or(Offset::ZERO, Place::last),
+        last: last.map_or(Offset::ZERO, BatchLocation::last),
         records: places.iter().map(|place| u64::from(place.count)).sum(),
         bytes: segment_bytes,
         time: last.map_or(0, |place| place.time),
@@ -204,14 +204,14 @@ impl Index {
     }
 
     /// All batches of the segment.
-    pub(super) fn places(&self) -> Result<Vec<Place>, Unusable> {
+    pub(super) fn places(&self) -> Result<Vec<BatchLocation>, Unusable> {
         let mut content = vec![0; self.summary.batches as usize * PLACE_BYTES];
         self.file.read_at(&mut content, HEADER_BYTES as u64)?;
         if crc32c::crc32c(&content) != self.summary.places_crc {
             return Err(Unusable::Damaged("the checksum of its places is wrong"));
         }
         let place = |raw: &[u8]| {
-            Ok(Place {
+            Ok(BatchLocation {
                 base: offset(&raw[..8])?,
                 time: number(&raw[8..16]) as i64,
                 at: number(&raw[16..20]) as u32,
@@ -386,8 +386,13 @@ mod tests {
             time: (at % 3 != 0).then_some(at * 1000),
         });
         let path = PathBuf::from("/d/x.idx");
-        let place =
-            Place { base: Offset::ZERO, time: 5, at: 0, last_delta: 9, count: hashes.len() as u32 };
+        let place = BatchLocation {
+            base: Offset::ZERO,
+            time: 5,
+            at: 0,
+            last_delta: 9,
+            count: hashes.len() as u32,
+        };
         let summary = write(&disk, &path, &[place], ids.collect(), 1000);
         let index = Index::open(&disk, &path).unwrap_or_else(|e| unreachable!("{e}"));
         assert_eq!(Some(index.summary), summary.ok());

@@ -404,7 +404,7 @@ impl Log for Embedded {
             }
             context.ends.note(context.clock.recording());
         });
-        // It fails by a panic only, which was told where it happened.
+        // The task fails only by panicking, and the panic hook has already reported that.
         let _ended = maintained.await;
     }
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::{
     ends::{End, Names},
-    index::{self, Id, Index, Place, Summary, Unusable},
+    index::{self, BatchLocation, Id, Index, Summary, Unusable},
     layout::{self, Kind},
     scan::{PLAIN_BYTES_MAX, Scan, ScanError, Tail, scan},
 };
@@ -168,7 +168,7 @@ pub(super) fn ids_of(bytes: &Bytes) -> Vec<Id> {
 
 /// A batch as it lies in its segment, checked: its own checksum, and that its base offset is the one
 /// the index tells, which the checksum does not cover.
-pub(super) fn checked(bytes: Bytes, place: &Place) -> Result<Bytes, String> {
+pub(super) fn checked(bytes: Bytes, place: &BatchLocation) -> Result<Bytes, String> {
     let header = batch::verify(&bytes).map_err(|error| error.to_string())?;
     if header.base_offset != place.base.get() {
         return Err(format!("it says offset {}, its index {}", header.base_offset, place.base));

@@ -9,7 +9,7 @@ use std::{io, ops::Range};
 
 use bytes::Bytes;
 
-use super::index::Place;
+use super::index::BatchLocation;
 use crate::{
     Offset,
     batch::{self, BATCH_BYTES_MAX, Decoded, Header},
@@ -23,7 +23,7 @@ pub(super) const PLAIN_BYTES_MAX: usize = 64 << 20;
 /// What a segment holds.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
-    pub(super) places: Vec<Place>,
+    pub(super) places: Vec<BatchLocation>,
     /// The byte after its last whole batch.
     pub(super) end: u64,
     /// What follows that is neither a batch nor zeros.
@@ -83,7 +83,7 @@ pub(super) fn scan(
     base: Offset,
     tail: Tail,
     known: u64,
-    mut visit: impl FnMut(&Place, &Bytes),
+    mut visit: impl FnMut(&BatchLocation, &Bytes),
 ) -> Result<Scan, ScanError> {
     let length = file.len()?;
     let mut scan = counted(file, base, known.min(length))?.unwrap_or_default();
@@ -182,7 +182,7 @@ impl Expected {
     }
 
     /// Behind `place`, whose bytes were not looked at.
-    pub(super) fn after(&self, place: &Place) -> Self {
+    pub(super) fn after(&self, place: &BatchLocation) -> Self {
         let skipped = self.offset..place.base;
         Self {
             offset: place.last().following(),
@@ -193,7 +193,7 @@ impl Expected {
     }
 
     /// Behind the batch `bytes` at `place`.
-    pub(super) fn behind(&self, place: &Place, bytes: &Bytes) -> Self {
+    pub(super) fn behind(&self, place: &BatchLocation, bytes: &Bytes) -> Self {
         Self { before: Before::Batch(bytes.clone()), ..self.after(place) }
     }
 
@@ -205,7 +205,7 @@ impl Expected {
     /// Why records must be missing directly before the batch `bytes` at `place`, if so: it says how many of its
     /// group lie before it, and a group lies within one segment, so another number behind offsets that no batch
     /// holds means that one was taken out. Where a repair has told of that already, its event lies between.
-    pub(super) fn lacks(&self, place: &Place, bytes: &[u8]) -> Option<String> {
+    pub(super) fn lacks(&self, place: &BatchLocation, bytes: &[u8]) -> Option<String> {
         let said = Header::parse(bytes).ok()?.base_sequence;
         if said < 1 || place.base <= self.offset {
             return None;
@@ -290,7 +290,7 @@ pub(super) fn next(
     window: &mut Window<'_>,
     at: u64,
     expected: &Expected,
-) -> io::Result<Result<(Place, Bytes), Refused>> {
+) -> io::Result<Result<(BatchLocation, Bytes), Refused>> {
     let broken = |reason: String| Ok(Err(Refused { reason, whole: None }));
     let head = window.get(at, batch::HEADER_BYTES as u64)?;
     let header = match Header::parse(&head) {
@@ -317,13 +317,13 @@ pub(super) fn next(
 }
 
 /// What an index says of a batch.
-pub(super) fn place(header: &Header, at: u64) -> Result<Place, String> {
+pub(super) fn place(header: &Header, at: u64) -> Result<BatchLocation, String> {
     let base = Offset::new(header.base_offset).ok_or("its offset is negative")?;
     let at = u32::try_from(at).map_err(|_| "it lies beyond 4 GiB")?;
     let last_delta =
         u32::try_from(header.last_offset_delta).map_err(|_| "its delta is negative")?;
     let count = u32::try_from(header.count).map_err(|_| "its count is negative")?;
-    Ok(Place { base, time: header.max_timestamp, at, last_delta, count })
+    Ok(BatchLocation { base, time: header.max_timestamp, at, last_delta, count })
 }
 
 /// Whether nothing but zeros lies in `from..to`: what was written ahead.

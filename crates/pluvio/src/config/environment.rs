@@ -26,8 +26,8 @@ use pluvio_net::unit::{ByteSize, Period};
 use pluvio_secret::SecretSource;
 
 use super::{
-    Configuration, ListenerSection, LogSection, LogType, Place, Principals, Problem, SourceSection,
-    listeners::section,
+    Configuration, ListenerSection, LogSection, LogType, Principals, Problem, SectionSpans,
+    SourceSection, listeners::section,
 };
 use crate::registry;
 
@@ -97,7 +97,7 @@ fn assembled(log: LogSection, vcenter: vsphere::Config, http: http::Config) -> C
         ("username", "VCENTER_SECRET_PATH"),
         ("password", "VCENTER_SECRET_PATH"),
     ];
-    let place = Place {
+    let place = SectionSpans {
         name: "vcenter".to_owned(),
         keys: keys.map(|(key, variable)| (key.to_owned(), variable.to_owned())).into(),
     };
@@ -107,7 +107,7 @@ fn assembled(log: LogSection, vcenter: vsphere::Config, http: http::Config) -> C
         stream: StreamName::events(),
         build: Box::new(move |slot| registry::built_source(vcenter, slot)),
     });
-    let place = Place {
+    let place = SectionSpans {
         name: "http".to_owned(),
         keys: BTreeMap::from([(String::new(), "PORT".to_owned())]),
     };
@@ -182,7 +182,7 @@ pub(crate) fn demo(
     let log = LogSection { dir: data.to_owned(), ..LogSection::default() };
     let mut configuration = assembled(log, vcenter, listener);
     configuration.sources.extend(SourceName::new("cloudstack").ok().map(|name| SourceSection {
-        place: Place { name: "cloudstack".to_owned(), keys: BTreeMap::new() },
+        place: SectionSpans { name: "cloudstack".to_owned(), keys: BTreeMap::new() },
         name,
         stream: StreamName::events(),
         build: Box::new(move |slot| registry::built_source(cloudstack, slot)),

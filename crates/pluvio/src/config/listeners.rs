@@ -13,13 +13,13 @@ use pluvio_listen::{Context, http, kafka};
 
 use super::{
     Configuration, Problem,
-    place::{Place, header},
+    section_spans::{SectionSpans, header},
 };
 use crate::registry::{self, BindError, BuildError, BuiltListener, UnboundListener};
 
 /// A section in which every key is known and has its type.
 pub(super) struct ListenerSection {
-    pub(super) place: Place,
+    pub(super) place: SectionSpans,
     pub(super) resolve: Resolve,
 }
 
@@ -28,7 +28,7 @@ type Resolve = Box<dyn FnOnce(bool) -> Result<UnboundListener, BuildError>>;
 
 /// A listener that can be bound.
 pub(crate) struct ReadyListener {
-    place: Place,
+    place: SectionSpans,
     unbound: UnboundListener,
     /// It is there only by default, so a port that is taken is no reason not to start.
     is_optional: bool,
@@ -81,7 +81,7 @@ pub(super) fn section(
     name: &str,
     resolve: impl FnOnce(bool) -> Result<UnboundListener, BuildError> + 'static,
 ) -> ListenerSection {
-    let place = Place { name: name.to_owned(), keys: BTreeMap::new() };
+    let place = SectionSpans { name: name.to_owned(), keys: BTreeMap::new() };
     ListenerSection { place, resolve: Box::new(resolve) }
 }
 

@@ -12,10 +12,10 @@ mod inspect;
 mod listeners;
 mod original;
 mod page;
-mod place;
 mod principals;
 mod reader;
 mod resolve;
+mod section_spans;
 mod sections;
 mod sinks;
 mod template;
@@ -41,8 +41,8 @@ pub(crate) use template::{schema, template};
 use crate::registry::{BuildError, BuiltSource};
 use document::Document;
 use listeners::ListenerSection;
-use place::Place;
 use reader::parse;
+use section_spans::SectionSpans;
 use sinks::SinkSection;
 
 /// A configuration in which every key is known and every value has its type.
@@ -60,7 +60,7 @@ pub(crate) struct Configuration {
 }
 
 struct SourceSection {
-    place: Place,
+    place: SectionSpans,
     stream: StreamName,
     name: SourceName,
     build: Box<dyn FnOnce(SourceSlot) -> Result<BuiltSource, BuildError>>,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::{Problem, load_again, place::header};
+use super::{Problem, load_again, section_spans::header};
 
 /// A file as it was read.
 #[derive(Clone)]

@@ -12,14 +12,14 @@ use pluvio_secret::{Secret, SecretSource};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Problem, place::Place};
+use super::{Problem, section_spans::SectionSpans};
 
 /// A token that is shorter is a word, or was typed by hand.
 const TOKEN_CHARS_MIN: usize = 16;
 
 /// All sections, in their order.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Principals(Vec<(Place, PrincipalSection)>);
+pub(crate) struct Principals(Vec<(SectionSpans, PrincipalSection)>);
 
 /// A secret that could not be read again.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(crate) struct Kept {
 }
 
 impl Principals {
-    pub(super) fn push(&mut self, place: Place, section: PrincipalSection) {
+    pub(super) fn push(&mut self, place: SectionSpans, section: PrincipalSection) {
         self.0.push((place, section));
     }
 
@@ -63,7 +63,7 @@ impl Principals {
     /// replaced.
     pub(crate) fn renewed(&self, before: &AccessTable) -> (AccessTable, Vec<Kept>) {
         let (mut table, mut problems, mut tokens) = (before.clone(), Vec::new(), Vec::new());
-        let mut kept = |place: &Place, key: &str, message: String| {
+        let mut kept = |place: &SectionSpans, key: &str, message: String| {
             let name = &place.name;
             let message = format!(
                 "`{key}` of principal `{name}`: {message}; its previous {key} stays valid until this is \
@@ -101,7 +101,7 @@ impl Principals {
         let is_short = |token: &SecretSource| {
             token.resolve().is_ok_and(|token| token.expose().chars().count() < TOKEN_CHARS_MIN)
         };
-        let of = |(place, section): &(Place, PrincipalSection)| {
+        let of = |(place, section): &(SectionSpans, PrincipalSection)| {
             section.token.as_ref().filter(|token| is_short(token))?;
             let message = format!(
                 "the token of principal `{}` is shorter than {TOKEN_CHARS_MIN} characters, so it could \
@@ -266,7 +266,7 @@ mod tests {
             toml::from_str(&format!("{key} = {{ file = {path:?} }}")).unwrap()
         };
         let mut principals = Principals::default();
-        let place = |name: &str| Place { name: name.to_owned(), keys: Default::default() };
+        let place = |name: &str| SectionSpans { name: name.to_owned(), keys: Default::default() };
         for name in names {
             principals.push(place(name), section("token", name));
         }

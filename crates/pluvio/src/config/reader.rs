@@ -20,8 +20,8 @@ use super::{
     exposed::Sensitive,
     inspect::{Inspection, unknown_key},
     listeners::ListenerSection,
-    place::{Place, header},
     principals::{PrincipalSection, Principals},
+    section_spans::{SectionSpans, header},
     sections::LogSection,
 };
 use crate::registry;
@@ -146,12 +146,12 @@ impl Reader<'_> {
         name: &Spanned<std::borrow::Cow<'_, str>>,
         value: &Spanned<DeValue<'_>>,
         table: &DeTable<'_>,
-    ) -> Place {
+    ) -> SectionSpans {
         let at = |span| self.document.problem(span, "").place;
         let keys = table.iter().map(|(key, v)| (key.get_ref().to_string(), at(v.span())));
         let mut keys: BTreeMap<_, _> = keys.collect();
         keys.insert(String::new(), at(value.span()));
-        Place { name: name.get_ref().to_string(), keys }
+        SectionSpans { name: name.get_ref().to_string(), keys }
     }
 
     /// A section that one type describes completely.
@@ -200,7 +200,7 @@ impl Reader<'_> {
     fn source(
         &mut self,
         path: &str,
-        place: Place,
+        place: SectionSpans,
         name: &Spanned<std::borrow::Cow<'_, str>>,
         value: &Spanned<DeValue<'_>>,
         into: &mut Configuration,
@@ -243,7 +243,7 @@ impl Reader<'_> {
     fn listener(
         &mut self,
         path: &str,
-        place: Place,
+        place: SectionSpans,
         value: &Spanned<DeValue<'_>>,
         into: &mut Configuration,
     ) {

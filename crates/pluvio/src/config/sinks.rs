@@ -25,8 +25,8 @@ use toml::{Spanned, de::DeValue};
 
 use super::{
     Configuration, LogSection, LogType, Problem,
-    place::{Place, header},
     reader::Reader,
+    section_spans::{SectionSpans, header},
 };
 use crate::registry::{self, BuildError, BuiltSink, SinkType};
 
@@ -74,7 +74,7 @@ const BATCH_AGE_MAX: Duration = Duration::from_secs(600);
 
 /// A section in which every key is known and has its type.
 pub(super) struct SinkSection {
-    place: Place,
+    place: SectionSpans,
     name: SinkName,
     common: CommonKeys,
     build: Box<dyn FnOnce() -> Result<BuiltSink, BuildError>>,
@@ -122,7 +122,7 @@ impl Reader<'_> {
     pub(super) fn sink(
         &mut self,
         path: &str,
-        place: Place,
+        place: SectionSpans,
         name: &Spanned<std::borrow::Cow<'_, str>>,
         value: &Spanned<DeValue<'_>>,
         into: &mut Configuration,
@@ -371,7 +371,7 @@ pub(crate) fn begin(text: &str) -> Result<Begin, String> {
         "latest" => Ok(Begin::Latest),
         _ => offset().or_else(time).ok_or_else(|| {
             format!(
-                "`{text}` is no place; write \"earliest\", \"latest\", an offset such as \"44\", \
+                "`{text}` is not valid; write \"earliest\", \"latest\", an offset such as \"44\", \
                  or a time such as \"2026-11-20T10:00:00Z\""
             )
         }),

@@ -92,7 +92,7 @@ fn everything_that_is_wrong_with_a_sink_is_told_at_once_with_its_place() {
     let begins = [
         "pluvio.toml:8:10: `stream`: stream `__cursors` is the log's own",
         "pluvio.toml:5:10: `filter`: ",
-        "pluvio.toml:6:8: `from`: `yesterday` is no place; write \"earliest\"",
+        "pluvio.toml:6:8: `from`: `yesterday` is not valid; write \"earliest\"",
         "pluvio.toml:7:14: `batch_size`: 1 GiB is not between",
         "pluvio.toml:4:12: `finished` is no name for files: neither {first} nor {last}",
     ];

@@ -39,13 +39,14 @@ pub trait Sink: Send + 'static {
     /// What went wrong and what helps.
     type Error: Failure;
 
-    /// Connects. One attempt; an attempt that fails half-way gives back what it held.
+    /// Makes one connection attempt. On failure, releases anything acquired so far.
     fn connect(
         &mut self,
         standing: Standing,
     ) -> impl Future<Output = Result<Connected<Self::Writer>, Self::Error>> + Send;
 
-    /// Asks the target and says in one line what was found: what `pluvio check --connect` does.
+    /// Checks that the target is reachable and returns a one-line summary, for `pluvio check --connect`. Must not
+    /// modify the target.
     /// Changes nothing there.
     fn probe(&mut self) -> impl Future<Output = Result<String, Self::Error>> + Send;
 }

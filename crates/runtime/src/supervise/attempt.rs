@@ -18,7 +18,7 @@ use crate::{
 pub(super) const STALLED_AFTER: Duration = Duration::from_secs(150);
 /// A connection that held this long was a good one: the next failure is a new story.
 pub(super) const HELD_LONG: Duration = Duration::from_secs(30);
-/// How long somebody waits for room on the disk before it is tried again.
+/// Delay before an append that failed because the disk was full is tried again.
 pub(super) const FULL_PAUSE: Duration = Duration::from_secs(2);
 /// What helps when the log cannot be read.
 pub(super) const UNREADABLE_REMEDY: &str =

@@ -37,7 +37,7 @@ enum Setback<E: Failure> {
     Ingest(#[from] IngestError),
     #[error("failed to read the source's position")]
     Positions(#[from] ReadError),
-    #[error("no answer to a look for new events within {}s", 2 * STALLED_AFTER.as_secs())]
+    #[error("the source did not return from polling for new events within {}s", 2 * STALLED_AFTER.as_secs())]
     Stalled,
     #[error("the source panicked: {0}")]
     Panicked(String),

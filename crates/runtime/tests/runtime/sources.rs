@@ -77,7 +77,13 @@ async fn a_source_that_does_not_answer_is_told_as_stalled_and_then_connected_aga
     let stage = Stage::play(&[Line::Connect]).await;
     stage.until(|status| status.state == State::Stalled).await;
     let status = stage.until(|status| status.error.is_some()).await;
-    assert!(status.error.unwrap().message.contains("no answer to a look for new events"));
+    assert!(
+        status
+            .error
+            .unwrap()
+            .message
+            .contains("the source did not return from polling for new events")
+    );
     stage.until(|status| status.reconnects == 1).await;
 }
 

@@ -223,7 +223,7 @@ impl<L: Lists> Reader<L> {
         !self.walk.is_empty() || self.building.is_some()
     }
 
-    /// Tells that another pull is asked for.
+    /// Marks the start of the next pull, which ages ids still in flight.
     pub(super) fn next_pull(&mut self) {
         self.slices.next_pull();
         self.ledger.next_pull();

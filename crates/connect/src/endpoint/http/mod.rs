@@ -55,7 +55,7 @@ pub(crate) enum Identity {
     Basic { username: SecretSource, password: SecretSource },
 }
 
-/// Why there is nothing to say who we are with.
+/// Why no `Authorization` header could be built.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// The secret cannot be read.

@@ -43,7 +43,7 @@ const LANES_MAX: usize = 10_000;
 
 /// A partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Place {
+pub(super) struct TopicPartition {
     pub(super) topic: Arc<str>,
     pub(super) partition: i32,
 }
@@ -56,7 +56,7 @@ pub(super) struct Memory {
     /// Of new lanes.
     producer: Option<Identity>,
     is_transactional: bool,
-    lanes: BTreeMap<Place, Lane>,
+    lanes: BTreeMap<TopicPartition, Lane>,
     /// Have arrived over an earlier connection, as was found out since the supervisor asked last.
     found: Vec<Offset>,
 }
@@ -124,13 +124,13 @@ impl Memory {
     }
 
     /// Puts a piece behind all others of its lane.
-    pub(super) fn push(&mut self, place: Place, piece: Piece) {
+    pub(super) fn push(&mut self, place: TopicPartition, piece: Piece) {
         self.lanes.entry(place).or_default().waiting.push_back(piece);
     }
 
     /// What is sent next: the first piece of each lane, as it is sent. From now on it may be there.
     /// `newest`: the producer of new lanes.
-    pub(super) fn due(&mut self, newest: Identity) -> Vec<(Place, Bytes)> {
+    pub(super) fn due(&mut self, newest: Identity) -> Vec<(TopicPartition, Bytes)> {
         let is_transactional = self.is_transactional;
         let due = self.lanes.iter_mut().filter_map(|(place, lane)| {
             let mut piece = lane.sent.take().or_else(|| lane.waiting.pop_front())?;
@@ -145,12 +145,12 @@ impl Memory {
     }
 
     /// Where something is to be sent.
-    pub(super) fn open(&self) -> impl Iterator<Item = &Place> {
+    pub(super) fn open(&self) -> impl Iterator<Item = &TopicPartition> {
         self.lanes.iter().filter(|(_, lane)| lane.is_open()).map(|(place, _)| place)
     }
 
     /// The piece of a lane that was sent is there.
-    pub(super) fn arrived(&mut self, place: &Place) -> Option<Piece> {
+    pub(super) fn arrived(&mut self, place: &TopicPartition) -> Option<Piece> {
         let lane = self.lanes.get_mut(place)?;
         let piece = lane.sent.take()?;
         lane.sequence = following(lane.sequence, piece.offsets.len());
@@ -161,7 +161,7 @@ impl Memory {
     /// lowered after it took the piece and before it was sent again). Its sequence is free again.
     /// If it is not known which of its records is to blame, those behind it go, too: they come again
     /// in their turn.
-    pub(super) fn rejected(&mut self, place: &Place) -> Option<Piece> {
+    pub(super) fn rejected(&mut self, place: &TopicPartition) -> Option<Piece> {
         let lane = self.lanes.get_mut(place)?;
         let piece = lane.sent.take()?;
         if piece.offsets.len() > 1 {
@@ -171,7 +171,7 @@ impl Memory {
     }
 
     /// The broker has lost track of a lane: a new producer begins there.
-    pub(super) fn lost(&mut self, place: &Place) {
+    pub(super) fn lost(&mut self, place: &TopicPartition) {
         self.producer = None;
         if let Some(lane) = self.lanes.get_mut(place) {
             (lane.producer, lane.sequence) = (None, 0);
@@ -185,7 +185,7 @@ impl Memory {
 
     /// Partitions are gone, because their topic was deleted and made anew with fewer: what was sent to
     /// them is not there.
-    pub(super) fn forget(&mut self, is_gone: impl Fn(&Place) -> bool) {
+    pub(super) fn forget(&mut self, is_gone: impl Fn(&TopicPartition) -> bool) {
         self.lanes.retain(|place, _| !is_gone(place));
     }
 

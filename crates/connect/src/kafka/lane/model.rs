@@ -20,9 +20,9 @@ pub(super) fn at(offset: i64) -> Offset {
     Offset::new(offset).unwrap_or_default()
 }
 
-pub(super) fn place(offset: i64) -> Place {
+pub(super) fn place(offset: i64) -> TopicPartition {
     // Not in turn: some partitions get many in a row.
-    Place { topic: "rain".into(), partition: ((offset * offset / 7) % PARTITIONS) as i32 }
+    TopicPartition { topic: "rain".into(), partition: ((offset * offset / 7) % PARTITIONS) as i32 }
 }
 
 /// A piece of these records; what is in them is their offset.
@@ -121,7 +121,7 @@ enum Written {
 
 struct World {
     memory: Memory,
-    partitions: BTreeMap<Place, Partition>,
+    partitions: BTreeMap<TopicPartition, Partition>,
     producers: i64,
     luck: std::vec::IntoIter<Luck>,
     poison: i64,
@@ -141,7 +141,7 @@ impl World {
 
     /// As the sink writes; `piece_max` records in a piece.
     fn write(&mut self, batch: &[i64], piece_max: usize) -> Written {
-        let mut drafts: BTreeMap<Place, Vec<i64>> = BTreeMap::new();
+        let mut drafts: BTreeMap<TopicPartition, Vec<i64>> = BTreeMap::new();
         for offset in batch {
             drafts.entry(place(*offset)).or_default().push(*offset);
         }

@@ -20,7 +20,7 @@ const SECOND: Identity = Identity { id: 2, epoch: 0 };
 
 /// Producer and sequence of each batch that is sent next.
 fn due(memory: &mut Memory, newest: Identity) -> Vec<(i64, i32)> {
-    let stamp = |(_, batch): (Place, Bytes)| {
+    let stamp = |(_, batch): (TopicPartition, Bytes)| {
         let header = batch::verify(&batch).unwrap_or_else(|error| unreachable!("{error}"));
         (header.producer_id, header.base_sequence)
     };
@@ -45,7 +45,7 @@ fn another_log_is_another_memory_and_so_is_what_an_operator_wants_again() {
 #[test]
 fn what_was_sent_to_a_partition_that_is_gone_is_forgotten_and_nothing_else_is() {
     let mut memory = Memory::default();
-    let place = |partition| Place { topic: "rain".into(), partition };
+    let place = |partition| TopicPartition { topic: "rain".into(), partition };
     memory.push(place(0), piece(&[1, 4]));
     memory.push(place(2), piece(&[2, 3]));
     assert_eq!(memory.due(FIRST).len(), 2);
@@ -71,7 +71,7 @@ fn what_may_be_there_goes_out_again_as_it_was_and_what_waited_behind_it_does_not
 #[test]
 fn too_many_lanes_are_forgotten_and_a_new_producer_begins() {
     let mut memory = Memory::default();
-    let place = |partition| Place { topic: "rain".into(), partition };
+    let place = |partition| TopicPartition { topic: "rain".into(), partition };
     let everywhere = || (0..).take(LANES_MAX + 1).map(place);
     memory.produce_as(FIRST);
     everywhere().for_each(|place| memory.push(place, piece(&[1])));

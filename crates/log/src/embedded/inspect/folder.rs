@@ -15,7 +15,7 @@ use crate::{
     disk::Disk,
     embedded::{
         hold,
-        index::{Index, Place},
+        index::{BatchLocation, Index},
         layout,
         manifest::Manifest,
         recover::{self, Files, is_gone},
@@ -110,11 +110,11 @@ pub(super) enum Indexed {
     Unusable(String),
     /// Of a segment of another length.
     Stale(u64),
-    Fits(Index, Vec<Place>),
+    Fits(Index, Vec<BatchLocation>),
 }
 
 impl Indexed {
-    pub(super) fn places(&self) -> &[Place] {
+    pub(super) fn places(&self) -> &[BatchLocation] {
         match self {
             Self::Fits(_, places) => places,
             _ => &[],

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::{
     Offset,
-    embedded::index::{Id, Place},
+    embedded::index::{BatchLocation, Id},
 };
 
 /// What a segment turned out to hold.
@@ -33,7 +33,7 @@ pub(super) enum Piece {
 /// A batch that is what was written.
 #[derive(Debug)]
 pub(super) struct Whole {
-    pub(super) place: Place,
+    pub(super) place: BatchLocation,
     pub(super) bytes: u64,
     pub(super) ids: Vec<Id>,
     /// Records that are not what their headers say.
@@ -55,7 +55,7 @@ pub(super) struct Broken {
     pub(super) last: Option<Offset>,
     pub(super) reason: String,
     /// The batch as it was, where that can be known.
-    pub(super) mended: Option<(Place, Bytes)>,
+    pub(super) mended: Option<(BatchLocation, Bytes)>,
     /// Its checksum is right, and its offset is none that a lost write leaves.
     pub(super) is_misplaced: bool,
     /// No other group lies behind it: a write that never ended.

@@ -22,7 +22,7 @@ use crate::{
     disk::File,
     embedded::{
         ends::{End, Last},
-        index::Place,
+        index::BatchLocation,
         recover,
         scan::{Expected, PLAIN_BYTES_MAX, Window, is_zero, next, place, tells_of_loss},
     },
@@ -34,7 +34,7 @@ use crate::{
 pub(super) struct Known<'a> {
     pub(super) base: Offset,
     /// What its index says, if that can be trusted.
-    pub(super) places: &'a [Place],
+    pub(super) places: &'a [BatchLocation],
     /// Where the next segment begins.
     pub(super) limit: Option<Offset>,
     /// Where it is noted to end.
@@ -51,7 +51,7 @@ const LOOK_AFTER: Duration = Duration::from_millis(2);
 
 impl<'a> Known<'a> {
     /// Of a segment of which no end is noted.
-    pub(super) fn new(base: Offset, places: &'a [Place], limit: Option<Offset>) -> Self {
+    pub(super) fn new(base: Offset, places: &'a [BatchLocation], limit: Option<Offset>) -> Self {
         Self { base, places, limit, noted: None, is_written: false }
     }
 
@@ -226,7 +226,7 @@ impl Walker<'_> {
     }
 
     /// Why records are missing directly before a batch, if something tells so.
-    fn lacks(&self, place: &Place, bytes: &Bytes) -> Option<String> {
+    fn lacks(&self, place: &BatchLocation, bytes: &Bytes) -> Option<String> {
         let is_told = matches!(self.walk.pieces.last(), Some(Piece::Broken(broken)) if broken.mended.is_none());
         if is_told {
             return None;
@@ -239,13 +239,13 @@ impl Walker<'_> {
         astray.or_else(|| self.expected.lacks(place, bytes))
     }
 
-    fn place_at(&self, at: u64) -> Option<&Place> {
+    fn place_at(&self, at: u64) -> Option<&BatchLocation> {
         let found = self.known.places.binary_search_by_key(&at, |place| u64::from(place.at));
         found.ok().and_then(|found| self.known.places.get(found))
     }
 
     /// What is wrong with a batch whose checksum is right, if anything.
-    fn judge(&self, place: Place, bytes: &Bytes) -> Result<Whole, String> {
+    fn judge(&self, place: BatchLocation, bytes: &Bytes) -> Result<Whole, String> {
         if let Some(known) = self.place_at(self.at)
             && (known.time, known.last_delta, known.count)
                 == (place.time, place.last_delta, place.count)
@@ -290,7 +290,7 @@ impl Walker<'_> {
         Ok(batch::verify(&bytes).ok())
     }
 
-    /// Takes the batch before this one for broken, if that lies too high and this one does not.
+    /// Marks the previous batch as broken if its offset is too high for this valid one.
     fn takes_back(&mut self, header: &Header) -> bool {
         let Some(Piece::Batch(last)) = self.walk.pieces.last() else { return false };
         if !self.expected.fits_before(header) || !self.known.places.is_empty() {
@@ -342,7 +342,7 @@ impl Walker<'_> {
             self.astray.extend(place.map(|place| place.base..place.last().following()));
         }
         let is_tail = is_tail && mended.is_none();
-        let last = self.place_at(from).map(Place::last);
+        let last = self.place_at(from).map(BatchLocation::last);
         let broken = Broken { from, to, offset, last, reason, mended, is_misplaced, is_tail };
         self.walk.pieces.push(Piece::Broken(broken));
         self.at = to;
@@ -351,7 +351,7 @@ impl Walker<'_> {
 
     /// The batch in a range, with all put right that is known without its bytes: if the checksum
     /// then holds, nothing else was hit.
-    fn mended(&mut self, from: u64, to: u64) -> io::Result<Option<(Place, Bytes)>> {
+    fn mended(&mut self, from: u64, to: u64) -> io::Result<Option<(BatchLocation, Bytes)>> {
         let bytes = to - from;
         if !(batch::HEADER_BYTES as u64..=PLAIN_BYTES_MAX as u64).contains(&bytes) {
             return Ok(None);

@@ -26,7 +26,7 @@ use crate::{
         active::Active,
         closed,
         ends::Last,
-        index::{self, Id, Place},
+        index::{self, BatchLocation, Id},
         layout, lock, positions, shortage,
     },
     pack::{self, Packer, Prepared},
@@ -144,7 +144,7 @@ impl Stream {
 
     fn refuse(&self, group: Vec<Request>, error: impl Fn() -> AppendError) {
         for request in group {
-            // Who does not wait any more does not want to know.
+            // The receiver is gone if the append was cancelled; ignore the send error.
             let _gone = request.reply.send(Err(error()));
         }
     }
@@ -381,9 +381,9 @@ impl Stream {
     }
 }
 
-fn place(batch: &Batch, at: u64) -> Place {
+fn place(batch: &Batch, at: u64) -> BatchLocation {
     let records = batch.records();
-    Place {
+    BatchLocation {
         base: batch.first(),
         time: records.last().map_or(0, |record| record.recorded.as_millisecond()),
         at: at as u32,

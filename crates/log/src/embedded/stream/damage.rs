@@ -18,7 +18,7 @@ use metrics::{counter, gauge};
 use super::{Stream, read::Segment};
 use crate::{
     Damage, Offset, ReadError,
-    embedded::{index::Place, layout, lock},
+    embedded::{index::BatchLocation, layout, lock},
     meter,
 };
 
@@ -54,7 +54,12 @@ struct Met {
 
 impl Stream {
     /// A reader met damage at `place`.
-    pub(super) fn damage(&self, segment: &Segment, place: &Place, reason: String) -> ReadError {
+    pub(super) fn damage(
+        &self,
+        segment: &Segment,
+        place: &BatchLocation,
+        reason: String,
+    ) -> ReadError {
         let path = layout::segment(&self.folder, segment.base);
         self.met(path, u64::from(place.at), place.base, reason)
     }
@@ -89,7 +94,7 @@ impl Stream {
     }
 
     /// The batch at `place` was read and is what was written.
-    pub(super) fn is_whole(&self, place: &Place) {
+    pub(super) fn is_whole(&self, place: &BatchLocation) {
         if !self.damages.any.load(Ordering::Acquire) {
             return;
         }

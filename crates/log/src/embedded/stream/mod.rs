@@ -29,7 +29,7 @@ use super::{
     active::Active,
     closed,
     ends::{End, Last},
-    index::{Id, Place, Summary},
+    index::{BatchLocation, Id, Summary},
     lock,
     manifest::Manifest,
 };
@@ -94,7 +94,7 @@ struct View {
     uid: u64,
     base: Offset,
     file: Arc<dyn File>,
-    places: Vec<Place>,
+    places: Vec<BatchLocation>,
     records: u64,
     bytes: u64,
 }
@@ -109,7 +109,7 @@ struct ActiveIds {
     newest: HashMap<u64, u32>,
     mapped: usize,
     /// Batches found at recovery and not looked into yet.
-    unread: Vec<Place>,
+    unread: Vec<BatchLocation>,
 }
 
 impl ActiveIds {

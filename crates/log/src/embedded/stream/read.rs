@@ -14,7 +14,7 @@ use crate::{
     disk::File,
     embedded::{
         WAIT_MAX,
-        index::{Index, Place, Unusable},
+        index::{BatchLocation, Index, Unusable},
         layout, lock, recover,
     },
 };
@@ -41,14 +41,14 @@ pub(super) struct Run {
 
 #[derive(Debug)]
 enum Places {
-    Shared(Arc<Vec<Place>>),
-    Own(Vec<Place>),
+    Shared(Arc<Vec<BatchLocation>>),
+    Own(Vec<BatchLocation>),
 }
 
 impl Deref for Places {
-    type Target = [Place];
+    type Target = [BatchLocation];
 
-    fn deref(&self) -> &[Place] {
+    fn deref(&self) -> &[BatchLocation] {
         match self {
             Self::Shared(places) => places,
             Self::Own(places) => places,
@@ -58,7 +58,7 @@ impl Deref for Places {
 
 impl Run {
     /// The batches with their sizes.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Place, u64)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&BatchLocation, u64)> {
         (self.from..self.places.len()).map(|at| {
             let end = self.places.get(at + 1).map_or(self.end, |next| u64::from(next.at));
             (&self.places[at], end.saturating_sub(u64::from(self.places[at].at)))
@@ -203,7 +203,7 @@ impl Stream {
                 Err(error) if fetched.is_empty() => return Err(error),
                 Ok(Look::NeedsDisk) | Err(_) => return Ok(Some(fetched)),
             };
-            let mut taken: Vec<(&Place, u64)> = Vec::new();
+            let mut taken: Vec<(&BatchLocation, u64)> = Vec::new();
             let mut is_full = false;
             for (place, size) in run.iter() {
                 is_full = size > room && !(fetched.is_empty() && taken.is_empty());
@@ -232,7 +232,7 @@ impl Stream {
     fn pieces(
         &self,
         segment: &Segment,
-        taken: &[(&Place, u64)],
+        taken: &[(&BatchLocation, u64)],
         reach: Reach,
     ) -> Result<Option<Vec<Bytes>>, ReadError> {
         let cached = taken.iter().map(|(place, _)| self.cached(segment, place));
@@ -291,7 +291,7 @@ impl Stream {
         &self,
         segment: &Segment,
         reach: Reach,
-    ) -> Result<Option<Arc<Vec<Place>>>, ReadError> {
+    ) -> Result<Option<Arc<Vec<BatchLocation>>>, ReadError> {
         if let Some(places) = self.context.places.get(&segment.uid) {
             return Ok(Some(places));
         }
@@ -342,7 +342,8 @@ impl Stream {
 
     /// Records that lie in the first segment before the batches of `run`, which are of that one.
     pub(super) fn records_before(&self, run: &Run) -> u64 {
-        let count = |places: &[Place]| places.iter().map(|place| u64::from(place.count)).sum();
+        let count =
+            |places: &[BatchLocation]| places.iter().map(|place| u64::from(place.count)).sum();
         match &run.places {
             Places::Shared(places) => count(&places[..run.from]),
             Places::Own(places) => {
@@ -362,7 +363,7 @@ impl Stream {
         }
     }
 
-    fn cached(&self, segment: &Segment, place: &Place) -> Option<Arc<Batch>> {
+    fn cached(&self, segment: &Segment, place: &BatchLocation) -> Option<Arc<Batch>> {
         self.context.batches.get(&(segment.uid, place.at))
     }
 
@@ -370,7 +371,7 @@ impl Stream {
     fn load_sized(
         &self,
         segment: &Segment,
-        place: &Place,
+        place: &BatchLocation,
         size: u64,
     ) -> Result<Arc<Batch>, ReadError> {
         let key = (segment.uid, place.at);
@@ -381,7 +382,7 @@ impl Stream {
     fn decoded(
         &self,
         segment: &Segment,
-        place: &Place,
+        place: &BatchLocation,
         size: u64,
     ) -> Result<Arc<Batch>, ReadError> {
         let bytes = self.bytes(segment, u64::from(place.at), size, place)?;
@@ -424,7 +425,7 @@ impl Stream {
         segment: &Segment,
         at: u64,
         bytes: u64,
-        place: &Place,
+        place: &BatchLocation,
     ) -> Result<Bytes, ReadError> {
         let read = self.opened(segment).and_then(|file| {
             let mut buffer = vec![0; bytes as usize];

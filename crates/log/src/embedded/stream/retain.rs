@@ -210,7 +210,7 @@ impl Stream {
         let (start, first) = {
             let mut shared = lock(&self.shared);
             let shared = &mut *shared;
-            shared.latest = shared.active.places.last().map(super::Place::last);
+            shared.latest = shared.active.places.last().map(super::BatchLocation::last);
             shared.latest = shared.latest.or(shared.sealed.back().map(|s| s.summary.last));
             (shared.start, first(shared))
         };

@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::Backoff;
 use crate::{Answers, Response};
 
-/// So many in a row are rejected as they come: bad records may well lie side by side.
-const FREE: usize = 20;
-/// The longest pause. A target that is mended takes the next record after that at the latest.
-const LONGEST: Duration = Duration::from_secs(10);
+/// Consecutive rejections tolerated at full speed; bad records often come in runs.
+const REJECTIONS_BEFORE_BRAKING: usize = 20;
+/// Upper bound on the pause, so that a repaired target receives the next record within 10 s.
+const PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// How many records were rejected since one arrived.
 #[derive(Clone, Debug, Default)]
@@ -32,23 +32,23 @@ impl Brake {
     /// How many more may be rejected before that is suspicious: of a batch of which nothing was taken,
     /// no more become dead letters at once.
     pub(super) fn allowance(&self) -> usize {
-        FREE.saturating_sub(self.in_row)
+        REJECTIONS_BEFORE_BRAKING.saturating_sub(self.in_row)
     }
 
     /// The answers to the next write: it ends once as many are refused as may become letters. One that is
     /// tried after a pause may always be sent.
     pub(super) fn answers(&self) -> Answers {
-        Answers::with_refusals(self.allowance().max(1), FREE)
+        Answers::with_refusals(self.allowance().max(1), REJECTIONS_BEFORE_BRAKING)
     }
 
     /// How many were rejected in a row, once that is suspicious: then records go one at a time.
     pub(super) fn suspicious(&self) -> Option<usize> {
-        (self.in_row >= FREE).then_some(self.in_row)
+        (self.in_row >= REJECTIONS_BEFORE_BRAKING).then_some(self.in_row)
     }
 
     /// How long to wait before the next record is tried; longer each time. `random` is in `0.0..1.0`.
     pub(super) fn pause(&mut self, random: f64) -> Duration {
-        self.backoff.next(Response::Retry, random).min(LONGEST)
+        self.backoff.next(Response::Retry, random).min(PAUSE_MAX)
     }
 }
 
@@ -59,10 +59,10 @@ mod tests {
     #[test]
     fn some_bad_records_cost_nothing_and_a_long_row_of_them_costs_more_and_more() {
         let mut brake = Brake::default();
-        brake.rejected(FREE - 1);
+        brake.rejected(REJECTIONS_BEFORE_BRAKING - 1);
         assert_eq!((brake.suspicious(), brake.allowance()), (None, 1));
         brake.rejected(1);
-        assert_eq!((brake.suspicious(), brake.allowance()), (Some(FREE), 0));
+        assert_eq!((brake.suspicious(), brake.allowance()), (Some(REJECTIONS_BEFORE_BRAKING), 0));
         let pauses: Vec<_> = (0..6).map(|_| brake.pause(1.0).as_secs()).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 10, 10]);
     }
@@ -70,11 +70,11 @@ mod tests {
     #[test]
     fn one_that_arrives_ends_it() {
         let mut brake = Brake::default();
-        brake.rejected(10 * FREE);
+        brake.rejected(10 * REJECTIONS_BEFORE_BRAKING);
         let _long = (brake.pause(1.0), brake.pause(1.0));
         brake.release();
         assert_eq!(brake.suspicious(), None);
-        brake.rejected(FREE);
+        brake.rejected(REJECTIONS_BEFORE_BRAKING);
         assert_eq!(brake.pause(1.0), Duration::from_secs(1));
     }
 }

@@ -14,7 +14,7 @@ use super::{
     heard::{Heard, Part},
     ledger::{Blame, Ledger},
     letter::Origin,
-    place::Place,
+    sink_cursor::SinkCursor,
     tell::Teller,
 };
 use crate::{Chain, Delivered, Failure, News, Outcome, Rejected, Response, Writer, status::State};
@@ -25,7 +25,7 @@ pub(super) struct Delivery<'a> {
     pub(super) teller: &'a Teller,
     pub(super) drain: &'a CancellationToken,
     pub(super) origin: Origin<'a>,
-    pub(super) place: &'a mut Place,
+    pub(super) place: &'a mut SinkCursor,
     /// Outlive the batch and the connection.
     pub(super) ledger: &'a mut Ledger,
     pub(super) brake: &'a mut Brake,
@@ -77,7 +77,7 @@ impl Delivery<'_> {
                 patience.reset();
             }
             match next? {
-                Next::Write if heard.is_confused => return Err(Setback::Confused),
+                Next::Write if heard.is_confused => return Err(Setback::InvalidOutcome),
                 Next::Write => {}
                 Next::Wait(wait, why) => {
                     // A target that asks for patience and not for how much gets ours.

@@ -37,7 +37,7 @@ pub(super) struct Feed<'a> {
     until: Option<Offset>,
     /// What lies before it was handed over before an operator moved the sink back.
     handed_to: Offset,
-    /// Where the reader was told to stand last.
+    /// Last offset reported to the caller.
     told: Offset,
     /// Records that the filter left out.
     pub(super) filtered: u64,

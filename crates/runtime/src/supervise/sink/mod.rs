@@ -33,9 +33,9 @@ mod left;
 mod letter;
 mod meter;
 mod parts;
-mod place;
 mod seek;
 mod seeker;
+mod sink_cursor;
 mod tell;
 
 use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
@@ -65,7 +65,7 @@ use crate::{
 };
 use delivery::Delivery;
 use feed::FeedError;
-use place::Place;
+use sink_cursor::SinkCursor;
 use tell::Teller;
 
 pub use crate::sought::Sought;
@@ -122,7 +122,7 @@ const WRITE_DRAIN_MAX: Duration = Duration::from_millis(1500);
 enum Stop {
     /// Pluvio drains.
     Drained,
-    /// Nobody is there to be written to any more.
+    /// The reader has closed its end.
     Ended,
     /// The target's cursor was left aside: it is told so when it is connected to anew.
     Anew,
@@ -139,8 +139,8 @@ enum Setback<E: Failure> {
     Cursor(#[from] ReadError),
     #[error("no answer to a batch within {}s", 2 * STALLED_AFTER.as_secs())]
     Stalled,
-    #[error("the sink answered for records that it was not given")]
-    Confused,
+    #[error("the sink reported an outcome for records outside its batch")]
+    InvalidOutcome,
     #[error("the sink panicked: {0}")]
     Panicked(String),
 }
@@ -156,7 +156,7 @@ impl<E: Failure> Failure for Setback<E> {
     fn remedy(&self) -> Option<String> {
         match self {
             Self::Sink(error) => error.remedy(),
-            Self::Panicked(_) | Self::Confused | Self::Feed(FeedError::Gap(_)) => {
+            Self::Panicked(_) | Self::InvalidOutcome | Self::Feed(FeedError::Gap(_)) => {
                 Some("please report it with this message".to_owned())
             }
             Self::Feed(FeedError::Read(_)) | Self::Cursor(_) => Some(UNREADABLE_REMEDY.to_owned()),
@@ -171,7 +171,7 @@ struct Task<'a> {
     teller: &'a Teller,
     /// Ends the attempt in good order: Pluvio drains, or an operator moves the sink.
     drain: CancellationToken,
-    place: Option<Place>,
+    place: Option<SinkCursor>,
     /// Where the stream ended when nothing of this process was stored yet.
     end: Option<Offset>,
     /// As far as a target of this log can have come: where the stream ended when the first process started
@@ -283,7 +283,7 @@ async fn keep_up<S: Sink>(
     Stop::Drained
 }
 
-/// Tells that nobody is there to be written to any more; `left`: sinks and listeners that go on.
+/// Reports that the reader has closed its end; `left`: sinks and listeners that go on.
 fn ended(context: &SinkContext, teller: &Teller, left: usize) {
     let sink = context.name.as_str();
     if left == 0 {
@@ -339,7 +339,7 @@ impl Task<'_> {
     async fn seek(&mut self, seek: Seek, deadline: Instant) -> Result<Sought, SeekError> {
         let mut place = match self.place.take() {
             Some(place) => place,
-            None => Place::find(self.context, self.end).await?,
+            None => SinkCursor::find(self.context, self.end).await?,
         };
         let moved = match seek::plan(self.context, &place, seek).await {
             Ok(_) if Instant::now() >= deadline => Err(SeekError::TooLate),
@@ -363,7 +363,7 @@ impl Task<'_> {
     async fn attempt<S: Sink>(&mut self, sink: &mut S) -> Result<Stop, Setback<S::Error>> {
         let mut place = match self.place.take() {
             Some(place) => place,
-            None => Place::find(self.context, self.end).await?,
+            None => SinkCursor::find(self.context, self.end).await?,
         };
         place.has_jumped();
         let settled = place.take_settled();
@@ -556,7 +556,7 @@ impl Task<'_> {
         let Some(place) = &mut self.place else { return Ok(Stop::Drained) };
         let SinkContext { name, log, stream, filter, limits, .. } = context;
         let origin = letter::Origin { sink: name, stream, log_id: place.log_id() };
-        let feed_at = |place: &Place| {
+        let feed_at = |place: &SinkCursor| {
             let (until, handed_to) = (place.until(), place.handed_to());
             feed::Feed::new(log, origin, filter, *limits, place.next(), until, handed_to)
         };

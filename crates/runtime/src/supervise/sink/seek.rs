@@ -25,7 +25,7 @@ use jiff::Timestamp;
 use pluvio_log::{AppendError, Extent, Log as _, Offset, ReadError, ReadLimit, Seek as LogSeek};
 use tokio::time::Instant;
 
-use super::{Begin, SinkContext, feed::passes, place::Place};
+use super::{Begin, SinkContext, feed::passes, sink_cursor::SinkCursor};
 use crate::{Chain, Delivered, sought::Sought};
 
 /// Counting ends after so long: the sink may be waiting for it, and an operator is.
@@ -154,7 +154,7 @@ pub async fn seek(
     seek: Seek,
     is_dry_run: bool,
 ) -> Result<Sought, SeekError> {
-    let mut place = Place::find(context, None).await?;
+    let mut place = SinkCursor::find(context, None).await?;
     let sought = plan(context, &place, seek).await?;
     if !is_dry_run {
         place.seek(context, &sought).await?;
@@ -165,7 +165,7 @@ pub async fn seek(
 /// What a move would do; changes nothing.
 pub(super) async fn plan(
     context: &SinkContext,
-    place: &Place,
+    place: &SinkCursor,
     seek: Seek,
 ) -> Result<Sought, SeekError> {
     let extent = context.log.extent(&context.stream)?;

@@ -20,8 +20,8 @@ use tokio::{
 
 use super::{
     SinkContext,
-    place::Place,
     seek::{Seek, SeekError, plan},
+    sink_cursor::SinkCursor,
 };
 use crate::sought::Sought;
 
@@ -103,7 +103,7 @@ impl Seeker {
 
 impl Way {
     async fn plan(&self, seek: Seek) -> Result<Sought, SeekError> {
-        let mut place = Place::find(&self.context, None).await?;
+        let mut place = SinkCursor::find(&self.context, None).await?;
         if let Some(next) = Offset::new(self.stands.load(Ordering::Relaxed)) {
             place.set(next);
             place.has_jumped();

@@ -19,7 +19,7 @@ use super::{
 use crate::{Chain, sought::Sought};
 
 /// Where a sink stands, and what it has tried in vain there.
-pub(super) struct Place {
+pub(super) struct SinkCursor {
     log_id: Uuid,
     cursor: Cursor,
     /// How often records behind the cursor were tried.
@@ -44,7 +44,7 @@ pub(super) struct Place {
     is_new: bool,
 }
 
-impl Place {
+impl SinkCursor {
     /// Looks up where the sink stood; a new one begins where its configuration says. `end`: where the
     /// stream ended when nothing of this process was stored yet; `None`: it ends there now.
     pub(super) async fn find(

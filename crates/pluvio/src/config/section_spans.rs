@@ -9,13 +9,13 @@ use super::Problem;
 
 /// A section's name and where it stands, for problems found later.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct SectionSpans {
     pub(super) name: String,
     /// `file:line:column` of each key, and of the section itself under the empty key.
     pub(super) keys: BTreeMap<String, String>,
 }
 
-impl Place {
+impl SectionSpans {
     pub(super) fn problem(&self, key: Option<&str>, message: String) -> Problem {
         let place = key.and_then(|key| self.keys.get(key)).or_else(|| self.keys.get(""));
         Problem { place: place.cloned().unwrap_or_default(), message }

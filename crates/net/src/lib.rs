@@ -7,7 +7,7 @@
 //! What this crate refuses to do: retry, pool across peers, keep state, or speak any protocol above
 //! HTTP's requests and answers. Retrying belongs to `runtime`, protocols to the components.
 //!
-//! Read [`TlsOptions`] first; [`HttpClient`] and [`Dialer`] combine them. [`unit`] is how lengths of time and sizes are
+//! Read [`TlsOptions`] first; [`HttpClient`] and [`Dialer`] combine them. [`mod@unit`] is how lengths of time and sizes are
 //! written in options.
 
 mod chain;

@@ -74,6 +74,8 @@ pub struct Filter {
     since: Option<Timestamp>,
     until: Option<Timestamp>,
     expressions: Vec<Expression>,
+    /// As they were written.
+    texts: Vec<String>,
     small: Bound,
     largest: Bound,
 }
@@ -128,6 +130,7 @@ impl Filter {
             return Err(FilterError::PatternsTooLarge { bytes: self.largest.pattern_bytes });
         }
         self.expressions.push(expression);
+        self.texts.push(cel.to_owned());
         Ok(self)
     }
 
@@ -136,6 +139,12 @@ impl Filter {
     #[must_use]
     pub fn and(self, then: Self) -> Conjunction {
         Conjunction { first: self, then }
+    }
+
+    /// What it says, in one text: two filters with the same text let the same events pass.
+    pub fn text(&self) -> String {
+        let Self { types, sources, subjects, since, until, texts, .. } = self;
+        format!("{types:?} {sources:?} {subjects:?} {since:?} {until:?} {texts:?}")
     }
 
     /// Whether nothing is filtered, so that a reader may skip decoding.

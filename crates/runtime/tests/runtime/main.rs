@@ -4,6 +4,7 @@
 mod drain;
 mod history;
 mod letters;
+mod noted;
 mod resume;
 mod scripted;
 mod seek;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pluvio_event::Filter;
-use pluvio_log::{Log as _, Offset};
+use pluvio_log::{Entry, Log as _, Offset, Table};
 use pluvio_runtime::{
     Response,
     status::{ComponentStatus, State},
@@ -166,6 +166,63 @@ async fn what_retention_takes_of_a_move_without_an_end_is_told_apart_from_what_w
     let reasons = target.held.lock().unwrap().reasons.clone();
     assert!(reasons[0].ends_with("handed them again"), "{reasons:?}");
     assert!(reasons[1].ends_with("handed them"), "{reasons:?}");
+}
+
+/// Found by an attack: what a sink never had, because it began later or an operator skipped it, was told as handed
+/// over before.
+#[tokio::test(start_paused = true)]
+async fn what_was_skipped_is_not_told_as_handed_over_before() {
+    let mut house = House::new().await;
+    house.store(1..=10).await;
+    house.from = Begin::Latest;
+    let target = Target::default();
+    let running = house.run(&[("a", &target)]);
+    running.stands_at(10).await;
+    house.store(11..=15).await;
+    target.has(5).await;
+    running.stands_at(15).await;
+    assert!(running.supervisor.drain().await);
+    house.store(16..=30).await;
+    seek(&house.context("a"), Seek { to: Begin::Latest, until: None }, false).await.unwrap();
+    seek(&house.context("a"), to(2), false).await.unwrap();
+    house.log.trim(&events(), Offset::new(20).unwrap()).await.unwrap();
+    let target = Target::default();
+    let running = house.run(&[("a", &target)]);
+    running.stands_at(30).await;
+    assert_eq!(target.ids()[..3], ["gap/a/2-9", "gap/a/10-14", "gap/a/15-19"]);
+    let reasons = target.held.lock().unwrap().reasons.clone();
+    let is_again: Vec<_> = reasons.iter().map(|it| it.ends_with("handed them again")).collect();
+    assert_eq!(is_again, [false, true, false]);
+}
+
+/// Found by an attack: a move forgot what was taken behind an event that waited, and retention then told it as lost.
+#[tokio::test(start_paused = true)]
+async fn what_was_taken_behind_a_waiting_event_stays_so_over_a_move_that_does_not_repeat_it() {
+    for (sought, repeated, gaps) in [
+        (to(4), 0, vec!["gap/a/4-4", "gap/a/10-11"]),
+        (stretch(1, 3), 2, vec!["gap/a/1-2", "gap/a/4-4", "gap/a/10-11"]),
+        (to(2), 7, vec!["gap/a/2-3", "gap/a/4-4", "gap/a/5-9", "gap/a/10-11"]),
+    ] {
+        let house = House::new().await;
+        house.store(1..=10).await;
+        let log_id = house.log.extent(&events()).unwrap().log_id;
+        let cursor = format!(
+            r#"{{"stream":"events","log_id":"{log_id}","next":4,"settled":[[5,10]],"settled_by":"{}"}}"#,
+            house.filter_id()
+        );
+        let entry = Entry { key: "a".into(), value: Some(cursor.into()) };
+        house.log.put(Table::Cursors, vec![entry]).await.unwrap();
+        let told = seek(&house.context("a"), sought, false).await.unwrap();
+        assert_eq!(told.repeated_events, repeated, "{told:?}");
+        house.store(11..=14).await;
+        house.log.trim(&events(), Offset::new(12).unwrap()).await.unwrap();
+        let target = Target::default();
+        let running = house.run(&[("a", &target)]);
+        running.stands_at(14).await;
+        let arrived = target.ids();
+        let told: Vec<_> = arrived.iter().filter(|id| id.starts_with("gap/")).collect();
+        assert_eq!(told, gaps.iter().collect::<Vec<_>>());
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -147,7 +147,7 @@ async fn an_answer_for_what_was_not_given_is_no_acknowledgement() {
     let target = Target::new(&[], &[Act::Confuse]);
     let running = house.run(&[("a", &target)]);
     let status = running.until("a", |status| status.error.is_some()).await;
-    assert!(status.error.unwrap().message.contains("not given"));
+    assert!(status.error.unwrap().message.contains("outside its batch"));
     assert_eq!(target.has(3).await, expected);
     assert!(house.letters().await.is_empty());
 }

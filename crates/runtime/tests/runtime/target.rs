@@ -269,6 +269,17 @@ impl House {
     }
 
     /// Stores events `first ..= last`, their numbers as ids; gives these.
+    pub(crate) async fn store_event(&self, event: Event) {
+        let (source, position) = (SourceName::new("test").unwrap(), Position::new("").unwrap());
+        let record = Record { event, source, position, at_least: None };
+        self.log.append(&events(), vec![record]).await.unwrap();
+    }
+
+    /// What names the filter beside a cursor.
+    pub(crate) fn filter_id(&self) -> uuid::Uuid {
+        uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, self.filter.text().as_bytes())
+    }
+
     pub(crate) async fn store(&self, numbers: std::ops::RangeInclusive<u32>) -> Vec<String> {
         let records = numbers.clone().map(record).collect();
         self.log.append(&events(), records).await.unwrap();

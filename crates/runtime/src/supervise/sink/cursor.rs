@@ -10,11 +10,15 @@ use bytes::Bytes;
 use pluvio_log::{
     AppendError, Entries, Entry, Log as _, LogHandle, Offset, ReadError, StreamName, Table,
 };
+use rangemap::RangeSet;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{SinkName, sought::Sought};
+
+/// Offsets in stretches, each from one up to another, which is not among them.
+pub(super) type Offsets = RangeSet<i64>;
 
 /// How often a cursor is put, at most.
 pub(super) const PUT_INTERVAL: Duration = Duration::from_secs(1);
@@ -38,13 +42,18 @@ pub(super) struct Stored {
     /// of the target can lie behind it. `None`: the last process has heard it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) reach: Option<i64>,
-    /// Behind the last record that was handed over before an operator moved the sink back. `None`: that is
-    /// not behind `next`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) handed_to: Option<i64>,
-    /// Behind `next`: first and last offsets of stretches in which nothing waits any more, ascending.
+    /// Where the sink began, or was moved to last: what lies from there to `next` was handed over.
+    #[serde(default)]
+    pub(super) began: i64,
+    /// What was handed over before moves by operators: offsets from one up to another, which is not among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) handed: Vec<(i64, i64)>,
+    /// Behind `next`, in the same form: where nothing waits any more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) settled: Vec<(i64, i64)>,
+    /// With which filter that is so; another one may let events pass there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) settled_by: Option<Uuid>,
     /// Behind the last record that the sink was ever handed and that is settled. `None`: that is `next`. The log
     /// compares it with where the stream ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,8 +71,10 @@ impl Stored {
             again: None,
             moves: 0,
             reach: None,
-            handed_to: None,
+            began: next.get(),
+            handed: Vec::new(),
             settled: Vec::new(),
+            settled_by: None,
             furthest: None,
         }
     }
@@ -76,8 +87,8 @@ impl Stored {
     /// Notes how far all of it reaches.
     pub(super) fn with_furthest(mut self) -> Self {
         let back_to = self.again.map(|again| again.back_to);
-        let settled = self.settled.last().map(|(_, last)| last.saturating_add(1));
-        let furthest = [back_to, self.handed_to, settled].into_iter().flatten().max();
+        let ends = self.handed.iter().chain(&self.settled).map(|(_, end)| *end);
+        let furthest = ends.chain(back_to).max();
         self.furthest = furthest.filter(|furthest| *furthest > self.next);
         self
     }
@@ -91,8 +102,10 @@ impl Stored {
             back_to: again.back_to.min(end),
             ..again
         });
-        self.handed_to = self.handed_to.map(|to| to.min(end));
-        self.settled.retain(|(_, last)| *last < end);
+        for stretches in [&mut self.handed, &mut self.settled] {
+            stretches.retain(|(from, _)| *from < end);
+            stretches.iter_mut().for_each(|(_, to)| *to = (*to).min(end));
+        }
         self.with_furthest()
     }
 }

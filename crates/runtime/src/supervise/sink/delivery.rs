@@ -246,6 +246,7 @@ impl Delivery<'_> {
         let (mut is_stalled, mut is_draining) = (false, false);
         let mut until = Instant::now() + STALLED_AFTER;
         let ended = loop {
+            let due = self.place.due(self.ledger);
             tokio::select! {
                 biased;
                 outcome = &mut write => break Ok(Some(outcome)),
@@ -257,6 +258,10 @@ impl Delivery<'_> {
                     if std::mem::take(&mut is_stalled) {
                         self.teller.reporter().state(State::Running);
                     }
+                }
+                // Also while the last answers are waited for: what is settled behind them is noted.
+                () = sleep_until(due.unwrap_or(until)), if due.is_some() => {
+                    self.place.put_if_due(self.context, self.ledger).await;
                 }
                 () = self.drain.cancelled(), if !is_draining => {
                     is_draining = true;

@@ -1,6 +1,9 @@
 //! What a sink is handed next: read, filtered, batched.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use pluvio_event::{Filter, InvalidEvent};
@@ -11,6 +14,7 @@ use tracing::warn;
 use super::{
     BatchLimits,
     batcher::{Batch, Batcher},
+    cursor::Offsets,
     ledger::Ledger,
     letter::Origin,
 };
@@ -35,8 +39,8 @@ pub(super) struct Feed<'a> {
     next: Offset,
     /// Nothing from there on is handed over; `None`: the stream has no end.
     until: Option<Offset>,
-    /// What lies before it was handed over before an operator moved the sink back.
-    handed_to: Offset,
+    /// What was handed over before an operator moved the sink.
+    handed: Offsets,
     /// Last offset reported to the caller.
     told: Offset,
     /// Records that the filter left out.
@@ -60,7 +64,7 @@ impl<'a> Feed<'a> {
         limits: BatchLimits,
         from: Offset,
         until: Option<Offset>,
-        handed_to: Offset,
+        handed: Offsets,
     ) -> Self {
         let batcher = Batcher::new(limits, from);
         Self {
@@ -72,7 +76,7 @@ impl<'a> Feed<'a> {
             waiting: VecDeque::new(),
             next: from,
             until,
-            handed_to,
+            handed,
             told: from,
             filtered: 0,
         }
@@ -171,9 +175,19 @@ impl<'a> Feed<'a> {
         at: Timestamp,
         ledger: &Ledger,
     ) -> Result<(), FeedError> {
-        let again_to = self.handed_to.clamp(from, start);
         self.gaps.clear();
-        for (from, to, is_again) in [(from, again_to, true), (again_to, start, false)] {
+        let all = from.get()..start.get();
+        if all.is_empty() {
+            return Ok(());
+        }
+        let again = self.handed.overlapping(&all).map(|it| (it.clone(), true));
+        let anew = self.handed.gaps(&all).map(|it| (it, false));
+        let parts: BTreeMap<_, _> = again
+            .chain(anew)
+            .map(|(it, is_again)| (it.start.max(all.start), (it.end.min(all.end), is_again)))
+            .collect();
+        for (from, (to, is_again)) in parts {
+            let [from, to] = [from, to].map(|it| Offset::new(it).unwrap_or(start));
             let lost = ledger.unsettled(from, to);
             for lost in &lost {
                 self.gaps.push_back(self.origin.gap(lost, is_again, at)?);

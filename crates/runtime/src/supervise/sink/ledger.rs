@@ -28,12 +28,14 @@ use std::{
 
 use pluvio_log::Offset;
 
-use super::parts::Parts;
+use super::{cursor::Offsets, parts::Parts};
 use crate::Delivered;
 
 /// After so many endings alone, an event behind the suspect is tried.
 const ALONE_BEFORE_PROBE: u32 = 2;
 
+/// The type of events that tell of lost records.
+const GAP_TYPE: &str = "pluvio.gap.v0";
 /// Stretches that are noted beside a cursor; what is settled behind them may come again after a restart. So an
 /// entry of `__cursors` stays below some 50 KB.
 const NOTED_MAX: usize = 1000;
@@ -43,8 +45,8 @@ const NOTED_MAX: usize = 1000;
 pub(super) struct Ledger {
     /// Taken or buried, and not passed by the cursor yet; whether it is a gap.
     settled: BTreeMap<Offset, bool>,
-    /// Stretches in which an earlier process settled everything, ascending.
-    recalled: Vec<RangeInclusive<Offset>>,
+    /// Where an earlier process settled everything.
+    recalled: Offsets,
     /// How often anything was settled.
     count: u64,
     /// What was handed over last, ascending, and what was before and lies behind that.
@@ -94,12 +96,12 @@ impl Ledger {
     }
 
     fn is_settled_as(&self, offset: Offset, is_gap: bool) -> bool {
-        let is_recalled = || self.recalled.iter().any(|run| run.contains(&offset));
-        self.settled.get(&offset) == Some(&is_gap) || (!is_gap && is_recalled())
+        self.settled.get(&offset) == Some(&is_gap)
+            || (!is_gap && self.recalled.contains(&offset.get()))
     }
 
-    /// In each of these stretches everything was settled before this process.
-    pub(super) fn recall(&mut self, settled: Vec<RangeInclusive<Offset>>) {
+    /// There everything was settled before this process, or before an operator moved the sink.
+    pub(super) fn recall(&mut self, settled: Offsets) {
         self.recalled = settled;
     }
 
@@ -108,23 +110,23 @@ impl Ledger {
         self.count
     }
 
-    /// The first stretches from `next` on in which everything that the sink is handed is settled, ascending.
-    pub(super) fn settled_from(&self, next: Offset) -> Vec<RangeInclusive<Offset>> {
-        let mut runs: Vec<RangeInclusive<Offset>> = Vec::new();
-        let mut is_open = true;
+    /// The first stretches from `next` on in which everything that the sink is handed is settled.
+    pub(super) fn settled_from(&self, next: Offset) -> Offsets {
+        let mut settled = Offsets::new();
+        let mut begun = None;
         for it in self.given.iter().filter(|it| it.offset >= next) {
-            let is_settled = self.is_settled_as(it.offset, it.is_gap);
-            match runs.last_mut() {
-                Some(run) if is_settled && !is_open => *run = *run.start()..=it.offset,
-                _ if is_settled => runs.push(it.begins.max(next)..=it.offset),
-                _ => {}
+            if self.is_settled_as(it.offset, it.is_gap) {
+                // What lies between two that are settled is nothing that the sink is handed.
+                let from = *begun.get_or_insert(it.begins.max(next).get());
+                settled.insert(from..it.offset.following().get());
+            } else {
+                begun = None;
             }
-            is_open = !is_settled;
         }
-        let later = self.recalled.iter().map(|run| (*run.start()).max(self.given_to)..=*run.end());
-        runs.extend(later.filter(|run| !run.is_empty()));
-        runs.truncate(NOTED_MAX);
-        runs
+        let later = self.given_to.max(next).get()..i64::MAX;
+        settled
+            .extend(self.recalled.overlapping(&later).map(|it| it.start.max(later.start)..it.end));
+        settled.iter().take(NOTED_MAX).cloned().collect()
     }
 
     /// These are handed over; everything before `end` is among them, or nothing that the sink is handed.
@@ -132,6 +134,14 @@ impl Ledger {
         let suspect = self.suspect.as_ref().map(|suspect| suspect.offset);
         let find = |given: &[Given]| given.iter().find(|it| Some(it.offset) == suspect).copied();
         let before = find(&self.given);
+        // A repair may have put a gap event where the last of the records was that it tells of.
+        for record in records {
+            let offset = record.offset();
+            let is_recalled = self.recalled.contains(&offset.get());
+            if is_recalled && record.event().is_some_and(|it| it.event_type() == GAP_TYPE) {
+                self.recalled.remove(offset.get()..offset.following().get());
+            }
+        }
         // An earlier batch may have reached further.
         let behind = self.given.partition_point(|it| it.offset < end);
         let given = records.iter().map(|record| Given {
@@ -154,10 +164,13 @@ impl Ledger {
         let open = self.open_from(from).take_while(|it| it.offset < start);
         let mut stretches: Vec<_> = open.map(|it| it.begins.max(from)..=it.offset).collect();
         let mut unread = from.max(self.given_to);
-        let later = self.recalled.iter().filter(|run| *run.end() >= unread && *run.start() < start);
-        for run in later.cloned().collect::<Vec<_>>() {
-            stretches.extend(before(unread, *run.start()));
-            unread = run.end().following();
+        if unread < start {
+            for run in self.recalled.overlapping(&(unread.get()..start.get())) {
+                let [begins, ends] =
+                    [run.start, run.end].map(|it| Offset::new(it).unwrap_or(start));
+                stretches.extend(before(unread, begins));
+                unread = unread.max(ends);
+            }
         }
         stretches.extend(before(unread, start));
         stretches.into_iter().fold(Vec::new(), |mut lost: Vec<RangeInclusive<Offset>>, next| {
@@ -174,8 +187,9 @@ impl Ledger {
     /// Whether anything between the two was settled.
     fn is_any_settled(&self, after: Offset, before: Offset) -> bool {
         let between = (Bound::Excluded(after), Bound::Excluded(before));
-        let is_recalled =
-            || self.recalled.iter().any(|run| *run.start() > after && *run.end() < before);
+        let is_recalled = || {
+            self.recalled.overlaps(&(after.following().get()..before.get().max(after.get() + 2)))
+        };
         after < before && (self.settled.range(between).next().is_some() || is_recalled())
     }
 
@@ -228,7 +242,7 @@ impl Ledger {
         if self.settled.first_key_value().is_some_and(|(first, _)| *first < next) {
             self.settled = self.settled.split_off(&next);
         }
-        self.recalled.retain(|run| *run.end() >= next);
+        self.recalled.remove(i64::MIN..next.get());
         if self.suspect.as_ref().is_some_and(|suspect| suspect.offset < next) {
             self.suspect = None;
         }

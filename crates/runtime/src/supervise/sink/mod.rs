@@ -341,16 +341,22 @@ impl Task<'_> {
             Some(place) => place,
             None => SinkCursor::find(self.context, self.end).await?,
         };
-        let moved = match seek::plan(self.context, &place, seek).await {
+        let mut settled = self.ledger.settled_from(place.next());
+        settled.extend(place.take_settled().iter().cloned());
+        let moved = match seek::plan(self.context, &place, &settled, seek).await {
             Ok(_) if Instant::now() >= deadline => Err(SeekError::TooLate),
-            Ok(sought) => match place.seek(self.context, &sought).await {
-                Ok(()) => Ok(sought),
+            Ok(sought) => match place.seek(self.context, &sought, &settled).await {
+                Ok(kept) => {
+                    self.ledger.clear();
+                    settled = kept;
+                    Ok(sought)
+                }
                 Err(error) => Err(error.into()),
             },
             Err(error) => Err(error),
         };
+        self.ledger.recall(settled);
         if let Ok(sought) = &moved {
-            self.ledger.clear();
             self.brake.release();
             self.teller.sought(sought);
             self.teller.place(place.next());
@@ -557,8 +563,8 @@ impl Task<'_> {
         let SinkContext { name, log, stream, filter, limits, .. } = context;
         let origin = letter::Origin { sink: name, stream, log_id: place.log_id() };
         let feed_at = |place: &SinkCursor| {
-            let (until, handed_to) = (place.until(), place.handed_to());
-            feed::Feed::new(log, origin, filter, *limits, place.next(), until, handed_to)
+            let (until, handed) = (place.until(), place.handed().clone());
+            feed::Feed::new(log, origin, filter, *limits, place.next(), until, handed)
         };
         let mut feed = feed_at(place);
         loop {

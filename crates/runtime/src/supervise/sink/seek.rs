@@ -25,7 +25,7 @@ use jiff::Timestamp;
 use pluvio_log::{AppendError, Extent, Log as _, Offset, ReadError, ReadLimit, Seek as LogSeek};
 use tokio::time::Instant;
 
-use super::{Begin, SinkContext, feed::passes, sink_cursor::SinkCursor};
+use super::{Begin, SinkContext, cursor::Offsets, feed::passes, sink_cursor::SinkCursor};
 use crate::{Chain, Delivered, sought::Sought};
 
 /// Counting ends after so long: the sink may be waiting for it, and an operator is.
@@ -155,17 +155,19 @@ pub async fn seek(
     is_dry_run: bool,
 ) -> Result<Sought, SeekError> {
     let mut place = SinkCursor::find(context, None).await?;
-    let sought = plan(context, &place, seek).await?;
+    let settled = place.take_settled();
+    let sought = plan(context, &place, &settled, seek).await?;
     if !is_dry_run {
-        place.seek(context, &sought).await?;
+        place.seek(context, &sought, &settled).await?;
     }
     Ok(sought)
 }
 
-/// What a move would do; changes nothing.
+/// What a move would do; changes nothing. `settled`: what is settled behind the sink's cursor.
 pub(super) async fn plan(
     context: &SinkContext,
     place: &SinkCursor,
+    settled: &Offsets,
     seek: Seek,
 ) -> Result<Sought, SeekError> {
     let extent = context.log.extent(&context.stream)?;
@@ -189,8 +191,20 @@ pub(super) async fn plan(
         return Err(SeekError::Refused(refusal));
     }
     let again = until.unwrap_or(frontier).min(frontier);
-    let range = if to < frontier { to..again } else { frontier..to };
-    let (events, is_exact) = count(context, range).await;
+    let mut moved_over = Offsets::new();
+    let later = frontier.get()..i64::MAX;
+    if to > frontier {
+        moved_over.extend(settled.gaps(&(frontier.get()..to.get())));
+    } else if to < frontier {
+        moved_over.insert(to.get()..again.get());
+        moved_over.extend(settled.overlapping(&later).filter(|_| until.is_none()).cloned());
+    }
+    let (mut events, mut is_exact) = (0, true);
+    for range in moved_over {
+        let [from, to] = [range.start, range.end].map(|it| Offset::new(it).unwrap_or_default());
+        let (more, is_all) = count(context, from..to).await;
+        (events, is_exact) = (events + more, is_exact && is_all);
+    }
     let (repeated_events, skipped_events) = if to < frontier { (events, 0) } else { (0, events) };
     Ok(Sought {
         number: place.next_move(),

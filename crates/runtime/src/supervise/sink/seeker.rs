@@ -108,7 +108,8 @@ impl Way {
             place.set(next);
             place.has_jumped();
         }
-        plan(&self.context, &place, seek).await
+        let settled = place.take_settled();
+        plan(&self.context, &place, &settled, seek).await
     }
 }
 

@@ -1,8 +1,6 @@
 //! A sink's place in its stream: found at the start, moved by what arrives and by operators, put now
 //! and then.
 
-use std::ops::RangeInclusive;
-
 use jiff::Timestamp;
 use pluvio_log::{AppendError, Log as _, Offset, ReadError, Seek, Table};
 use tokio::time::Instant;
@@ -11,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     Begin, SinkContext,
-    cursor::{self, Again, Cursor, Recalled, Stored},
+    cursor::{self, Again, Cursor, Offsets, Recalled, Stored},
     dead::Failed,
     ledger::Ledger,
     left,
@@ -30,10 +28,14 @@ pub(super) struct SinkCursor {
     sought: Option<Sought>,
     /// What is being handed over again before the sink jumps.
     again: Option<Again>,
-    /// Behind the last record that was handed over before an operator moved the sink back.
-    handed_to: Offset,
+    /// Where the sink began, or was moved to last.
+    began: Offset,
+    /// What was handed over before moves by operators.
+    handed: Offsets,
     /// What an earlier process noted as settled behind the cursor.
-    settled: Vec<RangeInclusive<Offset>>,
+    settled: Offsets,
+    /// The sink's filter, by which that is so.
+    filter: Uuid,
     /// What the ledger had to say when the cursor was put last.
     noted: u64,
     /// Numbers the last place that was decided here and not by the target.
@@ -88,10 +90,9 @@ impl SinkCursor {
         let reach = stored.as_ref().and_then(|it| Offset::new(it.reach?));
         let is_new = stored.is_none();
         let stored = stored.map_or_else(|| Stored::new("", extent.log_id, next), |stored| *stored);
-        let Stored { sought, again, handed_to, settled, .. } = stored;
-        let settled = settled
-            .into_iter()
-            .filter_map(|(first, last)| Some(Offset::new(first)?..=Offset::new(last)?));
+        let Stored { sought, again, began, handed, settled, settled_by, .. } = stored;
+        let filter = Uuid::new_v5(&Uuid::NAMESPACE_OID, context.filter.text().as_bytes());
+        let settled = if settled_by == Some(filter) { settled } else { Vec::new() };
         Ok(Self {
             log_id: extent.log_id,
             cursor: Cursor::new(next, durable, Instant::now()),
@@ -99,8 +100,10 @@ impl SinkCursor {
             is_failing: false,
             sought,
             again,
-            handed_to: handed_to.and_then(Offset::new).unwrap_or_default(),
-            settled: settled.collect(),
+            began: Offset::new(began).unwrap_or_default().min(next),
+            handed: offsets(handed),
+            settled: offsets(settled),
+            filter,
             noted: 0,
             moves: cursor::moves(&entries, name),
             reach,
@@ -109,13 +112,22 @@ impl SinkCursor {
     }
 
     /// What an earlier process noted as settled behind the cursor; once.
-    pub(super) fn take_settled(&mut self) -> Vec<RangeInclusive<Offset>> {
+    pub(super) fn take_settled(&mut self) -> Offsets {
         std::mem::take(&mut self.settled)
     }
 
-    /// Behind the last record that was handed over before an operator moved the sink back.
-    pub(super) fn handed_to(&self) -> Offset {
-        self.handed_to
+    /// What was handed over before moves by operators, whether it is handed over again now or not.
+    pub(super) fn handed(&self) -> &Offsets {
+        &self.handed
+    }
+
+    /// The same, and what was handed over since the last one.
+    fn handed_so_far(&self) -> Offsets {
+        let (mut handed, began, next) = (self.handed.clone(), self.began.get(), self.next().get());
+        if began < next {
+            handed.insert(began..next);
+        }
+        handed
     }
 
     /// Notes that a process started at which the stream ended at `end`, and has not heard the target yet.
@@ -193,8 +205,8 @@ impl SinkCursor {
         let again = self.again.as_mut().filter(|again| again.back_to < next.get());
         let is_further = again.is_some();
         if let Some(again) = again {
+            self.handed.insert(again.back_to..next.get());
             again.back_to = next.get();
-            self.handed_to = self.handed_to.max(next);
             self.cursor.unknown();
             if let Some(sought) = &mut self.sought {
                 sought.back_to = Some(next.get());
@@ -213,27 +225,44 @@ impl SinkCursor {
         let is_over = self.until().is_some_and(|until| until <= self.next());
         if is_over {
             let frontier = self.frontier();
+            self.handed = self.handed_so_far();
             self.again = None;
             self.cursor.set(frontier);
+            self.began = frontier;
         }
         is_over
     }
 
-    /// Goes where an operator says. Durable on return; after an error it is where it was.
+    /// Goes where an operator says. `settled`: what is settled behind the cursor; gives what of it stays so. Durable on
+    /// return; after an error it is where it was.
     pub(super) async fn seek(
         &mut self,
         context: &SinkContext,
         sought: &Sought,
-    ) -> Result<(), AppendError> {
+        settled: &Offsets,
+    ) -> Result<Offsets, AppendError> {
         let to = sought.to();
         // Of two moves with a stretch each the place is kept at which it stood before the first.
         let before = self.again.map_or(self.moves, |again| again.before);
-        let handed_to = self.handed_to.max(self.frontier());
+        let mut handed = self.handed_so_far();
+        handed.extend(settled.iter().cloned());
+        // Nothing of it is handed over again where the sink comes back to it, or does not go back at all.
+        let mut kept = Offsets::new();
+        if sought.until.is_some() || to >= self.frontier() {
+            kept = settled.clone();
+            kept.remove(i64::MIN..to.max(self.frontier()).get());
+        }
+        // No move leads before what is left.
+        if let Ok(extent) = context.log.extent(&context.stream) {
+            handed.remove(i64::MIN..extent.start.get());
+        }
         let stored = Stored {
             sought: Some(sought.clone()),
             again: Again::of(sought, before),
             moves: sought.number,
-            handed_to: (handed_to > to).then_some(handed_to.get()),
+            handed: stretches(&handed),
+            settled: stretches(&kept),
+            settled_by: (!kept.is_empty()).then_some(self.filter),
             reach: self.reach.map(Offset::get),
             ..Stored::new(context.stream.as_str(), self.log_id, to)
         };
@@ -243,11 +272,11 @@ impl SinkCursor {
             return Err(error);
         }
         (self.sought, self.again, self.moves) = (stored.sought, stored.again, stored.moves);
-        (self.handed_to, self.settled) = (handed_to, Vec::new());
+        (self.began, self.handed, self.settled) = (to, handed, Offsets::new());
         self.failed.clear();
         self.cursor.set(to);
         self.cursor.put(to, true, Instant::now());
-        Ok(())
+        Ok(kept)
     }
 
     /// When the cursor wants to be put, or what is settled behind it.
@@ -268,6 +297,7 @@ impl SinkCursor {
     /// Goes to where the target says.
     pub(super) fn set(&mut self, next: Offset) {
         self.cursor.set(next);
+        self.began = self.began.min(next);
     }
 
     /// Notes that these were tried in vain.
@@ -303,8 +333,10 @@ impl SinkCursor {
             again: self.again,
             moves: self.moves,
             reach: self.reach.map(Offset::get),
-            handed_to: (self.handed_to > next).then_some(self.handed_to.get()),
-            settled: settled.iter().map(|run| (run.start().get(), run.end().get())).collect(),
+            began: self.began.get(),
+            handed: stretches(&self.handed),
+            settled_by: (!settled.is_empty()).then_some(self.filter),
+            settled: stretches(&settled),
             ..Stored::new(context.stream.as_str(), self.log_id, next)
         };
         let put = cursor::store(&context.log, sink, &stored.with_furthest()).await;
@@ -323,6 +355,14 @@ impl SinkCursor {
         }
         self.is_failing = has_failed;
     }
+}
+
+fn offsets(stretches: Vec<(i64, i64)>) -> Offsets {
+    stretches.into_iter().filter(|(from, to)| from < to).map(|(from, to)| from..to).collect()
+}
+
+fn stretches(offsets: &Offsets) -> Vec<(i64, i64)> {
+    offsets.iter().map(|stretch| (stretch.start, stretch.end)).collect()
 }
 
 /// Where a new sink begins. Records that are gone already are no loss to it.

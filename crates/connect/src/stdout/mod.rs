@@ -2,7 +2,7 @@
 //!
 //! A line that was written and flushed counts as arrived: a pipe has no other acknowledgement. When
 //! its reader ends, Pluvio ends too, without a complaint, as any program in a pipe does; but not where another
-//! sink or a listener is left, which somebody may rely on.
+//! sink is left or a listener was asked for, which somebody may rely on.
 //!
 //! It refuses to send a terminal what a cloud chose: characters that it would obey are escaped, in JSON
 //! as JSON's own escapes, which mean the same.

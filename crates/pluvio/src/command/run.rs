@@ -64,6 +64,7 @@ async fn serve(configuration: Configuration) -> Result<(), Failed> {
     let _taken = signal(SignalKind::from_raw(FILE_SIZE_SIGNAL));
     // Before anything takes long: untaken, it would end a start that is asked to reload.
     let hangup = signal(SignalKind::hangup()).context("failed to take SIGHUP")?;
+    let has_listeners = configuration.names_listeners();
     let running = start(configuration).await?;
     for (name, url) in &running.urls {
         info!(listener = name, "serving on {url}");
@@ -72,7 +73,8 @@ async fn serve(configuration: Configuration) -> Result<(), Failed> {
     let seeking = running.desk.map(|desk| tokio::spawn(desk.run()));
     let reason = tokio::select! {
         reason = stopped() => reason?,
-        () = running.supervisor.ended() => "nobody reads standard output",
+        // Whoever asked for a listener may rely on it, and on what is captured for it.
+        () = running.supervisor.ended(), if !has_listeners => "nobody reads standard output",
     };
     info!(reason, "draining");
     let second = tokio::spawn(async {

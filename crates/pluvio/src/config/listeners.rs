@@ -42,6 +42,11 @@ pub(crate) struct Unbindable {
 }
 
 impl Configuration {
+    /// Whether it has a section of a listener.
+    pub(crate) fn names_listeners(&self) -> bool {
+        !self.listeners.is_empty()
+    }
+
     /// Makes all listeners ready to be bound; everything that is wrong with them is told at once.
     /// Without any section, HTTP and Kafka on their default addresses.
     pub(crate) fn listeners(&mut self) -> Result<Vec<ReadyListener>, Vec<Problem>> {

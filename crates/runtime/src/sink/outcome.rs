@@ -66,7 +66,7 @@ pub enum Outcome<E> {
         /// Events of the batch behind this one were not sent, and so are not suspected.
         sent_to: Offset,
     },
-    /// The reader has closed its end (for example, of a pipe). Not an error. The sink ends, and Pluvio with it if no other sink or listener is left. Nothing of the batch counts
+    /// The reader has closed its end (for example, of a pipe). Not an error. The sink ends, and Pluvio with it if no other sink is left and no listener was asked for. Nothing of the batch counts
     /// as arrived.
     Ended,
 }

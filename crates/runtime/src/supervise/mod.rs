@@ -54,7 +54,7 @@ pub struct Supervisor {
     seeker: sink::Seeker,
 }
 
-/// Sinks and listeners: what Pluvio is there for.
+/// Sinks, of which one may say that nobody is there to be written to any more.
 #[derive(Clone, Copy, Debug, Default)]
 struct Exits {
     /// How many were started, and have not ended because nobody is there to be written to.
@@ -134,8 +134,7 @@ impl Supervisor {
     }
 
     /// Returns when every sink has said that nobody is there to be written to any more
-    /// ([`Outcome::Ended`](crate::Outcome::Ended)), and no listener runs: Pluvio is not needed without. To be
-    /// called once all of them were started.
+    /// ([`Outcome::Ended`](crate::Outcome::Ended)). To be called once all of them were started.
     pub async fn ended(&self) {
         let mut exits = self.exits.subscribe();
         // The sender is ours.
@@ -146,7 +145,6 @@ impl Supervisor {
     pub fn listener<L: Listener>(&self, name: &str, component_type: &'static str, listener: L) {
         let reporter = self.status.add(name, Kind::Listener, component_type);
         let drain = self.listeners.drain.clone();
-        self.exits.send_modify(|exits| exits.open += 1);
         self.listeners.spawn(listener::run(name.to_owned(), reporter, listener, drain));
     }
 

@@ -283,7 +283,7 @@ async fn keep_up<S: Sink>(
     Stop::Drained
 }
 
-/// Reports that the reader has closed its end; `left`: sinks and listeners that go on.
+/// Reports that the reader has closed its end; `left`: other sinks, which go on.
 fn ended(context: &SinkContext, teller: &Teller, left: usize) {
     let sink = context.name.as_str();
     if left == 0 {

@@ -8,6 +8,8 @@
 
 /// `type` of a dead letter: an event that a sink's target never took, carried as the data of another.
 pub const DEAD_LETTER_TYPE: &str = "pluvio.dead.v0";
+/// The type of an event that says which records or events are missing.
+pub const GAP_TYPE: &str = "pluvio.gap.v0";
 
 /// The attributes of CloudEvents 1.0 §3.1 and the payload, by their names in a filter.
 pub const CORE_ATTRIBUTES: [&str; 9] = [

@@ -128,7 +128,7 @@ impl Mapping {
         let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).to_string();
         let data = serde_json::json!({ "from": from, "to": to, "reason": reason }).to_string();
         let event = self
-            .start(&id, "pluvio.gap.v0")
+            .start(&id, pluvio_event::known::GAP_TYPE)
             .time(to)
             .extension(SEVERITY_TEXT, "WARN")
             .extension(SEVERITY_NUMBER, 13)

@@ -130,7 +130,7 @@ impl Mapping {
         let name = format!("{} {from} {to} {reason}", self.source);
         let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).to_string();
         let data = serde_json::json!({ "from": from, "to": to, "reason": reason }).to_string();
-        let event = Event::builder(&id, &self.source, "pluvio.gap.v0")
+        let event = Event::builder(&id, &self.source, pluvio_event::known::GAP_TYPE)
             .time(to)
             .datacontenttype("application/json")
             .extension(SEVERITY_TEXT, "WARN")

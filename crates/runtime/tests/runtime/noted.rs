@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pluvio_event::{Event, Filter};
-use pluvio_log::{Entry, Log as _, Offset, Table};
+use pluvio_log::{Log as _, Offset};
 use pluvio_runtime::Outcome;
 
 use crate::{
@@ -94,13 +94,7 @@ async fn a_gap_event_of_a_repair_is_handed_over_also_where_a_record_was_taken() 
     house.store(1..=9).await;
     let gap = Event::builder("gap", "urn:log", "pluvio.gap.v0").build().unwrap();
     house.store_event(gap).await;
-    let log_id = house.log.extent(&events()).unwrap().log_id;
-    let cursor = format!(
-        r#"{{"stream":"events","log_id":"{log_id}","next":4,"settled":[[5,10]],"settled_by":"{}"}}"#,
-        house.filter_id()
-    );
-    let entry = Entry { key: "a".into(), value: Some(cursor.into()) };
-    house.log.put(Table::Cursors, vec![entry]).await.unwrap();
+    house.has_taken_all_but_the_fifth_of_ten().await;
     let target = Playing::new(|scene| {
         scene.offsets().into_iter().for_each(|offset| scene.take(offset));
         Some(Outcome::Answered)

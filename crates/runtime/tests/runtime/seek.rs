@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pluvio_event::Filter;
-use pluvio_log::{Entry, Log as _, Offset, Table};
+use pluvio_log::{Log as _, Offset};
 use pluvio_runtime::{
     Response,
     status::{ComponentStatus, State},
@@ -205,13 +205,7 @@ async fn what_was_taken_behind_a_waiting_event_stays_so_over_a_move_that_does_no
     ] {
         let house = House::new().await;
         house.store(1..=10).await;
-        let log_id = house.log.extent(&events()).unwrap().log_id;
-        let cursor = format!(
-            r#"{{"stream":"events","log_id":"{log_id}","next":4,"settled":[[5,10]],"settled_by":"{}"}}"#,
-            house.filter_id()
-        );
-        let entry = Entry { key: "a".into(), value: Some(cursor.into()) };
-        house.log.put(Table::Cursors, vec![entry]).await.unwrap();
+        house.has_taken_all_but_the_fifth_of_ten().await;
         let told = seek(&house.context("a"), sought, false).await.unwrap();
         assert_eq!(told.repeated_events, repeated, "{told:?}");
         house.store(11..=14).await;

@@ -9,8 +9,8 @@ use std::{
 use jiff::Timestamp;
 use pluvio_event::{Data, Event, Filter};
 use pluvio_log::{
-    Log as _, LogHandle, Memory, MemoryConfig, Offset, Position, ReadLimit, Record, SourceName,
-    StreamName, Table,
+    Entry, Log as _, LogHandle, Memory, MemoryConfig, Offset, Position, ReadLimit, Record,
+    SourceName, StreamName, Table,
 };
 use pluvio_runtime::{
     Answers, Connected, Delivered, Failure, Outcome, Rejected, Response, Sink, SinkName, Standing,
@@ -275,9 +275,15 @@ impl House {
         self.log.append(&events(), vec![record]).await.unwrap();
     }
 
-    /// What names the filter beside a cursor.
-    pub(crate) fn filter_id(&self) -> uuid::Uuid {
-        uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, self.filter.text().as_bytes())
+    /// Notes that the sink `a` waits for the fifth event, and that the others of the first ten are settled.
+    pub(crate) async fn has_taken_all_but_the_fifth_of_ten(&self) {
+        let log_id = self.log.extent(&events()).unwrap().log_id;
+        let filter = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, self.filter.text().as_bytes());
+        let cursor = format!(
+            r#"{{"stream":"events","log_id":"{log_id}","next":4,"settled":[[5,10]],"settled_by":"{filter}"}}"#
+        );
+        let entry = Entry { key: "a".into(), value: Some(cursor.into()) };
+        self.log.put(Table::Cursors, vec![entry]).await.unwrap();
     }
 
     pub(crate) async fn store(&self, numbers: std::ops::RangeInclusive<u32>) -> Vec<String> {

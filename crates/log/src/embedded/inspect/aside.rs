@@ -118,7 +118,7 @@ pub(super) fn gap(loss: Loss<'_>) -> io::Result<Bytes> {
     let name = format!("{source} {from} {last} {since}");
     let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).to_string();
     let data = serde_json::json!({ "from": since, "to": until, "reason": reason }).to_string();
-    let event = Event::builder(id, source, "pluvio.gap.v0")
+    let event = Event::builder(id, source, pluvio_event::known::GAP_TYPE)
         .time(until)
         .datacontenttype("application/json")
         .extension(SEVERITY_TEXT, "WARN")

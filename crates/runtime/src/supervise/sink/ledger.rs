@@ -26,6 +26,7 @@ use std::{
     ops::{Bound, RangeInclusive},
 };
 
+use pluvio_event::known::GAP_TYPE;
 use pluvio_log::Offset;
 
 use super::{cursor::Offsets, parts::Parts};
@@ -34,8 +35,6 @@ use crate::Delivered;
 /// After so many endings alone, an event behind the suspect is tried.
 const ALONE_BEFORE_PROBE: u32 = 2;
 
-/// The type of events that tell of lost records.
-const GAP_TYPE: &str = "pluvio.gap.v0";
 /// Stretches that are noted beside a cursor; what is settled behind them may come again after a restart. So an
 /// entry of `__cursors` stays below some 50 KB.
 const NOTED_MAX: usize = 1000;

@@ -119,7 +119,7 @@ impl Origin<'_> {
         let gap = Event::builder(
             format!("gap/{}/{from}-{last}", self.sink),
             self.source(),
-            "pluvio.gap.v0",
+            pluvio_event::known::GAP_TYPE,
         )
         .time(now)
         .datacontenttype("application/json")
